@@ -1,0 +1,237 @@
+package ast
+
+// Include is `include <p>`, `include "p"`, `include p`, each with an optional
+// `if exists`, or the same spelled `#include`.
+type Include struct {
+	Span
+	Path     string
+	Kind     IncludeKind
+	IfExists bool
+	Hash     bool // spelled #include
+}
+
+// IncludeKind tells how an include names its file.
+type IncludeKind uint8
+
+// The kinds of include.
+const (
+	IncludeMagic  IncludeKind = iota // <p>: looked up in the search path
+	IncludeQuoted                    // "p": absolute, or relative to the working directory
+	IncludeBare                      // p, without quotes; otherwise like IncludeQuoted
+)
+
+// ABI is an `abi` statement: the feature set that the policy is written for.
+type ABI struct {
+	Span
+	Path string
+	Kind IncludeKind
+}
+
+// Alias is `alias From -> To,`.
+type Alias struct {
+	Span
+	From, To Pattern
+}
+
+// AssignOp is the operator of an assignment.
+type AssignOp uint8
+
+// The assignment operators.
+const (
+	AssignSet     AssignOp = iota // =
+	AssignAdd                     // +=
+	AssignDefault                 // ?=
+	AssignReplace                 // :=
+)
+
+var assignOps = [...]string{"=", "+=", "?=", ":="}
+
+func (o AssignOp) String() string {
+	if int(o) < len(assignOps) {
+		return assignOps[o]
+	}
+	return "?"
+}
+
+// VarAssign assigns to a set variable: `@{NAME} = v1 v2`.
+type VarAssign struct {
+	Span
+	Name   string // without @{}
+	Op     AssignOp
+	Values []Pattern // in the order of the text; the variable holds them as a set
+}
+
+// BoolAssign assigns to a boolean: `$NAME = true` or `$NAME = expression`.
+type BoolAssign struct {
+	Span
+	Name  string // without $ and braces
+	Op    AssignOp
+	Value Expr
+}
+
+// ProfileKind tells what introduces a profile.
+type ProfileKind uint8
+
+// The kinds of profile.
+const (
+	KindProfile ProfileKind = iota // `profile name`
+	KindPath                       // a path or :ns: name without a keyword
+	KindHat                        // `hat name` or `^name`
+)
+
+// Profile is a profile, a child profile or a hat.
+type Profile struct {
+	Span
+	Kind       ProfileKind
+	Namespace  string // of `:ns:name`, without colons
+	Name       Pattern
+	Attachment Pattern // empty: none was written
+	Xattrs     []Xattr
+	Identities []Pattern
+	Flags      []Flag
+	Body       []Stmt
+	Open       Pos // the opening brace
+	Close      Pos // the closing brace
+}
+
+// Xattr is one item of `xattrs=( )`. An empty Value stands for any value.
+type Xattr struct {
+	Span
+	Name     string
+	Value    Pattern
+	HasValue bool
+}
+
+// Flag is one item of `flags=( )`, with the value behind its equals sign.
+type Flag struct {
+	Span
+	Name  string
+	Value string
+}
+
+// Block is a qualifier block: `audit deny owner { ... }`, or bare braces.
+type Block struct {
+	Span
+	Qualifiers
+	Body  []Stmt
+	Open  Pos
+	Close Pos
+}
+
+// If is a conditional. Else is empty, the statements of `else { }`, or a
+// single *If for `else if`.
+type If struct {
+	Span
+	Cond    Expr
+	Then    []Stmt
+	Else    []Stmt
+	HasElse bool // an else was written, even if it is empty
+	ElseIf  bool // Else is exactly one *If written as `else if`
+}
+
+// Comment is a comment in a tree that was built by hand, one line without its
+// `#`. The parser makes none: comments of a text are the gaps between nodes.
+type Comment struct {
+	Span
+	Text string
+}
+
+// Bad stands for a statement that could not be parsed. It prints as its
+// source text.
+type Bad struct {
+	Span
+	Err error
+}
+
+func (*Include) stmt()    {}
+func (*ABI) stmt()        {}
+func (*Alias) stmt()      {}
+func (*VarAssign) stmt()  {}
+func (*BoolAssign) stmt() {}
+func (*Profile) stmt()    {}
+func (*Block) stmt()      {}
+func (*If) stmt()         {}
+func (*Comment) stmt()    {}
+func (*Bad) stmt()        {}
+
+// Expr is a boolean expression of a conditional or a boolean assignment.
+type Expr interface {
+	Node
+	expr()
+}
+
+// BinaryExpr is `X and Y` or `X or Y`.
+type BinaryExpr struct {
+	Span
+	Or   bool // or; otherwise and
+	X, Y Expr
+}
+
+// NotExpr is `not X`.
+type NotExpr struct {
+	Span
+	X Expr
+}
+
+// ParenExpr is `( X )`.
+type ParenExpr struct {
+	Span
+	X Expr
+}
+
+// BoolLit is `true` or `false`.
+type BoolLit struct {
+	Span
+	Value bool
+}
+
+// BoolVar is `$NAME`.
+type BoolVar struct {
+	Span
+	Name string
+}
+
+// DefinedExpr is `defined @{NAME}` or `defined $NAME`.
+type DefinedExpr struct {
+	Span
+	Name string
+	Bool bool // of a boolean variable
+}
+
+// CompareOp is the operator of a comparison.
+type CompareOp uint8
+
+// The comparison operators. CompareIn is the subset test `in`.
+const (
+	CompareEqual CompareOp = iota
+	CompareNotEqual
+	CompareIn
+	CompareGreater
+	CompareGreaterEqual
+	CompareLess
+	CompareLessEqual
+)
+
+var compareOps = [...]string{"==", "!=", "in", ">", ">=", "<", "<="}
+
+func (o CompareOp) String() string {
+	if int(o) < len(compareOps) {
+		return compareOps[o]
+	}
+	return "?"
+}
+
+// CompareExpr compares two words or set variables.
+type CompareExpr struct {
+	Span
+	Op   CompareOp
+	X, Y Pattern // a word, or `@{NAME}` for a set variable
+}
+
+func (*BinaryExpr) expr()  {}
+func (*NotExpr) expr()     {}
+func (*ParenExpr) expr()   {}
+func (*BoolLit) expr()     {}
+func (*BoolVar) expr()     {}
+func (*DefinedExpr) expr() {}
+func (*CompareExpr) expr() {}

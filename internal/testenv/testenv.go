@@ -1,0 +1,166 @@
+// Package testenv finds what tests need beside the code: the corpora below
+// ../shared/corpus and the reference programs. What is missing skips a test
+// with a word on how to get it, and fails it where nothing may be skipped.
+package testenv
+
+import (
+	"archive/tar"
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/fstest"
+)
+
+// Missing skips the test, saying what is missing and how to get it. With
+// APPARMOR_TEST_REQUIRE set, as in CI, it fails the test instead.
+func Missing(tb testing.TB, what, how string) {
+	tb.Helper()
+	if os.Getenv("APPARMOR_TEST_REQUIRE") != "" {
+		tb.Fatalf("missing: %s; %s", what, how)
+	}
+	tb.Skipf("missing: %s; %s", what, how)
+}
+
+// Root returns the directory of the module.
+func Root(tb testing.TB) string {
+	tb.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+		up := filepath.Dir(dir)
+		if up == dir {
+			tb.Fatal("no go.mod above the working directory")
+		}
+		dir = up
+	}
+}
+
+// Corpus returns the path of a file of the corpus: below $APPARMOR_CORPUS if
+// that is set, else below ../shared/corpus next to the module.
+func Corpus(tb testing.TB, name string) string {
+	tb.Helper()
+	dir := os.Getenv("APPARMOR_CORPUS")
+	if dir == "" {
+		dir = filepath.Join(Root(tb), "..", "shared", "corpus")
+	}
+	path := filepath.Join(dir, filepath.FromSlash(name))
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		Missing(tb, path, "put the test corpus there or name its directory in APPARMOR_CORPUS")
+	}
+	return path
+}
+
+// CorpusFS unpacks a .tar.gz of the corpus into memory. Symbolic links and
+// other special files are left out.
+func CorpusFS(tb testing.TB, name string) fstest.MapFS {
+	tb.Helper()
+	f, err := os.Open(Corpus(tb, name))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer f.Close()
+	zr, err := gzip.NewReader(bufio.NewReader(f))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	out := fstest.MapFS{}
+	for tr := tar.NewReader(zr); ; {
+		h, err := tr.Next()
+		if err == io.EOF {
+			return out
+		}
+		if err != nil {
+			tb.Fatal(err)
+		}
+		if h.Typeflag != tar.TypeReg {
+			continue
+		}
+		data, err := io.ReadAll(tr)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		out[strings.TrimPrefix(h.Name, "./")] = &fstest.MapFile{Data: data, Mode: 0o644}
+	}
+}
+
+// CorpusLines reads a .jsonl or .jsonl.gz of the corpus, one value a line.
+func CorpusLines[T any](tb testing.TB, name string) []T {
+	tb.Helper()
+	data, err := os.ReadFile(Corpus(tb, name))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if strings.HasSuffix(name, ".gz") {
+		zr, err := gzip.NewReader(bytes.NewReader(data))
+		if err != nil {
+			tb.Fatal(err)
+		}
+		if data, err = io.ReadAll(zr); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	var out []T
+	for dec := json.NewDecoder(bytes.NewReader(data)); ; {
+		var v T
+		if err := dec.Decode(&v); err == io.EOF {
+			return out
+		} else if err != nil {
+			tb.Fatal(fmt.Errorf("%s: %w", name, err))
+		}
+		out = append(out, v)
+	}
+}
+
+// Command returns the path of a program that a test runs against.
+func Command(tb testing.TB, name, debianPackage string) string {
+	tb.Helper()
+	path := name
+	if !filepath.IsAbs(name) {
+		found, err := exec.LookPath(name)
+		for _, dir := range []string{"/usr/sbin", "/sbin"} {
+			if err == nil {
+				break
+			}
+			found, err = exec.LookPath(filepath.Join(dir, name))
+		}
+		if err != nil {
+			Missing(tb, name, "apt-get install "+debianPackage)
+		}
+		path = found
+	}
+	if _, err := os.Stat(path); err != nil {
+		Missing(tb, name, "apt-get install "+debianPackage)
+	}
+	return path
+}
+
+// DebianTree returns /etc/apparmor.d as Debian's packages install it.
+func DebianTree(tb testing.TB) string {
+	tb.Helper()
+	const dir = "/etc/apparmor.d"
+	for file, pkg := range map[string]string{
+		"abstractions/base":         "apparmor",
+		"usr.sbin.smbd":             "apparmor-profiles",
+		"usr.bin.pidgin":            "apparmor-profiles-extra",
+		"abstractions/libvirt-qemu": "libvirt-daemon-system",
+	} {
+		if _, err := os.Stat(filepath.Join(dir, file)); err != nil {
+			Missing(tb, filepath.Join(dir, file), "apt-get install "+pkg)
+		}
+	}
+	return dir
+}

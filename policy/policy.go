@@ -1,0 +1,142 @@
+// Package policy turns syntax trees into resolved profiles: includes are
+// followed, variables expanded, aliases applied, conditionals decided,
+// qualifier blocks dissolved into their rules, children and hats named, and
+// what makes no sense is refused with a place.
+//
+// What comes out is still rules, package ast's own types, but every one
+// stands for itself: it needs no file, variable or surrounding block to be
+// understood. A program that builds policy from values, such as package svirt,
+// makes a Profile directly and skips text altogether.
+package policy
+
+import (
+	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/features"
+)
+
+// Set is the resolved profiles of one unit.
+type Set struct {
+	// Profiles holds every profile, child and hat, flat: sorted by name at
+	// the top, each followed depth first by its children, sorted. A parent is
+	// always before its children, as the kernel needs it.
+	Profiles []*Profile
+	// Warnings of resolving, in the order of the text.
+	Warnings diag.List
+}
+
+// Mode is how violations are treated; the numbers are the kernel's.
+type Mode uint8
+
+// The modes. DefaultAllow and Unconfined are one in the kernel.
+const (
+	Enforce      Mode = 0
+	Complain     Mode = 1
+	Kill         Mode = 2
+	Unconfined   Mode = 3
+	PromptMode   Mode = 4
+	DefaultAllow Mode = 5 // written to the kernel as Unconfined
+)
+
+// Flags are the resolved flags of a profile.
+type Flags struct {
+	Mode  Mode
+	Audit bool
+	Debug bool
+
+	// Path flags. Each pair has a word for on and one for off, and the
+	// stream differs between off and unsaid; PathWords tells whether any of
+	// the path words was written.
+	PathWords             bool
+	AttachDisconnected    bool
+	AttachDisconnectedIPC bool
+	ChrootRelative        bool
+	ChrootAttach          bool
+	MediateDeleted        bool
+
+	DisconnectedPath    string // of attach_disconnected.path=
+	DisconnectedIPCPath string // of attach_disconnected.ipc=
+	KillSignal          string // of kill.signal=; empty: SIGKILL
+	Error               string // of error=
+	Interruptible       bool
+}
+
+// Xattr is a resolved item of a profile's xattrs list.
+type Xattr struct {
+	Name     string
+	Value    ast.Pattern // expanded; empty when HasValue is false: any value
+	HasValue bool
+}
+
+// Origin tells where a rule or profile came from. The zero Origin belongs to
+// values that were not read from text.
+type Origin struct {
+	File *ast.File
+	Pos  ast.Pos
+	// Via is the chain of includes that led to File, innermost first.
+	Via *Via
+}
+
+// Via is one link of an include chain.
+type Via struct {
+	File *ast.File
+	Pos  ast.Pos // of the include statement in File
+	Up   *Via    // how File itself was included; nil for the main file
+}
+
+// Position resolves the place.
+func (o Origin) Position() ast.Position {
+	if o.File == nil {
+		return ast.Position{}
+	}
+	return o.File.Position(o.Pos)
+}
+
+// Chain resolves the include chain, innermost first.
+func (o Origin) Chain() []ast.Position {
+	var chain []ast.Position
+	for v := o.Via; v != nil; v = v.Up {
+		chain = append(chain, v.File.Position(v.Pos))
+	}
+	return chain
+}
+
+// Rule is a resolved rule. Its patterns hold no variables, its qualifiers
+// include those of the blocks around it, and it is never an RlimitRule (see
+// Profile.Rlimits). The tree that it was read from is not shared: the rule may
+// be kept and its qualifiers changed.
+type Rule struct {
+	ast.Rule
+	Origin Origin
+}
+
+// Rlimit is a resolved resource limit.
+type Rlimit struct {
+	Name  string // cpu, fsize, ... as in setrlimit(2), lower case
+	Value uint64 // bytes, seconds (rttime: microseconds) or a count; nice n as n+20; all ones: infinity
+}
+
+// Profile is one resolved profile, child or hat.
+type Profile struct {
+	Namespace string // empty: the namespace that the policy is loaded into
+	Name      string // the full name, `parent//child` for children and hats
+	Hat       bool
+	Parent    *Profile // nil at the top
+	Children  []*Profile
+	// HasHatsOrChildren, which implies rules, is len(Children) > 0.
+
+	// Attachment is the pattern of executables that the profile attaches to,
+	// empty for none. A profile that is named by a path attaches to it.
+	// Alternates are the further attachments that aliases gave it.
+	Attachment ast.Pattern
+	Alternates []ast.Pattern
+	Xattrs     []Xattr
+	Flags      Flags
+	Rules      []Rule   // in the order of the text, aliases' copies behind their originals
+	Rlimits    []Rlimit // one per name, the last one written
+	Origin     Origin
+
+	// ABI is the feature set that the policy was written for: what is not in
+	// it is not mediated, whatever the kernel can do.
+	ABI *features.Set
+}
