@@ -1,0 +1,112 @@
+package ast
+
+import "iter"
+
+// Walk visits n and what is below it, depth first, in the order of the text:
+// f is called with a node before its children, and these are left out when it
+// returns false. The items of xattrs, flags and mount conditions are nodes,
+// given as pointers into their lists. A nil node is not visited.
+func Walk(n Node, f func(Node) bool) {
+	walker(func(n Node) (bool, bool) { return f(n), true }).node(n)
+}
+
+// All returns an iterator over n and everything below it, in the order of
+// Walk.
+func All(n Node) iter.Seq[Node] {
+	return func(yield func(Node) bool) {
+		walker(func(n Node) (bool, bool) {
+			more := yield(n)
+			return more, more
+		}).node(n)
+	}
+}
+
+// walker is called with every node. It tells whether to go below the node and
+// whether to go on at all; its methods report the latter.
+type walker func(Node) (descend, more bool)
+
+func (w walker) node(n Node) bool {
+	if n == nil {
+		return true
+	}
+	if descend, more := w(n); !descend {
+		return more
+	}
+	switch n := n.(type) {
+	case *File:
+		return w.stmts(n.Stmts)
+	case *Profile:
+		for i := range n.Xattrs {
+			if !w.node(&n.Xattrs[i]) {
+				return false
+			}
+		}
+		for i := range n.Flags {
+			if !w.node(&n.Flags[i]) {
+				return false
+			}
+		}
+		return w.stmts(n.Body)
+	case *Block:
+		return w.stmts(n.Body)
+	case *If:
+		return w.expr(n.Cond) && w.stmts(n.Then) && w.stmts(n.Else)
+	case *BoolAssign:
+		return w.expr(n.Value)
+	case *MountRule:
+		for i := range n.Conds {
+			if !w.node(&n.Conds[i]) {
+				return false
+			}
+		}
+	case *BinaryExpr:
+		return w.expr(n.X) && w.expr(n.Y)
+	case *NotExpr:
+		return w.expr(n.X)
+	case *ParenExpr:
+		return w.expr(n.X)
+	}
+	return true
+}
+
+func (w walker) stmts(list []Stmt) bool {
+	for _, s := range list {
+		if s != nil && !w.node(s) {
+			return false
+		}
+	}
+	return true
+}
+
+func (w walker) expr(e Expr) bool { return e == nil || w.node(e) }
+
+// ProfileNames returns the full names of the profiles of f, in the order of
+// the text: children and hats as parent//child, a namespace as `:ns://` in
+// front. Profiles inside conditionals and blocks are listed too. Names are
+// patterns, so a variable in one shows as written.
+func ProfileNames(f *File) []string {
+	return profileNames(nil, "", f.Stmts)
+}
+
+func profileNames(names []string, parent string, list []Stmt) []string {
+	for _, s := range list {
+		switch s := s.(type) {
+		case *Profile:
+			name := string(s.Name)
+			switch {
+			case parent != "":
+				name = parent + "//" + name
+			case s.Namespace != "":
+				name = ":" + s.Namespace + "://" + name
+			}
+			names = append(names, name)
+			names = profileNames(names, name, s.Body)
+		case *Block:
+			names = profileNames(names, parent, s.Body)
+		case *If:
+			names = profileNames(names, parent, s.Then)
+			names = profileNames(names, parent, s.Else)
+		}
+	}
+	return names
+}
