@@ -1,0 +1,220 @@
+//go:build linux
+
+package guest
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Commands are programs inside the test binary by name, for tests that need
+// one to run confined. Each gets its arguments and returns its exit status.
+type Commands map[string]func(args []string) int
+
+// env marks processes below the guest's init.
+const env = "GOARMOR_VMTEST_SERIES"
+
+// Main is the body of TestMain in a package of guest tests. It returns the
+// exit status, except as the guest's init, when it does not return.
+//
+// As process 1 it prepares the guest, runs itself again for the tests, passes
+// their output to the host and switches the machine off. In that second
+// process it runs the tests. Started by the name of one of the commands, it
+// runs that. Outside of a guest it says so and runs nothing.
+func Main(m *testing.M, commands Commands) int {
+	if os.Getpid() == 1 {
+		initMain()
+	}
+	if Series() == "" {
+		fmt.Println("these tests run in virtual machines; see package vmtest")
+		return 0
+	}
+	if run, ok := commands[filepath.Base(os.Args[0])]; ok {
+		return run(os.Args[1:])
+	}
+	return m.Run()
+}
+
+// Series returns the series of the guest's kernel, such as "6.12", and the
+// empty string outside of a guest.
+func Series() string { return os.Getenv(env) }
+
+// File returns a file that the host put into the guest.
+func File(tb testing.TB, name string) []byte {
+	tb.Helper()
+	data, err := os.ReadFile(filepath.Join(FilesDir, filepath.FromSlash(name)))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return data
+}
+
+// Command returns a command that runs one of the Commands given to Main. The
+// executable is /init; set Path to a link or copy of it where the path of the
+// executable matters.
+func Command(tb testing.TB, name string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(tb.Context(), "/init")
+	cmd.Args = append([]string{name}, args...)
+	return cmd
+}
+
+// initMain is process 1.
+func initMain() {
+	port, err := prepare()
+	if port != nil {
+		frames := json.NewEncoder(port)
+		if err == nil {
+			err = runTests(frames)
+		}
+		if err != nil {
+			frames.Encode(Frame{Fatal: err.Error()})
+		}
+		unix.IoctlSetInt(int(port.Fd()), unix.TCSBRK, 1) // wait until all is sent
+	}
+	if err != nil {
+		fmt.Println("vmtest:", err) // the console
+	}
+	unix.Sync()
+	unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF)
+	for {
+		time.Sleep(time.Hour) // the kernel panics when init ends
+	}
+}
+
+// prepare mounts file systems and opens the port to the host.
+func prepare() (*os.File, error) {
+	var errs []error
+	for _, m := range []struct{ fs, dir string }{
+		{"proc", "/proc"},
+		{"sysfs", "/sys"},
+		{"devtmpfs", "/dev"},
+		{"securityfs", "/sys/kernel/security"},
+		{"tmpfs", "/tmp"},
+		{"tmpfs", "/run"},
+	} {
+		if err := os.MkdirAll(m.dir, 0o755); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		err := unix.Mount(m.fs, m.dir, m.fs, 0, "")
+		if err != nil && err != unix.EBUSY { // devtmpfs may be there already
+			errs = append(errs, fmt.Errorf("mount %s: %w", m.fs, err))
+		}
+	}
+	os.Chmod("/tmp", 0o1777)
+	port, err := os.OpenFile(Port, os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		return nil, errors.Join(append(errs, err)...)
+	}
+	if err := makeRaw(int(port.Fd())); err != nil {
+		errs = append(errs, err)
+	}
+	return port, errors.Join(errs...)
+}
+
+// makeRaw stops the terminal from translating line ends and from echoing.
+func makeRaw(fd int) error {
+	t, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	if err != nil {
+		return err
+	}
+	t.Iflag, t.Oflag, t.Lflag = 0, 0, 0
+	t.Cflag = unix.CS8 | unix.CREAD | unix.CLOCAL | unix.B115200
+	return unix.IoctlSetTermios(fd, unix.TCSETS, t)
+}
+
+// runTests runs the test binary once more, not as process 1, and sends its
+// output and exit status. It reaps whatever the tests leave behind.
+func runTests(frames *json.Encoder) error {
+	var uts unix.Utsname
+	if err := unix.Uname(&uts); err != nil {
+		return err
+	}
+	if err := frames.Encode(Frame{Hello: unix.ByteSliceToString(uts.Release[:])}); err != nil {
+		return err
+	}
+	data, err := os.ReadFile(ConfigFile)
+	if err != nil {
+		return err
+	}
+	var c Config
+	if err := json.Unmarshal(data, &c); err != nil {
+		return err
+	}
+	out, in, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return err
+	}
+	p, err := os.StartProcess("/init", append([]string{"vmtest"}, c.Args...), &os.ProcAttr{
+		Dir:   "/",
+		Env:   []string{env + "=" + c.Series, "PATH=/bin", "HOME=/", "TMPDIR=/tmp"},
+		Files: []*os.File{null, in, in},
+	})
+	if err != nil {
+		return err
+	}
+	in.Close()
+	copied := make(chan error, 1)
+	go func() { copied <- sendLines(frames, out) }()
+	status, err := reap(p.Pid)
+	if err != nil {
+		return err
+	}
+	// A process that outlives the tests may hold the pipe open.
+	out.SetReadDeadline(time.Now().Add(time.Second))
+	if err := <-copied; err != nil {
+		return err
+	}
+	code := status.ExitStatus()
+	if status.Signaled() {
+		code = 128 + int(status.Signal())
+	}
+	return frames.Encode(Frame{Exit: &code})
+}
+
+// reap waits until the process pid ends, and for everything else on the way.
+func reap(pid int) (syscall.WaitStatus, error) {
+	for {
+		var status syscall.WaitStatus
+		got, err := syscall.Wait4(-1, &status, 0, nil)
+		switch {
+		case err == syscall.EINTR:
+		case err != nil:
+			return 0, os.NewSyscallError("wait4", err)
+		case got == pid:
+			return status, nil
+		}
+	}
+}
+
+func sendLines(frames *json.Encoder, r io.Reader) error {
+	for lines := bufio.NewReader(r); ; {
+		line, err := lines.ReadString('\n')
+		if line != "" {
+			if err := frames.Encode(Frame{Out: line}); err != nil {
+				return err
+			}
+		}
+		if err == io.EOF || errors.Is(err, os.ErrDeadlineExceeded) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}

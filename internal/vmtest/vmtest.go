@@ -1,0 +1,220 @@
+//go:build linux
+
+package vmtest
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/goarmor/apparmor/internal/debian"
+	"github.com/goarmor/apparmor/internal/testenv"
+	"github.com/goarmor/apparmor/internal/vmtest/guest"
+)
+
+// Kernel is a line of Debian's cloud kernels.
+type Kernel struct {
+	Series string // "6.12"
+	Suite  string // of the archive
+	// Features is the directory of the kernel's features in the test corpus.
+	Features string
+}
+
+// Kernels returns the kernels that policy is made for.
+func Kernels() []Kernel {
+	return []Kernel{
+		{"6.1", "bookworm", "features/kernel-6.1.192"},
+		{"6.12", "trixie", "features/kernel-6.12.107"},
+		{"7.2", "sid", "features/kernel-7.2.13"},
+		{"7.3", "trixie-backports", "features/kernel-7.3.4"},
+	}
+}
+
+// Config says what to run in guests.
+type Config struct {
+	// Package is the package of guest tests, as an import path or relative to
+	// the directory of the test.
+	Package string
+	// Files returns the files to put into the guest of a kernel, by name; nil
+	// for none. Guests run at the same time, so it must be safe for concurrent
+	// use.
+	Files func(tb testing.TB, k Kernel) map[string][]byte
+	// Kernels to boot; nil for all of Kernels.
+	Kernels []Kernel
+	// Args are further flags for the test binary.
+	Args []string
+	// Timeout ends a guest that takes longer, boot included; zero is three
+	// minutes.
+	Timeout time.Duration
+}
+
+const defaultTimeout = 3 * time.Minute
+
+// Run boots each kernel, in parallel, and shows the tests of the guest as
+// subtests of t. What is missing on the host skips a kernel, see
+// testenv.Missing.
+func Run(t *testing.T, c Config) {
+	t.Helper()
+	binary := build(t, c.Package)
+	if c.Kernels == nil {
+		c.Kernels = Kernels()
+	}
+	if run := os.Getenv("APPARMOR_TEST_VMRUN"); run != "" {
+		c.Args = append(slices.Clone(c.Args), "-test.run="+run)
+	}
+	for _, k := range c.Kernels {
+		t.Run(k.Series, func(t *testing.T) {
+			t.Parallel()
+			r, err := c.boot(t, k, binary)
+			t.Logf("kernel %s, %s", r.release, r.accel)
+			show(t, r.output)
+			if err != nil {
+				t.Errorf("%v\n%s", err, tail(r.console, 60))
+			} else if r.exit != 0 && !t.Failed() {
+				t.Errorf("the tests ended with status %d", r.exit)
+			}
+		})
+	}
+}
+
+// build compiles the tests of a package into a static binary for guests.
+func build(t *testing.T, pkg string) []byte {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), "init")
+	cmd := exec.CommandContext(t.Context(), "go", "test", "-c", "-ldflags=-s -w", "-o", out, pkg)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64", "GOFLAGS=")
+	if msg, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %v\n%s", cmd, err, msg)
+	}
+	data, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// boot fetches the kernel and runs one guest.
+func (c Config) boot(t *testing.T, k Kernel, binary []byte) (report, error) {
+	t.Helper()
+	if c.Timeout == 0 {
+		c.Timeout = defaultTimeout
+	}
+	m := machine{
+		qemu:    testenv.Command(t, "qemu-system-x86_64", "qemu-system-x86"),
+		accel:   os.Getenv("APPARMOR_TEST_ACCEL"),
+		timeout: c.Timeout,
+		dir:     t.TempDir(),
+	}
+	cache, err := debian.CacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	image, err := debian.Fetch(t.Context(), cache, debian.Series{Number: k.Series, Suite: k.Suite})
+	if err != nil {
+		how := "tests fetch it with apt from Debian's mirror"
+		if errors.Is(err, debian.ErrMovedOn) {
+			how = "vmtest.Kernels has to name a suite that carries it"
+		}
+		testenv.Missing(t, err.Error(), how)
+	}
+	m.kernel = image.Path
+	m.initrd = filepath.Join(m.dir, "initrd")
+	var files map[string][]byte
+	if c.Files != nil {
+		files = c.Files(t, k)
+	}
+	if err := c.writeInitrd(m.initrd, k, binary, files); err != nil {
+		t.Fatal(err)
+	}
+	return m.boot(t.Context())
+}
+
+// writeInitrd writes the guest's root file system.
+func (c Config) writeInitrd(name string, k Kernel, binary []byte, files map[string][]byte) error {
+	args := []string{
+		"-test.v=test2json",
+		"-test.paniconexit0",
+		// Shorter than the host's patience, for the stacks that it prints.
+		fmt.Sprintf("-test.timeout=%v", c.Timeout*3/4),
+	}
+	conf, err := json.Marshal(guest.Config{Series: k.Series, Args: append(args, c.Args...)})
+	if err != nil {
+		return err
+	}
+	entries := []cpioEntry{
+		{name: "dev", mode: cpioDir | 0o755},
+		{name: "dev/console", mode: cpioChar | 0o600, major: 5, minor: 1},
+		{name: "init", mode: cpioReg | 0o755, data: binary},
+		{name: strings.TrimPrefix(guest.ConfigFile, "/"), mode: cpioReg | 0o644, data: conf},
+	}
+	names := make([]string, 0, len(files))
+	for name := range files {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		entries = append(entries, cpioEntry{
+			name: strings.TrimPrefix(guest.FilesDir, "/") + "/" + name,
+			mode: cpioReg | 0o644,
+			data: files[name],
+		})
+	}
+	f, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	w := bufio.NewWriterSize(f, 1<<20)
+	err = writeCpio(w, entries)
+	return errors.Join(err, w.Flush(), f.Close())
+}
+
+// show turns the output of a test binary into subtests of t.
+func show(t *testing.T, output []byte) {
+	t.Helper()
+	events, err := convert(t.Context(), output)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := newResult(events)
+	if len(root.sub) == 0 {
+		t.Error("the guest ran no tests")
+	}
+	root.show(t)
+}
+
+// convert runs the output of a test binary through go tool test2json.
+func convert(ctx context.Context, output []byte) ([]event, error) {
+	cmd := exec.CommandContext(ctx, "go", "tool", "test2json")
+	cmd.Stdin = bytes.NewReader(output)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("go tool test2json: %w: %s", err, stderr.Bytes())
+	}
+	var events []event
+	for dec := json.NewDecoder(bytes.NewReader(out)); dec.More(); {
+		var e event
+		if err := dec.Decode(&e); err != nil {
+			return nil, err
+		}
+		events = append(events, e)
+	}
+	return events, nil
+}
+
+// tail returns the last n lines.
+func tail(b []byte, n int) string {
+	lines := strings.Split(strings.ReplaceAll(string(b), "\r", ""), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}
