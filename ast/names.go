@@ -1,0 +1,376 @@
+package ast
+
+import (
+	"iter"
+	"strings"
+)
+
+// A Vocabulary is a list of the words that policy knows for one purpose. It
+// cannot be changed.
+type Vocabulary struct{ words []string }
+
+// Has reports whether word is in the list. Case matters.
+func (v Vocabulary) Has(word string) bool {
+	for _, w := range v.words {
+		if w == word {
+			return true
+		}
+	}
+	return false
+}
+
+// All returns the words in their canonical order.
+func (v Vocabulary) All() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, w := range v.words {
+			if !yield(w) {
+				return
+			}
+		}
+	}
+}
+
+// Nearest returns the word that was probably meant by a misspelled one, and
+// false when none is close enough.
+func (v Vocabulary) Nearest(word string) (string, bool) {
+	return nearest(v.words, word)
+}
+
+// Capabilities returns the capabilities, in the order of their numbers in the
+// kernel's <linux/capability.h>, from chown (0) to checkpoint_restore (40).
+func Capabilities() Vocabulary { return Vocabulary{capabilities} }
+
+// Families returns the address families of network rules, unspec first, in
+// the order of their numbers.
+func Families() Vocabulary { return Vocabulary{families} }
+
+// NetTypes returns the socket types of network rules.
+func NetTypes() Vocabulary { return Vocabulary{netTypes} }
+
+// NetProtocols returns the protocols of network rules.
+func NetProtocols() Vocabulary { return Vocabulary{netProtocols} }
+
+// UnixTypes returns the socket types of unix rules.
+func UnixTypes() Vocabulary { return Vocabulary{unixTypes} }
+
+// Signals returns the signals except the real-time ones; see IsSignal.
+func Signals() Vocabulary { return Vocabulary{signals} }
+
+// Rlimits returns the resources of rlimit rules; ofile is nofile.
+func Rlimits() Vocabulary { return Vocabulary{rlimits} }
+
+// MountFlags returns the values of `options` in mount rules.
+func MountFlags() Vocabulary { return Vocabulary{mountFlags} }
+
+// ProfileFlags returns the names of profile flags, modes first.
+func ProfileFlags() Vocabulary { return Vocabulary{profileFlags} }
+
+// MqueueTypes returns the types of mqueue rules.
+func MqueueTypes() Vocabulary { return Vocabulary{mqueueTypes} }
+
+// MaxRealTimeSignal is the highest N of the signal rtmin+N.
+const MaxRealTimeSignal = 32
+
+// RealTimeSignal returns the N of the signal rtmin+N, whose canonical
+// spelling is decimal without leading zeros, and false for other text.
+func RealTimeSignal(name string) (n int, ok bool) {
+	digits, ok := strings.CutPrefix(name, "rtmin+")
+	if !ok || digits == "" || len(digits) > 1 && digits[0] == '0' {
+		return 0, false
+	}
+	for i := 0; i < len(digits); i++ {
+		if digits[i] < '0' || digits[i] > '9' || n > MaxRealTimeSignal {
+			return 0, false
+		}
+		n = n*10 + int(digits[i]-'0')
+	}
+	return n, n <= MaxRealTimeSignal
+}
+
+// IsSignal reports whether a signal rule may name the signal: one of Signals
+// or rtmin+0 to rtmin+32.
+func IsSignal(name string) bool {
+	if _, ok := RealTimeSignal(name); ok {
+		return true
+	}
+	return Signals().Has(name)
+}
+
+var (
+	capabilities = []string{
+		"chown", "dac_override", "dac_read_search", "fowner", "fsetid", "kill", "setgid", "setuid", "setpcap",
+		"linux_immutable", "net_bind_service", "net_broadcast", "net_admin", "net_raw", "ipc_lock", "ipc_owner",
+		"sys_module", "sys_rawio", "sys_chroot", "sys_ptrace", "sys_pacct", "sys_admin", "sys_boot", "sys_nice",
+		"sys_resource", "sys_time", "sys_tty_config", "mknod", "lease", "audit_write", "audit_control", "setfcap",
+		"mac_override", "mac_admin", "syslog", "wake_alarm", "block_suspend", "audit_read", "perfmon", "bpf",
+		"checkpoint_restore",
+	}
+	families = []string{
+		"unspec", "unix", "inet", "ax25", "ipx", "appletalk", "netrom", "bridge", "atmpvc", "x25", "inet6", "rose",
+		"netbeui", "security", "key", "netlink", "packet", "ash", "econet", "atmsvc", "rds", "sna", "irda", "pppox",
+		"wanpipe", "llc", "ib", "mpls", "can", "tipc", "bluetooth", "iucv", "rxrpc", "isdn", "phonet", "ieee802154",
+		"caif", "alg", "nfc", "vsock", "kcm", "qipcrtr", "smc", "xdp", "mctp",
+	}
+	netTypes     = []string{"stream", "dgram", "seqpacket", "rdm", "raw", "packet"}
+	netProtocols = []string{"tcp", "udp", "icmp"}
+	unixTypes    = []string{"stream", "dgram", "seqpacket", "rdm", "raw", "packet", "dccp", "none"}
+	mqueueTypes  = []string{"posix", "sysv"}
+	signals      = []string{
+		"hup", "int", "quit", "ill", "trap", "abrt", "bus", "fpe", "kill", "usr1", "segv", "usr2", "pipe", "alrm",
+		"term", "stkflt", "chld", "cont", "stop", "stp", "tstp", "ttin", "ttou", "urg", "xcpu", "xfsz", "vtalrm",
+		"prof", "winch", "io", "poll", "pwr", "sys", "emt", "exists",
+	}
+	rlimits = []string{
+		"cpu", "fsize", "data", "stack", "core", "rss", "nproc", "nofile", "ofile", "memlock", "as", "locks",
+		"sigpending", "msgqueue", "nice", "rtprio", "rttime",
+	}
+	mountFlags = []string{
+		"ro", "r", "read-only", "rw", "w", "suid", "nosuid", "dev", "nodev", "exec", "noexec", "sync", "async",
+		"remount", "mand", "nomand", "dirsync", "symfollow", "nosymfollow", "atime", "noatime", "diratime",
+		"nodiratime", "bind", "B", "move", "M", "rbind", "R", "verbose", "silent", "loud", "acl", "noacl",
+		"unbindable", "make-unbindable", "runbindable", "make-runbindable", "private", "make-private", "rprivate",
+		"make-rprivate", "slave", "make-slave", "rslave", "make-rslave", "shared", "make-shared", "rshared",
+		"make-rshared", "relatime", "norelatime", "iversion", "noiversion", "strictatime", "nostrictatime",
+		"lazytime", "nolazytime", "user", "nouser",
+	}
+	profileFlags = []string{
+		"enforce", "complain", "kill", "unconfined", "prompt", "default_allow", "audit", "debug", "interruptible",
+		"mediate_deleted", "delegate_deleted", "attach_disconnected", "no_attach_disconnected",
+		"attach_disconnected.path", "attach_disconnected.ipc", "chroot_relative", "namespace_relative",
+		"chroot_attach", "chroot_no_attach", "kill.signal", "error",
+	}
+)
+
+// The names of permission bits, the lowest first.
+var (
+	netPerms = []string{
+		"create", "bind", "listen", "accept", "connect", "shutdown", "getattr", "setattr", "getopt", "setopt",
+		"send", "receive",
+	}
+	dbusPerms    = []string{"send", "receive", "bind", "eavesdrop"}
+	signalPerms  = []string{"send", "receive"}
+	ptracePerms  = []string{"trace", "read", "tracedby", "readby"}
+	mqueuePerms  = []string{"create", "open", "delete", "read", "write", "getattr", "setattr"}
+	ioUringPerms = []string{"sqpoll", "override_creds"}
+)
+
+// NetPerms returns the names of network permissions, the lowest bit first.
+func NetPerms() Vocabulary { return Vocabulary{netPerms} }
+
+// DBusPerms returns the names of D-Bus permissions, the lowest bit first.
+func DBusPerms() Vocabulary { return Vocabulary{dbusPerms} }
+
+// SignalPerms returns the names of signal permissions, the lowest bit first.
+func SignalPerms() Vocabulary { return Vocabulary{signalPerms} }
+
+// PtracePerms returns the names of ptrace permissions, the lowest bit first.
+func PtracePerms() Vocabulary { return Vocabulary{ptracePerms} }
+
+// MqueuePerms returns the names of message queue permissions, the lowest bit
+// first.
+func MqueuePerms() Vocabulary { return Vocabulary{mqueuePerms} }
+
+// IOUringPerms returns the names of io_uring permissions, the lowest bit
+// first.
+func IOUringPerms() Vocabulary { return Vocabulary{ioUringPerms} }
+
+// String returns the names of the permissions, separated by blanks.
+func (p NetPerm) String() string { return permString(netPerms, uint(p)) }
+
+// String returns the names of the permissions, separated by blanks.
+func (p DBusPerm) String() string { return permString(dbusPerms, uint(p)) }
+
+// String returns the names of the permissions, separated by blanks.
+func (p SignalPerm) String() string { return permString(signalPerms, uint(p)) }
+
+// String returns the names of the permissions, separated by blanks.
+func (p PtracePerm) String() string { return permString(ptracePerms, uint(p)) }
+
+// String returns the names of the permissions, separated by blanks.
+func (p MqueuePerm) String() string { return permString(mqueuePerms, uint(p)) }
+
+// String returns the names of the permissions, separated by blanks.
+func (p IOUringPerm) String() string { return permString(ioUringPerms, uint(p)) }
+
+// ParseNetPerm returns the permissions that a word of a network or unix rule
+// stands for: a name, or read or r for receive and write or w for send, the
+// letters also together.
+func ParseNetPerm(word string) (NetPerm, bool) {
+	p, ok := parsePerm(netPerms, word, uint(NetReceive), uint(NetSend))
+	return NetPerm(p), ok
+}
+
+// ParseDBusPerm is ParseNetPerm for D-Bus rules.
+func ParseDBusPerm(word string) (DBusPerm, bool) {
+	p, ok := parsePerm(dbusPerms, word, uint(DBusReceive), uint(DBusSend))
+	return DBusPerm(p), ok
+}
+
+// ParseSignalPerm is ParseNetPerm for signal rules.
+func ParseSignalPerm(word string) (SignalPerm, bool) {
+	p, ok := parsePerm(signalPerms, word, uint(SignalReceive), uint(SignalSend))
+	return SignalPerm(p), ok
+}
+
+// ParsePtracePerm returns the permissions that a word of a ptrace rule stands
+// for: a name, or r for read and write or w for trace, the letters also
+// together.
+func ParsePtracePerm(word string) (PtracePerm, bool) {
+	p, ok := parsePerm(ptracePerms, word, uint(PtraceRead), uint(PtraceTrace))
+	return PtracePerm(p), ok
+}
+
+// ParseMqueuePerm returns the permissions that a word of an mqueue rule stands
+// for: a name, or r for read and w for write, the letters also together.
+func ParseMqueuePerm(word string) (MqueuePerm, bool) {
+	p, ok := parsePerm(mqueuePerms, word, uint(MqueueRead), uint(MqueueWrite))
+	return MqueuePerm(p), ok
+}
+
+// ParseIOUringPerm returns the permission that a word of an io_uring rule
+// stands for.
+func ParseIOUringPerm(word string) (IOUringPerm, bool) {
+	p, ok := permBit(ioUringPerms, word)
+	return IOUringPerm(p), ok
+}
+
+func permBit(names []string, word string) (uint, bool) {
+	for i, name := range names {
+		if name == word {
+			return 1 << i, true
+		}
+	}
+	return 0, false
+}
+
+func parsePerm(names []string, word string, read, write uint) (uint, bool) {
+	if p, ok := permBit(names, word); ok {
+		return p, true
+	}
+	switch word {
+	case "":
+		return 0, false
+	case "read":
+		return read, true
+	case "write":
+		return write, true
+	}
+	var p uint
+	for i := 0; i < len(word); i++ {
+		switch word[i] {
+		case 'r':
+			p |= read
+		case 'w':
+			p |= write
+		default:
+			return 0, false
+		}
+	}
+	return p, true
+}
+
+func permString(names []string, set uint) string {
+	var b strings.Builder
+	for i, name := range names {
+		if set&(1<<i) == 0 {
+			continue
+		}
+		if b.Len() > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(name)
+	}
+	return b.String()
+}
+
+// filePermLetters are in the order in which they are written.
+var filePermLetters = [...]struct {
+	perm   FilePerm
+	letter byte
+}{
+	{FileMmap, 'm'}, {FileRead, 'r'}, {FileWrite, 'w'}, {FileAppend, 'a'}, {FileLink, 'l'}, {FileLock, 'k'},
+}
+
+// AppendText appends the letters of the permissions in their canonical order.
+func (p FilePerm) AppendText(dst []byte) ([]byte, error) {
+	for _, c := range filePermLetters {
+		if p&c.perm != 0 {
+			dst = append(dst, c.letter)
+		}
+	}
+	return dst, nil
+}
+
+// String returns the letters of the permissions in their canonical order.
+func (p FilePerm) String() string {
+	b, _ := p.AppendText(make([]byte, 0, len(filePermLetters)))
+	return string(b)
+}
+
+var execModes = [...]string{
+	ExecNone: "", ExecDeny: "x", ExecInherit: "ix", ExecUnconfined: "ux", ExecProfile: "px", ExecChild: "cx",
+	ExecProfileInherit: "pix", ExecChildInherit: "cix", ExecProfileUnconfined: "pux", ExecChildUnconfined: "cux",
+}
+
+var execScrubbed = [...]string{
+	ExecNone: "", ExecDeny: "x", ExecInherit: "ix", ExecUnconfined: "Ux", ExecProfile: "Px", ExecChild: "Cx",
+	ExecProfileInherit: "Pix", ExecChildInherit: "Cix", ExecProfileUnconfined: "PUx", ExecChildUnconfined: "CUx",
+}
+
+// String returns the mode's spelling without scrubbing.
+func (e Exec) String() string { return e.Spelling(false) }
+
+// Spelling returns how the mode is written, with an upper-case letter when the
+// environment is scrubbed. ExecInherit and ExecDeny have no such form.
+func (e Exec) Spelling(scrub bool) string {
+	switch {
+	case int(e) >= len(execModes):
+		return "?"
+	case scrub:
+		return execScrubbed[e]
+	}
+	return execModes[e]
+}
+
+// nearest finds the word at the smallest edit distance, which must be at most
+// a third of the length of what was written, and at least one.
+func nearest(words []string, word string) (string, bool) {
+	const longest = 32
+	if word == "" || len(word) > longest {
+		return "", false
+	}
+	best, found := max(1, len(word)/3)+1, ""
+	for _, w := range words {
+		if len(w) > longest {
+			continue
+		}
+		if d := distance(word, w); d < best {
+			best, found = d, w
+		}
+	}
+	return found, found != ""
+}
+
+// distance is the number of bytes to insert, delete, replace or swap with
+// their neighbour to make b of a. Both have at most 32 bytes.
+func distance(a, b string) int {
+	var rows [3][33]int
+	for j := range len(b) + 1 {
+		rows[0][j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		cur, prev, prev2 := &rows[i%3], &rows[(i+2)%3], &rows[(i+1)%3]
+		cur[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			cur[j] = min(prev[j]+1, cur[j-1]+1, prev[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				cur[j] = min(cur[j], prev2[j-2]+1)
+			}
+		}
+	}
+	return rows[len(a)%3][len(b)]
+}
