@@ -9,8 +9,8 @@ package blob
 type DFA struct {
 	// Flags is the header's: FlagDiff and FlagOOB when states use them.
 	Flags uint16
-	// Wide writes Default, Next and Check with 32 bits an entry, which
-	// kernels know since 6.12, instead of 16.
+	// Wide writes Default, Next and Check with 32 bits an entry instead of
+	// 16, which kernels read since 7.2.
 	Wide bool
 
 	Accept  []uint32 // a state each: packed permissions or index of an entry

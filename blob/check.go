@@ -1,0 +1,133 @@
+package blob
+
+import "fmt"
+
+// KernelLimits is what a kernel loads beyond the simplest portable target. The
+// zero value is that target: old form, 16-bit tables, nothing optional. The
+// fields follow from the kernel's feature files.
+type KernelLimits struct {
+	// MaxABI is the highest kernel ABI of a header: 8 for 6.1, 9 from 6.12
+	// on; zero: 8. The features' policy/versions is one too high for 6.1.
+	MaxABI uint32
+	// PermTables allows permission tables and permsv up to that version:
+	// policy/permstable32_version from 2 on. A version of 1 (6.12) is a
+	// kernel that mixes up entries of files and counts as zero.
+	PermTables uint32
+	Wide       bool // 32-bit state tables: policy/state32
+	DiffEncode bool // policy/diff-encode
+	Prompt     bool // mode prompt: 6.12 and later
+
+	Disconnected bool // the disconnected member: domain/disconnected.path
+	Kill         bool // the kill member: domain/kill.signal
+	CapsExtended bool // the capsx member: caps/extended
+}
+
+// The version from which on permission tables can be relied on.
+const usablePermTables = 2
+
+// maxOldTargets is the number of exec targets that the old form can name.
+const maxOldTargets = 12
+
+// fileNameMargin is what a profile's number may add to its name: a dot and
+// the digits of a number that a kernel will not reach.
+const fileNameMargin = len(".4294967295")
+
+// KernelError says what in a policy a kernel does not load, or loads and gets
+// wrong.
+type KernelError struct {
+	Profile string
+	Member  string
+	Reason  string
+	Hint    string
+}
+
+// Error returns profile, member and reason in one line.
+func (e *KernelError) Error() string {
+	s := fmt.Sprintf("profile %q, %s: %s", e.Profile, e.Member, e.Reason)
+	if e.Hint != "" {
+		s += "; " + e.Hint
+	}
+	return s
+}
+
+// Unwrap returns ErrKernel.
+func (e *KernelError) Unwrap() error { return ErrKernel }
+
+// Check reports, as a *KernelError, the first thing in the policy that a
+// kernel with these limits refuses or does not understand.
+func (p *Policy) Check(k KernelLimits) error {
+	for _, q := range p.profiles {
+		if err := q.check(k); err != nil {
+			err.Profile = q.Name
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *Profile) check(k KernelLimits) *KernelError {
+	top := k.MaxABI
+	if top == 0 {
+		top = 8
+	}
+	_, name := splitName(p.Name)
+	switch {
+	case p.ABI() > top:
+		return &KernelError{Member: "version", Reason: fmt.Sprintf("the header's kernel ABI %d is above %d", p.ABI(), top)}
+	case safeLen(name)+fileNameMargin > maxFileName:
+		return &KernelError{Member: "name", Reason: "with its number the name may be too long for a file, which blocks its namespace on some kernels", Hint: fmt.Sprintf("keep it within %d bytes", maxFileName-fileNameMargin)}
+	case p.Disconnected != "" && !k.Disconnected:
+		return &KernelError{Member: "disconnected", Reason: "the kernel does not know the member"}
+	case p.Kill != 0 && !k.Kill:
+		return &KernelError{Member: "kill", Reason: "the kernel does not know the member"}
+	case p.Caps.Extended != 0 && !k.CapsExtended:
+		return &KernelError{Member: "capsx", Reason: "the kernel does not know extended capabilities"}
+	case p.Mode == Prompt && !k.Prompt:
+		return &KernelError{Member: "mode", Reason: "the kernel does not know mode prompt"}
+	}
+	for _, part := range p.parts() {
+		if err := part.db.check(k); err != nil {
+			err.Member = part.kind.String()
+			return err
+		}
+		if part.kind == PartXMatch && part.db.DFA.Flags&FlagDiff != 0 {
+			return &KernelError{Member: "xmatch", Reason: "the DFA is differentially encoded, which kernels ignore when they attach"}
+		}
+	}
+	return nil
+}
+
+func (db *PolicyDB) check(k KernelLimits) *KernelError {
+	switch {
+	case db.Perms != nil && k.PermTables < usablePermTables:
+		return &KernelError{Reason: "the kernel has no usable permission tables", Hint: "compile to the old form"}
+	case db.PermsVersion > k.PermTables:
+		return &KernelError{Reason: fmt.Sprintf("permsv %d is above %d", db.PermsVersion, k.PermTables)}
+	case db.Perms == nil && db.PermsVersion != 0:
+		return &KernelError{Reason: "permsv without a permission table"}
+	case db.DFA.Wide && !k.Wide:
+		return &KernelError{Reason: "the kernel has no 32-bit state tables"}
+	case db.DFA.Flags&FlagDiff != 0 && !k.DiffEncode:
+		return &KernelError{Reason: "the kernel does not say that it knows differential encoding"}
+	case db.Perms == nil && len(db.XTable) > maxOldTargets:
+		return &KernelError{Reason: fmt.Sprintf("%d exec targets are more than the %d that the old form can name", len(db.XTable), maxOldTargets)}
+	}
+	return nil
+}
+
+type profilePart struct {
+	kind Part
+	db   *PolicyDB
+}
+
+// parts returns the automata that the profile has, in their order in the
+// stream.
+func (p *Profile) parts() []profilePart {
+	var parts []profilePart
+	for _, q := range [...]profilePart{{PartXMatch, p.XMatch}, {PartPolicydb, p.Policydb}, {PartFile, p.File}} {
+		if q.db != nil {
+			parts = append(parts, q)
+		}
+	}
+	return parts
+}

@@ -1,0 +1,442 @@
+package blob
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// The range of kernel ABIs that some kernel loads; see KernelLimits for one.
+const (
+	minABI = 5
+	maxABI = 9
+)
+
+// zstdMagic begins compressed policy; plainMagic begins a plain stream.
+const (
+	zstdMagic  = "\x28\xb5\x2f\xfd"
+	plainMagic = "\x04\x08\x00version\x00\x02"
+	// userHeader is the length of the header that apparmor_parser 6.0 puts in
+	// front of each profile for 7.3; kernels do not interpret it.
+	userHeader = 8
+)
+
+// Inspect decodes a stream and applies the checks of a kernel with
+// paranoid_load to it: the format, the versions and namespaces of headers,
+// names and their order, the ranges of members, every table of every
+// automaton, and permissions. It returns a *FormatError for the first thing
+// that a kernel would refuse. What only some kernels refuse is for
+// Policy.Check; whether parents exist that the set does not bring along, for
+// the kernel itself (see Policy.Needs).
+//
+// It is stricter than kernels in a few things that no producer writes: names
+// must not be repeated, must not hold NUL, and a parent must stand before its
+// child; a state 0 with a way out, an explicit start state 0, a permission
+// table without automaton and the tag sets of 7.3 are refused.
+//
+// A stream behind the 8-byte header of 7.3 is accepted and kept without the
+// header; a compressed one gives ErrCompressed. Memory is bounded by a small
+// multiple of len(data), which is copied.
+func Inspect(data []byte) (*Policy, error) {
+	if strings.HasPrefix(string(data[:min(len(data), 4)]), zstdMagic) ||
+		len(data) > userHeader && bytes.HasPrefix(data[userHeader:], []byte(zstdMagic)) {
+		return nil, &FormatError{
+			Reason: "the policy is compressed with zstd", Err: ErrCompressed,
+			Hint: "decompress it, or have apparmor_parser write it with -c0",
+		}
+	}
+	skipped := 0
+	if len(data) > userHeader && !bytes.HasPrefix(data, []byte(plainMagic)) && bytes.HasPrefix(data[userHeader:], []byte(plainMagic)) {
+		skipped = userHeader
+	}
+	p, err := inspect(slices.Clone(data[skipped:]))
+	if err != nil {
+		if err.Offset >= 0 {
+			err.Offset += skipped
+		}
+		return nil, err
+	}
+	return p, nil
+}
+
+// inspect is Inspect for a plain stream, which it keeps.
+func inspect(data []byte) (*Policy, *FormatError) {
+	d := decoder{reader: reader{data: data}}
+	if len(data) == 0 {
+		return nil, &FormatError{Reason: "no data", Errno: EINVAL, Err: ErrSyntax}
+	}
+	var profiles []*Profile
+	var starts []int
+	for d.pos < len(data) {
+		start := d.pos
+		p, err := d.next()
+		if err != nil {
+			if err.Err == ErrSyntax && len(profiles) > 0 && start == d.pos {
+				err.Reason, err.Err = "this is no profile: "+err.Reason, ErrTrailing
+			}
+			return nil, err
+		}
+		profiles, starts = append(profiles, p), append(starts, start)
+	}
+	// A namespace that any header names is that of every profile.
+	s := newSet(d.namespace)
+	for i, p := range profiles {
+		p.Namespace = d.namespace
+		if err := s.add(p); err != nil {
+			err.Offset = starts[i]
+			return nil, err
+		}
+	}
+	return &Policy{data: data, profiles: profiles, needs: s.needs}, nil
+}
+
+// decoder reads profiles and keeps what a header says for the next ones.
+type decoder struct {
+	reader
+	header    uint32
+	hasHeader bool
+	namespace string
+	profile   string // the name, once it is known, for messages
+}
+
+func (d *decoder) fail(kind error, member, format string, args ...any) *FormatError {
+	return d.failAt(d.pos, kind, member, format, args...)
+}
+
+func (d *decoder) failAt(off int, kind error, member, format string, args ...any) *FormatError {
+	return &FormatError{
+		Offset: off, Profile: d.profile, Member: member,
+		Reason: fmt.Sprintf(format, args...), Errno: EPROTO, Err: kind,
+	}
+}
+
+// missing reports that a mandatory item is not the next one.
+func (d *decoder) missing(member, what string) *FormatError {
+	return d.fail(ErrSyntax, member, "%s is missing; found %s", what, d.found())
+}
+
+// next reads a header, if there is one, and a profile. When it fails before
+// having read anything the position has not moved.
+func (d *decoder) next() (*Profile, *FormatError) {
+	d.profile = ""
+	if err := d.readHeader(); err != nil {
+		return nil, err
+	}
+	if !d.enter("profile", tagStruct) {
+		return nil, d.missing("", "the profile struct")
+	}
+	p := &Profile{Header: d.header}
+	steps := [...]func(*Profile) *FormatError{
+		d.readName, d.readXMatch, d.readDisconnect, d.readFlags, d.readCaps,
+		d.readXattrs, d.readRlimits, d.readSecmarks, d.readRules, d.readData,
+	}
+	for _, step := range steps {
+		if err := step(p); err != nil {
+			return nil, err
+		}
+	}
+	if !d.enter("", tagStructEnd) {
+		return nil, d.missing("end of profile", "the end of the profile struct")
+	}
+	return p, nil
+}
+
+func (d *decoder) readHeader() *FormatError {
+	at := d.pos
+	if v, ok := d.u32("version"); ok {
+		if abi := v & 0x3ff; abi < minABI || abi > maxABI {
+			err := d.failAt(at, ErrVersion, "version", "kernel ABI %d of the header is not within %d to %d", abi, minABI, maxABI)
+			err.Errno, err.Hint = EPROTONOSUPPORT, fmt.Sprintf("write %#08x", DefaultHeader)
+			return err
+		}
+		d.header, d.hasHeader = v, true
+	} else if !d.hasHeader {
+		err := d.missing("version", "the version header")
+		err.Errno = EPROTONOSUPPORT
+		return err
+	}
+	at = d.pos
+	name, ok, err := d.text("namespace", "namespace")
+	switch {
+	case err != nil:
+		return err
+	case !ok:
+		return nil
+	case name == "":
+		err := d.failAt(at, ErrNamespace, "namespace", "the namespace is empty")
+		err.Errno = EPROTONOSUPPORT
+		return err
+	case d.namespace != "" && d.namespace != name:
+		err := d.failAt(at, ErrNamespace, "namespace", "namespace %q follows namespace %q in one set", name, d.namespace)
+		err.Errno, err.Hint = EPROTONOSUPPORT, "write one set per namespace"
+		return err
+	}
+	d.namespace = name
+	return nil
+}
+
+// text reads a string that must not hold NUL.
+func (d *decoder) text(name, member string) (string, bool, *FormatError) {
+	at := d.pos
+	b, ok := d.bytes(name)
+	if ok && bytes.IndexByte(b, 0) >= 0 {
+		err := d.failAt(at, ErrName, member, "the string %.60q holds a NUL byte", b)
+		err.Errno = 0
+		return "", false, err
+	}
+	return string(b), ok, nil
+}
+
+func (d *decoder) readName(p *Profile) *FormatError {
+	at := d.pos
+	name, ok, err := d.text("", "name")
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return d.missing("name", "the profile's name")
+	}
+	d.profile, p.Name = name, name
+	if reason, errno := checkName(name); reason != "" {
+		err := d.failAt(at, ErrName, "name", "%s", reason)
+		err.Errno = errno
+		return err
+	}
+	if p.Rename, _, err = d.text("rename", "rename"); err != nil {
+		return err
+	}
+	p.Attach, _, err = d.text("attach", "attach")
+	return err
+}
+
+func (d *decoder) readXMatch(p *Profile) (err *FormatError) {
+	if p.XMatch, err = d.readPolicyDB(PartXMatch); err != nil || p.XMatch == nil {
+		return err
+	}
+	var ok bool
+	if p.XMatchLen, ok = d.u32(""); !ok {
+		return d.missing("xmatch_len", "the length that goes with the xmatch DFA")
+	}
+	return nil
+}
+
+func (d *decoder) readDisconnect(p *Profile) (err *FormatError) {
+	if p.Disconnected, _, err = d.text("disconnected", "disconnected"); err != nil {
+		return err
+	}
+	at := d.pos
+	if sig, ok := d.u32("kill"); ok {
+		if sig < 1 || sig > maxKill {
+			return d.failAt(at, ErrValue, "kill", "signal %d is not within 1 to %d", sig, maxKill)
+		}
+		p.Kill = sig
+	}
+	return nil
+}
+
+// maxKill is the highest signal, in AppArmor's own numbering, of mode kill.
+const maxKill = 35
+
+func (d *decoder) readFlags(p *Profile) *FormatError {
+	if !d.enter("flags", tagStruct) {
+		return d.missing("flags", "the flags struct")
+	}
+	var v [3]uint32
+	for i := range v {
+		var ok bool
+		if v[i], ok = d.u32(""); !ok {
+			return d.missing("flags", "one of the three flags words")
+		}
+	}
+	if v[1] > uint32(Prompt) {
+		return d.fail(ErrValue, "flags", "mode %d is not within 0 to %d", v[1], Prompt)
+	}
+	if !d.enter("", tagStructEnd) {
+		return d.missing("flags", "the end of the flags struct")
+	}
+	p.Hat, p.FlagBits, p.Mode, p.Audit = v[0]&1 != 0, v[0]&^1, Mode(v[1]), v[2] != 0
+	if flags, ok := d.u32("path_flags"); ok {
+		p.PathFlags, p.HasPathFlags = PathFlags(flags), true
+	}
+	return nil
+}
+
+func (d *decoder) readCaps(p *Profile) *FormatError {
+	var low, high [4]uint32
+	for i := range low {
+		var ok bool
+		if low[i], ok = d.u32(""); !ok {
+			return d.missing("capabilities", "one of the four capability words")
+		}
+	}
+	if d.enter("caps64", tagStruct) {
+		for i := range high {
+			var ok bool
+			if high[i], ok = d.u32(""); !ok {
+				return d.missing("caps64", "one of the four upper capability words")
+			}
+		}
+		if !d.enter("", tagStructEnd) {
+			return d.missing("caps64", "the end of the caps64 struct")
+		}
+	}
+	p.Caps.Allow = uint64(high[0])<<32 | uint64(low[0])
+	p.Caps.Audit = uint64(high[1])<<32 | uint64(low[1])
+	p.Caps.Quiet = uint64(high[2])<<32 | uint64(low[2])
+	if d.enter("capsx", tagStruct) {
+		lo, ok1 := d.u32("")
+		hi, ok2 := d.u32("")
+		if !ok1 || !ok2 {
+			return d.missing("capsx", "one of the two extended capability words")
+		}
+		if !d.enter("", tagStructEnd) {
+			return d.missing("capsx", "the end of the capsx struct")
+		}
+		p.Caps.Extended = uint64(hi)<<32 | uint64(lo)
+	}
+	return nil
+}
+
+func (d *decoder) readXattrs(p *Profile) *FormatError {
+	if !d.enter("xattrs", tagStruct) {
+		return nil
+	}
+	names, err := d.readStrings(ErrValue, "xattrs", func(b []byte) (string, string) {
+		if bytes.IndexByte(b, 0) >= 0 {
+			return "", "holds a NUL byte"
+		}
+		return string(b), ""
+	})
+	p.Xattrs = names
+	return err
+}
+
+// readStrings reads the array of strings and the end of the struct around it.
+// The conversion returns what is wrong with a string, if anything; the error
+// is then of the kind given.
+func (d *decoder) readStrings(kind error, member string, convert func([]byte) (string, string)) ([]string, *FormatError) {
+	n, ok := d.array()
+	if !ok {
+		return nil, d.missing(member, "the array of strings")
+	}
+	var list []string
+	for range n {
+		at := d.pos
+		b, ok := d.bytes("")
+		if !ok {
+			return nil, d.missing(member, fmt.Sprintf("string %d of %d", len(list), n))
+		}
+		s, wrong := convert(b)
+		if wrong != "" {
+			return nil, d.failAt(at, kind, member, "string %d, %.60q, %s", len(list), b, wrong)
+		}
+		list = append(list, s)
+	}
+	if !d.enter("", tagArrayEnd) {
+		return nil, d.missing(member, fmt.Sprintf("the end of the array after its %d strings", n))
+	}
+	if !d.enter("", tagStructEnd) {
+		return nil, d.missing(member, "the end of the struct")
+	}
+	return list, nil
+}
+
+func (d *decoder) readRlimits(p *Profile) *FormatError {
+	if !d.enter("rlimits", tagStruct) {
+		return nil
+	}
+	var ok bool
+	if p.RlimitMask, ok = d.u32(""); !ok {
+		return d.missing("rlimits", "the mask")
+	}
+	at := d.pos
+	n, ok := d.array()
+	if !ok {
+		return d.missing("rlimits", "the array of limits")
+	}
+	if n > len(p.Rlimits) {
+		return d.failAt(at, ErrValue, "rlimits", "%d limits are more than %d", n, len(p.Rlimits))
+	}
+	for i := range n {
+		if p.Rlimits[i], ok = d.u64(); !ok {
+			return d.missing("rlimits", fmt.Sprintf("limit %d of %d", i, n))
+		}
+	}
+	if !d.enter("", tagArrayEnd) || !d.enter("", tagStructEnd) {
+		return d.missing("rlimits", "the end of the array or struct")
+	}
+	return nil
+}
+
+func (d *decoder) readSecmarks(p *Profile) *FormatError {
+	if !d.enter("secmark", tagStruct) {
+		return nil
+	}
+	n, ok := d.array()
+	if !ok {
+		return d.missing("secmark", "the array of secmarks")
+	}
+	for i := range n {
+		audit, ok1 := d.u8()
+		deny, ok2 := d.u8()
+		label, ok3, err := d.text("", "secmark")
+		if err != nil {
+			return err
+		}
+		if !ok1 || !ok2 || !ok3 {
+			return d.missing("secmark", fmt.Sprintf("a part of secmark %d of %d", i, n))
+		}
+		p.Secmarks = append(p.Secmarks, Secmark{Audit: audit, Deny: deny, Label: label})
+	}
+	if !d.enter("", tagArrayEnd) || !d.enter("", tagStructEnd) {
+		return d.missing("secmark", "the end of the array or struct")
+	}
+	return nil
+}
+
+func (d *decoder) readRules(p *Profile) (err *FormatError) {
+	if d.enter("policydb", tagStruct) {
+		if p.Policydb, err = d.readPolicyDB(PartPolicydb); err != nil {
+			return err
+		}
+		if p.Policydb == nil {
+			return d.missing("policydb", "the DFA")
+		}
+		if !d.enter("", tagStructEnd) {
+			return d.missing("policydb", "the end of the policydb struct")
+		}
+	}
+	p.File, err = d.readPolicyDB(PartFile)
+	return err
+}
+
+func (d *decoder) readData(p *Profile) *FormatError {
+	if !d.enter("data", tagStruct) {
+		return nil
+	}
+	seen := map[string]bool{}
+	for {
+		at := d.pos
+		key, ok, err := d.text("", "data")
+		if err != nil {
+			return err
+		}
+		if !ok {
+			break
+		}
+		value, ok := d.blob("")
+		if !ok {
+			return d.missing("data", fmt.Sprintf("the value of key %.60q", key))
+		}
+		if seen[key] {
+			return d.failAt(at, ErrValue, "data", "key %.60q appears twice", key)
+		}
+		seen[key] = true
+		p.Data = append(p.Data, Data{Key: key, Value: slices.Clone(value)})
+	}
+	if !d.enter("", tagStructEnd) {
+		return d.missing("data", "the end of the data struct")
+	}
+	return nil
+}

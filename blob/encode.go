@@ -1,0 +1,241 @@
+package blob
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Encode writes profiles in the order given, each with its own version header
+// as apparmor_parser does, and verifies what it wrote like Inspect. The
+// profiles are copied on the way: the Policy does not share memory with them.
+// Equal profiles give equal bytes.
+//
+// All profiles must name the same Namespace, and parents must stand before
+// their children. Errors are of type *FormatError.
+func Encode(profiles []*Profile) (*Policy, error) {
+	if len(profiles) == 0 {
+		return nil, &FormatError{Offset: -1, Reason: "no profiles", Err: ErrSyntax}
+	}
+	size := 0
+	for _, p := range profiles {
+		size += p.encodedLen()
+	}
+	w := writer{buf: make([]byte, 0, size)}
+	for i, p := range profiles {
+		if err := p.encodable(profiles[0].Namespace); err != nil {
+			return nil, err
+		}
+		w.origin = len(w.buf)
+		w.profile(p, i == 0)
+		if w.err != "" {
+			return nil, &FormatError{Offset: -1, Profile: p.Name, Reason: w.err, Err: ErrTooLarge}
+		}
+	}
+	policy, err := inspect(w.buf)
+	if err != nil {
+		return nil, err
+	}
+	return policy, nil
+}
+
+// encodable checks what the bytes would not show or could not hold.
+func (p *Profile) encodable(namespace string) error {
+	fail := func(kind error, member, reason string) error {
+		return &FormatError{Offset: -1, Profile: p.Name, Member: member, Reason: reason, Err: kind}
+	}
+	if p.Namespace != namespace {
+		return fail(ErrNamespace, "namespace", fmt.Sprintf("namespace %q differs from %q of the first profile", p.Namespace, namespace))
+	}
+	for _, part := range p.parts() {
+		d := part.db.DFA
+		if d == nil {
+			return fail(ErrDFA, part.kind.String(), "the DFA is nil")
+		}
+		if part.db.Perms == nil && part.db.PermsVersion != 0 {
+			return fail(ErrPerms, part.kind.String(), "PermsVersion is set without a permission table")
+		}
+		if part.kind == PartXMatch && d.Flags&FlagDiff != 0 {
+			return fail(ErrDFA, "xmatch", "the DFA is differentially encoded, which kernels ignore when they attach")
+		}
+	}
+	return nil
+}
+
+// encodedLen estimates the length of the profile on the wire, rather too high.
+func (p *Profile) encodedLen() int {
+	n := 512 + len(p.Name) + len(p.Namespace) + len(p.Attach) + len(p.Rename) + len(p.Disconnected) +
+		32*len(p.Xattrs) + 16*len(p.Secmarks)
+	for _, db := range []*PolicyDB{p.XMatch, p.Policydb, p.File} {
+		if db != nil && db.DFA != nil {
+			n += 128 + db.DFA.encodedLen() + 5*permWords*len(db.Perms) + 32*len(db.XTable)
+		}
+	}
+	for i := range p.Data {
+		n += 16 + len(p.Data[i].Key) + len(p.Data[i].Value)
+	}
+	return n
+}
+
+// profile writes the header and all members in the order that kernels insist
+// on.
+func (w *writer) profile(p *Profile, first bool) {
+	header := p.Header
+	if header == 0 {
+		header = DefaultHeader
+	}
+	w.u32("version", header)
+	if first || ParentName(p.Name) == "" {
+		w.optional("namespace", p.Namespace)
+	}
+	w.tag("profile", tagStruct)
+	w.str("", p.Name)
+	w.optional("rename", p.Rename)
+	w.optional("attach", p.Attach)
+	if p.XMatch != nil {
+		w.policyDB(p.XMatch)
+		w.u32("", p.XMatchLen)
+	}
+	w.optional("disconnected", p.Disconnected)
+	if p.Kill != 0 {
+		w.u32("kill", p.Kill)
+	}
+	w.flags(p)
+	w.caps(&p.Caps)
+	w.xattrs(p.Xattrs)
+	w.rlimits(p)
+	w.secmarks(p.Secmarks)
+	if p.Policydb != nil {
+		w.tag("policydb", tagStruct)
+		w.policyDB(p.Policydb)
+		w.tag("", tagStructEnd)
+	}
+	if p.File != nil {
+		w.policyDB(p.File)
+	}
+	if len(p.Data) > 0 {
+		w.tag("data", tagStruct)
+		for i := range p.Data {
+			w.str("", p.Data[i].Key)
+			w.blob("", p.Data[i].Value)
+		}
+		w.tag("", tagStructEnd)
+	}
+	w.tag("", tagStructEnd)
+}
+
+func (w *writer) flags(p *Profile) {
+	bits := p.FlagBits &^ 1
+	if p.Hat {
+		bits |= 1
+	}
+	audit := uint32(0)
+	if p.Audit {
+		audit = 1
+	}
+	w.tag("flags", tagStruct)
+	w.u32s(bits, uint32(p.Mode), audit)
+	w.tag("", tagStructEnd)
+	if p.HasPathFlags || p.PathFlags != 0 {
+		w.u32("path_flags", uint32(p.PathFlags))
+	}
+}
+
+func (w *writer) caps(c *Caps) {
+	w.u32s(uint32(c.Allow), uint32(c.Audit), uint32(c.Quiet), 0)
+	w.tag("caps64", tagStruct)
+	w.u32s(uint32(c.Allow>>32), uint32(c.Audit>>32), uint32(c.Quiet>>32), 0)
+	w.tag("", tagStructEnd)
+	if c.Extended != 0 {
+		w.tag("capsx", tagStruct)
+		w.u32s(uint32(c.Extended), uint32(c.Extended>>32))
+		w.tag("", tagStructEnd)
+	}
+}
+
+func (w *writer) xattrs(names []string) {
+	if len(names) == 0 {
+		return
+	}
+	w.tag("xattrs", tagStruct)
+	w.array(len(names))
+	for _, name := range names {
+		w.str("", name)
+	}
+	w.tag("", tagArrayEnd)
+	w.tag("", tagStructEnd)
+}
+
+func (w *writer) rlimits(p *Profile) {
+	if p.RlimitMask == 0 {
+		return
+	}
+	w.tag("rlimits", tagStruct)
+	w.u32("", p.RlimitMask)
+	w.array(len(p.Rlimits))
+	for _, v := range p.Rlimits {
+		w.u64(v)
+	}
+	w.tag("", tagArrayEnd)
+	w.tag("", tagStructEnd)
+}
+
+func (w *writer) secmarks(marks []Secmark) {
+	if len(marks) == 0 {
+		return
+	}
+	w.tag("secmark", tagStruct)
+	w.array(len(marks))
+	for _, m := range marks {
+		w.u8(m.Audit)
+		w.u8(m.Deny)
+		w.str("", m.Label)
+	}
+	w.tag("", tagArrayEnd)
+	w.tag("", tagStructEnd)
+}
+
+func (w *writer) policyDB(db *PolicyDB) {
+	if db.Perms != nil {
+		w.tag("perms", tagStruct)
+		w.u32("version", 1)
+		w.array(len(db.Perms))
+		for i := range db.Perms {
+			p := &db.Perms[i]
+			w.u32s(0, p.Allow, p.Deny, p.Subtree, p.Cond, p.Kill, p.Complain, p.Prompt,
+				p.Audit, p.Quiet, p.Hide, p.XIndex, p.Tag, p.Label)
+		}
+		w.tag("", tagArrayEnd)
+		w.tag("", tagStructEnd)
+		if db.PermsVersion != 0 {
+			w.u32("permsv", db.PermsVersion)
+		}
+	}
+	w.dfa(db.DFA)
+	if db.Start != 0 {
+		w.u32("start", db.Start)
+	}
+	if db.DFAStart != 0 {
+		w.u32("dfa_start", db.DFAStart)
+	}
+	if len(db.XTable) == 0 {
+		return
+	}
+	w.tag("xtable", tagStruct)
+	w.array(len(db.XTable))
+	for _, target := range db.XTable {
+		w.str("", encodeTarget(target))
+	}
+	w.tag("", tagArrayEnd)
+	w.tag("", tagStructEnd)
+}
+
+// encodeTarget writes the second colon of ":ns:name" as NUL.
+func encodeTarget(target string) string {
+	if !strings.HasPrefix(target, ":") {
+		return target
+	}
+	if i := strings.IndexByte(target[1:], ':'); i > 0 {
+		return target[:i+1] + "\x00" + target[i+2:]
+	}
+	return target
+}

@@ -1,0 +1,202 @@
+package blob
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/goarmor/apparmor/diag"
+)
+
+// product walks two automata side by side, breadth first, over classes of
+// bytes that neither tells apart.
+type product struct {
+	a, b    *DFA
+	symbols []Symbol // one for each class, and OOB if it is used
+	nodes   []productNode
+	seen    pairSet
+	limit   int
+}
+
+// productNode is a pair of states and the step that first led to it.
+type productNode struct {
+	a, b   uint32
+	parent int32 // -1: where the walk began
+	symbol Symbol
+}
+
+func newProduct(a, b *DFA, startA, startB uint32, limit int) *product {
+	p := &product{a: a, b: b, limit: limit, symbols: jointClasses(a, b)}
+	if (a.Flags|b.Flags)&FlagOOB != 0 {
+		p.symbols = append(p.symbols, OOB)
+	}
+	// The first node is the empty input. It is not in seen: should a longer
+	// input lead to the same pair, that is looked at for itself.
+	p.nodes = append(p.nodes, productNode{startA, startB, -1, 0})
+	p.seen = newPairSet(a.States(), b.States())
+	return p
+}
+
+// run calls visit for every pair in order of the shortest input that leads to
+// it, until visit returns false. It returns a *diag.LimitError when there are
+// more pairs than the limit.
+func (p *product) run(visit func(i int) bool) error {
+	for i := 0; i < len(p.nodes); i++ {
+		if !visit(i) {
+			return nil
+		}
+		n := p.nodes[i]
+		for _, c := range p.symbols {
+			var x, y uint32
+			if c == OOB {
+				x, y = p.a.StepOOB(n.a), p.b.StepOOB(n.b)
+			} else {
+				x, y = p.a.Step(n.a, byte(c)), p.b.Step(n.b, byte(c))
+			}
+			if !p.seen.add(x, y) {
+				continue
+			}
+			if len(p.nodes) > p.limit {
+				return &diag.LimitError{What: "pairs of states to compare", Limit: int64(p.limit), Got: int64(len(p.nodes))}
+			}
+			p.nodes = append(p.nodes, productNode{x, y, int32(i), c})
+		}
+	}
+	return nil
+}
+
+// input returns the shortest input that leads to node i.
+func (p *product) input(i int) Input {
+	var in Input
+	for p.nodes[i].parent >= 0 {
+		in = append(in, p.nodes[i].symbol)
+		i = int(p.nodes[i].parent)
+	}
+	slices.Reverse(in)
+	return in
+}
+
+// pairSet remembers pairs of states: as bits where that is small, else in a
+// hash table.
+type pairSet struct {
+	width uint64
+	bits  []uint64
+	hash  map[uint64]struct{}
+}
+
+// maxPairBits bounds the bit form to eight megabytes.
+const maxPairBits = 1 << 26
+
+func newPairSet(a, b int) pairSet {
+	s := pairSet{width: uint64(b)}
+	if n := uint64(a) * uint64(b); n <= maxPairBits {
+		s.bits = make([]uint64, n/64+1)
+	} else {
+		s.hash = make(map[uint64]struct{}, max(a, b))
+	}
+	return s
+}
+
+// add reports whether the pair was not in the set yet.
+func (s *pairSet) add(a, b uint32) bool {
+	key := uint64(a)*s.width + uint64(b)
+	if s.bits != nil {
+		word, bit := &s.bits[key/64], uint64(1)<<(key%64)
+		isNew := *word&bit == 0
+		*word |= bit
+		return isNew
+	}
+	n := len(s.hash)
+	s.hash[key] = struct{}{}
+	return len(s.hash) > n
+}
+
+// jointClasses returns one byte for each class of bytes that no state of
+// either automaton tells apart, those first that read best in a message.
+func jointClasses(a, b *DFA) []Symbol {
+	// class[c] is the byte that stands for c: the first in reading order
+	// among those that behave like it.
+	var class [256]byte
+	order := readingOrder()
+	for i := range class {
+		class[i] = order[0]
+	}
+	for _, d := range [2]*DFA{a, b} {
+		d.refine(&class, order)
+	}
+	var symbols []Symbol
+	for _, c := range order {
+		if class[c] == c {
+			symbols = append(symbols, Symbol(c))
+		}
+	}
+	return symbols
+}
+
+// refine splits the classes until no state goes to different states on two
+// bytes of one class.
+func (d *DFA) refine(class *[256]byte, order *[256]byte) {
+	var next [256]uint32
+	for s := range d.Base {
+		if d.Base[s]&BaseMask == 0 && s > 0 && d.isBlank(uint32(s)) {
+			continue
+		}
+		d.Row(uint32(s), &next)
+		split := false
+		for c := range next {
+			if next[c] != next[class[c]] {
+				split = true
+				break
+			}
+		}
+		if !split {
+			continue
+		}
+		// The first byte, in reading order, of every (old class, next state)
+		// stands for the new class.
+		type cell struct {
+			class byte
+			next  uint32
+		}
+		first := make(map[cell]byte)
+		var refined [256]byte
+		for _, c := range order {
+			k := cell{class[c], next[c]}
+			if _, ok := first[k]; !ok {
+				first[k] = c
+			}
+			refined[c] = first[k]
+		}
+		*class = refined
+	}
+}
+
+// isBlank reports whether the state has no transitions of its own at base 0,
+// so that all bytes go to its default.
+func (d *DFA) isBlank(s uint32) bool {
+	return d.Base[s]&BaseDiff == 0 && !slices.Contains(d.Check[:256], s)
+}
+
+// readingOrder returns all bytes, letters first, then what else prints.
+func readingOrder() *[256]byte {
+	var order [256]byte
+	for i := range order {
+		order[i] = byte(i)
+	}
+	rank := func(c byte) int {
+		switch {
+		case 'a' <= c && c <= 'z':
+			return 0
+		case '0' <= c && c <= '9':
+			return 1
+		case 'A' <= c && c <= 'Z':
+			return 2
+		case c > 0x20 && c < 0x7f:
+			return 3
+		case c == 0x20:
+			return 4
+		}
+		return 5
+	}
+	slices.SortStableFunc(order[:], func(a, b byte) int { return cmp.Compare(rank(a), rank(b)) })
+	return &order
+}
