@@ -1,0 +1,130 @@
+package render
+
+import (
+	"unicode"
+	"unicode/utf8"
+)
+
+// word appends a decoded word so that the lexer reads the same word back:
+// bare where that is safe anywhere, else in quotes.
+func (p *printer) word(s string) { p.quoted(s, isPlain(s)) }
+
+// item appends a word that stands in a parenthesised list, where a bare comma
+// ends it.
+func (p *printer) item(s string) { p.quoted(s, isPlain(s) && !hasComma(s)) }
+
+func (p *printer) quoted(s string, plain bool) {
+	if plain {
+		p.str(s)
+		return
+	}
+	p.byte('"')
+	p.escaped(s)
+	p.byte('"')
+}
+
+// escaped appends s as it stands between quotes. All that would not show on a
+// line of UTF-8 text is escaped.
+func (p *printer) escaped(s string) {
+	for i := 0; i < len(s); {
+		c := s[i]
+		switch {
+		case c == '\\':
+			// A backslash goes with its byte, whatever that is: escaping the
+			// byte too would give it another meaning.
+			n := min(2, len(s)-i)
+			p.str(s[i : i+n])
+			i += n
+			continue
+		case c == '"':
+			p.str(`\"`)
+		case c == '\n':
+			p.str(`\n`)
+		case c == '\t':
+			p.str(`\t`)
+		case c == '\r':
+			p.str(`\r`)
+		case c < ' ' || c == 0x7f:
+			p.hex(c)
+		case c < utf8.RuneSelf:
+			p.byte(c)
+		default:
+			r, n := utf8.DecodeRuneInString(s[i:])
+			if r == utf8.RuneError && n == 1 || !unicode.IsPrint(r) {
+				for range n {
+					p.hex(s[i])
+					i++
+				}
+				continue
+			}
+			p.str(s[i : i+n])
+			i += n
+			continue
+		}
+		i++
+	}
+}
+
+func (p *printer) hex(c byte) {
+	const digits = "0123456789abcdef"
+	p.dst = append(p.dst, '\\', 'x', digits[c>>4], digits[c&0xf])
+}
+
+// isPlain reports whether a word may stand without quotes wherever a word may
+// stand. It is narrower than the lexer's own rules, which differ by place.
+func isPlain(s string) bool {
+	if s == "" || isReserved(s) {
+		return false
+	}
+	switch s[0] {
+	case '-', '+', '{', ',', '^':
+		return false
+	}
+	depth := 0
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		case c == '/', c == '.', c == '_', c == '-', c == '+', c == '*', c == '?', c == '@', c == '[', c == ']', c == '^', c == ':', c == '~', c == '%', c == '\\':
+		case c == '{':
+			depth++
+		case c == '}':
+			if depth--; depth < 0 {
+				return false
+			}
+		case c == ',':
+			if depth == 0 {
+				return false
+			}
+		case c >= utf8.RuneSelf:
+			r, n := utf8.DecodeRuneInString(s[i:])
+			if r == utf8.RuneError && n == 1 || !unicode.IsPrint(r) {
+				return false
+			}
+			i += n - 1
+		default:
+			return false
+		}
+	}
+	return depth == 0
+}
+
+func hasComma(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] == ',' {
+			return true
+		}
+	}
+	return false
+}
+
+// isReserved reports whether a bare word could be taken for something else
+// than a word in one place or another.
+func isReserved(s string) bool {
+	switch s {
+	case "addr", "allow", "and", "audit", "bus", "defined", "deny", "detached", "exec", "flags", "fstype", "hat",
+		"identities", "if", "in", "interface", "ip", "label", "member", "name", "not", "oldroot", "option", "options",
+		"or", "path", "peer", "port", "profile", "prompt", "safe", "set", "subset", "type", "unsafe", "vfstype", "xattrs":
+		return true
+	}
+	return false
+}
