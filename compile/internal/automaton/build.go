@@ -1,0 +1,47 @@
+package automaton
+
+import (
+	"context"
+	"errors"
+)
+
+// Accept is the caller's number of what a string that matches is granted.
+// Small consecutive numbers are best.
+type Accept uint32
+
+// Limits bound the construction. Zero fields are without limit.
+type Limits struct {
+	States int   // states before minimisation
+	Memory int64 // estimate of the bytes held at once
+}
+
+// Builder collects expressions. The zero Builder is ready for use. It is not
+// safe for concurrent use.
+type Builder struct {
+	// Covers, if set, reports whether accept value a makes no difference
+	// wherever value b is, whatever other values are there. Build may then
+	// leave a out of sets that hold b, which can make an automaton that is
+	// out of reach small. It must be transitive, and is asked with a != b.
+	Covers func(b, a Accept) bool
+
+	rules []rule
+}
+
+type rule struct {
+	node   Node
+	accept Accept
+}
+
+// Add adds an expression: strings that match it get the accept value.
+func (b *Builder) Add(n Node, a Accept) { b.rules = append(b.rules, rule{n, a}) }
+
+// Len returns the number of expressions that were added.
+func (b *Builder) Len() int { return len(b.rules) }
+
+// Build makes the automaton of all expressions. It does not change the
+// Builder.
+//
+// The errors are those of ctx and *diag.LimitError.
+func (b *Builder) Build(ctx context.Context, l Limits) (*DFA, error) {
+	return nil, errors.New("automaton: not implemented")
+}

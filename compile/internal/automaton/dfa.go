@@ -1,0 +1,84 @@
+package automaton
+
+// The states whose numbers are fixed.
+const (
+	Trap  uint32 = 0
+	Start uint32 = 1
+)
+
+// DFA is a deterministic automaton whose states carry labels. It is immutable
+// and safe for concurrent use.
+type DFA struct {
+	classes *classes
+	next    []uint32   // state*classes.n + class
+	label   []uint32   // a state each
+	sets    [][]Accept // the accept values of each label, sorted; nil once resolved
+}
+
+// classes maps symbols to classes of symbols that no state tells apart.
+type classes struct {
+	of  [256]uint16
+	oob uint16
+	n   int
+}
+
+// States returns the number of states.
+func (d *DFA) States() int { return len(d.label) }
+
+// Step returns the state after b in state s.
+func (d *DFA) Step(s uint32, b byte) uint32 {
+	return d.next[int(s)*d.classes.n+int(d.classes.of[b])]
+}
+
+// StepOOB returns the state after the out-of-band symbol in state s.
+func (d *DFA) StepOOB(s uint32) uint32 {
+	return d.next[int(s)*d.classes.n+int(d.classes.oob)]
+}
+
+// Match returns the state after all of in, beginning in state s.
+func (d *DFA) Match(s uint32, in string) uint32 {
+	for i := 0; i < len(in); i++ {
+		s = d.Step(s, in[i])
+	}
+	return s
+}
+
+// Label returns the label of state s: after Resolve, an index of the resolved
+// values, before it, a number for the set of accept values.
+func (d *DFA) Label(s uint32) uint32 { return d.label[s] }
+
+// Accepts returns the accept values of state s, sorted. The slice must not be
+// changed. It is nil after Resolve.
+func (d *DFA) Accepts(s uint32) []Accept {
+	if d.sets == nil {
+		return nil
+	}
+	return d.sets[d.label[s]]
+}
+
+// Resolve decides what every set of accept values that meets in a state comes
+// to. It returns the automaton with labels that index the returned values, each
+// of which is there once; values[0] is that of the empty set. f is called once
+// for each set, in the order of the first state that has it.
+func Resolve[P comparable](d *DFA, f func(set []Accept) (P, error)) (resolved *DFA, values []P, err error) {
+	index := map[P]uint32{}
+	labels := make([]uint32, len(d.sets))
+	for i, set := range d.sets {
+		v, err := f(set)
+		if err != nil {
+			return nil, nil, err
+		}
+		l, ok := index[v]
+		if !ok {
+			l = uint32(len(values))
+			index[v] = l
+			values = append(values, v)
+		}
+		labels[i] = l
+	}
+	r := &DFA{classes: d.classes, next: d.next, label: make([]uint32, len(d.label))}
+	for s, l := range d.label {
+		r.label[s] = labels[l]
+	}
+	return r, values, nil
+}
