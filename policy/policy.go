@@ -64,7 +64,7 @@ type Flags struct {
 // Xattr is a resolved item of a profile's xattrs list.
 type Xattr struct {
 	Name     string
-	Value    ast.Pattern // expanded; empty when HasValue is false: any value
+	Value    ast.Pattern // variables are not expanded in it; empty when HasValue is false: any value
 	HasValue bool
 }
 

@@ -1,0 +1,97 @@
+package policy
+
+import (
+	"errors"
+	"io/fs"
+	"strings"
+
+	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/features"
+)
+
+// abiStmt is an abi statement with its place.
+type abiStmt struct {
+	stmt   *ast.ABI
+	origin Origin
+}
+
+// useABI takes the first abi statement of a unit and looks at the others.
+func (r *resolver) useABI(s *ast.ABI, f *frame) {
+	if f.dead {
+		return
+	}
+	o := f.origin(s.Pos())
+	set, err := r.loadABI(s, f.file)
+	if err != nil {
+		d := r.errorf(o, CodeABI, s.Path, "abi is not available")
+		d.Err = err
+		if errors.Is(err, errNoKernel) {
+			d.Hint = "set Options.Kernel"
+		}
+		return
+	}
+	if r.abiFirst == nil {
+		r.abi, r.abiFirst = set, &abiStmt{s, o}
+		return
+	}
+	if !set.Equal(r.abi) {
+		r.warnf(o, diag.ClassABI, WarnABI, s.Path, "another abi than the first one, at %s, which is used", r.abiFirst.origin.Position())
+	}
+}
+
+var errNoKernel = errors.New("the features of the kernel are not known")
+
+func (r *resolver) loadABI(s *ast.ABI, file *ast.File) (*features.Set, error) {
+	if s.Kind == ast.IncludeMagic {
+		switch s.Path {
+		case "kernel":
+			if r.opts.Kernel == nil {
+				return nil, errNoKernel
+			}
+			return r.opts.Kernel, nil
+		case "default":
+			return r.defaultABI(), nil
+		}
+	}
+	if r.opts.ABI != nil {
+		return r.opts.ABI(s, file)
+	}
+	if s.Kind != ast.IncludeMagic {
+		return nil, fs.ErrNotExist
+	}
+	for _, root := range r.opts.Roots {
+		data, err := fs.ReadFile(root, s.Path)
+		if err == nil {
+			return features.Parse(data)
+		}
+		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrInvalid) {
+			return nil, err
+		}
+	}
+	if name, ok := strings.CutPrefix(s.Path, "abi/"); ok {
+		if set, ok := features.ABI(name); ok {
+			return set, nil
+		}
+	}
+	return nil, fs.ErrNotExist
+}
+
+func (r *resolver) defaultABI() *features.Set {
+	if r.opts.Default != nil {
+		return r.opts.Default
+	}
+	return features.Default()
+}
+
+// settleABI decides which features the policy was written for, when all of it
+// has been read.
+func (r *resolver) settleABI() {
+	if r.abiFirst != nil {
+		return
+	}
+	r.abi = r.defaultABI()
+	if r.opts.Default == nil && len(r.top) > 0 {
+		r.warnf(Origin{File: r.unit.Main}, diag.ClassABI, WarnABI, "", "no abi statement: only what AppArmor 3 knew is mediated")
+	}
+}

@@ -1,0 +1,73 @@
+package policy
+
+import (
+	"strings"
+
+	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/diag"
+)
+
+// alias is one `alias from -> to,`. It is a plain test of the beginning of a
+// text: /a is found in /a/b and in /ab, and not in /{a,b}.
+type alias struct {
+	from, to string
+	origin   Origin
+}
+
+// apply returns p with the alias's beginning exchanged, if it has it.
+func (a *alias) apply(p ast.Pattern) (ast.Pattern, bool) {
+	rest, ok := strings.CutPrefix(string(p), a.from)
+	if !ok {
+		return p, false
+	}
+	return ast.Pattern(a.to + rest), true
+}
+
+func (r *resolver) alias(s *ast.Alias, o Origin) {
+	if !strings.HasPrefix(string(s.From), "/") || !strings.HasPrefix(string(s.To), "/") {
+		r.errorf(o, CodeRule, o.File.Text(s), "both sides of an alias begin with a slash")
+		return
+	}
+	for _, a := range r.aliases {
+		if a.from == string(s.From) && a.to == string(s.To) {
+			r.warnf(o, diag.ClassUnexpected, WarnDuplicateAlias, o.File.Text(s), "alias is there already")
+			return
+		}
+	}
+	r.aliases = append(r.aliases, alias{string(s.From), string(s.To), o})
+}
+
+// aliased returns the copies of a rule that the aliases add to it, with the
+// slashes of their paths as they were written. Aliases do not apply to copies.
+func (r *resolver) aliased(rule ast.Rule, o Origin) []ast.Rule {
+	var copies []ast.Rule
+	for i := range r.aliases {
+		a := &r.aliases[i]
+		switch rule := rule.(type) {
+		case *ast.FileRule:
+			path, hit := a.apply(rule.Path)
+			link, hitLink := a.apply(rule.Link)
+			if rule.All || !hit && !hitLink {
+				continue
+			}
+			c := r.files.next()
+			*c = *rule
+			c.Path, c.Link = path, link
+			copies = append(copies, c)
+			r.made(o, len(path)+len(link))
+		case *ast.LinkRule:
+			from, hit := a.apply(rule.From)
+			to, hitTo := a.apply(rule.To)
+			if !hit && !hitTo {
+				continue
+			}
+			c := *rule
+			c.From, c.To = from, to
+			copies = append(copies, &c)
+			r.made(o, len(from)+len(to))
+		default:
+			return nil
+		}
+	}
+	return copies
+}

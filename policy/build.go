@@ -1,0 +1,266 @@
+package policy
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/diag"
+)
+
+// Add appends rules that a program made, without an origin. A RlimitRule
+// becomes one of Rlimits. The rules are checked as if they had been written,
+// and none is added when one of them is wrong. They are kept, not copied.
+//
+// Their patterns must hold no variables: those of policy text are not known
+// here. The error is a diag.List.
+func (p *Profile) Add(rules ...ast.Rule) error {
+	var found diag.List
+	for _, s := range rules {
+		if s == nil {
+			found = append(found, p.wrong(problem{code: CodeRule, msg: "rule is nil"}))
+			continue
+		}
+		if err := ast.Check(s); err != nil {
+			d := p.wrong(problem{code: CodeRule, msg: err.Error()})
+			d.Err = err
+			found = append(found, d)
+			continue
+		}
+		found = append(found, p.checkRule(s)...)
+	}
+	if len(found) > 0 {
+		return found
+	}
+	p.Rules = slices.Grow(p.Rules, len(rules))
+	for _, s := range rules {
+		if l, ok := s.(*ast.RlimitRule); ok {
+			limit, _ := ParseRlimit(l) // checked above
+			p.setRlimit(limit)
+			continue
+		}
+		p.Rules = append(p.Rules, Rule{Rule: s})
+	}
+	return nil
+}
+
+// wrong makes a diagnostic of a problem of this profile.
+func (p *Profile) wrong(x problem) *diag.Diagnostic {
+	return &diag.Diagnostic{Code: x.code, Profile: p.Name, Text: x.text, Message: x.msg, Hint: x.hint}
+}
+
+// checkRule checks a rule for what policy knows and for variables.
+func (p *Profile) checkRule(s ast.Rule) diag.List {
+	c := ruleChecker{resolved: true}
+	if p.ABI != nil {
+		c.cap = func(name string) bool { return p.ABI.Supports("caps/mask/" + name) }
+	}
+	c.check(s)
+	eachPattern(s, func(pattern *ast.Pattern) {
+		if err := pattern.CheckText(); err != nil {
+			c.fail(CodeRule, string(*pattern), "%v", err)
+		} else if _, name, _, ok := cutRef(string(*pattern)); ok {
+			c.fail(CodeUndefined, "@{"+name+"}", "variable in a rule that is resolved")
+		}
+	})
+	var found diag.List
+	for _, x := range c.found {
+		found = append(found, p.wrong(x))
+	}
+	return found
+}
+
+// Clone returns a copy of a profile and of all below it. What is in it can be
+// changed without changing the original; the sets of features and the files of
+// origins, which nobody changes, are shared. The copy has no parent.
+func (p *Profile) Clone() *Profile {
+	c := *p
+	c.Parent = nil
+	c.Alternates = slices.Clone(p.Alternates)
+	c.Xattrs = slices.Clone(p.Xattrs)
+	c.Rlimits = slices.Clone(p.Rlimits)
+	c.Rules = slices.Clone(p.Rules)
+	for i := range c.Rules {
+		c.Rules[i].Rule = cloneRule(c.Rules[i].Rule)
+	}
+	c.Children = nil
+	for _, child := range p.Children {
+		cc := child.Clone()
+		cc.Parent = &c
+		c.Children = append(c.Children, cc)
+	}
+	return &c
+}
+
+// Validate checks a profile that a program made, and all below it, for what
+// Resolve guarantees: names, rules that are valid by themselves and do not
+// conflict by their texts. The error is a diag.List.
+func (p *Profile) Validate() error {
+	var found diag.List
+	p.validate(&found)
+	return found.Err()
+}
+
+func (p *Profile) validate(found *diag.List) {
+	fail := func(code diag.Code, text, msg string) {
+		*found = append(*found, p.wrong(problem{code: code, text: text, msg: msg}))
+	}
+	switch {
+	case p.Name == "":
+		fail(CodeName, "", "profile without a name")
+	case strings.ContainsRune(p.Name, 0), strings.HasPrefix(p.Name, ":"), strings.HasPrefix(p.Name, "&"):
+		fail(CodeName, p.Name, "invalid name of a profile")
+	case p.Parent != nil && !strings.HasPrefix(p.Name, p.Parent.Name+"//"):
+		fail(CodeName, p.Name, "name of a child that does not begin with its parent's name and //")
+	}
+	if strings.ContainsAny(p.Namespace, ":\x00\n") || p.Parent != nil && p.Namespace != p.Parent.Namespace {
+		fail(CodeName, p.Namespace, "invalid namespace")
+	}
+	if p.Flags.Mode > DefaultAllow {
+		fail(CodeFlag, "", "unknown mode")
+	}
+	for _, path := range [...]string{p.Flags.DisconnectedPath, p.Flags.DisconnectedIPCPath} {
+		if path != "" && path[0] != '/' {
+			fail(CodeFlag, path, "disconnected path that does not begin with a slash")
+		}
+	}
+	if s := p.Flags.KillSignal; s != "" && !ast.IsSignal(s) {
+		fail(CodeFlag, s, "unknown signal")
+	}
+	if e := p.Flags.Error; e != "" && !slices.Contains(errnos, e) {
+		fail(CodeFlag, e, "unknown error")
+	}
+	if p.Hat && len(p.Xattrs) > 0 {
+		fail(CodeXattr, "", "a hat cannot match extended attributes")
+	}
+	for _, l := range p.Rlimits {
+		if !ast.Rlimits().Has(l.Name) || l.Name == "ofile" {
+			fail(CodeRlimit, l.Name, "unknown resource")
+		}
+	}
+	for i := range p.Rules {
+		switch s := p.Rules[i].Rule.(type) {
+		case nil:
+			fail(CodeRule, "", "rule is nil")
+		case *ast.RlimitRule:
+			fail(CodeRlimit, s.Name, "rlimit among the rules")
+		default:
+			*found = append(*found, p.checkRule(s)...)
+		}
+	}
+	for _, c := range conflicts(p.Name, p.Rules) {
+		d := p.wrong(problem{code: CodeExecConflict, text: c.text, msg: c.message()})
+		d.Pos, d.Via = c.second.Position(), c.second.Chain()
+		d.Related = append(d.Related, c.first.Position())
+		*found = append(*found, d)
+	}
+	for _, child := range p.Children {
+		if child.Parent != p {
+			fail(CodeName, child.Name, "child whose parent is another profile")
+			continue
+		}
+		child.validate(found)
+	}
+}
+
+// NewSet orders profiles as a Set holds them: sorted by namespace and name,
+// each followed by those below it. It checks each profile and that no name
+// occurs twice. Give it the profiles without a parent; it sorts Children in
+// place. The error is a diag.List.
+func NewSet(profiles ...*Profile) (*Set, error) {
+	var found diag.List
+	s := &Set{}
+	seen := map[string]bool{}
+	var add func(list []*Profile)
+	add = func(list []*Profile) {
+		sortProfiles(list)
+		for _, p := range list {
+			if full := p.FullName(); seen[full] {
+				found = append(found, p.wrong(problem{code: CodeDuplicateProfile, text: full, msg: "profile is there twice"}))
+			} else {
+				seen[full] = true
+			}
+			s.Profiles = append(s.Profiles, p)
+			add(p.Children)
+		}
+	}
+	top := slices.Clone(profiles)
+	for _, p := range top {
+		p.validate(&found)
+	}
+	add(top)
+	if err := found.Err(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func sortProfiles(list []*Profile) {
+	slices.SortStableFunc(list, func(a, b *Profile) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+	})
+}
+
+// Lookup returns the profile of that namespace and full name, or nil.
+func (s *Set) Lookup(namespace, name string) *Profile {
+	for _, p := range s.Profiles {
+		if p.Name == name && p.Namespace == namespace {
+			return p
+		}
+	}
+	return nil
+}
+
+// eachPattern calls f with every pattern of a rule.
+func eachPattern(rule ast.Rule, f func(*ast.Pattern)) {
+	switch s := rule.(type) {
+	case *ast.FileRule:
+		f(&s.Path)
+		f(&s.Link)
+	case *ast.LinkRule:
+		f(&s.From)
+		f(&s.To)
+	case *ast.NetworkRule:
+		f(&s.Local.Interface)
+		f(&s.Local.Label)
+		f(&s.Peer.Interface)
+		f(&s.Peer.Label)
+	case *ast.UnixRule:
+		f(&s.Local.Addr)
+		f(&s.Local.Label)
+		f(&s.Peer.Addr)
+		f(&s.Peer.Label)
+	case *ast.DBusRule:
+		f(&s.Bus)
+		f(&s.Name)
+		f(&s.Path)
+		f(&s.Interface)
+		f(&s.Member)
+		f(&s.PeerName)
+		f(&s.PeerLabel)
+	case *ast.SignalRule:
+		f(&s.Peer)
+	case *ast.PtraceRule:
+		f(&s.Peer)
+	case *ast.MountRule:
+		for i := range s.Conds {
+			for j := range s.Conds[i].Values {
+				f(&s.Conds[i].Values[j])
+			}
+		}
+		f(&s.Source)
+		f(&s.Target)
+	case *ast.PivotRootRule:
+		f(&s.OldRoot)
+		f(&s.NewRoot)
+	case *ast.ChangeProfileRule:
+		f(&s.Exec)
+		f(&s.Target)
+	case *ast.MqueueRule:
+		f(&s.Label)
+		f(&s.Name)
+	case *ast.IOUringRule:
+		f(&s.Label)
+	}
+}

@@ -1,0 +1,302 @@
+package policy
+
+import (
+	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/diag"
+)
+
+// draft is a profile whose text has been read, but whose variables have not
+// been expanded: they get their values from the whole preamble.
+type draft struct {
+	node     *ast.Profile
+	origin   Origin
+	parent   *draft
+	children []*draft // in the order of the text until orderDrafts
+	rules    []Rule   // the tree's own rules, with quals in place of theirs
+	quals    []ast.Qualifiers
+	rlimits  []Rule
+	// seen are the files that this body has included. A file is read once
+	// per body, also if that was in a branch that is not taken (false).
+	seen map[string]bool
+	out  *Profile
+	env  env
+}
+
+// frame is the place of a statement that is being walked.
+type frame struct {
+	file  *ast.File
+	via   *Via
+	files int            // include depth
+	depth int            // nesting of profiles, blocks and conditionals
+	prof  *draft         // nil at the top
+	quals ast.Qualifiers // of the blocks around
+	none  bool           // an owner block in an other block: its file rules match nothing
+	block bool           // inside of a block
+	dead  bool           // in a branch that is not taken
+}
+
+func (f *frame) origin(p ast.Pos) Origin { return Origin{File: f.file, Pos: p, Via: f.via} }
+
+// nested returns the frame one level further in.
+func (r *resolver) nested(f *frame, p ast.Pos) (frame, bool) {
+	in := *f
+	if in.depth++; in.depth > r.limits.Nesting {
+		r.limit(f.origin(p), "nesting of policy", r.limits.Nesting, in.depth)
+		return in, false
+	}
+	return in, true
+}
+
+func (r *resolver) walk(stmts []ast.Stmt, f *frame) {
+	for _, s := range stmts {
+		if !r.step(f.origin(s.Pos())) {
+			return
+		}
+		switch s := s.(type) {
+		case *ast.Comment:
+		case *ast.Bad:
+			d := r.errorf(f.origin(s.Pos()), CodeSyntax, f.file.Text(s), "statement could not be parsed")
+			d.Err = s.Err
+		case *ast.Include:
+			r.include(s, f)
+		case *ast.ABI:
+			if r.inPreamble(s, f, "abi") {
+				r.useABI(s, f)
+			}
+		case *ast.Profile:
+			r.profile(s, f)
+		case *ast.VarAssign:
+			if f.prof != nil {
+				r.misplaced(s, f, "variables are assigned before the first profile")
+			} else if r.inPreamble(s, f, "assignment") {
+				r.assign(s, f.origin(s.Pos()))
+			}
+		case *ast.BoolAssign:
+			if f.prof != nil {
+				r.misplaced(s, f, "variables are assigned before the first profile")
+			} else if r.inPreamble(s, f, "assignment") {
+				r.assignBool(s, f)
+			}
+		case *ast.Alias:
+			if f.prof != nil {
+				r.misplaced(s, f, "aliases stand before the first profile")
+			} else if r.inPreamble(s, f, "alias") {
+				r.alias(s, f.origin(s.Pos()))
+			}
+		case *ast.Block:
+			r.block(s, f)
+		case *ast.If:
+			r.conditional(s, f)
+		case ast.Rule:
+			r.rule(s, f)
+		default:
+			r.misplaced(s, f, "")
+		}
+	}
+}
+
+func (r *resolver) misplaced(s ast.Stmt, f *frame, hint string) {
+	d := r.errorf(f.origin(s.Pos()), CodePlace, f.file.Text(s), "statement cannot stand here")
+	d.Hint = hint
+	if f.prof != nil {
+		d.Profile = string(f.prof.node.Name)
+	}
+}
+
+// inPreamble reports whether a statement of the preamble comes before the
+// first profile. In a body it says yes: what may stand there is for the caller.
+func (r *resolver) inPreamble(s ast.Stmt, f *frame, what string) bool {
+	if f.prof != nil || len(r.top) == 0 {
+		return true
+	}
+	d := r.errorf(f.origin(s.Pos()), CodePlace, f.file.Text(s), "%s behind a profile", what)
+	d.Hint = "it belongs before the first profile"
+	d.Related = append(d.Related, r.top[0].origin.Position())
+	return false
+}
+
+// include walks the files of an include statement. Within one scope a path is
+// read once; files without a name are always read.
+func (r *resolver) include(s *ast.Include, f *frame) {
+	files, ok := r.unit.Included[s]
+	if !ok && !s.IfExists {
+		r.errorf(f.origin(s.Pos()), CodeInclude, s.Path, "included file was not found")
+		return
+	}
+	seen := &r.seen
+	if f.prof != nil {
+		seen = &f.prof.seen
+	}
+	if *seen == nil {
+		*seen = map[string]bool{}
+	}
+	for _, file := range files {
+		if file.Name != "" {
+			if live, again := (*seen)[file.Name]; again {
+				if !live && !f.dead {
+					r.warnf(f.origin(s.Pos()), diag.ClassUnexpected, WarnSkippedInclude, s.Path,
+						"not included: a file is read once per profile, and this one was read in a branch that is not taken")
+				}
+				continue
+			}
+			(*seen)[file.Name] = !f.dead
+		}
+		in, ok := r.nested(f, s.Pos())
+		if !ok {
+			return
+		}
+		if in.files++; in.files > r.limits.IncludeDepth {
+			r.limit(f.origin(s.Pos()), "include depth", r.limits.IncludeDepth, in.files)
+			return
+		}
+		in.via = &Via{File: f.file, Pos: s.Pos(), Up: f.via}
+		in.file = file
+		r.walk(file.Stmts, &in)
+		if r.fatal != nil {
+			return
+		}
+	}
+}
+
+func (r *resolver) profile(s *ast.Profile, f *frame) {
+	in, ok := r.nested(f, s.Pos())
+	if !ok {
+		return
+	}
+	d := &draft{node: s, origin: f.origin(s.Pos()), parent: f.prof}
+	in.prof, in.quals, in.block, in.none = d, ast.Qualifiers{}, false, false
+	if !f.dead {
+		if f.prof != nil {
+			f.prof.children = append(f.prof.children, d)
+		} else {
+			r.top = append(r.top, d)
+		}
+	}
+	r.walk(s.Body, &in)
+}
+
+func (r *resolver) block(s *ast.Block, f *frame) {
+	if f.prof == nil {
+		r.misplaced(s, f, "rules stand in profiles")
+		return
+	}
+	in, ok := r.nested(f, s.Pos())
+	if !ok {
+		return
+	}
+	if s.Priority != 0 {
+		r.errorf(f.origin(s.Pos()), CodeQualifier, "", "a block cannot have a priority").Hint = "give it to the rules inside"
+	}
+	in.quals, in.none = r.merge(f, s.Qualifiers, f.origin(s.Pos()))
+	in.quals.Priority = 0
+	in.block = true
+	r.walk(s.Body, &in)
+}
+
+// merge adds the qualifiers of a rule or block to those of the blocks around
+// it. The access may be said once or several times alike. none is set when the
+// owner restrictions leave nobody.
+func (r *resolver) merge(f *frame, q ast.Qualifiers, o Origin) (out ast.Qualifiers, none bool) {
+	out, none = q, f.none
+	out.Audit = q.Audit || f.quals.Audit
+	switch around := f.quals.Access; {
+	case around == ast.Allow || around == q.Access:
+	case q.Access == ast.Allow:
+		out.Access = around
+	default:
+		r.errorf(o, CodeQualifiers, accessWord(q.Access), "%s inside of a block that says %s", accessWord(q.Access), accessWord(around))
+	}
+	switch around := f.quals.Owner; {
+	case around == ast.AnyOwner || around == q.Owner:
+	case q.Owner == ast.AnyOwner:
+		out.Owner = around
+	default:
+		none = true
+	}
+	return out, none
+}
+
+func accessWord(a ast.Access) string {
+	switch a {
+	case ast.AllowExplicit:
+		return "allow"
+	case ast.Deny:
+		return "deny"
+	case ast.Prompt:
+		return "prompt"
+	}
+	return ""
+}
+
+func (r *resolver) conditional(s *ast.If, f *frame) {
+	if f.prof == nil {
+		r.misplaced(s, f, "conditionals stand in profiles")
+		return
+	}
+	in, ok := r.nested(f, s.Pos())
+	if !ok {
+		return
+	}
+	// Both branches are walked, so that a mistake in the one that is not
+	// taken is found too, and its includes count as read.
+	taken, ok := r.eval(s.Cond, f, in.depth)
+	in.dead = f.dead || !ok || !taken
+	r.walk(s.Then, &in)
+	in.dead = f.dead || !ok || taken
+	r.walk(s.Else, &in)
+}
+
+func (r *resolver) rule(s ast.Rule, f *frame) {
+	o := f.origin(s.Pos())
+	if f.prof == nil {
+		r.misplaced(s, f, "rules stand in profiles")
+		return
+	}
+	own := *s.Quals()
+	r.checkRule(s, own, o)
+	quals, none := r.merge(f, own, o)
+	if f.block {
+		r.checkInBlock(s, own, &quals, o)
+	}
+	if f.dead {
+		return
+	}
+	d := f.prof
+	if _, ok := s.(*ast.RlimitRule); ok {
+		d.rlimits = append(d.rlimits, Rule{s, o})
+		return
+	}
+	if none && takesOwner(s) {
+		r.warnf(o, diag.ClassUnexpected, WarnNothing, f.file.Text(s), "rule for the owner in a block for others, or the other way round: it matches nothing")
+		return
+	}
+	d.rules = append(d.rules, Rule{s, o})
+	d.quals = append(d.quals, quals)
+}
+
+// takesOwner reports whether owner and other mean something for a rule.
+func takesOwner(s ast.Rule) bool {
+	switch s.(type) {
+	case *ast.FileRule, *ast.LinkRule:
+		return true
+	}
+	return false
+}
+
+// checkInBlock checks what a rule becomes by the block around it. The
+// reference loses all but file, link and change_profile rules there; its
+// manual says that every rule takes the block's qualifiers, and so it is here.
+func (r *resolver) checkInBlock(s ast.Rule, own ast.Qualifiers, quals *ast.Qualifiers, o Origin) {
+	switch s := s.(type) {
+	case *ast.FileRule:
+		if quals.Access == ast.Deny && own.Access != ast.Deny && (s.All || s.Exec != ast.ExecNone && s.Exec != ast.ExecDeny) {
+			r.errorf(o, CodeRule, o.File.Text(s), "a deny rule can only have x, without a mode of execution")
+		}
+	case *ast.LinkRule:
+	default:
+		if quals.Owner != ast.AnyOwner && own.Owner == ast.AnyOwner {
+			r.warnf(o, diag.ClassUnexpected, WarnOwner, o.File.Text(s), "owner and other mean nothing for this rule and are ignored")
+			quals.Owner = ast.AnyOwner
+		}
+	}
+}

@@ -1,0 +1,152 @@
+package policy
+
+import (
+	"strings"
+
+	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/diag"
+)
+
+// resolveHead makes the profile of a draft with all that stands before the
+// opening brace, and those below it.
+func (r *resolver) resolveHead(d *draft, parent *Profile) {
+	if r.fatal != nil {
+		return
+	}
+	n := d.node
+	p := &Profile{Parent: parent, Hat: n.Kind == ast.KindHat, Origin: d.origin, ABI: r.abi}
+	d.out = p
+	d.env.profile = string(n.Name)
+
+	p.Namespace = r.namespace(d, parent)
+	own := r.profileName(d)
+	p.Name = own
+	if parent != nil {
+		p.Name = parent.Name + "//" + own
+	}
+	d.env.profile = p.Name
+	escaped := escapeGlob(p.Name)
+	d.env.name = &escaped
+
+	attach := n.Attachment
+	switch {
+	case attach == "" && strings.HasPrefix(own, "/"):
+		attach = ast.Pattern(own)
+		if n.Kind == ast.KindPath {
+			r.warnf(d.origin, diag.ClassDeprecated, WarnPathName, own, "path as the name of a profile")
+		}
+	case attach != "":
+		if a := string(attach); !strings.HasPrefix(a, "/") && !strings.HasPrefix(a, "@{") {
+			r.errorf(d.origin, CodeAttachment, a, "attachment that is no path").Hint = "it begins with / or a variable"
+		}
+		attach = r.expand(attach, &d.env, d.origin)
+	}
+	if attach != "" {
+		text := string(attach)
+		d.env.attach = &text
+		d.env.local = nil
+		p.Attachment = squeeze(attach)
+		for _, a := range r.aliases {
+			if to, ok := a.apply(attach); ok {
+				p.Alternates = append(p.Alternates, squeeze(to))
+			}
+		}
+	}
+	r.xattrs(d)
+	p.Flags = r.flags(d)
+	for _, c := range d.children {
+		r.resolveHead(c, p)
+	}
+}
+
+// namespace returns the namespace of a profile. Those below are in that of
+// their parent, since they are loaded with it.
+func (r *resolver) namespace(d *draft, parent *Profile) string {
+	ns := d.node.Namespace
+	if parent != nil {
+		if ns != "" && ns != parent.Namespace {
+			r.errorf(d.origin, CodeName, ns, "profile below another one is in a namespace of its own").Profile = parent.Name
+		}
+		return parent.Namespace
+	}
+	if strings.ContainsAny(ns, ":\x00\n") {
+		r.errorf(d.origin, CodeName, ns, "invalid name of a namespace")
+	}
+	if r.opts.Namespace != "" {
+		if ns != "" && ns != r.opts.Namespace {
+			r.warnf(d.origin, diag.ClassOverride, WarnNamespace, ns, "namespace is replaced by %s", r.opts.Namespace)
+		}
+		ns = r.opts.Namespace
+	}
+	return ns
+}
+
+// profileName returns a profile's own name, expanded.
+func (r *resolver) profileName(d *draft) string {
+	own := string(r.expand(d.node.Name, &d.env, d.origin))
+	switch {
+	case d.node.Name == "":
+		r.errorf(d.origin, CodeName, "", "profile without a name")
+	case strings.HasPrefix(own, "&"):
+		r.errorf(d.origin, CodeName, own, "name that begins like a stack of profiles")
+	case strings.HasPrefix(own, ":"):
+		r.errorf(d.origin, CodeName, own, "name that begins like a namespace")
+	case strings.ContainsRune(own, 0):
+		r.errorf(d.origin, CodeName, own, "name with a NUL byte")
+	}
+	return own
+}
+
+// escapeGlob puts a backslash before the bytes of a name that a pattern would
+// take for more than themselves. What has one already keeps it.
+func escapeGlob(name string) string {
+	if !strings.ContainsAny(name, `*?[]{}^\`) {
+		return name
+	}
+	var b strings.Builder
+	for i := 0; i < len(name); i++ {
+		switch c := name[i]; c {
+		case '\\':
+			b.WriteByte(c)
+			if i++; i < len(name) {
+				b.WriteByte(name[i])
+			} else {
+				b.WriteByte('\\')
+			}
+			continue
+		case '*', '?', '[', ']', '{', '}', '^':
+			b.WriteByte('\\')
+		}
+		b.WriteByte(name[i])
+	}
+	return b.String()
+}
+
+func (r *resolver) xattrs(d *draft) {
+	if len(d.node.Xattrs) == 0 {
+		return
+	}
+	if d.out.Hat {
+		r.errorf(d.origin, CodeXattr, "", "a hat cannot match extended attributes").Profile = d.out.Name
+		return
+	}
+	for i := range d.node.Xattrs {
+		x := &d.node.Xattrs[i]
+		if x.Name == "" || strings.ContainsRune(x.Name, 0) {
+			o := d.origin
+			o.Pos = x.Pos()
+			r.errorf(o, CodeXattr, x.Name, "invalid name of an extended attribute").Profile = d.out.Name
+			continue
+		}
+		d.out.Xattrs = append(d.out.Xattrs, Xattr{Name: x.Name, Value: x.Value, HasValue: x.HasValue})
+	}
+}
+
+// FullName returns the name as policy writes it: with the namespace in front
+// if there is one, `:ns://name`.
+func (p *Profile) FullName() string {
+	if p.Namespace == "" {
+		return p.Name
+	}
+	return ":" + p.Namespace + "://" + p.Name
+}

@@ -1,0 +1,260 @@
+package policy
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io/fs"
+	"slices"
+
+	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/features"
+)
+
+// Options steer Resolve. The zero value resolves as the reference parser does
+// without configuration.
+type Options struct {
+	// Namespace, if set, replaces the namespace of every top-level profile,
+	// as -n of the reference parser does.
+	Namespace string
+
+	// Kernel is what `abi <kernel>,` stands for. Without it that statement
+	// is an error.
+	Kernel *features.Set
+	// Default is the feature set of policy that names none, and what
+	// `abi <default>,` stands for; nil means features.Default. Where it is
+	// set, policy without an abi statement gets no warning.
+	Default *features.Set
+	// ABI reads the feature file of an abi statement other than <kernel> and
+	// <default>. Nil means to look for `abi <path>` below Roots, in order,
+	// and then among the built-in sets, where "abi/4.0" is features.ABI("4.0").
+	ABI func(stmt *ast.ABI, file *ast.File) (*features.Set, error)
+	// Roots are the directories that `abi <path>` is looked up in.
+	Roots []fs.FS
+
+	// Limits bound the work; zero fields mean the defaults.
+	Limits Limits
+}
+
+// Limits bound what resolving one unit may need. Text of a few lines can ask
+// for any amount of work through includes and variables that multiply.
+type Limits struct {
+	Statements    int // visited, those of a file counted each time it is included; default 4 million
+	IncludeDepth  int // of files in files; default 100
+	Nesting       int // of profiles, blocks, conditionals and expressions; default 500
+	Values        int // of one variable after expansion; default 65536
+	ExpandedBytes int // of text made by expanding variables and aliases, in total; default 64 MiB
+	Errors        int // findings after which resolving stops; default 200
+}
+
+func (l Limits) withDefaults() Limits {
+	l.Statements = cmp.Or(l.Statements, 4<<20)
+	l.IncludeDepth = cmp.Or(l.IncludeDepth, 100)
+	l.Nesting = cmp.Or(l.Nesting, 500)
+	l.Values = cmp.Or(l.Values, 1<<16)
+	l.ExpandedBytes = cmp.Or(l.ExpandedBytes, 64<<20)
+	l.Errors = cmp.Or(l.Errors, 200)
+	return l
+}
+
+// Resolve turns a parsed unit into profiles that need neither file nor
+// variable to be understood.
+//
+// The error is a diag.List with everything that was found wrong, each finding
+// with its place; one that matches diag.ErrLimit ends it. When ctx is done its
+// error is returned as it is. The unit is only read, and nothing of it is
+// changed through the result.
+func Resolve(ctx context.Context, unit *ast.Unit, opts Options) (*Set, error) {
+	r := &resolver{
+		ctx:    ctx,
+		unit:   unit,
+		opts:   opts,
+		limits: opts.Limits.withDefaults(),
+		syms:   map[string]*symbol{},
+		warned: map[warning]bool{},
+	}
+	if unit == nil || unit.Main == nil {
+		return &Set{}, nil
+	}
+	r.walk(unit.Main.Stmts, &frame{file: unit.Main})
+	r.settleABI()
+	profiles := r.finish()
+	if r.fatal != nil {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		r.found = append(r.found, r.fatal)
+	}
+	if err := r.found.Err(); err != nil {
+		return nil, err
+	}
+	return &Set{Profiles: profiles, Warnings: r.found.Warnings()}, nil
+}
+
+// resolver is the state of one Resolve.
+type resolver struct {
+	ctx    context.Context
+	unit   *ast.Unit
+	opts   Options
+	limits Limits
+
+	found  diag.List
+	errors int
+	fatal  *diag.Diagnostic // a limit, or ctx was done: stop
+	warned map[warning]bool
+
+	steps    int // statements visited
+	expanded int // bytes that expansion made
+
+	top      []*draft        // top-level profiles in the order of the text
+	seen     map[string]bool // files read in the preamble
+	syms     map[string]*symbol
+	aliases  []alias
+	abi      *features.Set
+	abiFirst *abiStmt
+	files    fileSlab
+}
+
+// warning identifies a warning, so that an abstraction that is included in
+// many profiles is complained about once.
+type warning struct {
+	code diag.Code
+	file *ast.File
+	pos  ast.Pos
+}
+
+// at returns the beginnings of a diagnostic on a place.
+func at(o Origin) *diag.Diagnostic {
+	return &diag.Diagnostic{Pos: o.Position(), Via: o.Chain()}
+}
+
+func (r *resolver) errorf(o Origin, code diag.Code, text, format string, args ...any) *diag.Diagnostic {
+	d := at(o)
+	d.Code, d.Text, d.Message = code, text, fmt.Sprintf(format, args...)
+	r.found = append(r.found, d)
+	if r.errors++; r.errors >= r.limits.Errors && r.fatal == nil {
+		r.limit(o, "errors", r.limits.Errors, r.errors)
+	}
+	return d
+}
+
+func (r *resolver) warnf(o Origin, class diag.Class, code diag.Code, text, format string, args ...any) {
+	w := warning{code, o.File, o.Pos}
+	if o.File != nil && r.warned[w] {
+		return
+	}
+	r.warned[w] = true
+	d := at(o)
+	d.Severity, d.Class, d.Code, d.Text, d.Message = diag.Warning, class, code, text, fmt.Sprintf(format, args...)
+	r.found = append(r.found, d)
+}
+
+// limit stops resolving.
+func (r *resolver) limit(o Origin, what string, max, got int) {
+	if r.fatal != nil {
+		return
+	}
+	err := &diag.LimitError{What: what, Limit: int64(max), Got: int64(got)}
+	d := at(o)
+	d.Code, d.Message, d.Err = CodeLimit, err.Error(), err
+	r.fatal = d
+}
+
+// step counts a piece of work at a place and reports whether to go on.
+func (r *resolver) step(o Origin) bool {
+	if r.fatal != nil {
+		return false
+	}
+	r.steps++
+	if r.steps > r.limits.Statements {
+		r.limit(o, "policy statements", r.limits.Statements, r.steps)
+		return false
+	}
+	return r.steps%1024 != 0 || r.alive()
+}
+
+// alive reports whether ctx is not done, and stops resolving if it is.
+func (r *resolver) alive() bool {
+	if err := r.ctx.Err(); err != nil {
+		r.fatal = &diag.Diagnostic{Code: CodeLimit, Message: "resolving was stopped", Err: err}
+		return false
+	}
+	return true
+}
+
+// made counts bytes that expansion made.
+func (r *resolver) made(o Origin, n int) bool {
+	if r.fatal != nil {
+		return false
+	}
+	if r.expanded += n; r.expanded > r.limits.ExpandedBytes {
+		r.limit(o, "bytes of expanded policy", r.limits.ExpandedBytes, r.expanded)
+		return false
+	}
+	return true
+}
+
+// finish turns the drafts into profiles.
+func (r *resolver) finish() []*Profile {
+	var out []*Profile
+	for _, d := range r.top {
+		r.resolveHead(d, nil)
+	}
+	if r.fatal != nil {
+		return nil
+	}
+	r.orderDrafts(r.top)
+	r.refuseDuplicates()
+	var rest func(d *draft)
+	rest = func(d *draft) {
+		if r.fatal != nil || !r.alive() {
+			return
+		}
+		r.resolveBody(d)
+		out = append(out, d.out)
+		for _, c := range d.children {
+			rest(c)
+		}
+	}
+	for _, d := range r.top {
+		rest(d)
+	}
+	return out
+}
+
+// orderDrafts sorts the profiles of one level by namespace and name, and
+// those below them likewise.
+func (r *resolver) orderDrafts(list []*draft) {
+	slices.SortStableFunc(list, func(a, b *draft) int {
+		return cmp.Or(cmp.Compare(a.out.Namespace, b.out.Namespace), cmp.Compare(a.out.Name, b.out.Name))
+	})
+	for _, d := range list {
+		r.orderDrafts(d.children)
+		if d.parent != nil {
+			d.parent.out.Children = append(d.parent.out.Children, d.out)
+		}
+	}
+}
+
+// refuseDuplicates looks for profiles of one name. Kernels up to 7.3 fault on
+// a load that has them, so the full names count, however they came about.
+func (r *resolver) refuseDuplicates() {
+	type key struct{ namespace, name string }
+	first := map[key]*draft{}
+	var visit func(list []*draft)
+	visit = func(list []*draft) {
+		for _, d := range list {
+			k := key{d.out.Namespace, d.out.Name}
+			if prev := first[k]; prev != nil {
+				e := r.errorf(d.out.Origin, CodeDuplicateProfile, d.out.Name, "profile %s is defined twice", d.out.FullName())
+				e.Profile = d.out.Name
+				e.Related = append(e.Related, prev.out.Origin.Position())
+			} else {
+				first[k] = d
+			}
+			visit(d.children)
+		}
+	}
+	visit(r.top)
+}

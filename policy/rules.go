@@ -1,0 +1,238 @@
+package policy
+
+import (
+	"slices"
+
+	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/diag"
+)
+
+// resolveBody makes the rules of a draft's profile.
+func (r *resolver) resolveBody(d *draft) {
+	p := d.out
+	p.Rules = make([]Rule, 0, len(d.rules))
+	for i, raw := range d.rules {
+		if !r.step(raw.Origin) {
+			return
+		}
+		rule := r.expandRule(raw, &d.env)
+		*rule.Quals() = d.quals[i]
+		copies := r.aliased(rule, raw.Origin)
+		squeezeRule(rule)
+		p.Rules = append(p.Rules, Rule{rule, raw.Origin})
+		for _, c := range copies {
+			squeezeRule(c)
+			p.Rules = append(p.Rules, Rule{c, raw.Origin})
+		}
+		r.warnRule(rule, raw.Origin)
+	}
+	for _, raw := range d.rlimits {
+		if l, ok := r.rlimit(raw.Rule.(*ast.RlimitRule), raw.Origin); ok {
+			p.setRlimit(l)
+		}
+	}
+	for _, c := range conflicts(p.Name, p.Rules) {
+		e := r.errorf(c.second, CodeExecConflict, c.text, "%s", c.message())
+		e.Profile = p.Name
+		e.Related = append(e.Related, c.first.Position())
+	}
+}
+
+// setRlimit adds a limit in the place of an earlier one of the same name.
+func (p *Profile) setRlimit(l Rlimit) {
+	i := slices.IndexFunc(p.Rlimits, func(old Rlimit) bool { return old.Name == l.Name })
+	if i < 0 {
+		p.Rlimits = append(p.Rlimits, l)
+	} else {
+		p.Rlimits[i] = l
+	}
+}
+
+// fileSlab hands out file rules, which are most of all rules, from blocks.
+type fileSlab struct{ free []ast.FileRule }
+
+func (s *fileSlab) next() *ast.FileRule {
+	if len(s.free) == 0 {
+		s.free = make([]ast.FileRule, 64)
+	}
+	rule := &s.free[0]
+	s.free = s.free[1:]
+	return rule
+}
+
+// expandRule returns a copy of a rule with the variables expanded where the
+// language does that. Targets of exec, options of mount, conditions of
+// network and labels of io_uring are taken as they stand.
+func (r *resolver) expandRule(raw Rule, e *env) ast.Rule {
+	o := raw.Origin
+	x := func(p *ast.Pattern) { *p = r.expand(*p, e, o) }
+	switch s := raw.Rule.(type) {
+	case *ast.FileRule:
+		c := r.files.next()
+		*c = *s
+		if hasRef(string(c.Path)) {
+			x(&c.Path)
+		}
+		if c.Link != "" {
+			x(&c.Link)
+		}
+		return c
+	case *ast.LinkRule:
+		c := *s
+		x(&c.From)
+		x(&c.To)
+		return &c
+	case *ast.UnixRule:
+		c := *s
+		x(&c.Local.Addr)
+		x(&c.Local.Label)
+		x(&c.Peer.Addr)
+		x(&c.Peer.Label)
+		return &c
+	case *ast.DBusRule:
+		c := *s
+		x(&c.Bus)
+		x(&c.Name)
+		x(&c.Path)
+		x(&c.Interface)
+		x(&c.Member)
+		x(&c.PeerName)
+		x(&c.PeerLabel)
+		return &c
+	case *ast.SignalRule:
+		c := *s
+		c.Signals = slices.Clone(s.Signals)
+		x(&c.Peer)
+		return &c
+	case *ast.PtraceRule:
+		c := *s
+		x(&c.Peer)
+		return &c
+	case *ast.MountRule:
+		c := *s
+		c.Conds = slices.Clone(s.Conds)
+		for i := range c.Conds {
+			cond := &c.Conds[i]
+			cond.Values = slices.Clone(cond.Values)
+			if cond.Options {
+				continue
+			}
+			for j := range cond.Values {
+				x(&cond.Values[j])
+			}
+		}
+		x(&c.Source)
+		x(&c.Target)
+		return &c
+	case *ast.PivotRootRule:
+		c := *s
+		x(&c.OldRoot)
+		x(&c.NewRoot)
+		return &c
+	case *ast.ChangeProfileRule:
+		c := *s
+		x(&c.Exec)
+		x(&c.Target)
+		return &c
+	case *ast.MqueueRule:
+		c := *s
+		x(&c.Name)
+		x(&c.Label)
+		return &c
+	}
+	return cloneRule(raw.Rule)
+}
+
+// cloneRule returns a copy that shares nothing that could be changed.
+func cloneRule(rule ast.Rule) ast.Rule {
+	switch s := rule.(type) {
+	case *ast.FileRule:
+		c := *s
+		return &c
+	case *ast.LinkRule:
+		c := *s
+		return &c
+	case *ast.CapabilityRule:
+		c := *s
+		c.Names = slices.Clone(s.Names)
+		return &c
+	case *ast.NetworkRule:
+		c := *s
+		return &c
+	case *ast.UnixRule:
+		c := *s
+		return &c
+	case *ast.DBusRule:
+		c := *s
+		return &c
+	case *ast.SignalRule:
+		c := *s
+		c.Signals = slices.Clone(s.Signals)
+		return &c
+	case *ast.PtraceRule:
+		c := *s
+		return &c
+	case *ast.MountRule:
+		c := *s
+		c.Conds = slices.Clone(s.Conds)
+		for i := range c.Conds {
+			c.Conds[i].Values = slices.Clone(c.Conds[i].Values)
+		}
+		return &c
+	case *ast.PivotRootRule:
+		c := *s
+		return &c
+	case *ast.ChangeProfileRule:
+		c := *s
+		return &c
+	case *ast.RlimitRule:
+		c := *s
+		return &c
+	case *ast.MqueueRule:
+		c := *s
+		return &c
+	case *ast.IOUringRule:
+		c := *s
+		return &c
+	case *ast.UsernsRule:
+		c := *s
+		return &c
+	case *ast.AllRule:
+		c := *s
+		return &c
+	}
+	return rule
+}
+
+// squeezeRule squeezes the slashes of everything that is a path: not of
+// labels and targets, where they mean something.
+func squeezeRule(rule ast.Rule) {
+	switch s := rule.(type) {
+	case *ast.FileRule:
+		s.Path, s.Link = squeeze(s.Path), squeeze(s.Link)
+	case *ast.LinkRule:
+		s.From, s.To = squeeze(s.From), squeeze(s.To)
+	case *ast.UnixRule:
+		s.Local.Addr, s.Peer.Addr = squeeze(s.Local.Addr), squeeze(s.Peer.Addr)
+	case *ast.DBusRule:
+		s.Path = squeeze(s.Path)
+	case *ast.MountRule:
+		s.Source, s.Target = squeeze(s.Source), squeeze(s.Target)
+	case *ast.PivotRootRule:
+		s.OldRoot, s.NewRoot = squeeze(s.OldRoot), squeeze(s.NewRoot)
+	}
+}
+
+// warnRule gives the warnings that depend on a resolved rule.
+func (r *resolver) warnRule(rule ast.Rule, o Origin) {
+	switch s := rule.(type) {
+	case *ast.FileRule:
+		if s.Exec == ast.ExecUnconfined && !s.Scrub && s.Access != ast.Deny {
+			r.warnf(o, diag.ClassDangerous, WarnUnconfinedExec, string(s.Path), "ux keeps environment variables that can take over an unconfined process")
+		}
+	case *ast.ChangeProfileRule:
+		if s.Audit {
+			r.warnf(o, diag.ClassRuleDowngraded, WarnDowngraded, "", "no kernel audits change_profile: the rule works without it")
+		}
+	}
+}

@@ -1,0 +1,354 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/diag"
+)
+
+// symbol is a variable. Set variables and booleans share their names.
+type symbol struct {
+	origin  Origin
+	boolean bool
+	value   bool     // of a boolean
+	values  []string // of a set variable: sorted, without repetition, not expanded
+
+	expanding bool // its values are being expanded: a reference is recursive
+	done      bool // full holds the values, which are the same in every profile
+	full      []string
+	err       *refError // what is wrong with the values, if done
+}
+
+// assign executes one assignment to a set variable.
+func (r *resolver) assign(s *ast.VarAssign, o Origin) {
+	if !ast.IsVariableName(s.Name) {
+		r.errorf(o, CodeVariable, s.Name, "variable names begin with a letter and hold letters, digits and _")
+		return
+	}
+	old := r.syms[s.Name]
+	switch s.Op {
+	case ast.AssignSet:
+		if old != nil {
+			r.redefined(s.Name, o, old)
+			return
+		}
+	case ast.AssignAdd:
+		if old == nil {
+			r.errorf(o, CodeUndefined, "@{"+s.Name+"}", "values are added to a variable that has none").Hint = "give it a value with ="
+			return
+		}
+		if old.boolean {
+			r.redefined(s.Name, o, old)
+			return
+		}
+	case ast.AssignDefault:
+		if old != nil {
+			return
+		}
+	case ast.AssignReplace:
+		if old != nil && old.boolean {
+			r.redefined(s.Name, o, old)
+			return
+		}
+	}
+	sym := &symbol{origin: o}
+	if s.Op == ast.AssignAdd {
+		sym.origin, sym.values = old.origin, old.values
+	}
+	values := make([]string, 0, len(sym.values)+len(s.Values))
+	values = append(values, sym.values...)
+	for _, v := range s.Values {
+		values = append(values, string(v))
+	}
+	slices.Sort(values)
+	sym.values = slices.Compact(values)
+	if len(sym.values) > r.limits.Values {
+		r.limit(o, "values of a variable", r.limits.Values, len(sym.values))
+		return
+	}
+	r.syms[s.Name] = sym
+}
+
+func (r *resolver) redefined(name string, o Origin, old *symbol) {
+	d := r.errorf(o, CodeRedefined, name, "variable %s has a value already", name)
+	d.Hint = "use += to add to it, := to replace it or ?= to give it a default"
+	if old.boolean {
+		d.Hint = ""
+	}
+	d.Related = append(d.Related, old.origin.Position())
+}
+
+// assignBool executes one assignment to a boolean.
+func (r *resolver) assignBool(s *ast.BoolAssign, f *frame) {
+	o := f.origin(s.Pos())
+	if !ast.IsVariableName(s.Name) {
+		r.errorf(o, CodeVariable, s.Name, "variable names begin with a letter and hold letters, digits and _")
+		return
+	}
+	old := r.syms[s.Name]
+	switch s.Op {
+	case ast.AssignSet:
+		if old != nil {
+			r.redefined(s.Name, o, old)
+			return
+		}
+	case ast.AssignAdd:
+		r.errorf(o, CodeVariable, "$"+s.Name, "nothing can be added to a boolean")
+		return
+	case ast.AssignReplace:
+		if old != nil && !old.boolean {
+			r.redefined(s.Name, o, old)
+			return
+		}
+	}
+	value, ok := r.eval(s.Value, f, f.depth)
+	if !ok || s.Op == ast.AssignDefault && old != nil {
+		return
+	}
+	r.syms[s.Name] = &symbol{origin: o, boolean: true, value: value}
+}
+
+// cutRef splits text at its first reference to a variable. A backslash takes
+// the meaning of the byte behind it. What looks like a reference but has no
+// name that a variable can have is text.
+func cutRef(text string) (before, name, after string, ok bool) {
+	for i := 0; i+1 < len(text); i++ {
+		switch {
+		case text[i] == '\\':
+			i++
+		case text[i] == '@' && text[i+1] == '{':
+			end := strings.IndexByte(text[i:], '}')
+			if end < 0 {
+				return text, "", "", false
+			}
+			if name := text[i+2 : i+end]; name == "" || ast.IsVariableName(name) {
+				return text[:i], name, text[i+end+1:], true
+			}
+		}
+	}
+	return text, "", "", false
+}
+
+// hasRef is a cheap test that says yes wherever cutRef may find something.
+func hasRef(text string) bool { return strings.Contains(text, "@{") }
+
+// env is what variables mean in one profile: those of the preamble, and the
+// built-in ones.
+type env struct {
+	profile string              // for diagnostics
+	name    *string             // @{profile_name}: the full name, its glob characters escaped
+	attach  *string             // @{attach_path} and @{exec_path}
+	local   map[string][]string // values that depend on the built-in ones
+}
+
+// builtin returns the value of a built-in variable, where it has one.
+func (e *env) builtin(name string) (string, bool) {
+	var v *string
+	switch name {
+	case "profile_name":
+		v = e.name
+	case "attach_path", "exec_path":
+		v = e.attach
+	}
+	if v == nil {
+		return "", false
+	}
+	return *v, true
+}
+
+// refError says why a reference cannot be expanded.
+type refError struct {
+	code diag.Code
+	text string
+	msg  string
+	sym  *symbol // where it was said, if that helps
+}
+
+// lookup returns the values of a variable, expanded. own reports whether they
+// depend on the profile.
+func (r *resolver) lookup(name string, e *env, o Origin, depth int) (values []string, own bool, err *refError) {
+	if v, ok := e.builtin(name); ok {
+		return []string{v}, true, nil
+	}
+	if name == "" {
+		return nil, false, &refError{CodeVariable, "@{}", "reference to a variable without a name", nil}
+	}
+	sym := r.syms[name]
+	switch {
+	case sym == nil:
+		switch name {
+		case "profile_name":
+			own = true
+		case "attach_path", "exec_path":
+			return nil, true, &refError{CodeUndefined, "@{" + name + "}", "variable @{" + name + "} has no value: the profile has no attachment", nil}
+		}
+		return nil, own, &refError{CodeUndefined, "@{" + name + "}", "variable @{" + name + "} has no value", nil}
+	case sym.boolean:
+		return nil, false, &refError{CodeUndefined, "@{" + name + "}", "variable $" + name + " is a boolean, not a set of values", sym}
+	case sym.done:
+		return sym.full, false, sym.err
+	case sym.expanding:
+		return nil, false, &refError{CodeRecursive, "@{" + name + "}", "variable @{" + name + "} refers to itself", sym}
+	}
+	if v, ok := e.local[name]; ok {
+		return v, true, nil
+	}
+	if depth > r.limits.Nesting {
+		r.limit(sym.origin, "variables in variables", r.limits.Nesting, depth)
+		return nil, false, &refError{code: CodeLimit}
+	}
+	sym.expanding = true
+	full := make([]string, 0, len(sym.values))
+	for _, v := range sym.values {
+		var some bool
+		full, some, err = r.multiply(full, v, e, o, sym, depth)
+		own = own || some
+		if err != nil {
+			break
+		}
+	}
+	sym.expanding = false
+	if err == nil {
+		slices.Sort(full)
+		full = slices.Compact(full)
+	}
+	switch {
+	case err != nil && (own || err.code == CodeLimit || err.code == CodeRecursive):
+		return nil, own, err
+	case own:
+		if e.local == nil {
+			e.local = map[string][]string{}
+		}
+		e.local[name] = full
+	default:
+		sym.done, sym.full, sym.err = true, full, err
+	}
+	return full, own, err
+}
+
+// multiply appends to list what one value of a variable stands for: one text
+// for each combination of the values of the variables in it. Unlike in a rule
+// nothing is trimmed and no alternation is made.
+func (r *resolver) multiply(list []string, value string, e *env, o Origin, sym *symbol, depth int) ([]string, bool, *refError) {
+	before, name, after, ok := cutRef(value)
+	if !ok {
+		return append(list, value), false, nil
+	}
+	own := false
+	combos := []string{before}
+	for {
+		values, some, err := r.lookup(name, e, o, depth+1)
+		own = own || some
+		if err != nil {
+			if err.sym == nil {
+				err.sym = sym
+			}
+			return nil, own, err
+		}
+		before, name, after, ok = cutRef(after)
+		if n := len(list) + len(combos)*len(values); n > r.limits.Values {
+			r.limit(sym.origin, "values of a variable", r.limits.Values, n)
+			return nil, own, &refError{code: CodeLimit}
+		}
+		next := make([]string, 0, len(combos)*len(values))
+		for _, c := range combos {
+			for _, v := range values {
+				t := c + v + before
+				if !r.made(sym.origin, len(t)) {
+					return nil, own, &refError{code: CodeLimit}
+				}
+				next = append(next, t)
+			}
+		}
+		combos = next
+		if !ok {
+			return append(list, combos...), own, nil
+		}
+	}
+}
+
+// expand puts the values of variables into a pattern. One value is pasted as
+// it is. Several become an alternation; their leading slashes go if the text
+// before ends in a slash, and their trailing ones if the text behind begins
+// with one.
+func (r *resolver) expand(p ast.Pattern, e *env, o Origin) ast.Pattern {
+	text := string(p)
+	if !hasRef(text) {
+		return p
+	}
+	before, name, after, ok := cutRef(text)
+	if !ok {
+		r.commaInRef(text, o)
+		return p
+	}
+	var b strings.Builder
+	for {
+		r.commaInRef(before, o)
+		b.WriteString(before)
+		if !ok {
+			return ast.Pattern(b.String())
+		}
+		values, _, err := r.lookup(name, e, o, 0)
+		if err != nil {
+			if err.code != CodeLimit {
+				d := r.errorf(o, err.code, err.text, "%s", err.msg)
+				d.Profile = e.profile
+				if err.sym != nil {
+					d.Related = append(d.Related, err.sym.origin.Position())
+				}
+			}
+			return ""
+		}
+		if len(values) == 1 {
+			b.WriteString(values[0])
+		} else {
+			head := strings.HasSuffix(b.String(), "/")
+			tail := strings.HasPrefix(after, "/")
+			for i, v := range values {
+				if head {
+					v = strings.TrimLeft(v, "/")
+				}
+				if tail {
+					v = strings.TrimRight(v, "/")
+				}
+				if i == 0 {
+					b.WriteByte('{')
+				} else {
+					b.WriteByte(',')
+				}
+				b.WriteString(v)
+			}
+			b.WriteByte('}')
+		}
+		n := 0
+		for _, v := range values {
+			n += len(v) + 1
+		}
+		if !r.made(o, n) {
+			return ""
+		}
+		before, name, after, ok = cutRef(after)
+	}
+}
+
+// commaInRef warns of @{a,b}, which is an alternation behind an @ and not a
+// variable.
+func (r *resolver) commaInRef(text string, o Origin) {
+	for {
+		i := strings.Index(text, "@{")
+		if i < 0 {
+			return
+		}
+		end := strings.IndexByte(text[i:], '}')
+		if end < 0 {
+			return
+		}
+		if ref := text[i : i+end+1]; strings.Contains(ref, ",") && (i == 0 || text[i-1] != '\\') {
+			r.warnf(o, diag.ClassDeprecated, WarnVariableComma, ref, "alternation that looks like a variable; write \\@ if it is meant")
+			return
+		}
+		text = text[i+2:]
+	}
+}
