@@ -54,9 +54,6 @@ func (p *Profile) encodable(namespace string) error {
 		if part.db.Perms == nil && part.db.PermsVersion != 0 {
 			return fail(ErrPerms, part.kind.String(), "PermsVersion is set without a permission table")
 		}
-		if part.kind == PartXMatch && d.Flags&FlagDiff != 0 {
-			return fail(ErrDFA, "xmatch", "the DFA is differentially encoded, which kernels ignore when they attach")
-		}
 	}
 	return nil
 }
