@@ -52,13 +52,13 @@ func (p *printer) rule(r ast.Rule) {
 		p.network(r)
 	case *ast.UnixRule:
 		p.str("unix")
-		p.perms(netPerms[:], uint(r.Perms))
+		p.perms(ast.NetPerms(), uint(r.Perms))
 		p.assign("type", r.Type)
 		p.assign("addr", string(r.Local.Addr))
 		p.peer(cond{"addr", string(r.Peer.Addr)}, cond{"label", string(r.Peer.Label)})
 	case *ast.DBusRule:
 		p.str("dbus")
-		p.perms(dbusPerms[:], uint(r.Perms))
+		p.perms(ast.DBusPerms(), uint(r.Perms))
 		p.assign("bus", string(r.Bus))
 		p.assign("path", string(r.Path))
 		p.assign("interface", string(r.Interface))
@@ -69,7 +69,7 @@ func (p *printer) rule(r ast.Rule) {
 		p.signal(r)
 	case *ast.PtraceRule:
 		p.str("ptrace")
-		p.perms(ptracePerms[:], uint(r.Perms))
+		p.perms(ast.PtracePerms(), uint(r.Perms))
 		p.assign("peer", string(r.Peer))
 	case *ast.MountRule:
 		p.mount(r)
@@ -102,13 +102,13 @@ func (p *printer) rule(r ast.Rule) {
 		}
 	case *ast.MqueueRule:
 		p.str("mqueue")
-		p.perms(mqueuePerms[:], uint(r.Perms))
+		p.perms(ast.MqueuePerms(), uint(r.Perms))
 		p.assign("type", r.Type)
 		p.assign("label", string(r.Label))
 		p.operand(string(r.Name))
 	case *ast.IOUringRule:
 		p.str("io_uring")
-		p.perms(ioUringPerms[:], uint(r.Perms))
+		p.perms(ast.IOUringPerms(), uint(r.Perms))
 		p.assign("label", string(r.Label))
 	case *ast.UsernsRule:
 		p.str("userns")
@@ -136,26 +136,18 @@ func (p *printer) fileRule(r *ast.FileRule) {
 		p.word(string(r.Path))
 		p.byte(' ')
 		p.filePerms(r.Perms)
-		if r.Scrub {
-			p.str(execScrubbed[r.Exec])
-		} else {
-			p.str(execModes[r.Exec])
-		}
+		p.str(r.Exec.Spelling(r.Scrub))
 		p.target(r.Target)
 	}
 }
 
 func (p *printer) filePerms(perms ast.FilePerm) {
-	for _, c := range filePerms {
-		if perms&c.perm != 0 {
-			p.byte(c.letter)
-		}
-	}
+	p.dst, _ = perms.AppendText(p.dst) // never fails
 }
 
 func (p *printer) network(r *ast.NetworkRule) {
 	p.str("network")
-	p.perms(netPerms[:], uint(r.Perms))
+	p.perms(ast.NetPerms(), uint(r.Perms))
 	p.keyword(r.Family)
 	p.keyword(r.Type)
 	p.keyword(r.Protocol)
@@ -168,7 +160,7 @@ func (p *printer) network(r *ast.NetworkRule) {
 
 func (p *printer) signal(r *ast.SignalRule) {
 	p.str("signal")
-	p.perms(signalPerms[:], uint(r.Perms))
+	p.perms(ast.SignalPerms(), uint(r.Perms))
 	switch len(r.Signals) {
 	case 0:
 	case 1:
@@ -295,7 +287,7 @@ func (p *printer) peer(conds ...cond) {
 
 // perms appends the names of the bits of set: nothing for none, a bare word
 // for one, a list for more.
-func (p *printer) perms(names []string, set uint) {
+func (p *printer) perms(names ast.Vocabulary, set uint) {
 	if set == 0 {
 		return
 	}
@@ -304,48 +296,16 @@ func (p *printer) perms(names []string, set uint) {
 	if list {
 		p.byte('(')
 	}
-	n := 0
-	for i, name := range names {
-		if set&(1<<i) != 0 {
+	bit, n := uint(1), 0
+	for name := range names.All() {
+		if set&bit != 0 {
 			p.comma(n)
 			p.str(name)
 			n++
 		}
+		bit <<= 1
 	}
 	if list {
 		p.byte(')')
 	}
-}
-
-// The names of permission bits, the lowest first.
-var (
-	netPerms = [...]string{"create", "bind", "listen", "accept", "connect", "shutdown",
-		"getattr", "setattr", "getopt", "setopt", "send", "receive"}
-	dbusPerms    = [...]string{"send", "receive", "bind", "eavesdrop"}
-	signalPerms  = [...]string{"send", "receive"}
-	ptracePerms  = [...]string{"trace", "read", "tracedby", "readby"}
-	mqueuePerms  = [...]string{"create", "open", "delete", "read", "write", "getattr", "setattr"}
-	ioUringPerms = [...]string{"sqpoll", "override_creds"}
-)
-
-// filePerms are the letters in the order in which they are written.
-var filePerms = [...]struct {
-	perm   ast.FilePerm
-	letter byte
-}{
-	{ast.FileMmap, 'm'}, {ast.FileRead, 'r'}, {ast.FileWrite, 'w'},
-	{ast.FileAppend, 'a'}, {ast.FileLink, 'l'}, {ast.FileLock, 'k'},
-}
-
-var execModes = [...]string{
-	ast.ExecNone: "", ast.ExecDeny: "x", ast.ExecInherit: "ix", ast.ExecUnconfined: "ux", ast.ExecProfile: "px",
-	ast.ExecChild: "cx", ast.ExecProfileInherit: "pix", ast.ExecChildInherit: "cix",
-	ast.ExecProfileUnconfined: "pux", ast.ExecChildUnconfined: "cux",
-}
-
-// execScrubbed are the modes that scrub the environment.
-var execScrubbed = [...]string{
-	ast.ExecNone: "", ast.ExecDeny: "x", ast.ExecInherit: "ix", ast.ExecUnconfined: "Ux", ast.ExecProfile: "Px",
-	ast.ExecChild: "Cx", ast.ExecProfileInherit: "Pix", ast.ExecChildInherit: "Cix",
-	ast.ExecProfileUnconfined: "PUx", ast.ExecChildUnconfined: "CUx",
 }
