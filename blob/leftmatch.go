@@ -1,0 +1,39 @@
+package blob
+
+// LeftMatch walks an attachment automaton over a path as kernels do when they
+// look for the profile of an executable. It returns the final state and how
+// many bytes were matched before the walk came back to a state that it had
+// been in, which is where a pattern's literal part ends.
+//
+// Kernels pay no heed to differential encoding here, and neither does this
+// walk: a differentially encoded attachment does not match what it was
+// written to match. The count is what kernels aim at; they look back over a
+// short history only and may count a few bytes more.
+func (d *DFA) LeftMatch(s uint32, path string) (state uint32, count int) {
+	been := map[uint32]bool{s: true}
+	looped := false
+	for i := 0; i < len(path) && s != TrapState; i++ {
+		s = d.plainStep(s, path[i])
+		if been[s] {
+			looped = true
+		}
+		if !looped {
+			been[s] = true
+			count++
+		}
+	}
+	return s, count
+}
+
+// plainStep is Step with the mark of differential encoding ignored.
+func (d *DFA) plainStep(s uint32, b byte) uint32 {
+	c := uint32(b)
+	if d.EC != nil {
+		c = uint32(d.EC[b])
+	}
+	slot := d.Base[s]&BaseMask + c
+	if d.Check[slot] == s {
+		return d.Next[slot]
+	}
+	return d.Default[s]
+}

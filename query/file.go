@@ -1,0 +1,154 @@
+package query
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/goarmor/apparmor/blob"
+)
+
+// File asks for access to a path, as the kernel names it: absolute, without
+// symbolic links, directories with a slash at the end.
+type File struct {
+	Path   string
+	Access Access // Read, Write, Append, Exec, Mmap, Lock, ...
+	// Owner is set when the file belongs to the task's fsuid.
+	Owner bool
+}
+
+// String implements fmt.Stringer.
+func (r File) String() string {
+	s := fmt.Sprintf("file %v %s", r.Access, r.Path)
+	if r.Owner {
+		s += " (owner)"
+	}
+	return s
+}
+
+func (r File) ask(p *blob.Profile) (Decision, error) {
+	db, start := p.FileDB()
+	if db == nil {
+		return decide(r.Access, blob.Effective{}), nil
+	}
+	return decide(r.Access, p.FilePerms(db.DFA.MatchString(start, r.Path), r.Owner)), nil
+}
+
+// Link asks for a hard link Path to the existing file Target. The permission
+// is link alone.
+type Link struct {
+	Path, Target string
+	Owner        bool // the target belongs to the task's fsuid
+}
+
+// String implements fmt.Stringer.
+func (r Link) String() string { return fmt.Sprintf("link %s -> %s", r.Path, r.Target) }
+
+func (r Link) ask(p *blob.Profile) (Decision, error) {
+	const link = Access(blob.PermLink)
+	db, start := p.FileDB()
+	if db == nil {
+		return decide(link, blob.Effective{}).in(wordsNone), nil
+	}
+	s := db.DFA.MatchString(start, r.Path)
+	name := p.FilePerms(s, r.Owner)
+	if name.Allow&blob.PermLink == 0 {
+		return decide(link, name).in(wordsNone), nil
+	}
+	s = db.DFA.MatchString(db.DFA.Step(s, 0), r.Target)
+	pair := p.FilePerms(s, r.Owner)
+	d := decide(link, pair).in(wordsNone)
+	if !d.Allowed() || pair.Allow&blob.PermLinkSubset == 0 {
+		return d, nil
+	}
+	target := p.FilePerms(db.DFA.MatchString(start, r.Target), r.Owner)
+	if !subset(name, target) {
+		d.Allow, d.Deny, d.Audit = 0, link, 0
+		d.Info = "link is not a subset of its target"
+	}
+	return d, nil
+}
+
+// subset reports whether a link grants no more than its target does.
+func subset(name, target blob.Effective) bool {
+	if name.Allow&^blob.PermLink&^target.Allow != 0 {
+		return false
+	}
+	if name.Allow&blob.PermExec == 0 {
+		return true
+	}
+	a, b := name.Exec, target.Exec
+	if a.Unsafe && !b.Unsafe {
+		return false
+	}
+	a.Unsafe, b.Unsafe = false, false
+	return a == b
+}
+
+// ChangeProfile asks for a change to another label: at once, or with OnExec
+// when Path is executed.
+type ChangeProfile struct {
+	Target string // a label: name, :ns:name, components joined by //&
+	Stack  bool   // stack the target onto the present label
+	OnExec bool
+	Path   string // with OnExec: what will be executed; empty: only set the wish
+}
+
+// String implements fmt.Stringer.
+func (r ChangeProfile) String() string {
+	s := "change_profile"
+	if r.OnExec {
+		s += " on exec"
+		if r.Path != "" {
+			s += " of " + r.Path
+		}
+	}
+	if r.Stack {
+		return s + " -> &" + r.Target
+	}
+	return s + " -> " + r.Target
+}
+
+func (r ChangeProfile) ask(p *blob.Profile) (Decision, error) {
+	const change, onexec = Access(blob.PermChangeProf), Access(blob.PermOnexec)
+	want := change
+	if r.OnExec {
+		want = onexec
+	}
+	db, start := p.FileDB()
+	if db == nil {
+		return decide(want, blob.Effective{}), nil
+	}
+	prefix := ""
+	if r.Stack {
+		prefix = "&"
+	}
+	at := func(s uint32) Decision {
+		return eachLabel(r.Target, func(label string) Decision {
+			return decide(want, p.FilePerms(db.DFA.MatchString(s, prefix+label), true))
+		})
+	}
+	d := at(start)
+	if r.OnExec && r.Path != "" {
+		s := db.DFA.MatchString(start, r.Path)
+		d = d.and(decide(onexec, p.FilePerms(s, true))).and(at(db.DFA.Step(s, 0)))
+	}
+	return d, nil
+}
+
+// eachLabel asks about a label as a whole and, if that is refused and it is
+// compound, about each of its components, all of which must be granted.
+func eachLabel(label string, ask func(string) Decision) Decision {
+	d := ask(label)
+	if d.Allowed() {
+		return d
+	}
+	parts := strings.Split(label, "//&")
+	if len(parts) == 1 {
+		return d
+	}
+	d = ask(parts[0])
+	for _, part := range parts[1:] {
+		d = d.and(ask(part))
+	}
+	return d
+}

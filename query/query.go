@@ -1,0 +1,254 @@
+// Package query asks a compiled policy what it allows. Answers come from the
+// bytes that a kernel loads, by the walk that a kernel makes, so they hold for
+// whatever compiled them.
+//
+// Requests are values: File, Link, Capability, Network, Unix, Signal, Ptrace,
+// Mount, Umount, PivotRoot, DBus, Userns, IOUring, ChangeProfile. Profile.Ask
+// takes one and returns a Decision.
+//
+// Everything here is safe for concurrent use.
+package query
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/goarmor/apparmor/blob"
+)
+
+// Policy is a compiled policy that can be asked.
+type Policy struct {
+	set *blob.Policy
+}
+
+// Open returns the policy for asking.
+func Open(p *blob.Policy) *Policy { return &Policy{set: p} }
+
+// Profile returns the profile of that full name: parent//child for children
+// and hats.
+func (p *Policy) Profile(name string) (*Profile, bool) {
+	q := p.set.Profile(name)
+	if q == nil {
+		return nil, false
+	}
+	return &Profile{Profile: q, set: p.set}, true
+}
+
+// Profiles returns all profiles in the order of the policy.
+func (p *Policy) Profiles() []*Profile {
+	var all []*Profile
+	for _, q := range p.set.Profiles() {
+		all = append(all, &Profile{Profile: q, set: p.set})
+	}
+	return all
+}
+
+// Profile is one profile of a policy.
+type Profile struct {
+	*blob.Profile
+	set *blob.Policy
+}
+
+// Request is something that a task may want to do.
+type Request interface {
+	fmt.Stringer
+	// ask is called with a profile from a verified policy.
+	ask(p *blob.Profile) (Decision, error)
+}
+
+// Ask returns what the profile says to the request. The error is a
+// *RequestError for a request that names something unknown.
+func (p *Profile) Ask(r Request) (Decision, error) {
+	d, err := r.ask(p.Profile)
+	d.Mode = p.EffectiveMode()
+	return d, err
+}
+
+// Allows is Ask for those who only want to know whether the policy grants the
+// whole request. What cannot be asked is not allowed.
+func (p *Profile) Allows(r Request) bool {
+	d, err := p.Ask(r)
+	return err == nil && d.Allowed()
+}
+
+// RequestError says that a request names something that does not exist.
+type RequestError struct {
+	Request Request
+	What    string // "capability", "address family", ...
+	Name    string
+}
+
+// Error implements error.
+func (e *RequestError) Error() string {
+	return fmt.Sprintf("%v: unknown %s %q", e.Request, e.What, e.Name)
+}
+
+// Decision is what a profile says to a request. Permission sets hold only what
+// was requested.
+type Decision struct {
+	// Mediated is false when the profile has nothing on the class of the
+	// request: everything in it is allowed.
+	Mediated bool
+	Mode     blob.Mode
+
+	Request Access // what was asked for
+	Allow   Access // what is granted of it
+	Deny    Access // what is not
+	Prompt  Access // the part of Deny for which user space is asked first
+	Audit   Access // granted and logged
+	Quiet   Access // not granted, and not logged
+
+	// Exec is the transition, for requests to execute.
+	Exec blob.Exec
+	// Info explains a refusal that permissions alone do not.
+	Info string
+
+	words words
+}
+
+// words is how a class calls its permissions.
+type words uint8
+
+const (
+	wordsKernel  words = iota // by the names of the kernel's bits
+	wordsNone                 // there is but one
+	wordsMessage              // send and receive
+	wordsPtrace               // trace, read, tracedby, readby
+	wordsUserns               // one, which unconfined profiles mediate as well
+)
+
+// text names the permissions, with a blank in front; "" when there is but one.
+func (w words) text(a Access) string {
+	switch w {
+	case wordsNone, wordsUserns:
+		return ""
+	case wordsMessage:
+		return " " + sendReceive(a)
+	case wordsPtrace:
+		return " " + ptraceNames(a)
+	}
+	return " " + a.String()
+}
+
+// Allowed reports whether the policy grants the whole request, in mode
+// enforce.
+func (d Decision) Allowed() bool { return d.Deny == 0 }
+
+// Permitted reports whether a kernel lets the request pass in the profile's
+// mode: complain lets everything pass but what is denied by a rule that keeps
+// it from being logged; unconfined does but for what it is asked of user
+// namespaces.
+func (d Decision) Permitted() bool {
+	switch d.Mode {
+	case blob.Complain:
+		return d.Deny&d.Quiet == 0
+	case blob.Unconfined:
+		return d.Allowed() || d.words != wordsUserns
+	}
+	return d.Allowed()
+}
+
+// String returns the decision in a few words: "allowed", "allowed, audited",
+// "denied write", "not mediated", "allowed, ix".
+func (d Decision) String() string {
+	if !d.Mediated {
+		return "not mediated"
+	}
+	var s []string
+	if d.Deny == 0 {
+		s = append(s, "allowed")
+	} else {
+		s = append(s, "denied"+d.words.text(d.Deny))
+	}
+	if d.Prompt != 0 {
+		s = append(s, "prompt"+d.words.text(d.Prompt))
+	}
+	if d.Audit != 0 {
+		s = append(s, "audited")
+	}
+	if d.Quiet != 0 {
+		s = append(s, "quiet")
+	}
+	if d.Deny == 0 && !d.Exec.IsZero() {
+		s = append(s, d.Exec.String())
+	}
+	if d.Info != "" {
+		s = append(s, d.Info)
+	}
+	return strings.Join(s, ", ")
+}
+
+// unmediated is the answer of a profile that has nothing on a class.
+func unmediated(want Access) Decision { return Decision{Request: want, Allow: want} }
+
+// decide splits a request by what a state grants.
+func decide(want Access, e blob.Effective) Decision {
+	grant := want & Access(e.Allow&^e.Deny)
+	d := Decision{
+		Mediated: true, Request: want, Allow: grant, Deny: want &^ grant,
+		Audit: grant & Access(e.Audit), Quiet: want &^ grant & Access(e.Quiet),
+		Prompt: want &^ grant & Access(e.Prompt),
+	}
+	if want&Exec != 0 {
+		d.Exec = e.Exec
+	}
+	return d
+}
+
+// and combines the answers to two parts of one request, all of which must be
+// granted.
+func (d Decision) and(e Decision) Decision {
+	r := Decision{
+		Mediated: d.Mediated || e.Mediated,
+		Request:  d.Request | e.Request, Deny: d.Deny | e.Deny,
+		Prompt: d.Prompt | e.Prompt, Audit: d.Audit | e.Audit, Quiet: d.Quiet | e.Quiet,
+		Exec: d.Exec, Info: d.Info, words: d.words,
+	}
+	r.Allow = r.Request &^ r.Deny
+	if r.Exec.IsZero() {
+		r.Exec = e.Exec
+	}
+	if r.Info == "" {
+		r.Info = e.Info
+	}
+	return r
+}
+
+// in sets how the class calls its permissions.
+func (d Decision) in(w words) Decision {
+	d.words = w
+	return d
+}
+
+// Access is a set of the kernel's permission bits.
+type Access uint32
+
+// What may be asked for. Some bits have a meaning of their own in a class: see
+// the requests.
+const (
+	Exec     = Access(blob.PermExec)
+	Write    = Access(blob.PermWrite)
+	Read     = Access(blob.PermRead)
+	Append   = Access(blob.PermAppend)
+	Create   = Access(blob.PermCreate)
+	Delete   = Access(blob.PermDelete)
+	Rename   = Access(blob.PermRename)
+	Setattr  = Access(blob.PermSetattr)
+	Getattr  = Access(blob.PermGetattr)
+	Chmod    = Access(blob.PermChmod)
+	Chown    = Access(blob.PermChown)
+	Lock     = Access(blob.PermLock)
+	Mmap     = Access(blob.PermMmap) // map with PROT_EXEC
+	Send     = Write
+	Receive  = Read
+	Connect  = Access(blob.PermOpen)
+	Accept   = Access(blob.PermAccept)
+	Bind     = Access(blob.PermBind)
+	Listen   = Access(blob.PermListen)
+	Setopt   = Access(blob.PermSetopt)
+	Getopt   = Access(blob.PermGetopt)
+	Shutdown = Delete
+)
+
+// String returns the names of the permissions, separated by bars.
+func (a Access) String() string { return blob.PermNames(uint32(a)) }
