@@ -1,0 +1,16 @@
+// Package svirt gives every virtual machine a profile of its own, as
+// libvirt's sVirt driver for AppArmor does: what a machine may touch is
+// derived from its description, and nothing else of the host is in reach of
+// the process that runs it.
+//
+// A machine is a Domain: plain data that a VMM fills in itself, or that
+// package libvirtxml reads from libvirt's domain XML. Derive turns it into
+// Rules under one of two policies. Strict, the default, writes every path as a
+// literal, refuses with a typed error what no machine should have, and grants
+// a device what it needs and no more. Compat reproduces what virt-aa-helper of
+// a given version writes, byte for byte.
+//
+// A Manager keeps the profiles on disk in libvirt's layout and in the kernel:
+// it creates, updates, loads, unloads and removes them and starts processes
+// under them. It is safe for concurrent use.
+package svirt

@@ -1,0 +1,195 @@
+package libvirtxml
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// The limits of a document.
+const (
+	// MaxSize is the size of the largest document, in bytes.
+	MaxSize = 10 << 20
+	// MaxDepth is how deep elements may be nested.
+	MaxDepth = 256
+	// MaxNodes is how many elements a document may have.
+	MaxNodes = 1 << 20
+)
+
+// node is an element without a namespace. Elements of other namespaces, such
+// as qemu:commandline, are left out with everything in them.
+type node struct {
+	name     string
+	attrs    []xml.Attr
+	children []*node
+	text     string
+}
+
+// parse reads a document into a tree.
+func parse(data []byte) (*node, error) {
+	if len(data) > MaxSize {
+		return nil, &Error{Kind: TooLarge, Message: fmt.Sprintf("the document has more than %d bytes", MaxSize)}
+	}
+	dec := xml.NewDecoder(bytes.NewReader(data))
+	dec.CharsetReader = charset
+	var (
+		root    *node
+		open    []*node
+		foreign int // depth inside an element of another namespace
+		nodes   int
+		text    [][]byte // of the open elements
+	)
+	fail := func(format string, args ...any) (*node, error) {
+		line, _ := dec.InputPos()
+		return nil, &Error{Kind: Malformed, Line: line, Message: fmt.Sprintf(format, args...)}
+	}
+	for {
+		tok, err := dec.Token()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			line, _ := dec.InputPos()
+			var syntax *xml.SyntaxError
+			if errors.As(err, &syntax) {
+				return nil, &Error{Kind: Malformed, Line: syntax.Line, Message: syntax.Msg}
+			}
+			return nil, &Error{Kind: Malformed, Line: line, Message: err.Error(), Err: err}
+		}
+		switch t := tok.(type) {
+		case xml.StartElement:
+			if len(open)+foreign >= MaxDepth {
+				return nil, &Error{Kind: TooLarge, Message: fmt.Sprintf("elements are nested deeper than %d", MaxDepth)}
+			}
+			if nodes++; nodes > MaxNodes {
+				return nil, &Error{Kind: TooLarge, Message: fmt.Sprintf("the document has more than %d elements", MaxNodes)}
+			}
+			if foreign > 0 || t.Name.Space != "" {
+				foreign++
+				continue
+			}
+			for i, a := range t.Attr {
+				for _, b := range t.Attr[:i] {
+					if a.Name == b.Name {
+						return fail("attribute %s of <%s> is there twice", a.Name.Local, t.Name.Local)
+					}
+				}
+			}
+			n := &node{name: t.Name.Local, attrs: t.Attr}
+			if len(open) > 0 {
+				up := open[len(open)-1]
+				up.children = append(up.children, n)
+			} else if root != nil {
+				return fail("there is more than one root element")
+			} else {
+				root = n
+			}
+			open = append(open, n)
+			if len(text) < len(open) {
+				text = append(text, nil)
+			}
+		case xml.EndElement:
+			if foreign > 0 {
+				foreign--
+				continue
+			}
+			last := len(open) - 1
+			open[last].text = string(text[last])
+			text[last] = text[last][:0]
+			open = open[:last]
+		case xml.CharData:
+			if foreign == 0 && len(open) > 0 {
+				top := len(open) - 1
+				text[top] = append(text[top], t...)
+			} else if len(open) == 0 && len(bytes.TrimSpace(t)) > 0 {
+				return fail("there is text outside of the root element")
+			}
+		}
+	}
+	if root == nil {
+		return fail("there is no element")
+	}
+	return root, nil
+}
+
+// charset converts the encodings that a declaration may name besides UTF-8,
+// which the decoder knows itself.
+func charset(label string, in io.Reader) (io.Reader, error) {
+	switch strings.ToLower(label) {
+	case "us-ascii", "ascii":
+		return in, nil
+	case "iso-8859-1", "latin1":
+		data, err := io.ReadAll(in)
+		if err != nil {
+			return nil, err
+		}
+		out := make([]rune, len(data))
+		for i, b := range data {
+			out[i] = rune(b)
+		}
+		return strings.NewReader(string(out)), nil
+	}
+	return nil, fmt.Errorf("the encoding %q is not supported", label)
+}
+
+// child returns the first child of the name. It works on a nil node.
+func (n *node) child(name string) *node {
+	if n == nil {
+		return nil
+	}
+	for _, c := range n.children {
+		if c.name == name {
+			return c
+		}
+	}
+	return nil
+}
+
+// all calls f for every child of the name.
+func (n *node) all(name string, f func(*node)) {
+	if n == nil {
+		return
+	}
+	for _, c := range n.children {
+		if c.name == name {
+			f(c)
+		}
+	}
+}
+
+// at follows children by name.
+func (n *node) at(names ...string) *node {
+	for _, name := range names {
+		n = n.child(name)
+	}
+	return n
+}
+
+// attr returns an attribute without a namespace, or the empty string.
+func (n *node) attr(name string) string {
+	s, _ := n.lookup(name)
+	return s
+}
+
+func (n *node) lookup(name string) (string, bool) {
+	if n == nil {
+		return "", false
+	}
+	for _, a := range n.attrs {
+		if a.Name.Space == "" && a.Name.Local == name {
+			return a.Value, true
+		}
+	}
+	return "", false
+}
+
+// content returns the text directly in the element.
+func (n *node) content() string {
+	if n == nil {
+		return ""
+	}
+	return n.text
+}

@@ -1,0 +1,111 @@
+package svirt
+
+import (
+	"strconv"
+
+	"github.com/goarmor/apparmor/ast"
+)
+
+// DeviceKind is the kind of a part of a machine.
+type DeviceKind string
+
+// The kinds of devices, in the order of the fields of Domain. DeviceDomain
+// is the machine itself: libvirt's own runtime files.
+const (
+	DeviceDomain     DeviceKind = "domain"
+	DeviceBoot       DeviceKind = "boot" // IDs: kernel, initrd, shim, dtb, acpi, fw_cfg, loader, nvram, varstore
+	DeviceDisk       DeviceKind = "disk"
+	DeviceSerial     DeviceKind = "serial"
+	DeviceConsole    DeviceKind = "console"
+	DeviceParallel   DeviceKind = "parallel"
+	DeviceChannel    DeviceKind = "channel"
+	DeviceChardev    DeviceKind = "chardev"
+	DeviceGraphics   DeviceKind = "graphics"
+	DeviceHost       DeviceKind = "hostdev"
+	DeviceFilesystem DeviceKind = "filesystem"
+	DeviceInput      DeviceKind = "input"
+	DeviceNet        DeviceKind = "net"
+	DeviceMemory     DeviceKind = "memory"
+	DeviceShmem      DeviceKind = "shmem"
+	DeviceTPM        DeviceKind = "tpm"
+	DeviceSmartcard  DeviceKind = "smartcard"
+	DevicePStore     DeviceKind = "pstore"
+	DeviceExtra      DeviceKind = "extra"
+)
+
+// Device names a part of a machine. It is comparable.
+type Device struct {
+	Kind DeviceKind
+	ID   string
+}
+
+// String returns the kind and the ID: `disk vda`.
+func (d Device) String() string {
+	if d.ID == "" {
+		return string(d.Kind)
+	}
+	return string(d.Kind) + " " + d.ID
+}
+
+// device returns the Device of the i-th of its kind.
+func device(kind DeviceKind, id string, i int) Device {
+	if id == "" {
+		id = strconv.Itoa(i)
+	}
+	return Device{kind, id}
+}
+
+// Rule is a path rule of a machine and the device it is for.
+type Rule struct {
+	Device Device
+	Path   ast.Pattern
+	Perms  ast.FilePerm
+	Deny   bool
+}
+
+// FileRule returns the rule as part of a syntax tree.
+func (r *Rule) FileRule() *ast.FileRule {
+	f := &ast.FileRule{Path: r.Path, Perms: r.Perms}
+	if r.Deny {
+		f.Access = ast.Deny
+	}
+	return f
+}
+
+// permLetters is the order in which permissions are written.
+var permLetters = [...]struct {
+	perm   ast.FilePerm
+	letter byte
+}{
+	{ast.FileMmap, 'm'},
+	{ast.FileRead, 'r'},
+	{ast.FileWrite, 'w'},
+	{ast.FileAppend, 'a'},
+	{ast.FileLink, 'l'},
+	{ast.FileLock, 'k'},
+}
+
+func appendPerms(dst []byte, p ast.FilePerm) []byte {
+	for _, l := range permLetters {
+		if p&l.perm != 0 {
+			dst = append(dst, l.letter)
+		}
+	}
+	return dst
+}
+
+// parsePerms is the inverse of appendPerms, in any order of letters.
+func parsePerms(s string) (ast.FilePerm, bool) {
+	var p ast.FilePerm
+letters:
+	for i := 0; i < len(s); i++ {
+		for _, l := range permLetters {
+			if s[i] == l.letter && p&l.perm == 0 {
+				p |= l.perm
+				continue letters
+			}
+		}
+		return 0, false
+	}
+	return p, p != 0 && p&(ast.FileWrite|ast.FileAppend) != ast.FileWrite|ast.FileAppend
+}
