@@ -19,8 +19,9 @@ type problem struct {
 }
 
 // checkRule reports what makes a rule invalid by itself.
-func (r *resolver) checkRule(s ast.Rule, own ast.Qualifiers, o Origin) {
-	c := ruleChecker{cap: r.knownCapability}
+func (r *resolver) checkRule(s ast.Rule, o Origin) {
+	c := &r.checker
+	c.found = c.found[:0]
 	c.check(s)
 	for _, p := range c.found {
 		text := p.text

@@ -22,6 +22,20 @@ type draft struct {
 	env  env
 }
 
+// name returns what diagnostics call the profile: its full name, as far as it
+// is known.
+func (d *draft) name() string {
+	switch {
+	case d == nil:
+		return ""
+	case d.out != nil && d.out.Name != "":
+		return d.out.Name
+	case d.parent != nil:
+		return d.parent.name() + "//" + string(d.node.Name)
+	}
+	return string(d.node.Name)
+}
+
 // frame is the place of a statement that is being walked.
 type frame struct {
 	file  *ast.File
@@ -98,9 +112,6 @@ func (r *resolver) walk(stmts []ast.Stmt, f *frame) {
 func (r *resolver) misplaced(s ast.Stmt, f *frame, hint string) {
 	d := r.errorf(f.origin(s.Pos()), CodePlace, f.file.Text(s), "statement cannot stand here")
 	d.Hint = hint
-	if f.prof != nil {
-		d.Profile = string(f.prof.node.Name)
-	}
 }
 
 // inPreamble reports whether a statement of the preamble comes before the
@@ -172,7 +183,10 @@ func (r *resolver) profile(s *ast.Profile, f *frame) {
 			r.top = append(r.top, d)
 		}
 	}
+	outer := r.in
+	r.in = d
 	r.walk(s.Body, &in)
+	r.in = outer
 }
 
 func (r *resolver) block(s *ast.Block, f *frame) {
@@ -253,7 +267,7 @@ func (r *resolver) rule(s ast.Rule, f *frame) {
 		return
 	}
 	own := *s.Quals()
-	r.checkRule(s, own, o)
+	r.checkRule(s, o)
 	quals, none := r.merge(f, own, o)
 	if f.block {
 		r.checkInBlock(s, own, &quals, o)

@@ -14,7 +14,10 @@ import (
 // sides of `and` and `or` are evaluated, so that every mistake is found. ok is
 // false if one was found and reported.
 func (r *resolver) eval(x ast.Expr, f *frame, depth int) (value, ok bool) {
-	o := f.origin(posOf(x, f))
+	o := f.origin(0)
+	if x != nil {
+		o.Pos = x.Pos()
+	}
 	if depth++; depth > r.limits.Nesting {
 		r.limit(o, "nesting of policy", r.limits.Nesting, depth)
 		return false, false
@@ -62,13 +65,6 @@ func (r *resolver) eval(x ast.Expr, f *frame, depth int) (value, ok bool) {
 	return false, false
 }
 
-func posOf(x ast.Expr, _ *frame) ast.Pos {
-	if x == nil {
-		return 0
-	}
-	return x.Pos()
-}
-
 // operand returns the set that a side of a comparison stands for: the values
 // of a variable, sorted, or the one word.
 func (r *resolver) operand(p ast.Pattern, o Origin) ([]string, bool) {
@@ -82,10 +78,6 @@ func (r *resolver) operand(p ast.Pattern, o Origin) ([]string, bool) {
 	}
 	// The values are known in full only where they do not need a profile.
 	values, _, err := r.lookup(name, &env{}, o, 0)
-	if sym := r.syms[name]; sym != nil {
-		// The preamble may still change what this one refers to.
-		sym.done, sym.full, sym.err = false, nil, nil
-	}
 	if err != nil {
 		if err.code != CodeLimit {
 			r.errorf(o, err.code, err.text, "%s", err.msg)

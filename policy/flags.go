@@ -38,7 +38,7 @@ func (r *resolver) flags(d *draft) Flags {
 		}
 		if m, ok := modes[flag.Name]; ok && flag.Value == "" {
 			if mode != nil && mode.Name != flag.Name {
-				r.flagConflict(d, o, mode, flag)
+				r.flagConflict(o, mode, flag)
 				continue
 			}
 			mode, f.Mode = flag, m
@@ -46,7 +46,7 @@ func (r *resolver) flags(d *draft) Flags {
 		}
 		if old := seen[flag.Name]; old != nil && old.Value != flag.Value && !sameError(old, flag) {
 			if old.Value != "" && flag.Value != "" {
-				r.flagConflict(d, o, old, flag)
+				r.flagConflict(o, old, flag)
 				continue
 			}
 		}
@@ -63,7 +63,7 @@ func (r *resolver) flags(d *draft) Flags {
 				}
 				for _, name := range side.other {
 					if other := seen[name]; other != nil {
-						r.flagConflict(d, o, other, flag)
+						r.flagConflict(o, other, flag)
 					}
 				}
 			}
@@ -78,9 +78,8 @@ func sameError(a, b *ast.Flag) bool {
 	return a.Name == "error" && strings.EqualFold(a.Value, b.Value)
 }
 
-func (r *resolver) flagConflict(d *draft, o Origin, a, b *ast.Flag) {
+func (r *resolver) flagConflict(o Origin, a, b *ast.Flag) {
 	e := r.errorf(o, CodeFlagConflict, flagText(b), "flag %s conflicts with %s", flagText(b), flagText(a))
-	e.Profile = d.out.Name
 	if a.Pos().IsValid() {
 		first := o
 		first.Pos = a.Pos()
@@ -98,7 +97,7 @@ func flagText(f *ast.Flag) string {
 // flag applies one flag other than a mode.
 func (r *resolver) flag(f *Flags, d *draft, flag *ast.Flag, o Origin) bool {
 	fail := func(format string, args ...any) bool {
-		r.errorf(o, CodeFlag, flagText(flag), format, args...).Profile = d.out.Name
+		r.errorf(o, CodeFlag, flagText(flag), format, args...)
 		return false
 	}
 	switch flag.Name {
@@ -162,7 +161,6 @@ func (r *resolver) flag(f *Flags, d *draft, flag *ast.Flag, o Origin) bool {
 		f.Error = name
 	default:
 		e := r.errorf(o, CodeFlag, flag.Name, "unknown flag")
-		e.Profile = d.out.Name
 		if near, ok := ast.ProfileFlags().Nearest(flag.Name); ok {
 			e.Hint = "did you mean " + near + "?"
 		}

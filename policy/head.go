@@ -16,15 +16,14 @@ func (r *resolver) resolveHead(d *draft, parent *Profile) {
 	n := d.node
 	p := &Profile{Parent: parent, Hat: n.Kind == ast.KindHat, Origin: d.origin, ABI: r.abi}
 	d.out = p
-	d.env.profile = string(n.Name)
-
+	r.in = d
 	p.Namespace = r.namespace(d, parent)
 	own := r.profileName(d)
 	p.Name = own
 	if parent != nil {
 		p.Name = parent.Name + "//" + own
 	}
-	d.env.profile = p.Name
+	r.made(d.origin, len(p.Name))
 	escaped := escapeGlob(p.Name)
 	d.env.name = &escaped
 
@@ -54,9 +53,13 @@ func (r *resolver) resolveHead(d *draft, parent *Profile) {
 	}
 	r.xattrs(d)
 	p.Flags = r.flags(d)
+	for _, id := range n.Identities {
+		p.Identities = append(p.Identities, r.expand(id, &d.env, d.origin))
+	}
 	for _, c := range d.children {
 		r.resolveHead(c, p)
 	}
+	r.in = nil
 }
 
 // namespace returns the namespace of a profile. Those below are in that of
@@ -65,7 +68,7 @@ func (r *resolver) namespace(d *draft, parent *Profile) string {
 	ns := d.node.Namespace
 	if parent != nil {
 		if ns != "" && ns != parent.Namespace {
-			r.errorf(d.origin, CodeName, ns, "profile below another one is in a namespace of its own").Profile = parent.Name
+			r.errorf(d.origin, CodeName, ns, "profile below another one is in a namespace of its own")
 		}
 		return parent.Namespace
 	}
@@ -127,7 +130,7 @@ func (r *resolver) xattrs(d *draft) {
 		return
 	}
 	if d.out.Hat {
-		r.errorf(d.origin, CodeXattr, "", "a hat cannot match extended attributes").Profile = d.out.Name
+		r.errorf(d.origin, CodeXattr, "", "a hat cannot match extended attributes")
 		return
 	}
 	for i := range d.node.Xattrs {
@@ -135,7 +138,7 @@ func (r *resolver) xattrs(d *draft) {
 		if x.Name == "" || strings.ContainsRune(x.Name, 0) {
 			o := d.origin
 			o.Pos = x.Pos()
-			r.errorf(o, CodeXattr, x.Name, "invalid name of an extended attribute").Profile = d.out.Name
+			r.errorf(o, CodeXattr, x.Name, "invalid name of an extended attribute")
 			continue
 		}
 		d.out.Xattrs = append(d.out.Xattrs, Xattr{Name: x.Name, Value: x.Value, HasValue: x.HasValue})

@@ -131,6 +131,7 @@ type Profile struct {
 	Attachment ast.Pattern
 	Alternates []ast.Pattern
 	Xattrs     []Xattr
+	Identities []ast.Pattern // of `+ identities=( )`; no kernel yet takes them
 	Flags      Flags
 	Rules      []Rule   // in the order of the text, aliases' copies behind their originals
 	Rlimits    []Rlimit // one per name, the last one written

@@ -40,7 +40,7 @@ type Options struct {
 // Limits bound what resolving one unit may need. Text of a few lines can ask
 // for any amount of work through includes and variables that multiply.
 type Limits struct {
-	Statements    int // visited, those of a file counted each time it is included; default 4 million
+	Statements    int // visited, those of a file counted each time it is included, and 16 aliases tried on a rule as one; default 4 million
 	IncludeDepth  int // of files in files; default 100
 	Nesting       int // of profiles, blocks, conditionals and expressions; default 500
 	Values        int // of one variable after expansion; default 65536
@@ -72,12 +72,15 @@ func Resolve(ctx context.Context, unit *ast.Unit, opts Options) (*Set, error) {
 		opts:   opts,
 		limits: opts.Limits.withDefaults(),
 		syms:   map[string]*symbol{},
+		epoch:  1,
 		warned: map[warning]bool{},
 	}
+	r.checker.cap = r.knownCapability
 	if unit == nil || unit.Main == nil {
 		return &Set{}, nil
 	}
 	r.walk(unit.Main.Stmts, &frame{file: unit.Main})
+	r.in = nil
 	r.settleABI()
 	profiles := r.finish()
 	if r.fatal != nil {
@@ -104,12 +107,16 @@ type resolver struct {
 	fatal  *diag.Diagnostic // a limit, or ctx was done: stop
 	warned map[warning]bool
 
+	in       *draft // the profile that is being worked on, for diagnostics
+	checker  ruleChecker
 	steps    int // statements visited
+	poll     int // the step at which ctx is asked again
 	expanded int // bytes that expansion made
 
 	top      []*draft        // top-level profiles in the order of the text
 	seen     map[string]bool // files read in the preamble
 	syms     map[string]*symbol
+	epoch    int // changes with every assignment
 	aliases  []alias
 	abi      *features.Set
 	abiFirst *abiStmt
@@ -125,12 +132,12 @@ type warning struct {
 }
 
 // at returns the beginnings of a diagnostic on a place.
-func at(o Origin) *diag.Diagnostic {
-	return &diag.Diagnostic{Pos: o.Position(), Via: o.Chain()}
+func (r *resolver) at(o Origin) *diag.Diagnostic {
+	return &diag.Diagnostic{Pos: o.Position(), Via: o.Chain(), Profile: r.in.name()}
 }
 
 func (r *resolver) errorf(o Origin, code diag.Code, text, format string, args ...any) *diag.Diagnostic {
-	d := at(o)
+	d := r.at(o)
 	d.Code, d.Text, d.Message = code, text, fmt.Sprintf(format, args...)
 	r.found = append(r.found, d)
 	if r.errors++; r.errors >= r.limits.Errors && r.fatal == nil {
@@ -145,7 +152,7 @@ func (r *resolver) warnf(o Origin, class diag.Class, code diag.Code, text, forma
 		return
 	}
 	r.warned[w] = true
-	d := at(o)
+	d := r.at(o)
 	d.Severity, d.Class, d.Code, d.Text, d.Message = diag.Warning, class, code, text, fmt.Sprintf(format, args...)
 	r.found = append(r.found, d)
 }
@@ -156,7 +163,7 @@ func (r *resolver) limit(o Origin, what string, max, got int) {
 		return
 	}
 	err := &diag.LimitError{What: what, Limit: int64(max), Got: int64(got)}
-	d := at(o)
+	d := r.at(o)
 	d.Code, d.Message, d.Err = CodeLimit, err.Error(), err
 	r.fatal = d
 }
@@ -171,7 +178,11 @@ func (r *resolver) step(o Origin) bool {
 		r.limit(o, "policy statements", r.limits.Statements, r.steps)
 		return false
 	}
-	return r.steps%1024 != 0 || r.alive()
+	if r.steps < r.poll {
+		return true
+	}
+	r.poll = r.steps + 1024
+	return r.alive()
 }
 
 // alive reports whether ctx is not done, and stops resolving if it is.
@@ -247,8 +258,8 @@ func (r *resolver) refuseDuplicates() {
 		for _, d := range list {
 			k := key{d.out.Namespace, d.out.Name}
 			if prev := first[k]; prev != nil {
+				r.in = d
 				e := r.errorf(d.out.Origin, CodeDuplicateProfile, d.out.Name, "profile %s is defined twice", d.out.FullName())
-				e.Profile = d.out.Name
 				e.Related = append(e.Related, prev.out.Origin.Position())
 			} else {
 				first[k] = d

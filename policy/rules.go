@@ -10,8 +10,11 @@ import (
 // resolveBody makes the rules of a draft's profile.
 func (r *resolver) resolveBody(d *draft) {
 	p := d.out
+	r.in = d
 	p.Rules = make([]Rule, 0, len(d.rules))
 	for i, raw := range d.rules {
+		// Trying an alias costs a small part of what a statement does.
+		r.steps += len(r.aliases) / 16
 		if !r.step(raw.Origin) {
 			return
 		}
@@ -33,7 +36,6 @@ func (r *resolver) resolveBody(d *draft) {
 	}
 	for _, c := range conflicts(p.Name, p.Rules) {
 		e := r.errorf(c.second, CodeExecConflict, c.text, "%s", c.message())
-		e.Profile = p.Name
 		e.Related = append(e.Related, c.first.Position())
 	}
 }

@@ -16,9 +16,9 @@ type symbol struct {
 	values  []string // of a set variable: sorted, without repetition, not expanded
 
 	expanding bool // its values are being expanded: a reference is recursive
-	done      bool // full holds the values, which are the same in every profile
+	done      int  // the resolver's epoch that full and err are of; 0 for none
 	full      []string
-	err       *refError // what is wrong with the values, if done
+	err       *refError
 }
 
 // assign executes one assignment to a set variable.
@@ -69,6 +69,7 @@ func (r *resolver) assign(s *ast.VarAssign, o Origin) {
 		return
 	}
 	r.syms[s.Name] = sym
+	r.epoch++
 }
 
 func (r *resolver) redefined(name string, o Origin, old *symbol) {
@@ -108,6 +109,7 @@ func (r *resolver) assignBool(s *ast.BoolAssign, f *frame) {
 		return
 	}
 	r.syms[s.Name] = &symbol{origin: o, boolean: true, value: value}
+	r.epoch++
 }
 
 // cutRef splits text at its first reference to a variable. A backslash takes
@@ -143,6 +145,10 @@ type env struct {
 	local   map[string][]string // values that depend on the built-in ones
 }
 
+func isBuiltin(name string) bool {
+	return name == "profile_name" || name == "attach_path" || name == "exec_path"
+}
+
 // builtin returns the value of a built-in variable, where it has one.
 func (e *env) builtin(name string) (string, bool) {
 	var v *string
@@ -167,7 +173,8 @@ type refError struct {
 }
 
 // lookup returns the values of a variable, expanded. own reports whether they
-// depend on the profile.
+// depend on the profile. Policy may define variables of the built-in names;
+// they count where the profile has no value of its own for them.
 func (r *resolver) lookup(name string, e *env, o Origin, depth int) (values []string, own bool, err *refError) {
 	if v, ok := e.builtin(name); ok {
 		return []string{v}, true, nil
@@ -175,22 +182,19 @@ func (r *resolver) lookup(name string, e *env, o Origin, depth int) (values []st
 	if name == "" {
 		return nil, false, &refError{CodeVariable, "@{}", "reference to a variable without a name", nil}
 	}
+	own = isBuiltin(name)
 	sym := r.syms[name]
 	switch {
+	case sym == nil && own && name != "profile_name":
+		return nil, true, &refError{CodeUndefined, "@{" + name + "}", "variable @{" + name + "} has no value: the profile has no attachment", nil}
 	case sym == nil:
-		switch name {
-		case "profile_name":
-			own = true
-		case "attach_path", "exec_path":
-			return nil, true, &refError{CodeUndefined, "@{" + name + "}", "variable @{" + name + "} has no value: the profile has no attachment", nil}
-		}
 		return nil, own, &refError{CodeUndefined, "@{" + name + "}", "variable @{" + name + "} has no value", nil}
 	case sym.boolean:
-		return nil, false, &refError{CodeUndefined, "@{" + name + "}", "variable $" + name + " is a boolean, not a set of values", sym}
-	case sym.done:
-		return sym.full, false, sym.err
+		return nil, own, &refError{CodeUndefined, "@{" + name + "}", "variable $" + name + " is a boolean, not a set of values", sym}
+	case sym.done == r.epoch:
+		return sym.full, own, sym.err
 	case sym.expanding:
-		return nil, false, &refError{CodeRecursive, "@{" + name + "}", "variable @{" + name + "} refers to itself", sym}
+		return nil, own, &refError{CodeRecursive, "@{" + name + "}", "variable @{" + name + "} refers to itself", sym}
 	}
 	if v, ok := e.local[name]; ok {
 		return v, true, nil
@@ -223,7 +227,7 @@ func (r *resolver) lookup(name string, e *env, o Origin, depth int) (values []st
 		}
 		e.local[name] = full
 	default:
-		sym.done, sym.full, sym.err = true, full, err
+		sym.done, sym.full, sym.err = r.epoch, full, err
 	}
 	return full, own, err
 }
@@ -294,7 +298,6 @@ func (r *resolver) expand(p ast.Pattern, e *env, o Origin) ast.Pattern {
 		if err != nil {
 			if err.code != CodeLimit {
 				d := r.errorf(o, err.code, err.text, "%s", err.msg)
-				d.Profile = e.profile
 				if err.sym != nil {
 					d.Related = append(d.Related, err.sym.origin.Position())
 				}
