@@ -1,0 +1,215 @@
+// Package compile turns resolved profiles into the kernel's binary policy.
+//
+// Compile is pure: the same profiles and options give the same bytes, in any
+// process and from any number of goroutines. What it returns was verified
+// with the kernel's own checks, see package blob.
+//
+// Output follows the kernel's features. Kernels without usable permission
+// tables (up to 6.12) get the packed permissions and 16-bit tables that every
+// kernel loads; later ones get permission tables, and where they pay, wide
+// tables and differentially encoded states.
+//
+// # What a kernel cannot enforce
+//
+// A rule whose class the kernel does not mediate, or mediates less finely
+// than the rule says, is refused unless Options.Degrade is Report; then the
+// policy is compiled without it, or with what the kernel can do, and every
+// such rule is in Output.Degraded.
+//
+// A class that the profile's ABI does not know is a decision of the policy's
+// author: it is not mediated, whatever the kernel can do, and its rules are
+// left out in both modes. They are listed in Output.Degraded as well.
+package compile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/features"
+	"github.com/goarmor/apparmor/policy"
+)
+
+// Degrade tells what to do with rules that the kernel cannot enforce.
+type Degrade uint8
+
+// The ways to treat them.
+const (
+	// Strict refuses the policy, with a diagnostic for every such rule.
+	Strict Degrade = iota
+	// Report leaves the rule out, or takes what the kernel can do of it, and
+	// lists it in Output.Degraded.
+	Report
+)
+
+// Options are the parameters of Compile.
+type Options struct {
+	// Kernel is what the kernel can enforce and how it wants policy written.
+	// It must be set.
+	Kernel *features.Set
+	// Degrade tells what to do with rules that the kernel cannot enforce.
+	Degrade Degrade
+	// Limits bound the work. The zero value selects the defaults.
+	Limits Limits
+}
+
+// Output is a compiled policy.
+type Output struct {
+	// Policy is the binary policy, verified.
+	Policy *blob.Policy
+	// Degraded lists what is not enforced as written, in the order of
+	// profiles and their rules.
+	Degraded []Degradation
+	// Stats has one element per profile, in the order of the policy.
+	Stats []Stats
+}
+
+// Stats tells how large the automata of a profile are, in states.
+type Stats struct {
+	Profile                     string
+	FileRules, PolicydbRules    int // expressions that the rules came to
+	FileBuilt, File             int // before and after minimisation
+	PolicydbBuilt, Policydb     int
+	XMatch                      int
+	FileTargets, CapabilityBits int
+}
+
+// Errors of the call itself.
+var (
+	// ErrNoKernel is returned when Options.Kernel is nil.
+	ErrNoKernel = errors.New("compile: no kernel features given")
+	// ErrNoProfiles is returned for a set without profiles: there is no
+	// binary policy of nothing.
+	ErrNoProfiles = errors.New("compile: no profiles to compile")
+)
+
+// Compile compiles profiles for a kernel. Errors in the policy are a
+// diag.List, whose elements name places; a limit that was exceeded is a
+// *diag.LimitError and matches diag.ErrLimit. A done context ends the work
+// with the context's error.
+//
+// The set is only read.
+func Compile(ctx context.Context, set *policy.Set, o Options) (*Output, error) {
+	if o.Kernel == nil {
+		return nil, ErrNoKernel
+	}
+	if set == nil || len(set.Profiles) == 0 {
+		return nil, ErrNoProfiles
+	}
+	c := &compiler{options: o, form: formOf(o.Kernel), limits: o.Limits.withDefaults()}
+	if err := checkNames(set.Profiles); err != nil {
+		return nil, err
+	}
+	out := &Output{}
+	profiles := make([]*blob.Profile, 0, len(set.Profiles))
+	for _, p := range set.Profiles {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		pc := newProfileCompiler(c, p)
+		b, err := pc.compile(ctx)
+		if err != nil {
+			return nil, err
+		}
+		out.Degraded = append(out.Degraded, pc.degraded...)
+		out.Stats = append(out.Stats, pc.stats)
+		if b != nil {
+			profiles = append(profiles, b)
+		}
+		c.errs = append(c.errs, pc.errs...)
+		if len(c.errs) > maxErrors {
+			break
+		}
+	}
+	if err := c.errs.Err(); err != nil {
+		return nil, err
+	}
+	p, err := blob.Encode(profiles)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.Check(c.form.limits(o.Kernel)); err != nil {
+		return nil, err
+	}
+	if n := int64(p.Len()); n > c.limits.Bytes {
+		return nil, &diag.LimitError{What: "bytes of binary policy", Limit: c.limits.Bytes, Got: n}
+	}
+	out.Policy = p
+	return out, nil
+}
+
+// maxErrors is how many errors are collected before the work stops.
+const maxErrors = 100
+
+// compiler is what the profiles of one run share.
+type compiler struct {
+	options Options
+	form    form
+	limits  Limits
+	errs    diag.List
+}
+
+// checkNames refuses two profiles of one name, since kernels crash when such a
+// set replaces a loaded profile, and profiles of different namespaces, which
+// cannot be loaded together.
+func checkNames(profiles []*policy.Profile) error {
+	seen := make(map[string]*policy.Profile, len(profiles))
+	var errs diag.List
+	for _, p := range profiles {
+		if ns := profiles[0].Namespace; p.Namespace != ns {
+			errs = append(errs, &diag.Diagnostic{
+				Code: "mixed-namespaces", Pos: p.Origin.Position(), Via: p.Origin.Chain(), Profile: p.Name,
+				Message: fmt.Sprintf("profile is in namespace %q, the first one in %q", p.Namespace, ns),
+				Hint:    "kernels load the profiles of one namespace at a time: compile them apart",
+				Related: []ast.Position{profiles[0].Origin.Position()},
+			})
+		}
+		if first := seen[p.Name]; first != nil {
+			errs = append(errs, &diag.Diagnostic{
+				Code: "duplicate-profile", Pos: p.Origin.Position(), Via: p.Origin.Chain(), Profile: p.Name,
+				Message: fmt.Sprintf("profile %s is defined twice", p.Name),
+				Related: []ast.Position{first.Origin.Position()},
+			})
+			continue
+		}
+		seen[p.Name] = p
+	}
+	return errs.Err()
+}
+
+// Limits bound what compiling one policy may take. A zero field selects its
+// default.
+type Limits struct {
+	// States is the most states that one automaton may have before it is
+	// minimised. The default is 1<<20.
+	States int
+	// Memory is about how many bytes the construction of one automaton may
+	// hold at once. The default is 1 GiB.
+	Memory int64
+	// Bytes is the greatest length of the binary policy. The default is
+	// 64 MiB.
+	Bytes int64
+}
+
+// The defaults of Limits.
+const (
+	DefaultStates = 1 << 20
+	DefaultMemory = 1 << 30
+	DefaultBytes  = 64 << 20
+)
+
+func (l Limits) withDefaults() Limits {
+	if l.States == 0 {
+		l.States = DefaultStates
+	}
+	if l.Memory == 0 {
+		l.Memory = DefaultMemory
+	}
+	if l.Bytes == 0 {
+		l.Bytes = DefaultBytes
+	}
+	return l
+}

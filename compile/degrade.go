@@ -1,0 +1,96 @@
+package compile
+
+import (
+	"fmt"
+
+	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/diag"
+)
+
+// Cause tells who cannot do what a rule asks for.
+type Cause uint8
+
+// The causes of a degradation.
+const (
+	// ByKernel: the kernel does not have the feature.
+	ByKernel Cause = iota
+	// ByABI: the kernel has it, but the policy is written for an ABI without.
+	ByABI
+)
+
+func (c Cause) String() string {
+	if c == ByABI {
+		return "abi"
+	}
+	return "kernel"
+}
+
+// Degradation is a rule or flag that is not enforced as it is written.
+type Degradation struct {
+	Profile string
+	Pos     ast.Position   // of the rule, or of the profile for its flags
+	Via     []ast.Position // the includes that led there, innermost first
+	Rule    ast.Rule       // nil for flags of a profile
+	What    string         // what is not enforced: "dbus rules"
+	Feature string         // the feature that is missing, see package features
+	Cause   Cause
+	// Dropped rules have no effect; the others have a coarser one than they
+	// say.
+	Dropped bool
+}
+
+// String describes the degradation in one line.
+func (d Degradation) String() string {
+	how := "downgraded"
+	if d.Dropped {
+		how = "not enforced"
+	}
+	return fmt.Sprintf("%s: profile %s: %s %s: no feature %s in the %s", d.Pos, d.Profile, d.What, how, d.Feature, d.Cause)
+}
+
+// degrade records that something is not enforced as written, and makes it an
+// error where that was asked for.
+func (pc *profileCompiler) degrade(feature, what string, dropped bool) {
+	if pc.silent {
+		return
+	}
+	d := Degradation{
+		Profile: pc.profile.Name, What: what, Feature: feature, Dropped: dropped,
+		Pos: pc.origin().Position(), Via: pc.origin().Chain(),
+	}
+	if pc.rule != nil {
+		d.Rule = pc.rule.Rule
+	}
+	if pc.sup.kernel.Supports(feature) {
+		d.Cause = ByABI
+	}
+	pc.degraded = append(pc.degraded, d)
+	if d.Cause == ByKernel && pc.c.options.Degrade == Strict {
+		how := "only in part"
+		if dropped {
+			how = "not at all"
+		}
+		pc.fail(&diag.Diagnostic{
+			Code:    "not-enforceable",
+			Message: fmt.Sprintf("the kernel enforces %s %s", what, how),
+			Hint:    "it lacks the feature " + feature,
+		})
+	}
+}
+
+// enforced reports whether rules of a class take effect, and records the rule
+// at hand as dropped when they do not.
+func (pc *profileCompiler) enforced(feature, what string) bool {
+	if pc.sup.has(feature) {
+		return true
+	}
+	pc.degrade(feature, what, true)
+	return false
+}
+
+// downgraded records that the rule at hand has only part of its effect.
+func (pc *profileCompiler) downgraded(feature, what string) {
+	if !pc.sup.has(feature) {
+		pc.degrade(feature, what, false)
+	}
+}

@@ -1,0 +1,265 @@
+package compile
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/compile/internal/automaton"
+	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/features"
+)
+
+// everyPath is what a bare file rule and `all` mean by every path.
+const everyPath ast.Pattern = "/{**,}"
+
+// everyPerm is what they grant on it besides execution.
+const everyPerm = ast.FileRead | ast.FileWrite | ast.FileLink | ast.FileLock | ast.FileMmap
+
+// file translates a file rule into the string of its path and, where it
+// grants links, the string of the link pair.
+func (pc *profileCompiler) file(r *ast.FileRule) {
+	q := r.Quals()
+	if r.All {
+		pc.paths(everyPath, q, everyPerm, ast.ExecInherit, false, "")
+		return
+	}
+	if r.Link != "" && r.Perms&ast.FileLink != 0 {
+		// `rl A -> B` is `r A` and the link rule.
+		if rest := r.Perms &^ ast.FileLink; rest != 0 || r.Exec != ast.ExecNone {
+			pc.paths(r.Path, q, rest, r.Exec, r.Scrub, r.Target)
+		}
+		pc.linkRule(q, r.Path, r.Link, false)
+		return
+	}
+	pc.paths(r.Path, q, r.Perms, r.Exec, r.Scrub, r.Target)
+}
+
+func (pc *profileCompiler) link(r *ast.LinkRule) {
+	pc.linkRule(r.Quals(), r.From, r.To, r.Subset)
+}
+
+func (pc *profileCompiler) paths(path ast.Pattern, q *ast.Qualifiers, perms ast.FilePerm, exec ast.Exec, scrub bool, target string) {
+	node, exact := pc.globExact(path)
+	bits := both(fileBits(perms), q.Owner)
+	rec := record{priority: q.Priority, effect: effectOf(q.Access)}
+	if exec != ast.ExecNone {
+		x, ok := pc.transition(exec, scrub, target)
+		if !ok {
+			return
+		}
+		bits |= both(fileExec, q.Owner)
+		rec.exact = exact
+		if rec.effect != effectDeny {
+			rec.rule = pc.ruleNumber()
+			for h, bit := range fileSpace.exec {
+				if bits&bit != 0 {
+					rec.exec[h] = x
+				}
+			}
+			pc.checkExec(path, rec)
+		}
+	}
+	if q.Access == ast.Deny {
+		// Both halves of a link pair have to allow the link, so denying the
+		// pair is enough. Denying the first half would deny every other pair
+		// with the same name.
+		bits &^= both(fileLink, ast.AnyOwner)
+	}
+	if bits != 0 {
+		rec.perms = bits
+		if q.Audit {
+			rec.audit = bits
+		}
+		pc.files.addRecord(node, rec)
+	}
+	if perms&ast.FileLink != 0 {
+		pc.linkPair(q, node, cat(literal("/"), noneOf('/'), star(anyByte())), true)
+	}
+}
+
+// linkRule grants links of names to targets.
+func (pc *profileCompiler) linkRule(q *ast.Qualifiers, from, to ast.Pattern, subset bool) {
+	name := pc.glob(from)
+	if q.Access != ast.Deny {
+		rec := record{priority: q.Priority, effect: effectOf(q.Access), perms: both(fileLink, q.Owner)}
+		if q.Audit {
+			rec.audit = rec.perms
+		}
+		pc.files.addRecord(name, rec)
+	}
+	pc.linkPair(q, name, pc.glob(to), subset)
+}
+
+// linkPair adds the string name NUL target. The subset test is only ever
+// asked of the owner's half.
+func (pc *profileCompiler) linkPair(q *ast.Qualifiers, name, target automaton.Node, subset bool) {
+	rec := record{priority: q.Priority, effect: effectOf(q.Access), perms: both(fileLink, q.Owner)}
+	if q.Audit {
+		rec.audit = rec.perms
+	}
+	if subset && rec.perms&fileLink != 0 {
+		rec.perms |= fileSubset
+	}
+	pc.files.addRecord(cat(name, nul(), target), rec)
+}
+
+// transition encodes an exec mode as the kernel's permission tables do.
+func (pc *profileCompiler) transition(exec ast.Exec, scrub bool, target string) (uint32, bool) {
+	var x uint32
+	switch exec {
+	case ast.ExecDeny:
+		return 0, true
+	case ast.ExecInherit:
+		return blob.XInherit, true
+	case ast.ExecUnconfined:
+		x = blob.XUnconfined
+	case ast.ExecProfile, ast.ExecChild:
+	case ast.ExecProfileInherit, ast.ExecChildInherit:
+		x = blob.XInherit
+	case ast.ExecProfileUnconfined, ast.ExecChildUnconfined:
+		x = blob.XUnconfined
+	}
+	if !scrub {
+		x |= blob.XUnsafe
+	}
+	child := exec == ast.ExecChild || exec == ast.ExecChildInherit || exec == ast.ExecChildUnconfined
+	switch {
+	case exec == ast.ExecUnconfined:
+	case target != "":
+		i, ok := pc.target(target, child)
+		if !ok {
+			return 0, false
+		}
+		x |= blob.XTable | i
+	case child:
+		x |= blob.XName | blob.XChild
+	default:
+		x |= blob.XName
+	}
+	return x, true
+}
+
+// target returns the place of an exec target in the table of targets.
+func (pc *profileCompiler) target(name string, child bool) (uint32, bool) {
+	switch {
+	case strings.HasPrefix(name, "&") && !pc.sup.kernel.Supports(features.Stacking):
+		pc.degrade(features.Stacking, "stacking exec targets", true)
+		return 0, false
+	case child:
+		name = pc.profile.Name + "//" + name
+	case strings.HasPrefix(name, ":"):
+		if ns, rest, ok := strings.Cut(name[1:], ":"); ok {
+			name = ":" + ns + ":" + strings.TrimPrefix(rest, "//")
+		}
+	}
+	for i, t := range pc.targets {
+		if t == name {
+			return uint32(i), true
+		}
+	}
+	if !pc.c.form.table && len(pc.targets) == maxOldTargets {
+		pc.fail(&diag.Diagnostic{
+			Code:    "too-many-exec-targets",
+			Message: fmt.Sprintf("more than %d different exec targets in one profile", maxOldTargets),
+			Text:    name,
+			Err:     &diag.LimitError{What: "exec targets", Limit: maxOldTargets, Got: maxOldTargets + 1},
+		})
+		return 0, false
+	}
+	pc.targets = append(pc.targets, name)
+	return uint32(len(pc.targets) - 1), true
+}
+
+// execKey names what may be executed in one way only, however the patterns of
+// other rules overlap it: the text of one path at one strength.
+type execKey struct {
+	path     ast.Pattern
+	priority int16
+	effect   effect
+	half     int
+}
+
+type execUse struct {
+	exec uint32
+	rule int32
+}
+
+// checkExec refuses two rules on the same text that differ in how it is
+// executed. Rules that only overlap are weighed in the automaton.
+func (pc *profileCompiler) checkExec(path ast.Pattern, rec record) {
+	if pc.execs == nil {
+		pc.execs = map[execKey]execUse{}
+	}
+	for h, bit := range fileSpace.exec {
+		if rec.perms&bit == 0 && rec.exec[h] == 0 {
+			continue
+		}
+		k := execKey{path, rec.priority, rec.effect, h}
+		use, seen := pc.execs[k]
+		if !seen {
+			pc.execs[k] = execUse{rec.exec[h], rec.rule}
+			continue
+		}
+		if use.exec != rec.exec[h] {
+			pc.execConflict(&conflict{use.rule, rec.rule})
+			return
+		}
+	}
+}
+
+// changeProfile adds the strings of a change of profile: the label for one
+// that takes effect at once, the path and the path with the label for one at
+// exec.
+func (pc *profileCompiler) changeProfile(r *ast.ChangeProfileRule) {
+	q := r.Quals()
+	target := r.Target
+	if target == "" {
+		target = "**"
+	}
+	if strings.HasPrefix(string(target), "&") && !pc.sup.kernel.Supports(features.Stacking) {
+		pc.degrade(features.Stacking, "change_profile to a stack", true)
+		return
+	}
+	pc.usesChangeProfile = true
+	label, labelExact := pc.globExact(target)
+	exec, execExact := cat(literal("/"), noneOf('/', 0), star(noneOf(0))), false
+	atExec := record{priority: q.Priority, effect: effectOf(q.Access), perms: fileOnexec}
+	pair := atExec
+	if r.Exec != "" {
+		exec, execExact = pc.globExact(r.Exec)
+		pair.perms |= both(fileExec, ast.AnyOwner)
+		pair.exact = execExact && labelExact
+		pair.rule = pc.ruleNumber()
+		if r.Safety == ast.Unsafe {
+			pair.exec = [2]uint32{blob.XUnsafe, blob.XUnsafe}
+		}
+	}
+	atOnce := atExec
+	atOnce.perms |= fileChangeProfile
+	pc.files.addRecord(label, atOnce)
+	pc.files.addRecord(exec, atExec)
+	pc.files.addRecord(cat(exec, nul(), label), pair)
+}
+
+// implied adds what a task needs to change its own profile: the attribute
+// files below /proc, and the file that tells whether AppArmor is enabled.
+func (pc *profileCompiler) implied() {
+	hats := pc.profile.Hat || len(pc.profile.Children) > 0
+	write := func(path ast.Pattern) { pc.ownFile(path, fileWrite) }
+	if pc.usesChangeProfile {
+		write("/proc/*/attr/{apparmor/,}{current,exec}")
+	}
+	if hats {
+		write("/proc/[0-9]*/attr/{apparmor/,}current")
+	}
+	if pc.usesChangeProfile || hats {
+		pc.ownFile("/proc/*/attr/apparmor/", fileRead)
+		pc.ownFile("/sys/module/apparmor/parameters/enabled", fileRead)
+	}
+}
+
+func (pc *profileCompiler) ownFile(path ast.Pattern, perms uint32) {
+	pc.files.addRecord(pc.glob(path), record{effect: effectAllow, perms: perms})
+}

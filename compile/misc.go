@@ -1,0 +1,103 @@
+package compile
+
+import (
+	"strconv"
+
+	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/features"
+)
+
+// Permissions of classes whose bits have names of their own.
+const (
+	permUsernsCreate  uint32 = 0x08
+	permOverrideCreds uint32 = 0x08
+	permSQPoll        uint32 = 0x10
+	permMediated      uint32 = blob.PermRead // what the mediates strings grant
+)
+
+// userns rules are the class byte alone. Each rule brings a copy of the
+// string that makes the class mediated, at its own priority.
+func (pc *profileCompiler) userns(r *ast.UsernsRule) {
+	if !pc.enforced(features.Userns, "userns rules") {
+		return
+	}
+	class := bytesNode(byte(blob.ClassNamespaces))
+	pc.policydb.add(class, &ast.Qualifiers{Priority: r.Priority}, permMediated)
+	pc.policydb.add(class, r.Quals(), permUsernsCreate)
+}
+
+// io_uring rules match the class byte for sqpoll, and the label whose
+// credentials are taken behind it for override_creds.
+func (pc *profileCompiler) ioUring(r *ast.IOUringRule) {
+	if !pc.enforced(features.IOUring, "io_uring rules") {
+		return
+	}
+	class := bytesNode(byte(blob.ClassIOUring))
+	pc.policydb.add(class, &ast.Qualifiers{Priority: r.Priority}, permMediated)
+	perms := r.Perms
+	if perms == 0 {
+		perms = ast.IOUringSQPoll | ast.IOUringOverrideCreds
+	}
+	if perms&ast.IOUringSQPoll != 0 {
+		pc.policydb.add(class, r.Quals(), permSQPoll)
+	}
+	if perms&ast.IOUringOverrideCreds != 0 {
+		pc.policydb.add(cat(class, pc.globOr(r.Label, text0())), r.Quals(), permOverrideCreds)
+	}
+}
+
+// mqueue rules match a POSIX queue by name and a System V one by key.
+func (pc *profileCompiler) mqueue(r *ast.MqueueRule) {
+	var perms uint32
+	for _, m := range [...]struct {
+		perm ast.MqueuePerm
+		bit  uint32
+	}{
+		{ast.MqueueCreate, blob.PermCreate},
+		{ast.MqueueOpen, blob.PermOpen},
+		{ast.MqueueDelete, blob.PermDelete},
+		{ast.MqueueRead, blob.PermRead},
+		{ast.MqueueWrite, blob.PermWrite},
+		{ast.MqueueGetattr, blob.PermGetattr},
+		{ast.MqueueSetattr, blob.PermSetattr},
+	} {
+		if r.Perms == 0 || r.Perms&m.perm != 0 {
+			perms |= m.bit
+		}
+	}
+	key, isKey := uint64(0), false
+	if r.Name != "" && r.Name[0] != '/' {
+		n, err := strconv.ParseUint(string(r.Name), 0, 32)
+		if err != nil {
+			pc.fail(&diag.Diagnostic{Code: "bad-mqueue", Message: "message queue is neither a path nor a 32-bit key", Text: string(r.Name)})
+			return
+		}
+		key, isKey = n, true
+	}
+	if r.Type != "sysv" && !isKey && pc.enforced(features.PosixMqueue, "posix mqueue rules") {
+		n := cat(bytesNode(byte(blob.ClassPosixMq)), pc.globOr(r.Name, text0()))
+		pc.policydb.add(n, r.Quals(), perms)
+		if r.Label != "" {
+			n = cat(n, nul(), pc.glob(r.Label))
+		} else {
+			n = cat(n, nul(), text0())
+		}
+		pc.policydb.add(n, r.Quals(), perms)
+	}
+	if r.Type != "posix" && (r.Name == "" || isKey) && pc.enforced(features.SysvMqueue, "sysv mqueue rules") {
+		n := bytesNode(byte(blob.ClassSysVMq))
+		if isKey {
+			n = cat(n, be32(uint32(key)))
+		} else {
+			n = cat(n, anyByte(), anyByte(), anyByte(), anyByte())
+		}
+		if r.Label != "" {
+			n = cat(n, pc.glob(r.Label))
+		} else {
+			n = cat(n, text0())
+		}
+		pc.policydb.add(n, r.Quals(), perms)
+	}
+}

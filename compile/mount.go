@@ -1,0 +1,338 @@
+package compile
+
+import (
+	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/compile/internal/automaton"
+	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/features"
+)
+
+// The flags of mount(2) that policy knows, by the kernel's bits.
+const (
+	msReadOnly    uint32 = 1 << 0
+	msNoSuid      uint32 = 1 << 1
+	msNoDev       uint32 = 1 << 2
+	msNoExec      uint32 = 1 << 3
+	msSync        uint32 = 1 << 4
+	msRemount     uint32 = 1 << 5
+	msMand        uint32 = 1 << 6
+	msDirSync     uint32 = 1 << 7
+	msNoSymFollow uint32 = 1 << 8
+	msNoAtime     uint32 = 1 << 10
+	msNoDirAtime  uint32 = 1 << 11
+	msBind        uint32 = 1 << 12
+	msMove        uint32 = 1 << 13
+	msRec         uint32 = 1 << 14
+	msSilent      uint32 = 1 << 15
+	msACL         uint32 = 1 << 16
+	msUnbindable  uint32 = 1 << 17
+	msPrivate     uint32 = 1 << 18
+	msSlave       uint32 = 1 << 19
+	msShared      uint32 = 1 << 20
+	msRelAtime    uint32 = 1 << 21
+	msIVersion    uint32 = 1 << 23
+	msStrictAtime uint32 = 1 << 24
+	msLazyTime    uint32 = 1 << 25
+	msNoUser      uint32 = 1 << 31
+	msPropagation        = msUnbindable | msPrivate | msSlave | msShared
+	msBindCommand        = msBind | msRec
+	msAll                = msReadOnly | msNoSuid | msNoDev | msNoExec | msSync | msRemount | msMand | msDirSync |
+		msNoSymFollow | msNoAtime | msNoDirAtime | msBind | msMove | msRec | msSilent | msACL | msPropagation |
+		msRelAtime | msIVersion | msStrictAtime | msLazyTime | msNoUser
+	msCommands = msMove | msRemount | msBind | msRec | msPropagation
+)
+
+// mountWord is what a word of options does: it asks for a flag, or for its
+// absence.
+type mountWord struct {
+	set, clear uint32
+}
+
+var mountWords = map[string]mountWord{
+	"ro":          {set: msReadOnly},
+	"r":           {set: msReadOnly},
+	"read-only":   {set: msReadOnly},
+	"rw":          {clear: msReadOnly},
+	"w":           {clear: msReadOnly},
+	"suid":        {clear: msNoSuid},
+	"nosuid":      {set: msNoSuid},
+	"dev":         {clear: msNoDev},
+	"nodev":       {set: msNoDev},
+	"exec":        {clear: msNoExec},
+	"noexec":      {set: msNoExec},
+	"sync":        {set: msSync},
+	"async":       {clear: msSync},
+	"remount":     {set: msRemount},
+	"mand":        {set: msMand},
+	"nomand":      {clear: msMand},
+	"dirsync":     {set: msDirSync},
+	"symfollow":   {clear: msNoSymFollow},
+	"nosymfollow": {set: msNoSymFollow},
+	"atime":       {clear: msNoAtime},
+	"noatime":     {set: msNoAtime},
+	"diratime":    {clear: msNoDirAtime},
+	"nodiratime":  {set: msNoDirAtime},
+	"bind":        {set: msBind},
+	"B":           {set: msBind},
+	"move":        {set: msMove},
+	"M":           {set: msMove},
+	"rbind":       {set: msBind | msRec},
+	"R":           {set: msBind | msRec},
+	"verbose":     {clear: msSilent},
+	"silent":      {set: msSilent},
+	"loud":        {clear: msSilent},
+	"acl":         {set: msACL},
+	"noacl":       {clear: msACL},
+
+	"unbindable":       {set: msUnbindable},
+	"make-unbindable":  {set: msUnbindable},
+	"runbindable":      {set: msUnbindable | msRec},
+	"make-runbindable": {set: msUnbindable | msRec},
+	"private":          {set: msPrivate},
+	"make-private":     {set: msPrivate},
+	"rprivate":         {set: msPrivate | msRec},
+	"make-rprivate":    {set: msPrivate | msRec},
+	"slave":            {set: msSlave},
+	"make-slave":       {set: msSlave},
+	"rslave":           {set: msSlave | msRec},
+	"make-rslave":      {set: msSlave | msRec},
+	"shared":           {set: msShared},
+	"make-shared":      {set: msShared},
+	"rshared":          {set: msShared | msRec},
+	"make-rshared":     {set: msShared | msRec},
+
+	"relatime":      {set: msRelAtime},
+	"norelatime":    {clear: msRelAtime},
+	"iversion":      {set: msIVersion},
+	"noiversion":    {clear: msIVersion},
+	"strictatime":   {set: msStrictAtime},
+	"nostrictatime": {clear: msStrictAtime},
+	"lazytime":      {set: msLazyTime},
+	"nolazytime":    {clear: msLazyTime},
+	"user":          {clear: msNoUser},
+	"nouser":        {set: msNoUser},
+}
+
+// mountKind is one of the operations of mount(2), each of which presents its
+// strings in its own way.
+type mountKind struct {
+	name  string
+	flags uint32 // that can be part of the string
+	// source and typ tell which parts the kernel fills in; the others are
+	// empty there, and any pattern stands for them.
+	source, typ bool
+}
+
+var (
+	kindRemount     = mountKind{name: "remount", flags: msAll &^ msMove}
+	kindBind        = mountKind{name: "bind", flags: msBindCommand, source: true}
+	kindPropagation = mountKind{name: "propagation", flags: msAll &^ (msNoSuid | msNoExec | msNoDev | msNoAtime | msNoDirAtime | msRelAtime | msStrictAtime)}
+	kindMove        = mountKind{name: "move", flags: msMove, source: true}
+	kindNew         = mountKind{name: "new", flags: msAll &^ msCommands, source: true, typ: true}
+)
+
+// mountFlags is a pair of flag sets: those that must be there and those that
+// may.
+type mountFlags struct{ need, may uint32 }
+
+// noMountFlag is a byte that no flag has. The reference writes "no flags" as
+// this byte or nothing, and the automata are equal only if ours does.
+const noMountFlag = 0xfe
+
+// node matches every way to set the flags, each flag as one byte, the bit's
+// number plus one, in ascending order.
+func (f mountFlags) node() automaton.Node {
+	var parts []automaton.Node
+	for i := range 32 {
+		bit := uint32(1) << i
+		b := bytesNode(byte(i + 1))
+		switch {
+		case f.may&bit != 0:
+			parts = append(parts, opt(b))
+		case f.need&bit != 0:
+			parts = append(parts, b)
+		}
+	}
+	if parts == nil {
+		return opt(bytesNode(noMountFlag))
+	}
+	return cat(parts...)
+}
+
+// mount translates a rule into the strings of each operation that it allows.
+func (pc *profileCompiler) mount(r *ast.MountRule) {
+	if !pc.enforced(features.Mount, "mount rules") {
+		return
+	}
+	if r.Op == ast.OpUmount {
+		pc.policydb.add(cat(bytesNode(byte(blob.ClassMount)), pc.globOr(r.Target, text0())), r.Quals(), permUmount)
+		return
+	}
+	m, ok := pc.mountConditions(r)
+	if !ok {
+		return
+	}
+	for _, f := range m.pairs {
+		pc.mountPair(m, f)
+	}
+	if !m.emitted {
+		pc.fail(&diag.Diagnostic{
+			Code: "impossible-mount", Message: "no mount operation fits the rule",
+			Hint: "sources, file system types and options of different operations do not go together",
+		})
+	}
+}
+
+// Permissions of the class mount.
+const (
+	permMount  uint32 = 2
+	permUmount uint32 = 4
+	permPivot  uint32 = 1
+)
+
+// mountRule is a mount rule made ready to be translated.
+type mountRule struct {
+	rule    *ast.MountRule
+	fstypes []ast.Pattern
+	pairs   []mountFlags // of exact and optional sets
+	emitted bool
+}
+
+// mountConditions reads the conditions: exact sets of options, optional sets,
+// and file system types. A rule without options means every flag, an exact set
+// nothing more, and an optional set that nothing is required.
+func (pc *profileCompiler) mountConditions(r *ast.MountRule) (*mountRule, bool) {
+	m := &mountRule{rule: r}
+	var exact, optional []uint32
+	for i := range r.Conds {
+		c := &r.Conds[i]
+		if !c.Options {
+			m.fstypes = append(m.fstypes, c.Values...)
+			continue
+		}
+		var set, clear uint32
+		for _, v := range c.Values {
+			w, ok := mountWords[string(v)]
+			if !ok {
+				pc.fail(&diag.Diagnostic{Code: "unknown-mount-option", Message: "unknown mount option", Text: string(v)})
+				return nil, false
+			}
+			set |= w.set
+			clear |= w.clear
+		}
+		if c.In {
+			optional = append(optional, set|clear)
+			continue
+		}
+		if set&clear != 0 {
+			pc.fail(&diag.Diagnostic{Code: "conflicting-mount-options", Message: "mount options contradict each other"})
+			return nil, false
+		}
+		exact = append(exact, set)
+	}
+	remount := uint32(0)
+	if r.Op == ast.OpRemount {
+		remount = msRemount
+		for i := range exact {
+			exact[i] |= remount
+		}
+	}
+	switch {
+	case exact == nil && optional == nil && remount != 0:
+		exact, optional = []uint32{msRemount}, []uint32{msAll &^ msMove}
+	case exact == nil && optional == nil:
+		exact, optional = []uint32{msAll}, []uint32{msAll}
+	case exact == nil:
+		exact = []uint32{remount}
+	case optional == nil:
+		optional = []uint32{0}
+	}
+	for _, f := range exact {
+		for _, o := range optional {
+			m.pairs = append(m.pairs, mountFlags{f, o})
+		}
+	}
+	return m, true
+}
+
+// mountPair emits the operations that one pair of flag sets allows.
+func (pc *profileCompiler) mountPair(m *mountRule, f mountFlags) {
+	r := m.rule
+	source := r.Source != "" || r.Detached
+	typ := len(m.fstypes) > 0
+	if f.need == 0 || f.need == msAll {
+		if !source && !typ {
+			pc.mountStrings(m, kindRemount, f)
+		}
+		if !typ {
+			pc.mountStrings(m, kindBind, f)
+			if !source || r.Target == "" {
+				pc.mountStrings(m, kindPropagation, f)
+			}
+			pc.mountStrings(m, kindMove, f)
+		}
+		pc.mountStrings(m, kindNew, f)
+		return
+	}
+	switch {
+	case f.need&msRemount != 0:
+		if !source && !typ {
+			pc.mountStrings(m, kindRemount, f)
+		}
+	case f.need&msBind != 0:
+		if !typ {
+			pc.mountStrings(m, kindBind, f)
+		}
+	case f.need&msPropagation != 0:
+		if !typ && (!source || r.Target == "") {
+			pc.mountStrings(m, kindPropagation, f)
+		}
+	case f.need&msMove != 0:
+		if !typ {
+			pc.mountStrings(m, kindMove, f)
+		}
+	default:
+		pc.mountStrings(m, kindNew, f)
+	}
+}
+
+// mountStrings adds one operation's string: mount point, source, type, flags.
+func (pc *profileCompiler) mountStrings(m *mountRule, k mountKind, f mountFlags) {
+	r := m.rule
+	target, source, typ := pc.globOr(r.Target, text0()), text0(), text0()
+	if k.name == kindPropagation.name && r.Target == "" && r.Source != "" {
+		// The one path that a propagation rule names is its mount point.
+		target = pc.glob(r.Source)
+	} else if k.source {
+		if r.Detached {
+			source = empty()
+		} else {
+			source = pc.globOr(r.Source, text0())
+		}
+	}
+	if k.typ && len(m.fstypes) > 0 {
+		alts := make([]automaton.Node, len(m.fstypes))
+		for i, t := range m.fstypes {
+			alts[i] = pc.glob(t)
+		}
+		typ = alt(alts...)
+	}
+	flags := mountFlags{f.need & k.flags, f.may & k.flags}
+	if f.need == msAll {
+		flags.need = 0
+		flags.may = k.flags
+	}
+	n := cat(bytesNode(byte(blob.ClassMount)), target, nul(), source, nul(), typ, nul(), flags.node())
+	pc.policydb.add(n, r.Quals(), permMount)
+	m.emitted = true
+}
+
+// pivotRoot matches the new root and the place where the old one is put.
+func (pc *profileCompiler) pivotRoot(r *ast.PivotRootRule) {
+	if !pc.enforced(features.Mount, "pivot_root rules") {
+		return
+	}
+	n := cat(bytesNode(byte(blob.ClassMount)), pc.globOr(r.NewRoot, text0()), nul(), pc.globOr(r.OldRoot, text0()))
+	pc.policydb.add(n, r.Quals(), permPivot)
+}

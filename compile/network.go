@@ -1,0 +1,155 @@
+package compile
+
+import (
+	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/compile/internal/automaton"
+	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/features"
+)
+
+// families by number, as Linux numbers address families. The reference knows
+// no name for 12, DECnet.
+var families = [...]string{
+	"unspec", "unix", "inet", "ax25", "ipx", "appletalk", "netrom", "bridge", "atmpvc", "x25", "inet6", "rose", "",
+	"netbeui", "security", "key", "netlink", "packet", "ash", "econet", "atmsvc", "rds", "sna", "irda", "pppox",
+	"wanpipe", "llc", "ib", "mpls", "can", "tipc", "bluetooth", "iucv", "rxrpc", "isdn", "phonet", "ieee802154",
+	"caif", "alg", "nfc", "vsock", "kcm", "qipcrtr", "smc", "xdp", "mctp",
+}
+
+const (
+	familyUnix  = 1
+	familyInet  = 2
+	familyInet6 = 10
+)
+
+// socketTypes by name, as Linux numbers them.
+var socketTypes = map[string]uint16{
+	"none": 0, "stream": 1, "dgram": 2, "raw": 3, "rdm": 4, "seqpacket": 5, "dccp": 6, "packet": 10,
+}
+
+// protocolTypes are the types of sockets that speak a protocol.
+var protocolTypes = map[string]struct {
+	typ      uint16
+	protocol uint16
+	families []uint16
+}{
+	"tcp":  {1, 6, []uint16{familyInet, familyInet6}},
+	"udp":  {2, 17, []uint16{familyInet, familyInet6}},
+	"icmp": {3, 1, []uint16{familyInet}},
+}
+
+// netPerms translates network permissions; none means all.
+func netPerms(p ast.NetPerm) uint32 {
+	if p == 0 {
+		return blob.AllNetPerms
+	}
+	var perms uint32
+	for _, m := range [...]struct {
+		perm ast.NetPerm
+		bit  uint32
+	}{
+		{ast.NetCreate, blob.PermCreate},
+		{ast.NetBind, blob.PermBind},
+		{ast.NetListen, blob.PermListen},
+		{ast.NetAccept, blob.PermAccept},
+		{ast.NetConnect, blob.PermOpen},
+		{ast.NetShutdown, blob.PermDelete},
+		{ast.NetGetattr, blob.PermGetattr},
+		{ast.NetSetattr, blob.PermSetattr},
+		{ast.NetGetopt, blob.PermGetopt},
+		{ast.NetSetopt, blob.PermSetopt},
+		{ast.NetSend, blob.PermSend},
+		{ast.NetReceive, blob.PermReceive},
+	} {
+		if p&m.perm != 0 {
+			perms |= m.bit
+		}
+	}
+	return perms
+}
+
+// netClass returns the class of network strings that kernel and policy share.
+func (s *support) netClass() (blob.Class, bool) {
+	switch {
+	case s.has(features.NetworkV9):
+		return blob.ClassNetV9, true
+	case s.has(features.NetworkV8):
+		return blob.ClassNet, true
+	}
+	return 0, false
+}
+
+// netFeature is the feature to name when there is no network mediation at all.
+const netFeature = features.NetworkV8
+
+// network rules match the class, the family and the type of the socket.
+func (pc *profileCompiler) network(r *ast.NetworkRule) {
+	class, ok := pc.sup.netClass()
+	if !ok {
+		pc.enforced(netFeature, "network rules")
+		return
+	}
+	fams, typ, err := netSockets(r)
+	if err != nil {
+		pc.fail(err)
+		return
+	}
+	conditions := r.Local != (ast.NetEnd{}) || r.Peer != (ast.NetEnd{})
+	if conditions {
+		pc.downgraded(features.NetworkInet, "addresses, ports, interfaces and labels of network rules")
+	}
+	perms := netPerms(r.Perms)
+	for _, f := range fams {
+		pc.policydb.add(cat(bytesNode(byte(class)), be16(f), typeNode(typ)), r.Quals(), perms)
+		if f == familyUnix && pc.sup.unixClass() != 0 {
+			pc.unixStrings(&ast.UnixRule{Qualifiers: r.Qualifiers, Perms: r.Perms, Type: r.Type})
+		}
+	}
+}
+
+const anyType = -1
+
+// netSockets returns the families and the type that a rule is about.
+func netSockets(r *ast.NetworkRule) (fams []uint16, typ int, err *diag.Diagnostic) {
+	typ = anyType
+	if r.Type != "" {
+		t, ok := socketTypes[r.Type]
+		if !ok {
+			return nil, 0, &diag.Diagnostic{Code: "unknown-socket-type", Message: "unknown socket type", Text: r.Type}
+		}
+		typ = int(t)
+	}
+	if r.Protocol != "" {
+		p, ok := protocolTypes[r.Protocol]
+		if !ok {
+			return nil, 0, &diag.Diagnostic{Code: "unknown-protocol", Message: "unknown network protocol", Text: r.Protocol}
+		}
+		fams, typ = p.families, int(p.typ)
+	}
+	if r.Family == "" {
+		if fams != nil {
+			return fams, typ, nil
+		}
+		for f, name := range families {
+			if name != "" || typ == anyType {
+				fams = append(fams, uint16(f))
+			}
+		}
+		return fams, typ, nil
+	}
+	for f, name := range families {
+		if name != "" && name == r.Family {
+			return []uint16{uint16(f)}, typ, nil
+		}
+	}
+	return nil, 0, &diag.Diagnostic{Code: "unknown-family", Message: "unknown address family", Text: r.Family}
+}
+
+// typeNode matches the two bytes of a socket type.
+func typeNode(typ int) automaton.Node {
+	if typ == anyType {
+		return cat(anyByte(), anyByte())
+	}
+	return be16(uint16(typ))
+}

@@ -1,0 +1,350 @@
+package compile
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/features"
+	"github.com/goarmor/apparmor/policy"
+)
+
+// profileCompiler compiles one profile.
+type profileCompiler struct {
+	c       *compiler
+	profile *policy.Profile
+	sup     support
+
+	rule  *policy.Rule // the rule at hand, nil between rules
+	index int          // its index
+	// silent keeps the expansion of `all` from being reported class by class:
+	// what is not mediated is allowed, as the rule says.
+	silent bool
+
+	files, policydb   ruleset
+	caps              capVectors
+	targets           []string
+	execs             map[execKey]execUse
+	usesChangeProfile bool
+
+	degraded []Degradation
+	errs     diag.List
+	stats    Stats
+	buildErr error // that ended the work
+}
+
+func newProfileCompiler(c *compiler, p *policy.Profile) *profileCompiler {
+	return &profileCompiler{
+		c: c, profile: p,
+		sup:   support{kernel: c.options.Kernel, abi: p.ABI},
+		files: ruleset{space: fileSpace},
+		stats: Stats{Profile: p.Name},
+	}
+}
+
+// origin is where the rule at hand, or else the profile, came from.
+func (pc *profileCompiler) origin() policy.Origin {
+	if pc.rule != nil {
+		return pc.rule.Origin
+	}
+	return pc.profile.Origin
+}
+
+// fail records an error at the rule at hand, filling in its place.
+func (pc *profileCompiler) fail(d *diag.Diagnostic) {
+	d.Profile = pc.profile.Name
+	d.Pos, d.Via = pc.origin().Position(), pc.origin().Chain()
+	pc.errs = append(pc.errs, d)
+}
+
+// ruleNumber identifies the rule at hand in records; zero is none.
+func (pc *profileCompiler) ruleNumber() int32 { return int32(pc.index + 1) }
+
+// execConflict reports two rules that execute one path in different ways, at
+// the later one.
+func (pc *profileCompiler) execConflict(c *conflict) {
+	at := func(n int32) policy.Origin {
+		if n > 0 && int(n) <= len(pc.profile.Rules) {
+			return pc.profile.Rules[n-1].Origin
+		}
+		return pc.profile.Origin
+	}
+	first, second := min(c.a, c.b), max(c.a, c.b)
+	d := &diag.Diagnostic{
+		Code:    "exec-conflict",
+		Profile: pc.profile.Name,
+		Pos:     at(second).Position(),
+		Via:     at(second).Chain(),
+		Message: "conflicting exec modes: two rules execute the same path in different ways",
+		Hint:    "name the path without wildcards in one of them, or give one a higher priority",
+		Related: []ast.Position{at(first).Position()},
+		Err:     c,
+	}
+	if n := second; n > 0 && int(n) <= len(pc.profile.Rules) {
+		if f, ok := pc.profile.Rules[n-1].Rule.(*ast.FileRule); ok {
+			d.Text = string(f.Path)
+		}
+	}
+	pc.errs = append(pc.errs, d)
+}
+
+// compile returns nil and no error when it has recorded errors of the policy.
+func (pc *profileCompiler) compile(ctx context.Context) (*blob.Profile, error) {
+	p := pc.profile
+	for i := range p.Rules {
+		pc.index, pc.rule = i, &p.Rules[i]
+		pc.translate(pc.rule.Rule)
+		if len(pc.errs) > maxErrors {
+			break
+		}
+	}
+	pc.rule = nil
+	pc.implied()
+	pc.mediates()
+	out := &blob.Profile{
+		Namespace: p.Namespace,
+		Name:      p.Name,
+		Hat:       p.Hat,
+		Audit:     p.Flags.Audit,
+		Caps:      pc.caps.caps(),
+		Header:    blob.DefaultHeader,
+	}
+	pc.flags(out)
+	pc.rlimits(out)
+	pc.attachment(ctx, out)
+	if pc.buildErr != nil || len(pc.errs) > 0 {
+		return nil, pc.buildErr
+	}
+
+	var err error
+	if len(pc.policydb.entries) > 0 {
+		if out.Policydb, err = pc.buildPolicydb(ctx); err != nil {
+			return nil, pc.buildError(err)
+		}
+	}
+	if len(pc.files.entries) > 0 {
+		if out.File, err = pc.buildFile(ctx); err != nil {
+			return nil, pc.buildError(err)
+		}
+	}
+	return out, nil
+}
+
+// buildError turns a conflict into a diagnostic and passes on what is no
+// fault of a rule.
+func (pc *profileCompiler) buildError(err error) error {
+	var c *conflict
+	if errors.As(err, &c) {
+		pc.execConflict(c)
+		return nil
+	}
+	return err
+}
+
+// translate adds what a rule grants to the automata and vectors.
+func (pc *profileCompiler) translate(r ast.Rule) {
+	if q := r.Quals(); q.Access == ast.Prompt && !pc.c.form.table {
+		// The old form has no place for it.
+		pc.degrade(features.PermTable, "prompt rules", true)
+		return
+	}
+	switch r := r.(type) {
+	case *ast.FileRule:
+		pc.file(r)
+	case *ast.LinkRule:
+		pc.link(r)
+	case *ast.CapabilityRule:
+		pc.capability(r)
+	case *ast.NetworkRule:
+		pc.network(r)
+	case *ast.UnixRule:
+		pc.unix(r)
+	case *ast.DBusRule:
+		pc.dbus(r)
+	case *ast.SignalRule:
+		pc.signal(r)
+	case *ast.PtraceRule:
+		pc.ptrace(r)
+	case *ast.MountRule:
+		pc.mount(r)
+	case *ast.PivotRootRule:
+		pc.pivotRoot(r)
+	case *ast.ChangeProfileRule:
+		pc.changeProfile(r)
+	case *ast.MqueueRule:
+		pc.mqueue(r)
+	case *ast.IOUringRule:
+		pc.ioUring(r)
+	case *ast.UsernsRule:
+		pc.userns(r)
+	case *ast.AllRule:
+		pc.all(r)
+	default:
+		pc.fail(&diag.Diagnostic{Code: "unexpected-rule", Message: "a rule of this type cannot be compiled"})
+	}
+}
+
+// all is one bare rule of every class. Execution yields to every other rule.
+func (pc *profileCompiler) all(r *ast.AllRule) {
+	q := *r.Quals()
+	pc.silent = q.Access != ast.Deny
+	defer func() { pc.silent = false }()
+	pc.unix(&ast.UnixRule{Qualifiers: q})
+	pc.dbus(&ast.DBusRule{Qualifiers: q})
+	pc.ioUring(&ast.IOUringRule{Qualifiers: q})
+	pc.mqueue(&ast.MqueueRule{Qualifiers: q})
+	pc.ptrace(&ast.PtraceRule{Qualifiers: q})
+	pc.signal(&ast.SignalRule{Qualifiers: q})
+	pc.userns(&ast.UsernsRule{Qualifiers: q})
+	pc.mount(&ast.MountRule{Qualifiers: q})
+	pc.mount(&ast.MountRule{Qualifiers: q, Op: ast.OpRemount})
+	pc.mount(&ast.MountRule{Qualifiers: q, Op: ast.OpUmount})
+	pc.pivotRoot(&ast.PivotRootRule{Qualifiers: q})
+	pc.network(&ast.NetworkRule{Qualifiers: q})
+	pc.capability(&ast.CapabilityRule{Qualifiers: q})
+	pc.paths(everyPath, &q, everyPerm, ast.ExecNone, false, "")
+	exec := q
+	exec.Priority--
+	pc.paths(everyPath, &exec, 0, ast.ExecInherit, false, "")
+}
+
+// Priorities of the strings that make a class mediated: above every rule, so
+// that no denial makes the class look unmediated, and below.
+const (
+	mediatesFirst = 1001
+	mediatesLast  = -1001
+)
+
+// mediates adds one string for each class that is mediated even when no rule
+// speaks of it.
+func (pc *profileCompiler) mediates() {
+	add := func(c blob.Class, priority int16) {
+		pc.policydb.add(bytesNode(byte(c)), &ast.Qualifiers{Priority: priority}, permMediated)
+	}
+	confined := pc.profile.Flags.Mode != policy.Unconfined && pc.profile.Flags.Mode != policy.DefaultAllow
+	if confined {
+		if pc.sup.kernel.Supports("policy/versions/v6") || pc.sup.kernel.Supports("policy/versions/v7") {
+			add(blob.ClassFile, mediatesFirst)
+		}
+		for _, m := range [...]struct {
+			class   blob.Class
+			feature string
+		}{
+			{blob.ClassMount, features.Mount},
+			{blob.ClassPtrace, features.Ptrace},
+			{blob.ClassSignal, features.Signal},
+			{blob.ClassNet, features.NetworkV8},
+			{blob.ClassNetV9, features.NetworkV9},
+			{blob.ClassDBus, features.DBus},
+			{blob.ClassPosixMq, features.PosixMqueue},
+			{blob.ClassSysVMq, features.SysvMqueue},
+		} {
+			if pc.sup.has(m.feature) {
+				add(m.class, mediatesFirst)
+			}
+		}
+		if pc.sup.unixClass() == blob.ClassNetOld {
+			add(blob.ClassNetOld, mediatesFirst)
+		}
+		if pc.sup.has(features.IOUring) {
+			add(blob.ClassIOUring, mediatesLast)
+		}
+	}
+	// An unconfined profile is the way to say who may create user namespaces.
+	if pc.sup.has(features.Userns) {
+		add(blob.ClassNamespaces, mediatesLast)
+	}
+}
+
+// rlimitIndex is where the kernel keeps each limit.
+var rlimitIndex = map[string]uint{
+	"cpu": 0, "fsize": 1, "data": 2, "stack": 3, "core": 4, "rss": 5, "nproc": 6, "nofile": 7, "ofile": 7,
+	"memlock": 8, "as": 9, "locks": 10, "sigpending": 11, "msgqueue": 12, "nice": 13, "rtprio": 14, "rttime": 15,
+}
+
+func (pc *profileCompiler) rlimits(out *blob.Profile) {
+	for _, l := range pc.profile.Rlimits {
+		i, ok := rlimitIndex[l.Name]
+		if !ok {
+			pc.fail(&diag.Diagnostic{Code: "unknown-rlimit", Message: "unknown resource limit", Text: l.Name})
+			continue
+		}
+		out.RlimitMask |= 1 << i
+		out.Rlimits[i] = l.Value
+	}
+}
+
+// flags fills in what the flags of the profile say.
+func (pc *profileCompiler) flags(out *blob.Profile) {
+	f := &pc.profile.Flags
+	switch f.Mode {
+	case policy.DefaultAllow:
+		out.Mode = blob.Unconfined
+	case policy.PromptMode:
+		out.Mode = blob.Prompt
+		if !promptMode(pc.sup.kernel) {
+			pc.degrade(features.PermTable, "the mode prompt", false)
+			out.Mode = blob.Enforce
+		}
+	default:
+		out.Mode = blob.Mode(f.Mode)
+	}
+	if f.Debug {
+		out.FlagBits |= flagDebug
+	}
+	for _, w := range [...]struct {
+		on   bool
+		flag blob.PathFlags
+	}{
+		{f.AttachDisconnected, blob.PathAttachDisconnected},
+		{f.AttachDisconnectedIPC, blob.PathAttachDisconnectedIPC},
+		{f.ChrootRelative, blob.PathChrootRelative},
+		{f.ChrootAttach, blob.PathChrootAttach},
+		{f.MediateDeleted, blob.PathMediateDeleted},
+	} {
+		if w.on {
+			out.PathFlags |= w.flag
+		}
+	}
+	out.HasPathFlags = f.PathWords || out.PathFlags != 0
+	if f.DisconnectedPath != "" {
+		out.PathFlags |= blob.PathAttachDisconnected
+		out.HasPathFlags = true
+		if pc.sup.kernel.Supports(features.Disconnected) {
+			out.Disconnected = f.DisconnectedPath
+		} else {
+			pc.degrade(features.Disconnected, "the flag attach_disconnected.path", false)
+		}
+	}
+	if f.KillSignal != "" {
+		n, ok := signalNumber(strings.ToLower(f.KillSignal))
+		switch {
+		case !ok || n > maxKillSignal:
+			pc.fail(&diag.Diagnostic{Code: "unknown-signal", Message: "unknown signal", Text: f.KillSignal})
+		case pc.sup.kernel.KillSignal():
+			out.Kill = uint32(n)
+		default:
+			pc.degrade("domain/kill.signal", "the flag kill.signal", false)
+		}
+	}
+	for _, w := range [...]struct {
+		on            bool
+		feature, what string
+	}{
+		{f.DisconnectedIPCPath != "", "domain/disconnected.ipc", "the flag attach_disconnected.ipc with a path"},
+		{f.Error != "", "policy/profile/error", "the flag error"},
+		{f.Interruptible, features.Interruptible, "the flag interruptible"},
+	} {
+		if w.on {
+			pc.degrade(w.feature, w.what, false)
+		}
+	}
+}
+
+const (
+	flagDebug     = 2
+	maxKillSignal = 35
+)

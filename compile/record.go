@@ -1,0 +1,218 @@
+package compile
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/compile/internal/automaton"
+)
+
+// effect is what an accept record does with its permissions. The order is the
+// order of strength within one priority.
+type effect uint8
+
+const (
+	effectPrompt effect = iota
+	effectAllow
+	effectExact // allowed execution by a pattern that names paths one by one
+	effectDeny
+)
+
+// effectOf translates the access word of a rule.
+func effectOf(a ast.Access) effect {
+	switch a {
+	case ast.Deny:
+		return effectDeny
+	case ast.Prompt:
+		return effectPrompt
+	}
+	return effectAllow
+}
+
+// halves of a file permission: what holds for the owner of a file and what for
+// everybody else. Rules of the policydb have one half only.
+const (
+	ownerHalf = iota
+	otherHalf
+)
+
+// record is what a rule grants or denies to the strings that its expression
+// matches, before it is weighed against other rules. Equal records are one
+// accept value of the automaton.
+type record struct {
+	priority int16
+	effect   effect
+	exact    bool      // the expression names its strings one by one
+	perms    uint32    // in the bits of the automaton's own space
+	audit    uint32    // the part of perms whose use is logged
+	exec     [2]uint32 // blob.Perm.XIndex for each half that has execution
+	// rule is the index of the rule in the profile, plus one, for records
+	// with execution: two of them may conflict and are then named.
+	rule int32
+}
+
+// records interns the records of one automaton.
+type records struct {
+	all   []record
+	index map[record]automaton.Accept
+}
+
+func (rs *records) intern(r record) automaton.Accept {
+	if a, ok := rs.index[r]; ok {
+		return a
+	}
+	if rs.index == nil {
+		rs.index = map[record]automaton.Accept{}
+	}
+	a := automaton.Accept(len(rs.all))
+	rs.all = append(rs.all, r)
+	rs.index[r] = a
+	return a
+}
+
+// grant is what all rules together grant to a string. It is comparable, and
+// states with equal grants and equal futures are one state.
+type grant struct {
+	allow, audit, quiet, prompt uint32
+	exec                        [2]uint32
+}
+
+// conflict says that two rules of equal strength execute one path in different
+// ways.
+type conflict struct{ a, b int32 }
+
+func (c *conflict) Error() string { return "conflicting exec modes" }
+
+// space tells resolution where in a permission word execution is.
+type space struct {
+	exec [2]uint32 // the exec bit of each half; zero where there is none
+}
+
+// resolver weighs the records that meet in a state against each other.
+type resolver struct {
+	records []record
+	space   space
+	scratch []part
+}
+
+// part is a record, or the piece of one, that stands on one level.
+type part struct {
+	level  int
+	perms  uint32
+	effect effect
+	record *record
+}
+
+// level puts the parts of different rules in order: priority first, then
+// effect.
+func level(priority int16, e effect) int { return 4*int(priority) + int(e) }
+
+// parts appends the parts of a record: execution by an exact expression stands
+// above other permissions of the same rule.
+func (r *resolver) parts(to []part, rec *record) []part {
+	perms := rec.perms
+	if x := perms & (r.space.exec[0] | r.space.exec[1]); x != 0 && rec.exact && rec.effect == effectAllow {
+		to = append(to, part{level(rec.priority, effectExact), x, effectExact, rec})
+		perms &^= x
+	}
+	if perms != 0 {
+		to = append(to, part{level(rec.priority, rec.effect), perms, rec.effect, rec})
+	}
+	return to
+}
+
+// covers reports whether a record makes no difference wherever another one is:
+// each of its permissions is decided above it, or granted just so beside it.
+func (r *resolver) covers(b, a automaton.Accept) bool {
+	x, y := &r.records[b], &r.records[a]
+	return r.dominates(x, y) && (b < a || !r.dominates(y, x))
+}
+
+func (r *resolver) dominates(b, a *record) bool {
+	var bufA, bufB [2]part
+	bs := r.parts(bufB[:0], b)
+	for _, p := range r.parts(bufA[:0], a) {
+		rest := p.perms
+		for _, q := range bs {
+			switch {
+			case q.level > p.level:
+				rest &^= q.perms
+			case q.level == p.level:
+				rest &^= r.same(q, p)
+			}
+		}
+		if rest != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// same returns the permissions of p for which q, on the same level, does all
+// that p does.
+func (r *resolver) same(q, p part) uint32 {
+	bits := q.perms & p.perms
+	if p.effect == effectDeny {
+		// A plain denial beside one that is audited makes it quiet.
+		return bits &^ (q.record.audit &^ p.record.audit)
+	}
+	bits &^= p.record.audit &^ q.record.audit
+	for h, x := range r.space.exec {
+		if q.record.exec[h] != p.record.exec[h] {
+			bits &^= x
+		}
+	}
+	return bits
+}
+
+// resolve decides every permission bit by the strongest rule that speaks of
+// it. Rules of equal strength add up, but have to agree on execution.
+func (r *resolver) resolve(set []automaton.Accept) (grant, error) {
+	all := r.scratch[:0]
+	for _, a := range set {
+		all = r.parts(all, &r.records[a])
+	}
+	r.scratch = all
+	parts := all
+	slices.SortStableFunc(parts, func(a, b part) int { return cmp.Compare(b.level, a.level) })
+
+	var g grant
+	var decided uint32
+	var execBy [2]int32
+	for len(parts) > 0 {
+		n := 1
+		for n < len(parts) && parts[n].level == parts[0].level {
+			n++
+		}
+		var here uint32
+		for _, p := range parts[:n] {
+			bits := p.perms &^ decided
+			here |= bits
+			if p.effect == effectDeny {
+				g.quiet |= bits &^ p.record.audit
+				continue
+			}
+			if p.effect == effectPrompt {
+				g.prompt |= bits
+			} else {
+				g.allow |= bits
+			}
+			g.audit |= bits & p.record.audit
+			for h, bit := range r.space.exec {
+				if bits&bit == 0 {
+					continue
+				}
+				x := p.record.exec[h]
+				if execBy[h] == 0 {
+					g.exec[h], execBy[h] = x, p.record.rule
+				} else if g.exec[h] != x {
+					return grant{}, &conflict{execBy[h], p.record.rule}
+				}
+			}
+		}
+		decided |= here
+		parts = parts[n:]
+	}
+	return g, nil
+}

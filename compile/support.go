@@ -1,0 +1,59 @@
+package compile
+
+import (
+	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/features"
+)
+
+// support is what one profile can use: what the kernel enforces and the
+// policy's ABI knows of.
+type support struct {
+	kernel *features.Set
+	abi    *features.Set // nil: everything
+}
+
+// has reports whether a feature takes effect.
+func (s *support) has(path string) bool { return s.kernel.Supports(path) && s.abiHas(path) }
+
+func (s *support) abiHas(path string) bool { return s.abi == nil || s.abi.Supports(path) }
+
+// form is how automata are written for a kernel.
+type form struct {
+	// table selects permission tables, which also have room for prompt
+	// permissions. Tables of version 1 are unusable: the kernels that have
+	// them take the other's entry without looking where the table ends.
+	table bool
+	// wide allows 32-bit state numbers, diff differentially encoded states.
+	wide, diff bool
+}
+
+const (
+	minPermTable     = 2 // the first version of permission tables to rely on
+	filePermsVersion = 3 // the permsv member that has pairs of entries
+)
+
+func formOf(kernel *features.Set) form {
+	table := kernel.PermTableVersion() >= minPermTable
+	return form{
+		table: table,
+		wide:  table && kernel.Supports(features.State32),
+		diff:  table && kernel.DiffEncode(),
+	}
+}
+
+// limits is what the kernel of that form loads.
+func (f form) limits(kernel *features.Set) blob.KernelLimits {
+	return blob.KernelLimits{
+		PermTables:   uint32(kernel.PermTableVersion()),
+		Wide:         f.wide,
+		DiffEncode:   f.diff,
+		Prompt:       promptMode(kernel),
+		Disconnected: kernel.Supports(features.Disconnected),
+		Kill:         kernel.KillSignal(),
+		CapsExtended: kernel.Supports("caps/extended"),
+	}
+}
+
+// promptMode reports whether a profile may be in mode prompt. Kernels have no
+// feature for it; those with permission tables, even unusable ones, know it.
+func promptMode(kernel *features.Set) bool { return kernel.Supports(features.PermTable) }

@@ -1,0 +1,130 @@
+package compile
+
+import (
+	"strings"
+
+	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/compile/internal/automaton"
+	"github.com/goarmor/apparmor/diag"
+)
+
+// What is asked of a unix socket at each length of its string.
+const (
+	unixLocalPerms = blob.PermBind | blob.PermAccept | blob.PermGetattr | blob.PermSetattr | blob.PermDelete
+	unixOptPerms   = blob.PermGetopt | blob.PermSetopt
+	unixPeerPerms  = blob.PermOpen | blob.PermSend | blob.PermReceive | blob.PermAccept
+
+	// The commands that continue a string behind the local end.
+	unixPeerCommand   = 1
+	unixListenCommand = 2
+	unixOptCommand    = 4
+)
+
+// unixClass returns the class of unix strings that kernel and policy share,
+// zero when sockets of the family are mediated as network only.
+func (s *support) unixClass() blob.Class {
+	switch {
+	case s.has("network_v9/af_unix"):
+		return blob.ClassNetV9
+	case s.has("network/af_unix"):
+		return blob.ClassNetOld
+	}
+	return 0
+}
+
+// unix rules match the socket, its address and, for what takes two, the
+// address and label of the peer. Where unix sockets are mediated as network
+// only, a rule grants its permissions on the family.
+func (pc *profileCompiler) unix(r *ast.UnixRule) {
+	if pc.sup.unixClass() != 0 {
+		pc.unixStrings(r)
+		return
+	}
+	class, ok := pc.sup.netClass()
+	if !ok || r.Access == ast.Deny {
+		pc.enforced("network_v9/af_unix", "unix rules")
+		return
+	}
+	pc.downgraded("network_v9/af_unix", "unix rules")
+	typ, ok := pc.unixType(r)
+	if !ok {
+		return
+	}
+	pc.policydb.add(cat(bytesNode(byte(class)), be16(familyUnix), typeNode(typ)), r.Quals(), netPerms(r.Perms))
+}
+
+func (pc *profileCompiler) unixType(r *ast.UnixRule) (int, bool) {
+	if r.Type == "" {
+		return anyType, true
+	}
+	t, ok := socketTypes[r.Type]
+	if !ok {
+		pc.fail(&diag.Diagnostic{Code: "unknown-socket-type", Message: "unknown socket type", Text: r.Type})
+	}
+	return int(t), ok
+}
+
+func (pc *profileCompiler) unixStrings(r *ast.UnixRule) {
+	typ, ok := pc.unixType(r)
+	if !ok {
+		return
+	}
+	q := r.Quals()
+	perms := netPerms(r.Perms)
+	toPeer := r.Peer != (ast.UnixEnd{})
+
+	prefix := cat(bytesNode(byte(pc.sup.unixClass())), be16(familyUnix), typeNode(typ), anyByte(), anyByte())
+	if perms&blob.PermCreate != 0 && !toPeer {
+		pc.policydb.add(prefix, q, blob.PermCreate)
+	}
+	// Binding without a name asks for the empty address, whatever the kernel
+	// picks then.
+	if perms&blob.PermBind != 0 && (r.Local.Addr == "" || r.Local.Addr == "auto") {
+		pc.policydb.add(cat(prefix, nul(), text0(), nul()), q, blob.PermBind)
+		if r.Local.Addr == "auto" {
+			perms &^= blob.PermBind
+		}
+	}
+	if toPeer {
+		perms &= unixPeerPerms
+	}
+	local := cat(prefix, pc.unixAddr(r.Local.Addr), nul(), pc.globOr(r.Local.Label, text0()), nul())
+	if p := perms & unixLocalPerms; p != 0 {
+		pc.policydb.add(local, q, p)
+	}
+	if perms&blob.PermListen != 0 {
+		pc.policydb.add(cat(local, bytesNode(unixListenCommand), anyByte(), anyByte()), q, blob.PermListen)
+	}
+	if p := perms & unixOptPerms; p != 0 {
+		pc.policydb.add(cat(local, bytesNode(unixOptCommand), anyByte(), anyByte()), q, p)
+	}
+	if p := perms & unixPeerPerms; p != 0 {
+		peer := cat(pc.unixAddr(r.Peer.Addr), nul(), pc.globOr(r.Peer.Label, text0()))
+		pc.policydb.add(cat(local, bytesNode(unixPeerCommand), peer), q, p)
+	}
+}
+
+// unixAddr matches an address: the name of an abstract one behind a NUL, 01
+// for none, five hexadecimal digits behind a NUL for one that the kernel
+// picked. Names are counted, not terminated, so any address may hold NULs.
+func (pc *profileCompiler) unixAddr(addr ast.Pattern) automaton.Node {
+	switch {
+	case addr == "":
+		return star(anyByte())
+	case addr == "none":
+		return bytesNode(1)
+	case addr == "auto":
+		digit := oneOf([]byte("0123456789abcdef")...)
+		return cat(nul(), digit, digit, digit, digit, digit)
+	}
+	name, ok := strings.CutPrefix(string(addr), "@")
+	if !ok {
+		pc.fail(&diag.Diagnostic{
+			Code: "bad-unix-address", Message: "unix address is not an abstract one", Text: string(addr),
+			Hint: "write @name, none or auto; sockets in the file system are file rules",
+		})
+		return automaton.Node{}
+	}
+	return cat(nul(), pc.globNul(ast.Pattern(name)))
+}
