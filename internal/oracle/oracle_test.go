@@ -1,0 +1,150 @@
+package oracle_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/internal/oracle"
+	"github.com/goarmor/apparmor/internal/testenv"
+)
+
+func TestParser(t *testing.T) {
+	p := oracle.Parser(t)
+	features := oracle.Features(t, "kernel-6.1.192")
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "inc"), []byte("/b r,\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	job := oracle.Job{Text: "profile t /t {\n  include <inc>\n  ^h {\n  }\n}\n", Features: features, Include: []string{dir}}
+
+	data, err := p.Compile(job)
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy, err := blob.Inspect(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"t", "t//h"}
+	if diff := cmp.Diff(want, policy.Names()); diff != "" {
+		t.Errorf("compiled names (-want +got):\n%s", diff)
+	}
+
+	names, err := p.Names(job)
+	if diff := cmp.Diff(want, names); diff != "" || err != nil {
+		t.Errorf("names: %v (-want +got):\n%s", err, diff)
+	}
+
+	text, err := p.Preprocess(job)
+	if err != nil || !strings.Contains(text, "##included <inc>") || !strings.Contains(text, "/b r,") {
+		t.Errorf("preprocessed: %v\n%s", err, text)
+	}
+
+	bad := oracle.Job{Text: "profile t { nonsense }\n", Features: features}
+	var e *oracle.Error
+	if err := p.Accepts(bad); !errors.As(err, &e) || e.Exit != 1 || !strings.Contains(e.Stderr, "syntax error") {
+		t.Errorf("a syntax error gives %v", err)
+	}
+	if err := p.Accepts(job); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestVirtAAHelper(t *testing.T) {
+	h := oracle.VirtAAHelper(t)
+	const uuid = "c7a5fdbd-edaf-9455-926a-d65c16db1809"
+	const xml = `<domain type='kvm'><name>vm</name><uuid>` + uuid + `</uuid><memory>1024</memory><os><type arch='x86_64'>hvm</type></os></domain>`
+	rules, err := h.Rules(xml, "libvirt-"+uuid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(rules, "  \"/var/log/libvirt/**/vm.log\" w,\n") || !strings.HasSuffix(rules, ",\n") {
+		t.Errorf("rules are %q", rules)
+	}
+	var e *oracle.Error
+	if _, err := h.Rules(xml, "libvirt-00000000-0000-0000-0000-000000000000"); !errors.As(err, &e) || e.Exit != 1 {
+		t.Errorf("a wrong UUID gives %v", err)
+	}
+}
+
+func TestDecode(t *testing.T) {
+	p := oracle.Parser(t)
+	features := oracle.Features(t, "kernel-6.1.192")
+	compile := func(text string) []byte {
+		data, err := p.Compile(oracle.Job{Text: text, Features: features})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return data
+	}
+	a, b := compile("profile t { /a r, /b w, }\n"), compile("profile t { /b w, /a r, }\n")
+	if got := oracle.DecodeEqual(t, a, b, "6.1"); got != nil {
+		t.Errorf("equal policies differ: %q", got)
+	}
+	if got := oracle.DecodeEqual(t, a, compile("profile t { /a rw, /b w, }\n"), "6.1"); !strings.Contains(strings.Join(got, "\n"), "after '/a'") {
+		t.Errorf("differing policies: %q", got)
+	}
+	if got := oracle.DecodeVerify(t, a, "6.1"); got != nil {
+		t.Errorf("a good policy is refused: %q", got)
+	}
+	a[len(a)/2] ^= 0xff
+	if got := oracle.DecodeVerify(t, a, "6.1"); got == nil {
+		t.Error("a spoiled policy passes")
+	}
+}
+
+// The allowances must let through what the two versions of the reference
+// differ in, over the profiles that both compile, and nothing that is changed
+// in one of them.
+func TestCompareReferences(t *testing.T) {
+	p := oracle.Parser(t)
+	tree := t.TempDir()
+	if err := os.CopyFS(tree, testenv.CorpusFS(t, "profiles-6.0.tar.gz")); err != nil {
+		t.Fatal(err)
+	}
+	blobs := testenv.CorpusFS(t, "profiles-6.0-blobs.tar.gz")
+	base := filepath.Join(tree, "apparmor.d")
+	for kernel, features := range map[string]string{"6.1": "kernel-6.1.192", "7.3": "kernel-7.3.4"} {
+		names, err := fs.Glob(blobs, "blobs/"+kernel+"/*.bin")
+		if err != nil || len(names) == 0 {
+			t.Fatalf("no reference blobs for %s: %v", kernel, err)
+		}
+		compared := 0
+		for _, file := range names {
+			name := strings.TrimSuffix(filepath.Base(file), ".bin")
+			if len(blobs[file].Data) > 60000 && testing.Short() {
+				continue
+			}
+			theirs, err := p.Compile(oracle.Job{File: filepath.Join(base, name), Base: base, Features: oracle.Features(t, features)})
+			if err != nil {
+				continue // needs a newer parser
+			}
+			ours, err := blob.Inspect(blobs[file].Data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			old, err := blob.Inspect(theirs)
+			if err != nil {
+				t.Fatal(err)
+			}
+			compared++
+			for _, line := range oracle.Compare(t, ours, old) {
+				t.Errorf("%s, %s: %s", kernel, name, line)
+			}
+		}
+		t.Logf("%s: %d of %d compared", kernel, compared, len(names))
+		if compared == 0 {
+			t.Errorf("%s: nothing compared", kernel)
+		}
+	}
+}
+
+var _ = slices.Sort[[]string]
