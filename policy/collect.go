@@ -63,6 +63,10 @@ func (r *resolver) nested(f *frame, p ast.Pos) (frame, bool) {
 
 func (r *resolver) walk(stmts []ast.Stmt, f *frame) {
 	for _, s := range stmts {
+		if s == nil {
+			r.errorf(f.origin(0), CodePlace, "", "statement is nil")
+			continue
+		}
 		if !r.step(f.origin(s.Pos())) {
 			return
 		}
@@ -142,6 +146,9 @@ func (r *resolver) include(s *ast.Include, f *frame) {
 		*seen = map[string]bool{}
 	}
 	for _, file := range files {
+		if file == nil {
+			continue
+		}
 		if file.Name != "" {
 			if live, again := (*seen)[file.Name]; again {
 				if !live && !f.dead {
