@@ -26,6 +26,8 @@ func Allowances() []Allowance {
 			forgiveNewClasses},
 		{"network class", "3.0.8 writes network rules in class 0x0e where 6.0 uses 0x0f, when the kernel has network_v9",
 			forgiveNetworkClass},
+		{"socket types", "a network rule without a type has in 3.0.8 the types that exist, in 6.0 every number",
+			forgiveSocketTypes},
 		{"unix downgrade", "without unix mediation a unix rule becomes a network rule, in 3.0.8 with every permission, in 6.0 with its own; 6.0 drops such a deny rule",
 			forgiveUnixDowngrade},
 		{"mmap of ix", "3.0.8 gives m with each ix rule, 6.0 where ix is what is left after resolution",
@@ -155,6 +157,18 @@ func forgiveNetworkClass(d *blob.Difference, ours, theirs *blob.Profile) {
 	a := d.A
 	a.Allow, b.Allow = a.Allow&blob.AllNetPerms, b.Allow&blob.AllNetPerms
 	if a == b {
+		d.A = d.B
+	}
+}
+
+func forgiveSocketTypes(d *blob.Difference, _, _ *blob.Profile) {
+	in, ok := d.Input.Bytes()
+	if !ok || len(in) != 5 || !isClass(d, blob.ClassNet) && !isClass(d, blob.ClassNetV9) {
+		return
+	}
+	switch t := uint16(in[3])<<8 | uint16(in[4]); t {
+	case 1, 2, 3, 4, 5, 10: // stream to seqpacket, packet
+	default:
 		d.A = d.B
 	}
 }

@@ -142,7 +142,10 @@ func (p ApparmorParser) run(j Job, args ...string) ([]byte, error) {
 		args = append(args, j.File)
 	}
 	out, _, err := run(p.tb, j, p.path, args...)
-	return out, err
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 // run starts a program and returns what it printed on both outputs.
@@ -173,7 +176,7 @@ func run(tb testing.TB, j Job, path string, args ...string) (stdout, stderr []by
 		if ctx.Err() != nil {
 			e.Err = ctx.Err()
 		}
-		return nil, msg.Bytes(), e
+		return out.Bytes(), msg.Bytes(), e
 	}
 	return out.Bytes(), msg.Bytes(), nil
 }

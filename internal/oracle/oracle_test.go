@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -146,5 +145,3 @@ func TestCompareReferences(t *testing.T) {
 		}
 	}
 }
-
-var _ = slices.Sort[[]string]

@@ -49,7 +49,7 @@ func lines(out string, err error) []string {
 
 func decode(tb testing.TB, blobs [][]byte, args func(files []string) []string) (string, error) {
 	tb.Helper()
-	python := testenv.Command(tb, "python3", "python3")
+	python := testenv.Command(tb, "/usr/bin/python3", "python3")
 	dir := os.Getenv("APPARMOR_TOOLS")
 	if dir == "" {
 		dir = filepath.Join(testenv.Root(tb), "..", "shared", "tools")
