@@ -1,0 +1,166 @@
+package loader
+
+import (
+	"errors"
+	"io/fs"
+	"strings"
+	"syscall"
+)
+
+// What errors of this package match with errors.Is, beside the error numbers
+// of the kernel (syscall.ENOENT and so on), those of package blob, and
+// errors.ErrUnsupported.
+var (
+	// ErrNotExist: no such profile, namespace, label or task.
+	ErrNotExist = fs.ErrNotExist
+	// ErrExist: Load of a profile that is loaded; see also Error.Hint.
+	ErrExist = fs.ErrExist
+	// ErrPermission: the caller may not do that, or the policy that confines
+	// it does not allow it.
+	ErrPermission = fs.ErrPermission
+	// ErrProtocol: the kernel does not understand the policy.
+	ErrProtocol = errors.New("the kernel does not accept the form of the policy")
+	// ErrDisabled: the kernel has no AppArmor, or it is switched off.
+	ErrDisabled = errors.New("AppArmor is not enabled")
+	// ErrFileSystem: what is mounted is not the kernel's file system, or
+	// nothing is.
+	ErrFileSystem = errors.New("not the file system of the kernel")
+	// ErrParent: a profile of the set is a child or hat of a profile that is
+	// neither in the set nor loaded.
+	ErrParent = errors.New("the parent profile is not loaded")
+	// ErrNotAllowed: Options.OnlyNames does not accept the name.
+	ErrNotAllowed = errors.New("the name is not allowed by Options.OnlyNames")
+	// ErrName: the text cannot be the name of a profile or namespace, or a
+	// label.
+	ErrName = errors.New("not a valid name")
+	// ErrLabel: a process does not run under the label that was asked for.
+	ErrLabel = errors.New("the process is not under the label asked for")
+)
+
+// Op is what was tried when an error came.
+type Op string
+
+// The operations.
+const (
+	OpOpen            Op = "open"
+	OpFeatures        Op = "read features"
+	OpLoad            Op = "load"
+	OpReplace         Op = "replace"
+	OpRemove          Op = "remove"
+	OpEnsure          Op = "ensure"
+	OpList            Op = "list profiles"
+	OpNamespace       Op = "open namespace"
+	OpCreateNamespace Op = "create namespace"
+	OpRemoveNamespace Op = "remove namespace"
+	OpRevision        Op = "read revision"
+	OpQuery           Op = "query"
+	OpLabel           Op = "read label"
+	OpChangeProfile   Op = "change profile"
+	OpChangeOnExec    Op = "change profile on exec"
+	OpStack           Op = "stack profile"
+	OpStackOnExec     Op = "stack profile on exec"
+	OpChangeHat       Op = "change hat"
+	OpStart           Op = "start confined"
+)
+
+// Error is what went wrong with one operation. All errors of this package are
+// of this type, but for those of contexts.
+type Error struct {
+	Op   Op
+	Name string // of the profiles, the namespace, the label or the file
+	NS   string // the namespace, as seen from the caller's; empty: the caller's
+	Err  error  // a syscall.Errno, one of the package's ErrXxx values, or what wraps one
+	Hint string // what may be the matter, if that is known
+}
+
+// Error returns operation, name, cause and hint in one line.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString("apparmor: ")
+	b.WriteString(string(e.Op))
+	if e.Name != "" {
+		b.WriteByte(' ')
+		b.WriteString(e.Name)
+	}
+	if e.NS != "" {
+		b.WriteString(" in namespace ")
+		b.WriteString(e.NS)
+	}
+	b.WriteString(": ")
+	b.WriteString(e.Err.Error())
+	if e.Hint != "" {
+		b.WriteString("; ")
+		b.WriteString(e.Hint)
+	}
+	return b.String()
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Is reports whether target is ErrProtocol and the cause one of the error
+// numbers with which kernels refuse the form of a policy.
+func (e *Error) Is(target error) bool {
+	return target == ErrProtocol && (errors.Is(e.Err, syscall.EPROTO) || errors.Is(e.Err, syscall.EPROTONOSUPPORT))
+}
+
+// errnoHint says what an error number of an operation means.
+func errnoHint(op Op, err error) string {
+	var errno syscall.Errno
+	if !errors.As(err, &errno) {
+		return ""
+	}
+	switch op {
+	case OpLoad, OpReplace, OpEnsure, OpRemove:
+		return policyHint(op, errno)
+	case OpCreateNamespace, OpRemoveNamespace:
+		if errno == syscall.EACCES || errno == syscall.EPERM {
+			return hintAdmin
+		}
+	case OpChangeProfile, OpChangeOnExec, OpStack, OpStackOnExec, OpStart:
+		switch errno {
+		case syscall.ENOENT:
+			return "no such profile is loaded"
+		case syscall.EACCES:
+			return "the caller's profile has no change_profile rule for it, or the thread is not the caller's"
+		case syscall.EPERM:
+			return "no_new_privs allows to stack only"
+		}
+	case OpChangeHat:
+		switch errno {
+		case syscall.ENOENT:
+			return "the profile has none of these hats"
+		case syscall.EPERM:
+			return "the caller is unconfined, or the child is not a hat"
+		}
+	}
+	return ""
+}
+
+const hintAdmin = "it takes CAP_MAC_ADMIN, root in the user namespace, and `capability mac_admin` in the caller's profile if it has one"
+
+func policyHint(op Op, errno syscall.Errno) string {
+	switch errno {
+	case syscall.EPROTO:
+		return "the kernel finds the stream malformed; its audit log has the offset"
+	case syscall.EPROTONOSUPPORT:
+		return "the kernel does not know the version of the policy, or cannot read it compressed"
+	case syscall.EACCES:
+		return hintAdmin
+	case syscall.EPERM:
+		return "the profile cannot be changed"
+	case syscall.ENAMETOOLONG:
+		return "the name of a profile is too long"
+	case syscall.EEXIST:
+		if op != OpLoad {
+			// Kernels before 7.3 leave a directory of a failed load behind.
+			return "an earlier load has failed half-way and blocks the namespace until any profile in it is removed"
+		}
+	case syscall.ENOENT:
+		if op == OpRemove {
+			return "no such profile is loaded"
+		}
+		return "a parent profile is not loaded"
+	}
+	return ""
+}

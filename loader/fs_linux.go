@@ -1,0 +1,161 @@
+package loader
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// system is what tests replace.
+type system struct {
+	// check verifies that fd is on a file system of the given type.
+	check func(fd int, magic int64) error
+	// write is write(2) on a file of the kernel's.
+	write func(fd int, data []byte) (int, error)
+	// lsm says whether the system calls lsm_get_self_attr and
+	// lsm_set_self_attr serve AppArmor.
+	lsm func() bool
+}
+
+func linux() system {
+	return system{check: checkMagic, write: unix.Write, lsm: haveLSMCalls}
+}
+
+func checkMagic(fd int, magic int64) error {
+	var st unix.Statfs_t
+	if _, err := retry(func() (int, error) { return 0, unix.Fstatfs(fd, &st) }); err != nil {
+		return os.NewSyscallError("fstatfs", err)
+	}
+	if int64(st.Type) != magic {
+		return fmt.Errorf("%w: type %#x instead of %#x", ErrFileSystem, int64(st.Type), magic)
+	}
+	return nil
+}
+
+// dir is an open directory. Its methods are safe for concurrent use, and with
+// Close.
+type dir struct {
+	f *os.File
+}
+
+// openDir opens a directory by its path, for use as the root of lookups.
+func openDir(path string) (dir, error) {
+	fd, err := retry(func() (int, error) {
+		return unix.Open(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	})
+	if err != nil {
+		return dir{}, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	return dir{os.NewFile(uintptr(fd), path)}, nil
+}
+
+// retry repeats a system call that signals interrupt, or that lost a race
+// with a rename.
+func retry(call func() (int, error)) (int, error) {
+	for range 100 {
+		fd, err := call()
+		if err != unix.EINTR && err != unix.EAGAIN {
+			return fd, err
+		}
+	}
+	return call()
+}
+
+func (d dir) close() error { return d.f.Close() }
+
+// with calls f with the descriptor, which stays open until f returns.
+func (d dir) with(f func(fd int) error) error {
+	conn, err := d.f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var inner error
+	if err := conn.Control(func(fd uintptr) { inner = f(int(fd)) }); err != nil {
+		return err
+	}
+	return inner
+}
+
+// inside are the rules for every lookup below a directory of the kernel's:
+// no way out, and nothing that was mounted over it. The links that the kernel
+// itself has there are followed.
+const inside = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_XDEV
+
+// open opens a file below d.
+func (d dir) open(name string, flags int) (*os.File, error) {
+	return d.resolve(name, flags, inside)
+}
+
+func (d dir) resolve(name string, flags int, rules uint64) (*os.File, error) {
+	var f *os.File
+	err := d.with(func(at int) error {
+		fd, err := retry(func() (int, error) {
+			return unix.Openat2(at, name, &unix.OpenHow{Flags: uint64(flags) | unix.O_CLOEXEC, Resolve: rules})
+		})
+		if err != nil {
+			return &os.PathError{Op: "open", Path: d.f.Name() + "/" + name, Err: err}
+		}
+		f = os.NewFile(uintptr(fd), d.f.Name()+"/"+name)
+		return nil
+	})
+	return f, err
+}
+
+// sub opens a directory below d.
+func (d dir) sub(name string) (dir, error) {
+	f, err := d.open(name, unix.O_PATH|unix.O_DIRECTORY)
+	return dir{f}, err
+}
+
+// dup returns a copy with a life of its own.
+func (d dir) dup() (dir, error) {
+	var f *os.File
+	err := d.with(func(fd int) error {
+		n, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+		if err != nil {
+			return os.NewSyscallError("fcntl", err)
+		}
+		f = os.NewFile(uintptr(n), d.f.Name())
+		return nil
+	})
+	return dir{f}, err
+}
+
+// names returns the names of what is in the directory name below d.
+func (d dir) names(name string) ([]string, error) {
+	f, err := d.open(name, unix.O_RDONLY|unix.O_DIRECTORY)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return f.Readdirnames(-1)
+}
+
+// maxRead bounds what is read from one file.
+const maxRead = 64 << 20
+
+var errTooLong = errors.New("file is too long")
+
+// read returns the content of a file below d.
+func (d dir) read(name string) ([]byte, error) {
+	f, err := d.open(name, unix.O_RDONLY)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxRead+1))
+	if err == nil && len(data) > maxRead {
+		err = &os.PathError{Op: "read", Path: f.Name(), Err: errTooLong}
+	}
+	return data, err
+}
+
+// readLine returns the content of a file below d without its newline.
+func (d dir) readLine(name string) (string, error) {
+	data, err := d.read(name)
+	return string(bytes.TrimSuffix(data, []byte("\n"))), err
+}

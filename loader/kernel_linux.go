@@ -1,0 +1,219 @@
+package loader
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/features"
+)
+
+// Kernel is one policy namespace of the running kernel: the caller's own, as
+// Open returns it, or one below, see Namespace. It is safe for concurrent use.
+type Kernel struct {
+	*Tasks
+	sys    system
+	root   dir // apparmor in securityfs
+	policy dir // the namespace's directory
+	ns     string
+	only   func(string) bool
+	limits blob.KernelLimits
+	// mu makes what is checked and what is then written one step, for all
+	// namespaces.
+	mu *sync.Mutex
+}
+
+// Open verifies that AppArmor is there and enabled (ErrDisabled), that the
+// kernel's file systems are where they should be (ErrFileSystem), and returns
+// the namespace of the caller. Close it after use.
+//
+// A process that the kernel lets write policy can be tricked to do so for
+// others, if it opens what they name. Open takes no such names: all files are
+// the kernel's own.
+func Open(o Options) (*Kernel, error) {
+	return open(o, linux())
+}
+
+func open(o Options, sys system) (_ *Kernel, err error) {
+	fail := func(name string, err error, hint string) (*Kernel, error) {
+		return nil, &Error{Op: OpOpen, Name: name, Err: err, Hint: hint}
+	}
+	sysfs, err := openDir(o.sysFS())
+	if err != nil {
+		return fail("", err, "mount sysfs")
+	}
+	defer sysfs.close()
+	if err := sysfs.with(func(fd int) error { return sys.check(fd, unix.SYSFS_MAGIC) }); err != nil {
+		return fail(o.sysFS(), err, "mount sysfs")
+	}
+	switch enabled, err := sysfs.readLine("module/apparmor/parameters/enabled"); {
+	case errors.Is(err, fs.ErrNotExist):
+		return fail("", ErrDisabled, "the kernel is built without AppArmor")
+	case err != nil:
+		return fail("", err, "")
+	case enabled != "Y":
+		return fail("", ErrDisabled, "boot with apparmor=1, and apparmor in the list of lsm= if that is given")
+	}
+
+	k := &Kernel{sys: sys, only: o.OnlyNames, mu: new(sync.Mutex)}
+	defer func() {
+		if err != nil {
+			k.Close()
+		}
+	}()
+	security, err := openDir(o.sysFS() + "/kernel/security")
+	if err != nil {
+		return fail("", err, "mount securityfs")
+	}
+	defer security.close()
+	if err := security.with(func(fd int) error { return sys.check(fd, unix.SECURITYFS_MAGIC) }); err != nil {
+		return fail(o.sysFS()+"/kernel/security", err, "mount securityfs")
+	}
+	if k.root, err = security.sub("apparmor"); err != nil {
+		return fail("", err, "")
+	}
+	// A magic link, which leads to the caller's namespace in a file system
+	// that is mounted nowhere.
+	f, err := k.root.resolve("policy", unix.O_PATH|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return fail("", err, "")
+	}
+	k.policy = dir{f}
+	if err := k.policy.with(func(fd int) error { return sys.check(fd, unix.AAFS_MAGIC) }); err != nil {
+		return fail(f.Name(), err, "")
+	}
+	if k.Tasks, err = openTasks(o, sys); err != nil {
+		return nil, err
+	}
+	set, err := k.Features(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	k.limits = limits(set)
+	return k, nil
+}
+
+// limits returns what the kernel loads.
+func limits(f *features.Set) blob.KernelLimits {
+	l := blob.KernelLimits{
+		MaxABI:       8,
+		Wide:         f.Supports("policy/state32"),
+		DiffEncode:   f.Supports("policy/diff-encode"),
+		Disconnected: f.Supports("domain/disconnected.path"),
+		Kill:         f.Supports("domain/kill.signal"),
+		CapsExtended: f.Supports("caps/extended"),
+	}
+	if v, ok := f.Uint("policy/permstable32_version"); ok {
+		// 6.1 lists ABI 9 among the versions, but refuses it.
+		l.MaxABI, l.Prompt = 9, true
+		l.PermTables = uint32(v)
+	}
+	return l
+}
+
+// Close gives back the files that k holds. Kernels that Namespace returned
+// are independent of it.
+func (k *Kernel) Close() error {
+	var errs []error
+	for _, d := range []dir{k.root, k.policy} {
+		if d.f != nil {
+			errs = append(errs, d.close())
+		}
+	}
+	if k.Tasks != nil {
+		errs = append(errs, k.Tasks.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// NS returns the namespace, as seen from the caller's, with // between nested
+// ones; empty for the caller's own.
+func (k *Kernel) NS() string { return k.ns }
+
+// Qualify returns the label of a profile of this namespace, for use with
+// Tasks.
+func (k *Kernel) Qualify(profile string) string { return qualify(k.ns, profile) }
+
+// Features returns what the kernel can enforce.
+func (k *Kernel) Features(ctx context.Context) (*features.Set, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	set, err := features.FromFS(dirFS{k.root, "features"})
+	if err != nil {
+		return nil, k.fail(OpFeatures, "", err)
+	}
+	return set, nil
+}
+
+// dirFS is a directory below a dir as fs.FS.
+type dirFS struct {
+	d    dir
+	base string
+}
+
+// Open implements fs.FS.
+func (d dirFS) Open(name string) (fs.File, error) {
+	if !fs.ValidPath(name) {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
+	}
+	return d.d.open(d.base+"/"+name, unix.O_RDONLY)
+}
+
+// fail wraps an error, unless it is one of this package already.
+func (k *Kernel) fail(op Op, name string, err error) error {
+	var own *Error
+	if errors.As(err, &own) {
+		return err
+	}
+	return &Error{Op: op, Name: name, NS: k.ns, Err: err, Hint: errnoHint(op, err)}
+}
+
+// write opens one of the kernel's policy files below d and writes data in one
+// write(2). What it returns as count is none of ours: it may be more than was
+// written, which os.File takes for a bug, or less, which does not mean that
+// anything is missing.
+func (k *Kernel) write(d dir, name string, data []byte) error {
+	f, err := d.open(name, unix.O_WRONLY|unix.O_NOFOLLOW)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return dir{f}.with(func(fd int) error {
+		if _, err := k.sys.write(fd, data); err != nil {
+			return os.NewSyscallError("write", err)
+		}
+		return nil
+	})
+}
+
+// Profiles lists what is loaded in the namespace and in those below it,
+// sorted by namespace and name.
+func (k *Kernel) Profiles(ctx context.Context) ([]Profile, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	data, err := k.root.read("profiles")
+	if err != nil {
+		return nil, k.fail(OpList, "", err)
+	}
+	list, err := parseProfiles(string(data), k.ns)
+	if err != nil {
+		return nil, k.fail(OpList, "", err)
+	}
+	return list, nil
+}
+
+// only asks Options.OnlyNames.
+func (k *Kernel) allowed(name string) error {
+	if k.only != nil && !k.only(name) {
+		return fmt.Errorf("%w: %q", ErrNotAllowed, name)
+	}
+	return nil
+}

@@ -1,0 +1,115 @@
+package loader
+
+import (
+	"slices"
+	"strings"
+)
+
+// Unconfined is the label of tasks that no profile confines.
+const Unconfined = "unconfined"
+
+// Label is the confinement of a task.
+type Label struct {
+	// Name is a profile, parent//child for children and hats, :ns:profile in
+	// another namespace, or several of these stacked with //&.
+	Name string
+	// Mode is enforce, complain, kill, unconfined, user, or mixed for a stack
+	// whose profiles differ. It is empty for the label unconfined.
+	Mode string
+}
+
+// ParseLabel parses what the kernel says about a task: a name, and the mode
+// in parentheses behind it. The name may hold blanks and parentheses itself. A
+// newline at the end is taken off. Nothing is invalid: what does not end in a
+// mode is all name.
+func ParseLabel(s string) Label {
+	s = strings.TrimSuffix(strings.TrimRight(s, "\x00"), "\n")
+	name, mode, ok := cutMode(s)
+	if !ok {
+		return Label{Name: s}
+	}
+	return Label{Name: name, Mode: mode}
+}
+
+// cutMode splits "name (mode)".
+func cutMode(s string) (name, mode string, ok bool) {
+	i := strings.LastIndex(s, " (")
+	if i <= 0 || !strings.HasSuffix(s, ")") {
+		return "", "", false
+	}
+	mode = s[i+2 : len(s)-1]
+	switch mode {
+	case "enforce", "complain", "kill", "unconfined", "user", "prompt", "mixed":
+		return s[:i], mode, true
+	}
+	return "", "", false
+}
+
+// String returns the label as the kernel writes it.
+func (l Label) String() string {
+	if l.Mode == "" {
+		return l.Name
+	}
+	return l.Name + " (" + l.Mode + ")"
+}
+
+// Profiles returns the profiles that are stacked in the label, one for most
+// labels.
+func (l Label) Profiles() []string { return strings.Split(l.Name, "//&") }
+
+// Is reports whether the label is made of the same profiles as name, in
+// whatever order they are stacked and whether a namespace is written :ns:name
+// or :ns://name.
+func (l Label) Is(name string) bool {
+	return slices.Equal(components(l.Name), components(name))
+}
+
+// components returns the profiles of a label, sorted, in one spelling.
+func components(label string) []string {
+	parts := strings.Split(label, "//&")
+	for i, p := range parts {
+		if ns, name := splitNamespace(p); ns != "" {
+			parts[i] = qualify(ns, name)
+		}
+	}
+	slices.Sort(parts)
+	return slices.Compact(parts)
+}
+
+// splitNamespace splits :ns:name and :ns://name. A name without a namespace
+// gives ns == "".
+func splitNamespace(s string) (ns, name string) {
+	if !strings.HasPrefix(s, ":") {
+		return "", s
+	}
+	ns, name, ok := strings.Cut(s[1:], ":")
+	if !ok || ns == "" {
+		return "", s
+	}
+	return ns, strings.TrimPrefix(name, "//")
+}
+
+// qualify puts a namespace in front of a name.
+func qualify(ns, name string) string {
+	if ns == "" {
+		return name
+	}
+	return ":" + ns + ":" + name
+}
+
+// checkName reports what cannot be passed to the kernel as a name or label:
+// its commands are lines of text, and blanks at the ends get lost.
+func checkName(s string) error {
+	if s == "" || strings.TrimSpace(s) != s || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		return ErrName
+	}
+	return nil
+}
+
+// checkNamespace reports what cannot be the name of one namespace.
+func checkNamespace(s string) error {
+	if s == "." || s == ".." || strings.ContainsAny(s, "/:") {
+		return ErrName
+	}
+	return checkName(s)
+}
