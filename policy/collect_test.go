@@ -249,3 +249,12 @@ func TestABI(t *testing.T) {
 		wantCode(t, name, err, CodeABI)
 	}
 }
+
+func mustFeatures(tb testing.TB, text string) *features.Set {
+	tb.Helper()
+	s, err := features.Parse([]byte(text))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return s
+}

@@ -147,11 +147,12 @@ func (r *resolver) errorf(o Origin, code diag.Code, text, format string, args ..
 }
 
 func (r *resolver) warnf(o Origin, class diag.Class, code diag.Code, text, format string, args ...any) {
-	w := warning{code, o.File, o.Pos}
-	if o.File != nil && r.warned[w] {
-		return
+	if w := (warning{code, o.File, o.Pos}); o.Pos.IsValid() {
+		if r.warned[w] {
+			return
+		}
+		r.warned[w] = true
 	}
-	r.warned[w] = true
 	d := r.at(o)
 	d.Severity, d.Class, d.Code, d.Text, d.Message = diag.Warning, class, code, text, fmt.Sprintf(format, args...)
 	r.found = append(r.found, d)
