@@ -31,9 +31,6 @@ func (r *resolver) resolveHead(d *draft, parent *Profile) {
 	switch {
 	case attach == "" && strings.HasPrefix(own, "/"):
 		attach = ast.Pattern(own)
-		if n.Kind == ast.KindPath {
-			r.warnf(d.origin, diag.ClassDeprecated, WarnPathName, own, "path as the name of a profile")
-		}
 	case attach != "":
 		if a := string(attach); !strings.HasPrefix(a, "/") && !strings.HasPrefix(a, "@{") {
 			r.errorf(d.origin, CodeAttachment, a, "attachment that is no path").Hint = "it begins with / or a variable"
