@@ -66,17 +66,21 @@ func String(n ast.Node) string {
 type printer struct {
 	dst   []byte
 	style Style
-	file  *ast.File // of Bad statements; nil when unknown
-	depth int       // of braces
-	err   error     // a Bad statement without text
+	depth int   // of braces
+	err   error // what only showed while printing
+
+	file   *ast.File // that is being printed; nil when unknown
+	source bool      // keep the comments of file
 }
 
 func (p *printer) print(n ast.Node) error {
 	if err := ast.Check(n); err != nil {
 		return unwritable(p.file, err)
 	}
-	p.file, _ = n.(*ast.File)
-	p.str(p.style.Prefix)
+	var isFile bool
+	if p.file, isFile = n.(*ast.File); !isFile {
+		p.str(p.style.Prefix)
+	}
 	p.node(n)
 	return p.err
 }
@@ -93,7 +97,10 @@ func unwritable(f *ast.File, err error) error {
 func (p *printer) node(n ast.Node) {
 	switch n := n.(type) {
 	case *ast.File:
-		p.stmts(n.Stmts)
+		p.list(body{list: n.Stmts}, true)
+		if len(n.Stmts) > 0 {
+			p.byte('\n')
+		}
 	case ast.Stmt:
 		p.stmt(n)
 	case ast.Expr:

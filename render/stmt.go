@@ -2,39 +2,11 @@ package render
 
 import "github.com/goarmor/apparmor/ast"
 
-// stmts appends the statements of a file, a line each.
-func (p *printer) stmts(list []ast.Stmt) {
-	for i, s := range list {
-		if i > 0 {
-			p.separate(list[i-1], s)
-			p.str(p.style.Prefix)
-		}
-		p.stmt(s)
-		p.byte('\n')
-	}
-}
-
-// separate appends the empty line between neighbours that are set apart.
-func (p *printer) separate(a, b ast.Stmt) {
-	_, after := a.(*ast.Profile)
-	_, before := b.(*ast.Profile)
-	_, comment := a.(*ast.Comment)
-	if after || before && !comment {
-		p.byte('\n')
-	}
-}
-
-// body appends a block in braces.
-func (p *printer) body(list []ast.Stmt) {
+// body appends statements in braces.
+func (p *printer) body(b body) {
 	p.byte('{')
 	p.depth++
-	for i, s := range list {
-		if i > 0 {
-			p.separate(list[i-1], s)
-		}
-		p.newline()
-		p.stmt(s)
-	}
+	p.list(b, false)
 	p.depth--
 	p.newline()
 	p.byte('}')
@@ -42,6 +14,10 @@ func (p *printer) body(list []ast.Stmt) {
 
 // stmt appends a statement, without indentation in front or newline behind.
 func (p *printer) stmt(s ast.Stmt) {
+	if p.opaque(s) {
+		p.str(p.file.Text(s))
+		return
+	}
 	switch s := s.(type) {
 	case *ast.Include:
 		p.str("include ")
@@ -78,7 +54,7 @@ func (p *printer) stmt(s ast.Stmt) {
 		p.profile(s)
 	case *ast.Block:
 		p.qualifiers(&s.Qualifiers)
-		p.body(s.Body)
+		p.body(p.sourceBody(s, 0, s.Body))
 	case *ast.If:
 		p.conditional(s)
 	case *ast.Comment:
@@ -174,7 +150,7 @@ func (p *printer) profile(s *ast.Profile) {
 		p.byte(')')
 	}
 	p.byte(' ')
-	p.body(s.Body)
+	p.body(p.sourceBody(s, 0, s.Body))
 }
 
 // name appends a part of a profile name.
@@ -207,16 +183,20 @@ func (p *printer) conditional(s *ast.If) {
 		p.str("if ")
 		p.expr(s.Cond, 0)
 		p.byte(' ')
-		p.body(s.Then)
+		p.body(p.sourceBody(s, 0, s.Then))
 		if !s.HasElse && len(s.Else) == 0 {
 			return
 		}
 		p.str(" else ")
 		if !s.ElseIf {
-			p.body(s.Else)
+			p.body(p.sourceBody(s, 1, s.Else))
 			return
 		}
 		s = s.Else[0].(*ast.If)
+		if p.opaque(s) {
+			p.str(p.file.Text(s))
+			return
+		}
 	}
 }
 

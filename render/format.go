@@ -1,0 +1,204 @@
+package render
+
+import (
+	"strings"
+
+	"github.com/goarmor/apparmor/ast"
+)
+
+// Format returns the text of a parsed file in canonical form, in the zero
+// Style; see Style.Format.
+func Format(f *ast.File) ([]byte, error) {
+	return Style{}.Format(f)
+}
+
+// Format returns the text of a parsed file in canonical form: a statement to a
+// line, indented by its depth, spelled as Append spells it. Comments stay
+// where they are, beside or above a statement, and empty lines stay, several
+// as one. Formatting what is formatted changes nothing, and the text means
+// what it meant.
+//
+// A statement that has a comment inside it, or that could not be parsed, is
+// copied as it is. Statements without a place, which were put into the tree by
+// hand, are written in their place. A statement that was taken out of the
+// tree cannot be told from one that was overlooked and is an error; use an
+// Editor to remove statements.
+func (s Style) Format(f *ast.File) ([]byte, error) {
+	p := printer{dst: make([]byte, 0, len(f.Src)+len(f.Src)/8), style: s, file: f, source: true}
+	if err := ast.Check(f); err != nil {
+		return nil, unwritable(f, err)
+	}
+	p.list(body{f.Stmts, 0, len(f.Src)}, true)
+	if len(p.dst) > 0 {
+		p.byte('\n')
+	}
+	if p.err != nil {
+		return nil, p.err
+	}
+	return p.dst, nil
+}
+
+// list appends statements, each on a line of its own, with what stands
+// between them in the source. The first line is a new one except at the top.
+func (p *printer) list(b body, top bool) {
+	pos := b.from
+	var prev ast.Stmt
+	for _, s := range b.list {
+		gap := ""
+		if p.source && isParsed(p.file, s) {
+			if from := s.Pos().Offset(); pos <= from && s.End().Offset() <= b.to {
+				gap = p.file.Src[pos:from]
+				pos = s.End().Offset()
+			} else {
+				p.misplaced(s)
+			}
+		}
+		p.gap(gap, prev, s, top)
+		p.stmt(s)
+		prev = s
+	}
+	if p.source && p.file != nil {
+		p.gap(p.file.Src[pos:b.to], prev, nil, top)
+	}
+}
+
+// gap appends what stands between two neighbours, either of which may be nil
+// at the ends of a list: line breaks, empty lines and comments.
+func (p *printer) gap(text string, prev, next ast.Stmt, top bool) {
+	first := prev == nil
+	apart := setApart(prev, next)
+	newlines := 0
+	for i := 0; i < len(text); {
+		switch {
+		case text[i] == '\n':
+			newlines++
+			i++
+		case isBlank(text[i]):
+			i++
+		case isComment(text[i:]):
+			n := strings.IndexByte(text[i:], '\n')
+			if n < 0 {
+				n = len(text) - i
+			}
+			if newlines == 0 && !(first && top) {
+				p.byte(' ') // beside what stands before it
+			} else {
+				p.lineBreak(first, top, apart || newlines > 1)
+				first, apart = false, false
+			}
+			p.str(strings.TrimRight(text[i:i+n], " \t\r"))
+			newlines = 0
+			i += n
+		default:
+			p.unknown(text[i:])
+			return
+		}
+	}
+	if next != nil {
+		p.lineBreak(first, top, apart || newlines > 1)
+	}
+}
+
+// lineBreak begins a line, after an empty one if they are to be set apart.
+func (p *printer) lineBreak(first, top, apart bool) {
+	switch {
+	case first && top:
+		p.str(p.style.Prefix)
+		return
+	case apart && !first:
+		p.byte('\n')
+	}
+	p.newline()
+}
+
+// setApart reports whether there is always an empty line between neighbours.
+func setApart(a, b ast.Stmt) bool {
+	if a == nil || b == nil {
+		return false
+	}
+	_, after := a.(*ast.Profile)
+	_, before := b.(*ast.Profile)
+	_, comment := a.(*ast.Comment)
+	return after || before && !comment
+}
+
+// misplaced notes a statement whose place is not within its parent's.
+func (p *printer) misplaced(s ast.Stmt) {
+	if p.err == nil {
+		p.err = unwritable(p.file, &ast.CheckError{Node: s, Problem: "is not where it was in the source"})
+	}
+}
+
+// unknown notes source text that no node of the tree covers.
+func (p *printer) unknown(text string) {
+	if p.err == nil {
+		line, _, _ := strings.Cut(text, "\n")
+		p.err = unwritable(p.file, &ast.CheckError{Node: p.file, Text: line, Problem: "is in the source but not in the tree"})
+	}
+}
+
+// opaque reports whether a statement is to be copied instead of written: it
+// has a comment inside.
+func (p *printer) opaque(s ast.Stmt) bool {
+	if !p.source || !isParsed(p.file, s) {
+		return false
+	}
+	text := p.file.Text(s)
+	switch s := s.(type) {
+	case *ast.Include:
+		return false
+	case *ast.Profile, *ast.Block:
+		// Bodies are lists of their own; the question is about the head.
+		b, ok := bodies(p.file, s)
+		if !ok {
+			return true
+		}
+		text = p.file.Src[s.Pos().Offset():b[0].from]
+	case *ast.If:
+		b, ok := bodies(p.file, s)
+		if !ok {
+			return true
+		}
+		from := s.Pos().Offset()
+		for _, b := range b {
+			if hasComment(p.file.Src[from:b.from]) {
+				return true
+			}
+			from = b.to
+		}
+		return false
+	}
+	return hasComment(text)
+}
+
+// hasComment reports whether text may hold a comment: a hash outside quotes.
+func hasComment(text string) bool {
+	if strings.IndexByte(text, '#') < 0 {
+		return false
+	}
+	quoted := false
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '\\':
+			i++
+		case '"':
+			quoted = !quoted
+		case '#':
+			if !quoted {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// sourceBody returns where the i-th body of a node is in the source that is
+// being formatted, and just its statements when there is none.
+func (p *printer) sourceBody(n ast.Stmt, i int, list []ast.Stmt) body {
+	if p.source && isParsed(p.file, n) {
+		if b, ok := bodies(p.file, n); ok && i < len(b) {
+			return b[i]
+		}
+	}
+	return body{list: list}
+}
