@@ -1,0 +1,80 @@
+package blob_test
+
+import (
+	"testing"
+
+	"github.com/goarmor/apparmor/blob"
+)
+
+func BenchmarkInspect(b *testing.B) {
+	data := libvirtProfile(b, "6.12.107").Bytes()
+	b.SetBytes(int64(len(data)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := blob.Inspect(data); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkEncode(b *testing.B) {
+	p := libvirtProfile(b, "6.12.107")
+	profiles := p.Profiles()
+	b.SetBytes(int64(p.Len()))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := blob.Encode(profiles); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkDiffEqual(b *testing.B) {
+	p := libvirtProfile(b, "6.12.107").Profiles()[0]
+	q := libvirtProfile(b, "6.12.107").Profiles()[0]
+	b.ReportAllocs()
+	for b.Loop() {
+		if d, err := blob.Diff(p, q, blob.DiffOptions{}); len(d) > 0 || err != nil {
+			b.Fatal(d, err)
+		}
+	}
+}
+
+// BenchmarkDiffLargest compares the largest reference automata of two
+// kernels.
+func BenchmarkDiffLargest(b *testing.B) {
+	var old, table reference
+	for _, ref := range references(b) {
+		switch {
+		case ref.kernel == "6.12" && len(ref.data) > len(old.data):
+			old = ref
+		case ref.kernel == "7.3" && len(ref.data) > len(table.data):
+			table = ref
+		}
+	}
+	p, err := blob.Inspect(old.data)
+	if err != nil {
+		b.Fatal(err)
+	}
+	q, err := blob.Inspect(table.data)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Logf("%s, %d bytes", old.name, len(old.data))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := blob.DiffPolicy(p, q, blob.DiffOptions{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkMatch(b *testing.B) {
+	d := libvirtProfile(b, "6.12.107").Profiles()[0].File.DFA
+	const path = "/usr/lib/x86_64-linux-gnu/libvirt.so.0"
+	b.SetBytes(int64(len(path)))
+	b.ReportAllocs()
+	for b.Loop() {
+		d.MatchString(blob.StartState, path)
+	}
+}

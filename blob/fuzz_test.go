@@ -1,0 +1,97 @@
+package blob
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func FuzzInspect(f *testing.F) {
+	seeds := [][]*Profile{
+		{{Name: "p"}},
+		{{Name: "p", File: &PolicyDB{DFA: trivialDFA()}}, {Name: "p//h", Hat: true}},
+		{{Namespace: "n", Name: "a"}, {Namespace: "n", Name: ":n://b"}},
+		{fullProfile()},
+		{{Name: "t", Policydb: tabled(chainDFA("\x02", 1, 0), Perm{Allow: 4, XIndex: XInherit})}},
+	}
+	for _, s := range seeds {
+		p, err := Encode(s)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(p.Bytes())
+		f.Add(append([]byte{1, 3, 0, 0, 0, 0, 0, 0}, p.Bytes()...))
+	}
+	f.Add([]byte(zstdMagic))
+	f.Add([]byte(plainMagic))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		p, err := Inspect(data)
+		if (p == nil) != (err != nil) {
+			t.Fatalf("policy %v with error %v", p, err)
+		}
+		if err != nil {
+			var format *FormatError
+			if !errors.As(err, &format) || format.Err == nil || format.Reason == "" || format.Offset < 0 || format.Offset > len(data) {
+				t.Fatalf("error %#v", err)
+			}
+			_ = err.Error()
+			return
+		}
+		_ = p.Check(KernelLimits{})
+		if err := p.Dump(io.Discard, DumpOptions{Perms: true, States: len(data) < 1<<14}); err != nil {
+			t.Fatal(err)
+		}
+		once, err := Encode(p.Profiles())
+		if err != nil {
+			t.Fatalf("what was read is not written: %v", err)
+		}
+		if diff := cmp.Diff(p.Needs(), once.Needs()); diff != "" {
+			t.Fatal(diff)
+		}
+		twice, err := Encode(once.Profiles())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(once.Bytes(), twice.Bytes()) {
+			t.Fatal("written differently the second time")
+		}
+		d, err := DiffPolicy(p, once, DiffOptions{Strict: true, MaxPairs: 1 << 14})
+		if len(d) > 0 {
+			t.Fatalf("writing changed the meaning: %v (%v)", d, err)
+		}
+	})
+}
+
+// FuzzWalk walks whatever the verifier lets pass, from every state.
+func FuzzWalk(f *testing.F) {
+	for _, d := range []*DFA{trivialDFA(), chainDFA("/x", 1|4<<10, 3), fullProfile().XMatch.DFA} {
+		var w writer
+		w.dfa(d)
+		f.Add(w.buf[14:], "/x")
+	}
+	f.Fuzz(func(t *testing.T, data []byte, in string) {
+		d, bad := decodeDFA(data)
+		if bad != nil || d.verify(true) != nil {
+			return
+		}
+		p := &Profile{Name: "p", File: &PolicyDB{DFA: d, XTable: []string{"a"}}}
+		n := uint32(d.States())
+		for s := uint32(0); s < min(n, 64); s++ {
+			for _, next := range []uint32{d.MatchString(s, in), d.StepOOB(s)} {
+				if next >= n {
+					t.Fatalf("state %d of %d", next, n)
+				}
+				_ = p.FilePerms(next, true).String()
+			}
+			if left, _ := d.LeftMatch(s, in); left >= n {
+				t.Fatalf("state %d of %d", left, n)
+			}
+		}
+		if s := d.MatchString(TrapState, in); s != TrapState {
+			t.Fatalf("the trap leads to state %d", s)
+		}
+	})
+}
