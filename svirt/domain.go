@@ -190,6 +190,17 @@ type HostDevice struct {
 	// IOMMUFD says that the VMM gets the device as an open descriptor.
 	IOMMUFD bool   `json:"iommufd,omitempty"`
 	MDev    string `json:"mdev,omitempty"` // UUID, of HostMDev
+	// SCSI is the address of HostSCSI; nil when the device is reached over
+	// the network.
+	SCSI *SCSIAddress `json:"scsi,omitempty"`
+}
+
+// SCSIAddress is the address of a SCSI device of the host.
+type SCSIAddress struct {
+	Host   uint32 `json:"host"`
+	Bus    uint32 `json:"bus"`
+	Target uint32 `json:"target"`
+	Unit   uint64 `json:"unit"`
 }
 
 // USBAddress finds a USB device: by Bus and Device, by Bus and Port, by Vendor

@@ -1,3 +1,701 @@
 package svirt
 
-func deriveStrict(d *Domain, o *Options) (*Rules, error) { return nil, nil }
+import (
+	"errors"
+	"fmt"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/goarmor/apparmor/ast"
+)
+
+// Permissions that devices are given.
+const (
+	permR   = ast.FileRead
+	permW   = ast.FileWrite
+	permRW  = ast.FileRead | ast.FileWrite
+	permRK  = ast.FileRead | ast.FileLock
+	permRWK = ast.FileRead | ast.FileWrite | ast.FileLock
+	permRWL = ast.FileRead | ast.FileWrite | ast.FileLink
+)
+
+// strict derives rules under the strict policy. It goes on after an error, so
+// that every device that is refused is reported.
+type strict struct {
+	domain *Domain
+	opts   *Options
+	look   *lookup // nil without a file system
+	device Device
+	list   []Rule
+	errs   []error
+	gl     bool
+}
+
+func deriveStrict(d *Domain, o *Options) (*Rules, error) {
+	s := strict{domain: d, opts: o, list: make([]Rule, 0, 16+len(d.Devices.Disks)+len(d.Devices.Extra))}
+	if o.FS != nil {
+		s.look = newLookup(o.FS)
+	}
+	if err := CheckUUID(d.UUID); err != nil {
+		s.errs = append(s.errs, err)
+	}
+	if err := checkName(d.Name, true); err != nil {
+		// The name is part of the paths of much that follows.
+		return nil, errors.Join(append(s.errs, err)...)
+	}
+	s.runtime()
+	s.boot()
+	s.disks()
+	s.chardevs()
+	s.graphics()
+	s.hostDevices()
+	s.directories()
+	s.nets()
+	s.memory()
+	s.tpms()
+	s.smartcards()
+	s.extra()
+	if len(s.errs) > 0 {
+		return nil, errors.Join(s.errs...)
+	}
+	return &Rules{policy: Strict, list: tidy(s.list), gl: s.gl}, nil
+}
+
+func (s *strict) refuse(path string, reason Reason, err error) {
+	s.errs = append(s.errs, &PathError{Device: s.device, Path: path, Reason: reason, Err: err})
+}
+
+// grant adds a rule for one path.
+func (s *strict) grant(path string, perms ast.FilePerm) {
+	if s.look == nil && isPlain(path) {
+		// Nothing has to be found out.
+		if reason := zoneOf(path, perms); reason != "" {
+			s.refuse(path, reason, nil)
+			return
+		}
+		s.list = append(s.list, Rule{Device: s.device, Path: ast.Pattern(path), Perms: perms})
+		return
+	}
+	real, ok := s.canonical(path)
+	if !ok {
+		return
+	}
+	if reason := zoneOf(real, perms); reason != "" {
+		s.refuse(real, reason, nil)
+		return
+	}
+	s.literal(real, perms)
+}
+
+// literal adds a rule for a path that needs no check.
+func (s *strict) literal(path string, perms ast.FilePerm) {
+	p := ast.Pattern(path)
+	if !isPlain(path) {
+		var err error
+		if p, err = ast.Literal(path); err != nil {
+			s.refuse(path, ReasonUnclean, err)
+			return
+		}
+	}
+	s.list = append(s.list, Rule{Device: s.device, Path: p, Perms: perms})
+}
+
+// share adds the rules for a directory and all below it.
+func (s *strict) share(dir string, perms ast.FilePerm) {
+	real, ok := s.canonical(dir)
+	if !ok {
+		return
+	}
+	if s.look != nil {
+		if info, err := s.look.fsys.Lstat(name(real)); err == nil && !info.IsDir() {
+			s.refuse(real, ReasonNoDirectory, nil)
+			return
+		}
+	}
+	if reason := zoneOfShare(real); reason != "" {
+		s.refuse(real, reason, nil)
+		return
+	}
+	s.tree(real, perms)
+}
+
+// tree adds the rules for a directory that needs no check.
+func (s *strict) tree(dir string, perms ast.FilePerm) {
+	p, err := ast.Literal(dir + "/")
+	if err != nil {
+		s.refuse(dir, ReasonUnclean, err)
+		return
+	}
+	s.list = append(s.list,
+		Rule{Device: s.device, Path: p, Perms: permR},
+		Rule{Device: s.device, Path: p + "**", Perms: perms})
+}
+
+// canonical checks what the path is made of and follows the symbolic links in
+// it. What does not exist must be written the way the kernel will see it.
+func (s *strict) canonical(path string) (string, bool) {
+	if reason := checkBytes(path, s.opts.EscapeSpecial); reason != "" {
+		s.refuse(path, reason, nil)
+		return "", false
+	}
+	if s.look == nil {
+		if !isClean(path) {
+			s.refuse(path, ReasonUnclean, nil)
+			return "", false
+		}
+		return path, true
+	}
+	real, err := s.look.real(path)
+	if err != nil {
+		var reason Reason
+		if real, reason = s.missing(path, err); reason != "" {
+			s.refuse(path, reason, err)
+			return "", false
+		}
+	}
+	if real != path {
+		if reason := checkBytes(real, s.opts.EscapeSpecial); reason != "" {
+			s.refuse(real, reason, nil)
+			return "", false
+		}
+	}
+	return real, true
+}
+
+// missing resolves the part of a path that is there and keeps the rest.
+func (s *strict) missing(path string, err error) (string, Reason) {
+	switch {
+	case errors.Is(err, errLoop):
+		return "", ReasonLoop
+	case errors.Is(err, errTooLong):
+		return "", ReasonTooLong
+	case !isNotExist(err):
+		return "", ReasonUnreadable
+	}
+	for end := strings.LastIndexByte(path, '/'); ; end = strings.LastIndexByte(path[:end], '/') {
+		real, err := s.look.real(path[:end])
+		if err != nil {
+			if !isNotExist(err) {
+				return "", ReasonUnreadable
+			}
+			continue // ends at the root, which resolves
+		}
+		rest := path[end:]
+		if !isClean(rest) {
+			return "", ReasonUnclean
+		}
+		if real == "/" {
+			real = ""
+		}
+		first := rest[1:]
+		if i := strings.IndexByte(first, '/'); i >= 0 {
+			first = first[:i]
+		}
+		if _, err := s.look.fsys.Lstat(name(real + "/" + first)); err == nil {
+			// It is there and yet leads nowhere.
+			return "", ReasonDangling
+		}
+		return real + rest, ""
+	}
+}
+
+// component returns name when it can be one component of a path.
+func (s *strict) component(name string) bool {
+	if name == "" || name == "." || name == ".." || strings.IndexByte(name, '/') >= 0 ||
+		checkBytes("/"+name, s.opts.EscapeSpecial) != "" {
+		s.refuse(name, ReasonName, nil)
+		return false
+	}
+	return true
+}
+
+// runtime grants what libvirt's QEMU driver keeps for every machine. The
+// places are those of the system's daemon.
+func (s *strict) runtime() {
+	d := s.domain
+	s.device = Device{DeviceDomain, "machine"}
+	if !d.isQEMU() {
+		return
+	}
+	s.literal("/var/log/libvirt/qemu/"+d.Name+".log", permW)
+	s.literal("/run/libvirt/qemu/"+d.Name+".pid", permRWK)
+	s.literal("/run/libvirt/qemu/qemu.tunnelmigrate.dest."+d.Name, permRW)
+	if d.ID != nil {
+		dir := "/var/lib/libvirt/qemu/domain-" + d.shortName()
+		s.literal(dir+"/monitor.sock", permRW)
+		s.literal(dir+"/master-key.aes", permR)
+	}
+	if d.LaunchSecurity == "sev" || d.LaunchSecurity == "sev-snp" {
+		s.literal("/dev/sev", permRW)
+	}
+}
+
+func (s *strict) boot() {
+	b := &s.domain.Boot
+	file := func(id, path string, perms ast.FilePerm) {
+		if path != "" || id == "loader" {
+			s.device = Device{DeviceBoot, id}
+			s.grant(path, perms)
+		}
+	}
+	file("kernel", b.Kernel, permR)
+	file("initrd", b.Initrd, permR)
+	file("shim", b.Shim, permR)
+	file("dtb", b.DTB, permR)
+	for _, path := range b.ACPI {
+		file("acpi", path, permR)
+	}
+	for _, path := range b.FWCfg {
+		file("fw_cfg", path, permR)
+	}
+	if l := b.Loader; l != nil {
+		if l.ReadOnly {
+			file("loader", l.Path, permRK)
+		} else {
+			file("loader", l.Path, permRWK)
+		}
+	}
+	if b.NVRAM != nil {
+		s.device = Device{DeviceBoot, "nvram"}
+		s.images(b.NVRAM, permRWK)
+	}
+	file("varstore", b.VarStore, permRW)
+}
+
+func (s *strict) disks() {
+	for i := range s.domain.Devices.Disks {
+		disk := &s.domain.Devices.Disks[i]
+		s.device = device(DeviceDisk, disk.ID, i)
+		perms := permRWK
+		if disk.ReadOnly {
+			perms = permRK
+		}
+		s.images(&disk.Image, perms)
+	}
+}
+
+// images grants an image with the given permissions and what lies under it
+// for reading.
+func (s *strict) images(image *Image, perms ast.FilePerm) {
+	if image.Type == ImageDir && image.Path != "" {
+		s.share(image.Path, perms&^ast.FileLock)
+		return
+	}
+	if image.Backing == nil && image.Data == nil && !s.mayProbe(image) {
+		// Most images stand alone.
+		if image.local() {
+			s.grant(image.Path, perms)
+		}
+		return
+	}
+	seen := map[string]bool{}
+	found := false // the image was found in another image
+	for depth := 0; image != nil; depth++ {
+		if depth == maxChain {
+			s.refuse(image.Path, ReasonBroken, errors.New("the chain is too long"))
+			return
+		}
+		if !image.local() {
+			return
+		}
+		real, ok := s.canonical(image.Path)
+		if !ok {
+			return
+		}
+		if seen[real] {
+			s.refuse(real, ReasonBroken, errors.New("the chain leads back to itself"))
+			return
+		}
+		seen[real] = true
+		if found && !s.mayBack(real) {
+			return
+		}
+		if reason := zoneOf(real, perms); reason != "" {
+			s.refuse(real, reason, nil)
+			return
+		}
+		s.literal(real, perms)
+		next, data := image.Backing, image.Data
+		if s.mayProbe(image) {
+			var ok bool
+			if next, data, ok = s.probe(image, real, depth > 0); !ok {
+				return
+			}
+			found = true
+		}
+		if data != nil && data.local() {
+			if real, ok := s.canonical(data.Path); ok && (data == image.Data || s.mayBack(real)) {
+				if reason := zoneOf(real, perms); reason != "" {
+					s.refuse(real, reason, nil)
+				} else {
+					s.literal(real, perms)
+				}
+			}
+		}
+		image, perms = next, permRK
+	}
+}
+
+// mayProbe reports whether what lies under an image is asked of the image.
+func (s *strict) mayProbe(image *Image) bool {
+	return s.look != nil && !s.opts.NoProbe && image.local() && image.Type != ImageDir &&
+		probes(image.Format) && image.Backing == nil && !image.Complete
+}
+
+// mayBack reports whether a file that an image names may be granted.
+func (s *strict) mayBack(real string) bool {
+	if len(s.opts.Backing) == 0 {
+		return true
+	}
+	for _, dir := range s.opts.Backing {
+		if within(real, dir) {
+			return true
+		}
+	}
+	s.refuse(real, ReasonBroken, errors.New("backing files must not be there"))
+	return false
+}
+
+// probe reads what an image has under it.
+func (s *strict) probe(image *Image, real string, mustExist bool) (next, data *Image, ok bool) {
+	h, err := s.look.probe(real)
+	switch {
+	case isNotExist(err) && !mustExist:
+		return nil, image.Data, true // to be made later
+	case errors.Is(err, errNotRegular):
+		s.refuse(real, ReasonNoFile, nil)
+		return nil, nil, false
+	case err != nil:
+		s.refuse(real, ReasonUnreadable, err)
+		return nil, nil, false
+	case h.format != image.Format:
+		s.refuse(real, ReasonBroken, fmt.Errorf("it is not of the format %s", image.Format))
+		return nil, nil, false
+	}
+	dir := path.Dir(image.Path)
+	data = image.Data
+	if h.data != "" && data == nil {
+		data = &Image{Type: ImageFile, Path: below(dir, h.data)}
+	}
+	if h.backing == "" {
+		return nil, data, true
+	}
+	b := parseBackingName(h.backing)
+	if b.path == "" {
+		return nil, data, true // not a file of this host
+	}
+	next = &Image{Type: ImageFile, Path: below(dir, b.path), Format: h.backingFormat}
+	if b.format != "" {
+		next.Format = b.format
+	}
+	if next.Format == "" {
+		// Nobody recorded what it is. A file that looks as if it had a
+		// backing file itself could have been made to look so by the guest
+		// that it was once a raw disk of.
+		below, err := s.look.real(next.Path)
+		var h header
+		if err == nil {
+			h, err = s.look.probe(below)
+		}
+		if err != nil || h.backing != "" || h.data != "" {
+			s.refuse(next.Path, ReasonBroken, errors.Join(errors.New("its format is not recorded"), err))
+			return nil, nil, false
+		}
+		next.Format, next.Complete = h.format, true
+	} else if !s.look.exists(next.Path) {
+		s.refuse(next.Path, ReasonBroken, errors.New("it does not exist"))
+		return nil, nil, false
+	}
+	return next, data, true
+}
+
+// below resolves a name against a directory.
+func below(dir, name string) string {
+	if strings.HasPrefix(name, "/") {
+		return name
+	}
+	return join(dir, name)
+}
+
+func (s *strict) chardevs() {
+	d := &s.domain.Devices
+	for _, group := range [...]struct {
+		kind DeviceKind
+		list []Chardev
+	}{
+		{DeviceSerial, d.Serials}, {DeviceConsole, d.Consoles}, {DeviceParallel, d.Parallels},
+		{DeviceChannel, d.Channels}, {DeviceChardev, d.Chardevs},
+	} {
+		for i := range group.list {
+			ch := &group.list[i]
+			if !ch.Type.local() || ch.Path == "" {
+				continue
+			}
+			s.device = device(group.kind, ch.ID, i)
+			switch ch.Type {
+			case ChardevFile:
+				s.grant(ch.Path, permW)
+			case ChardevPipe:
+				s.grant(ch.Path+".in", permRW)
+				s.grant(ch.Path+".out", permRW)
+			default:
+				s.grant(ch.Path, permRW)
+			}
+		}
+	}
+}
+
+func (s *strict) graphics() {
+	for i := range s.domain.Devices.Graphics {
+		g := &s.domain.Devices.Graphics[i]
+		s.device = device(DeviceGraphics, g.ID, i)
+		node := g.RenderNode
+		if node == "" && g.GL && s.look != nil {
+			node = s.look.renderNode()
+		}
+		s.gl = s.gl || g.GL || node != ""
+		if node != "" {
+			s.grant(node, permRW)
+		}
+		for _, socket := range g.Sockets {
+			s.grant(socket, permRW)
+		}
+		if g.XAuth != "" {
+			s.grant(g.XAuth, permR)
+		}
+	}
+}
+
+func (s *strict) hostDevices() {
+	for i := range s.domain.Devices.HostDevices {
+		h := &s.domain.Devices.HostDevices[i]
+		s.device = device(DeviceHost, h.ID, i)
+		if s.look == nil {
+			s.refuse("", ReasonNoDevice, errors.New("there is no file system to look it up in"))
+			continue
+		}
+		switch h.Kind {
+		case HostUSB:
+			node, err := s.look.usb(h.USB)
+			switch {
+			case errors.Is(err, errAmbiguous):
+				s.refuse("", ReasonAmbiguous, nil)
+			case err != nil:
+				s.refuse("", ReasonNoDevice, err)
+			default:
+				s.grant(node, permRW)
+			}
+		case HostPCI:
+			s.pci(h)
+		case HostMDev:
+			if s.component(h.MDev) {
+				s.vfio("/sys/bus/mdev/devices/" + h.MDev)
+			}
+		case HostSCSI:
+			s.scsi(h)
+		case HostSCSIHost:
+			s.grant("/dev/vhost-scsi", permRW)
+		default:
+			s.refuse("", ReasonUnsupported, errors.New(string(h.Kind)))
+		}
+	}
+}
+
+// pci grants a PCI device. With VFIO all that matters goes through the group;
+// the files of sysfs are read to learn what the device is.
+func (s *strict) pci(h *HostDevice) {
+	dir := h.PCI.sysfs()
+	real, err := s.look.real(dir)
+	if err != nil {
+		s.refuse(dir, ReasonNoDevice, err)
+		return
+	}
+	perms := permR
+	if h.Driver != "" && h.Driver != "vfio" {
+		perms = permRW
+	}
+	for _, path := range s.look.pciFiles(h.PCI) {
+		s.literal(real+path[len(dir):], perms)
+	}
+	if perms == permR && !h.IOMMUFD {
+		s.vfio(dir)
+	}
+}
+
+// vfio grants the VFIO group of a device.
+func (s *strict) vfio(dir string) {
+	group, err := s.look.real(dir + "/iommu_group")
+	if err != nil {
+		s.refuse(dir, ReasonNoDevice, err)
+		return
+	}
+	number := path.Base(group)
+	if _, err := strconv.ParseUint(number, 10, 31); err != nil {
+		s.refuse(group, ReasonNoDevice, err)
+		return
+	}
+	s.literal("/dev/vfio/"+number, permRW)
+	s.literal("/dev/vfio/vfio", permRW)
+}
+
+// scsi grants the generic node of a SCSI device.
+func (s *strict) scsi(h *HostDevice) {
+	if h.SCSI == nil {
+		return // it is reached over the network
+	}
+	a := h.SCSI
+	dir := fmt.Sprintf("/sys/bus/scsi/devices/%d:%d:%d:%d/scsi_generic", a.Host, a.Bus, a.Target, a.Unit)
+	names, err := s.look.readDir(dir)
+	if err != nil || len(names) != 1 || !strings.HasPrefix(names[0], "sg") {
+		s.refuse(dir, ReasonNoDevice, err)
+		return
+	}
+	s.grant("/dev/"+names[0], permRW)
+}
+
+// directories grants what is shared, and plain nodes.
+func (s *strict) directories() {
+	d := &s.domain.Devices
+	for i := range d.Filesystems {
+		f := &d.Filesystems[i]
+		s.device = device(DeviceFilesystem, f.ID, i)
+		perms := permRWL
+		if f.ReadOnly {
+			perms = permR
+		}
+		s.share(f.Source, perms)
+	}
+	for i := range d.Inputs {
+		s.device = device(DeviceInput, d.Inputs[i].ID, i)
+		s.grant(d.Inputs[i].Path, permRW)
+	}
+	for i := range d.PStores {
+		s.device = device(DevicePStore, d.PStores[i].ID, i)
+		s.grant(d.PStores[i].Path, permRW)
+	}
+}
+
+func (s *strict) nets() {
+	for i := range s.domain.Devices.Nets {
+		n := &s.domain.Devices.Nets[i]
+		s.device = device(DeviceNet, n.ID, i)
+		if n.Socket != "" {
+			s.grant(n.Socket, permRW)
+		}
+		if n.VHost && (s.domain.Type == "kvm" || s.domain.Type == "") {
+			s.literal("/dev/vhost-net", permRW)
+		}
+	}
+}
+
+func (s *strict) memory() {
+	d := &s.domain.Devices
+	for i := range d.Memory {
+		m := &d.Memory[i]
+		s.device = device(DeviceMemory, m.ID, i)
+		switch m.Model {
+		case "nvdimm", "virtio-pmem":
+			s.grant(m.Path, permRW)
+		case "sgx-epc":
+			s.literal("/dev/sgx_vepc", permRW)
+			s.literal("/dev/sgx_provision", permR)
+		}
+	}
+	for i := range d.Shmem {
+		m := &d.Shmem[i]
+		s.device = device(DeviceShmem, m.ID, i)
+		switch {
+		case m.Server != "":
+			s.grant(m.Server, permRW)
+		case !s.component(m.Name):
+		case m.Model == "ivshmem-plain":
+			s.literal("/dev/shm/"+m.Name, permRW)
+		default:
+			s.literal("/var/lib/libvirt/shmem-"+m.Name+"-sock", permRW)
+		}
+	}
+}
+
+// tpms grants the socket of an emulator and, as libvirt starts it under the
+// machine's own profile, what it keeps.
+func (s *strict) tpms() {
+	d := s.domain
+	for i := range d.Devices.TPMs {
+		t := &d.Devices.TPMs[i]
+		s.device = device(DeviceTPM, t.ID, i)
+		if t.Path != "" {
+			s.grant(t.Path, permRW)
+		}
+		if t.Backend != "emulator" || !d.isQEMU() {
+			continue
+		}
+		state := "tpm2"
+		switch t.Version {
+		case "", "2.0":
+		case "1.2":
+			state = "tpm1.2"
+		default:
+			s.refuse("", ReasonUnsupported, fmt.Errorf("version %q", t.Version))
+			continue
+		}
+		s.tree("/var/lib/libvirt/swtpm/"+d.UUID+"/"+state, permRWK)
+		s.literal("/var/log/swtpm/libvirt/qemu/"+d.Name+"-swtpm.log", permW)
+		if d.ID != nil {
+			short := "/run/libvirt/qemu/swtpm/" + d.shortName() + "-swtpm"
+			s.literal(short+".sock", permRW)
+			s.literal(short+".pid", permRW)
+		}
+	}
+}
+
+// smartcards grants databases of certificates. The host's own is below /etc
+// and yet made for this.
+func (s *strict) smartcards() {
+	for i := range s.domain.Devices.Smartcards {
+		c := &s.domain.Devices.Smartcards[i]
+		s.device = device(DeviceSmartcard, c.ID, i)
+		database := nssDatabase
+		switch c.Mode {
+		case "host":
+		case "host-certificates":
+			if c.Database != "" && c.Database != nssDatabase {
+				real, ok := s.canonical(c.Database)
+				if !ok {
+					continue
+				}
+				if reason := zoneOf(real, permRK); reason != "" {
+					s.refuse(real, reason, nil)
+					continue
+				}
+				database = real
+			}
+		default:
+			continue
+		}
+		p, err := ast.Literal(database + "/")
+		if err != nil {
+			s.refuse(database, ReasonUnclean, err)
+			continue
+		}
+		s.list = append(s.list,
+			Rule{Device: s.device, Path: p, Perms: permR},
+			Rule{Device: s.device, Path: p + "*", Perms: permRK})
+	}
+}
+
+func (s *strict) extra() {
+	for i := range s.domain.Devices.Extra {
+		a := &s.domain.Devices.Extra[i]
+		s.device = device(DeviceExtra, a.ID, i)
+		perms, ok := parsePerms(a.Perms)
+		switch {
+		case !ok:
+			s.refuse(a.Path, ReasonPerms, errors.New(strconv.Quote(a.Perms)))
+		case a.Recursive:
+			s.share(a.Path, perms)
+		default:
+			s.grant(a.Path, perms)
+		}
+	}
+}

@@ -107,6 +107,13 @@ func (c *converter) hostDevice(n *node) {
 		h.PCI = pciAddress(src.child("address"))
 		h.Driver = n.child("driver").attr("name")
 		h.IOMMUFD = n.child("driver").attr("iommufd") == "yes"
+	case svirt.HostSCSI:
+		if host, ok := strings.CutPrefix(src.child("adapter").attr("name"), "scsi_host"); ok {
+			a := src.child("address")
+			h.SCSI = &svirt.SCSIAddress{
+				Host: number(host), Bus: number(a.attr("bus")), Target: number(a.attr("target")), Unit: uint64(number(a.attr("unit"))),
+			}
+		}
 	case svirt.HostMDev:
 		h.MDev = src.child("address").attr("uuid")
 	}
