@@ -1,7 +1,6 @@
 package compile
 
 import (
-	"context"
 	"slices"
 
 	"github.com/goarmor/apparmor/ast"
@@ -24,13 +23,15 @@ func (pc *profileCompiler) attachments() []ast.Pattern {
 	return all
 }
 
-// attachment builds the automaton of attachments. Behind a path it accepts
-// the values of extended attributes: for each one, in the order of the list,
-// an out-of-band step, a NUL and the value.
-func (pc *profileCompiler) attachment(ctx context.Context, out *blob.Profile) {
+// attachment makes the expressions of attachments. Behind a path stand the
+// values of extended attributes: for each one, in the order of the list, an
+// out-of-band step, a NUL and the value. A file need not have the attributes
+// behind the last one that it has.
+func (pc *profileCompiler) attachment(out *blob.Profile) *ruleset {
+	rules := &ruleset{}
 	patterns := pc.attachments()
 	if len(patterns) == 0 {
-		return
+		return rules
 	}
 	xattrs := pc.profile.Xattrs
 	if len(xattrs) > 0 && !pc.sup.has(features.Xattrs) {
@@ -44,29 +45,19 @@ func (pc *profileCompiler) attachment(ctx context.Context, out *blob.Profile) {
 		if x.HasValue {
 			value = pc.globNul(x.Value)
 		}
-		values = append(values, cat(nul(), value))
+		values = append(values, cat(oob(), nul(), value))
 	}
-	var rules ruleset
 	rec := record{effect: effectAllow, perms: blob.PermExec}
-	shortest := -1
-	for _, p := range patterns {
+	for i, p := range patterns {
 		n, info := pc.globInfo(p)
-		if shortest < 0 || info.MinLen < shortest {
-			shortest = info.MinLen
+		if l := uint32(info.MinLen); i == 0 || l < out.XMatchLen {
+			out.XMatchLen = l
 		}
 		rules.addRecord(n, rec)
 		for _, v := range values {
-			n = cat(n, oob(), v)
+			n = cat(n, v)
 			rules.addRecord(n, rec)
 		}
 	}
-	if len(pc.errs) > 0 {
-		return
-	}
-	db, err := pc.buildXMatch(ctx, &rules)
-	if err != nil {
-		pc.buildErr = err
-		return
-	}
-	out.XMatch, out.XMatchLen = db, uint32(shortest)
+	return rules
 }

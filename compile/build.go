@@ -14,8 +14,8 @@ type built struct {
 	grants []grant // by label
 }
 
-// build makes the automaton of a rule set; finish, if set, completes each
-// grant.
+// build makes the automaton of a rule set and tells how many states it had
+// before it was minimised; finish, if set, completes each grant.
 func (pc *profileCompiler) build(ctx context.Context, rs *ruleset, finish func(grant) grant) (b built, states int, err error) {
 	r := resolver{records: rs.records.all, space: rs.space}
 	builder := automaton.Builder{Covers: r.covers}
@@ -60,8 +60,8 @@ func (pc *profileCompiler) buildXMatch(ctx context.Context, rs *ruleset) (*blob.
 	return &blob.PolicyDB{DFA: d}, nil
 }
 
-func (pc *profileCompiler) buildPolicydb(ctx context.Context) (*blob.PolicyDB, error) {
-	b, states, err := pc.build(ctx, &pc.policydb, nil)
+func (pc *profileCompiler) buildPolicydb(ctx context.Context, rs *ruleset) (*blob.PolicyDB, error) {
+	b, states, err := pc.build(ctx, rs, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -82,12 +82,12 @@ func (pc *profileCompiler) buildPolicydb(ctx context.Context) (*blob.PolicyDB, e
 	if db.DFA, err = b.dfa.Pack(ctx, o); err != nil {
 		return nil, err
 	}
-	pc.stats.PolicydbRules, pc.stats.PolicydbBuilt, pc.stats.Policydb = len(pc.policydb.entries), states, db.DFA.States()
+	pc.stats.PolicydbRules, pc.stats.PolicydbBuilt, pc.stats.Policydb = len(rs.entries), states, db.DFA.States()
 	return db, nil
 }
 
-func (pc *profileCompiler) buildFile(ctx context.Context) (*blob.PolicyDB, error) {
-	b, states, err := pc.build(ctx, &pc.files, impliedMmap)
+func (pc *profileCompiler) buildFile(ctx context.Context, rs *ruleset) (*blob.PolicyDB, error) {
+	b, states, err := pc.build(ctx, rs, impliedMmap)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +111,7 @@ func (pc *profileCompiler) buildFile(ctx context.Context) (*blob.PolicyDB, error
 	if db.DFA, err = b.dfa.Pack(ctx, o); err != nil {
 		return nil, err
 	}
-	pc.stats.FileRules, pc.stats.FileBuilt, pc.stats.File = len(pc.files.entries), states, db.DFA.States()
+	pc.stats.FileRules, pc.stats.FileBuilt, pc.stats.File = len(rs.entries), states, db.DFA.States()
 	return db, nil
 }
 

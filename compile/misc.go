@@ -5,6 +5,7 @@ import (
 
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/compile/internal/automaton"
 	"github.com/goarmor/apparmor/diag"
 	"github.com/goarmor/apparmor/features"
 )
@@ -67,37 +68,43 @@ func (pc *profileCompiler) mqueue(r *ast.MqueueRule) {
 			perms |= m.bit
 		}
 	}
-	key, isKey := uint64(0), false
-	if r.Name != "" && r.Name[0] != '/' {
-		n, err := strconv.ParseUint(string(r.Name), 0, 32)
-		if err != nil {
-			pc.fail(&diag.Diagnostic{Code: "bad-mqueue", Message: "message queue is neither a path nor a 32-bit key", Text: string(r.Name)})
-			return
-		}
-		key, isKey = n, true
+	node, posix, sysv, ok := pc.mqueueName(r)
+	if !ok {
+		return
 	}
-	if r.Type != "sysv" && !isKey && pc.enforced(features.PosixMqueue, "posix mqueue rules") {
-		n := cat(bytesNode(byte(blob.ClassPosixMq)), pc.globOr(r.Name, text0()))
-		pc.policydb.add(n, r.Quals(), perms)
-		if r.Label != "" {
-			n = cat(n, nul(), pc.glob(r.Label))
-		} else {
-			n = cat(n, nul(), text0())
-		}
-		pc.policydb.add(n, r.Quals(), perms)
+	if r.Type == "" && posix && sysv {
+		// A rule for every queue is enforced where either kind is.
+		posix, sysv = pc.sup.has(features.PosixMqueue), pc.sup.has(features.SysvMqueue)
+		posix = posix || !sysv
 	}
-	if r.Type != "posix" && (r.Name == "" || isKey) && pc.enforced(features.SysvMqueue, "sysv mqueue rules") {
-		n := bytesNode(byte(blob.ClassSysVMq))
-		if isKey {
-			n = cat(n, be32(uint32(key)))
-		} else {
-			n = cat(n, anyByte(), anyByte(), anyByte(), anyByte())
-		}
-		if r.Label != "" {
-			n = cat(n, pc.glob(r.Label))
-		} else {
-			n = cat(n, text0())
-		}
-		pc.policydb.add(n, r.Quals(), perms)
+	if posix && pc.enforced(features.PosixMqueue, "posix mqueue rules") {
+		name := cat(bytesNode(byte(blob.ClassPosixMq)), node)
+		pc.policydb.add(name, r.Quals(), perms)
+		pc.policydb.add(cat(name, nul(), pc.globOr(r.Label, text0())), r.Quals(), perms)
 	}
+	if sysv && pc.enforced(features.SysvMqueue, "sysv mqueue rules") {
+		if posix {
+			node = cat(anyByte(), anyByte(), anyByte(), anyByte())
+		}
+		pc.policydb.add(cat(bytesNode(byte(blob.ClassSysVMq)), node, pc.globOr(r.Label, text0())), r.Quals(), perms)
+	}
+}
+
+// mqueueName translates the name of a queue and tells which kinds it is of.
+func (pc *profileCompiler) mqueueName(r *ast.MqueueRule) (n automaton.Node, posix, sysv, ok bool) {
+	posix, sysv = r.Type != "sysv", r.Type != "posix"
+	switch {
+	case r.Name == "" && posix:
+		return text0(), posix, sysv, true
+	case r.Name == "":
+		return cat(anyByte(), anyByte(), anyByte(), anyByte()), false, true, true
+	case r.Name[0] == '/':
+		return pc.glob(r.Name), posix, false, true
+	}
+	key, err := strconv.ParseUint(string(r.Name), 0, 32)
+	if err != nil {
+		pc.fail(&diag.Diagnostic{Code: "bad-mqueue", Message: "message queue is neither a path nor a 32-bit key", Text: string(r.Name)})
+		return n, false, false, false
+	}
+	return be32(uint32(key)), false, sysv, true
 }

@@ -33,7 +33,6 @@ type profileCompiler struct {
 	degraded []Degradation
 	errs     diag.List
 	stats    Stats
-	buildErr error // that ended the work
 }
 
 func newProfileCompiler(c *compiler, p *policy.Profile) *profileCompiler {
@@ -91,11 +90,42 @@ func (pc *profileCompiler) execConflict(c *conflict) {
 	pc.errs = append(pc.errs, d)
 }
 
-// compile returns nil and no error when it has recorded errors of the policy.
+// compile makes the profile. It returns nil and no error when it has recorded
+// errors of the policy.
 func (pc *profileCompiler) compile(ctx context.Context) (*blob.Profile, error) {
-	p := pc.profile
-	for i := range p.Rules {
-		pc.index, pc.rule = i, &p.Rules[i]
+	out := pc.members()
+	pc.rules()
+	out.Caps = pc.caps.caps()
+	xmatch := pc.attachment(out)
+	if len(pc.errs) > 0 {
+		return nil, nil
+	}
+	for _, a := range [...]struct {
+		rules *ruleset
+		build func(context.Context, *ruleset) (*blob.PolicyDB, error)
+		to    **blob.PolicyDB
+	}{
+		{xmatch, pc.buildXMatch, &out.XMatch},
+		{&pc.policydb, pc.buildPolicydb, &out.Policydb},
+		{&pc.files, pc.buildFile, &out.File},
+	} {
+		if len(a.rules.entries) == 0 {
+			continue
+		}
+		db, err := a.build(ctx, a.rules)
+		if err != nil {
+			return nil, pc.buildError(err)
+		}
+		*a.to = db
+	}
+	return out, nil
+}
+
+// rules translates the rules of the profile, and those that it has without a
+// word, into expressions and records.
+func (pc *profileCompiler) rules() {
+	for i := range pc.profile.Rules {
+		pc.index, pc.rule = i, &pc.profile.Rules[i]
 		pc.translate(pc.rule.Rule)
 		if len(pc.errs) > maxErrors {
 			break
@@ -104,33 +134,21 @@ func (pc *profileCompiler) compile(ctx context.Context) (*blob.Profile, error) {
 	pc.rule = nil
 	pc.implied()
 	pc.mediates()
+}
+
+// members fills in all that is no automaton and does not come from rules with
+// a class. Capabilities follow when the rules have been translated.
+func (pc *profileCompiler) members() *blob.Profile {
 	out := &blob.Profile{
-		Namespace: p.Namespace,
-		Name:      p.Name,
-		Hat:       p.Hat,
-		Audit:     p.Flags.Audit,
-		Caps:      pc.caps.caps(),
 		Header:    blob.DefaultHeader,
+		Namespace: pc.profile.Namespace,
+		Name:      pc.profile.Name,
+		Hat:       pc.profile.Hat,
+		Audit:     pc.profile.Flags.Audit,
 	}
 	pc.flags(out)
 	pc.rlimits(out)
-	pc.attachment(ctx, out)
-	if pc.buildErr != nil || len(pc.errs) > 0 {
-		return nil, pc.buildErr
-	}
-
-	var err error
-	if len(pc.policydb.entries) > 0 {
-		if out.Policydb, err = pc.buildPolicydb(ctx); err != nil {
-			return nil, pc.buildError(err)
-		}
-	}
-	if len(pc.files.entries) > 0 {
-		if out.File, err = pc.buildFile(ctx); err != nil {
-			return nil, pc.buildError(err)
-		}
-	}
-	return out, nil
+	return out
 }
 
 // buildError turns a conflict into a diagnostic and passes on what is no
