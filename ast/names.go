@@ -2,12 +2,16 @@ package ast
 
 import (
 	"iter"
+	"slices"
 	"strings"
 )
 
 // A Vocabulary is a list of the words that policy knows for one purpose. It
 // cannot be changed.
 type Vocabulary struct{ words []string }
+
+// VocabularyOf returns the list of the given words.
+func VocabularyOf(words ...string) Vocabulary { return Vocabulary{slices.Clone(words)} }
 
 // Has reports whether word is in the list. Case matters.
 func (v Vocabulary) Has(word string) bool {

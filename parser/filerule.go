@@ -1,0 +1,324 @@
+package parser
+
+import (
+	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/parser/internal/lex"
+)
+
+// modes are the permissions of a file rule.
+type modes struct {
+	perms ast.FilePerm
+	exec  ast.Exec
+	scrub bool
+	upper bool // letters that should be lower case
+}
+
+// isModes reports whether a word has the form of file permissions. In the text
+// such a word must be followed by a blank or a comma; otherwise it is a name.
+func (p *parser) isModes(t *lex.Token) bool {
+	if t.Kind != lex.Word || int(t.To) < len(p.src) && p.src[t.To] != ',' && !lex.IsBlank(p.src[t.To]) {
+		return false
+	}
+	s := t.Text
+	for i := 0; i < len(s); {
+		n := modeLen(s[i:])
+		if n == 0 {
+			return false
+		}
+		i += n
+	}
+	return true
+}
+
+// modeLen returns the length of the one letter or exec mode that s begins
+// with.
+func modeLen(s string) int {
+	switch s[0] {
+	case 'r', 'w', 'a', 'l', 'k', 'm', 'x', 'R', 'W', 'L', 'M', 'X':
+		return 1
+	case 'i', 'I', 'u', 'U':
+		if len(s) > 1 && s[1]|0x20 == 'x' {
+			return 2
+		}
+	case 'p', 'P', 'c', 'C':
+		switch {
+		case len(s) > 1 && s[1]|0x20 == 'x':
+			return 2
+		case len(s) > 2 && (s[1]|0x20 == 'i' || s[1]|0x20 == 'u') && s[2]|0x20 == 'x':
+			return 3
+		}
+	}
+	return 0
+}
+
+// modes decodes the next token, which must be file permissions.
+func (p *parser) modes() (m modes, ok bool) {
+	t := p.tok
+	if !p.isModes(&t) {
+		if t.Kind == lex.Word {
+			return m, p.fail(&t, CodePermissions, "this is no list of file permissions")
+		}
+		return m, p.unexpected("file permissions")
+	}
+	s := t.Text
+	for i := 0; i < len(s); {
+		n := modeLen(s[i:])
+		switch group := s[i : i+n]; group {
+		case "r":
+			m.perms |= ast.FileRead
+		case "w":
+			m.perms |= ast.FileWrite
+		case "a":
+			m.perms |= ast.FileAppend
+		case "l":
+			m.perms |= ast.FileLink
+		case "k":
+			m.perms |= ast.FileLock
+		case "m":
+			m.perms |= ast.FileMmap
+		case "R", "W", "L", "M":
+			m.upper = true
+			switch group {
+			case "R":
+				m.perms |= ast.FileRead
+			case "W":
+				m.perms |= ast.FileWrite
+			case "L":
+				m.perms |= ast.FileLink
+			case "M":
+				m.perms |= ast.FileMmap
+			}
+		default:
+			exec, scrub := execMode(group)
+			m.upper = m.upper || group[n-1] == 'X' || group[0] == 'I'
+			if m.exec != ast.ExecNone && (m.exec != exec || m.scrub != scrub) {
+				return m, p.fail(&t, CodePermissions, "two different exec modes, %s and %s", m.exec.Spelling(m.scrub), exec.Spelling(scrub))
+			}
+			m.exec, m.scrub = exec, scrub
+		}
+		i += n
+	}
+	if m.perms&(ast.FileWrite|ast.FileAppend) == ast.FileWrite|ast.FileAppend {
+		return m, p.fail(&t, CodePermissions, "write and append exclude each other in one rule")
+	}
+	if m.upper {
+		p.warn(p.pos(), t.Text, diag.ClassDeprecated, WarnUpperCase, "upper-case permissions are deprecated")
+	}
+	p.next()
+	return m, true
+}
+
+// execMode decodes the text of one exec mode.
+func execMode(s string) (ast.Exec, bool) {
+	scrub := s[0] == 'P' || s[0] == 'C' || s[0] == 'U'
+	switch s[0] | 0x20 {
+	case 'x':
+		return ast.ExecDeny, false
+	case 'i':
+		return ast.ExecInherit, false
+	case 'u':
+		return ast.ExecUnconfined, scrub
+	case 'p':
+		return withFallback(s, ast.ExecProfile, ast.ExecProfileInherit, ast.ExecProfileUnconfined), scrub
+	}
+	return withFallback(s, ast.ExecChild, ast.ExecChildInherit, ast.ExecChildUnconfined), scrub
+}
+
+func withFallback(s string, none, inherit, unconfined ast.Exec) ast.Exec {
+	switch s[1] | 0x20 {
+	case 'i':
+		return inherit
+	case 'u':
+		return unconfined
+	}
+	return none
+}
+
+// fileRule reads a rule on a path, with or without the word file, and the l
+// form of link rules.
+func (p *parser) fileRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
+	if p.isWord("file") {
+		word := p.tok
+		p.next()
+		if p.tok.Kind == lex.Comma {
+			if p.access(&q) == ast.Deny {
+				return nil, p.failHint(&word, "write deny all, or list permissions", CodePermissions, "file cannot be denied as a whole: it stands for an exec mode too")
+			}
+			p.next()
+			return &ast.FileRule{Span: p.span(from), Qualifiers: q, All: true}, true
+		}
+	}
+	safety, safetyTok := ast.SafetyDefault, p.tok
+	switch {
+	case p.isWord("safe"):
+		safety = ast.Safe
+		p.next()
+	case p.isWord("unsafe"):
+		safety = ast.Unsafe
+		p.next()
+	}
+	n := &ast.FileRule{Qualifiers: q}
+	first := p.tok
+	leading := p.isModes(&first)
+	var m modes
+	var ok bool
+	var modesTok lex.Token
+	subset := false
+	if leading {
+		modesTok = first
+		if m, ok = p.modes(); !ok {
+			return nil, false
+		}
+		if p.isWord("subset") {
+			if m.perms != ast.FileLink || m.exec != ast.ExecNone {
+				return nil, p.fail(&p.tok, CodePermissions, "subset can stand only with the permission l alone")
+			}
+			subset = true
+			p.next()
+		}
+	}
+	path := p.tok
+	if !p.fileName() {
+		return nil, false
+	}
+	n.Path = tokenPattern(p.src, &path)
+	if !leading {
+		modesTok = p.tok
+		if !p.modesBehind(&path) {
+			return nil, false
+		}
+		if m, ok = p.modes(); !ok {
+			return nil, false
+		}
+	}
+	n.Perms, n.Exec, n.Scrub = m.perms, m.exec, m.scrub
+	if safety != ast.SafetyDefault {
+		if m.exec == ast.ExecNone {
+			return nil, p.fail(&safetyTok, CodePermissions, "%s needs an exec mode", safetyTok.Text)
+		}
+		n.Scrub = safety == ast.Safe && m.exec != ast.ExecInherit
+	}
+	if !p.execAllowed(&q, &m, safety, &modesTok) {
+		return nil, false
+	}
+	if p.tok.Kind == lex.Arrow {
+		p.next()
+		target := p.tok
+		if !p.expect(lex.Value, "a target") {
+			return nil, false
+		}
+		text := tokenPattern(p.src, &target)
+		switch {
+		case leading && m.perms&ast.FileLink != 0 && m.exec != ast.ExecNone:
+			return nil, p.fail(&modesTok, CodePermissions, "link and exec permissions cannot share a target; write the permissions behind the path")
+		case leading && m.perms == ast.FileLink:
+			if !p.comma() {
+				return nil, false
+			}
+			return &ast.LinkRule{Span: p.span(from), Qualifiers: q, Subset: subset, From: n.Path, To: text}, true
+		case leading && m.perms&ast.FileLink != 0:
+			n.Link = text
+		default:
+			if m.perms&ast.FileLink != 0 && m.exec != ast.ExecNone {
+				p.warn(from, modesTok.Text, diag.ClassDeprecated, WarnLinkExec, "it is not plain whether the target belongs to l or to x; it is taken for that of x")
+			}
+			n.Target = string(text)
+		}
+	} else if subset {
+		return nil, p.unexpected("an arrow")
+	}
+	if !p.comma() {
+		return nil, false
+	}
+	n.Span = p.span(from)
+	return n, true
+}
+
+// fileName reads the path of a file rule, which may also be a bare word.
+func (p *parser) fileName() bool {
+	switch p.tok.Kind {
+	case lex.Path, lex.Var:
+		p.next()
+		return true
+	case lex.Word:
+		if !isReserved(p.tok.Text) && !p.isModes(&p.tok) {
+			p.next()
+			return true
+		}
+	}
+	return p.unexpected("a rule, a path or file permissions")
+}
+
+// modesBehind checks that permissions follow a path, with a word on what is
+// probably wrong.
+func (p *parser) modesBehind(path *lex.Token) bool {
+	if p.isModes(&p.tok) {
+		return true
+	}
+	hint := ""
+	switch {
+	case p.tok.Kind == lex.Comma && p.src[p.end-1] != ',':
+		hint = "permissions are missing"
+	case path.Kind == lex.Word:
+		hint = nearestHint(ruleWords(), path.Text)
+		if hint != "" {
+			return p.failHint(path, hint, CodeSyntax, "there is no rule %q", path.Text)
+		}
+	}
+	switch p.tok.Kind {
+	case lex.EOF, lex.Illegal:
+		return p.unexpected("file permissions")
+	case lex.Word:
+		return p.failHint(&p.tok, hint, CodePermissions, "this is no list of file permissions")
+	}
+	return p.failHint(&p.tok, hint, CodeSyntax, "unexpected %s, expected file permissions", describe(&p.tok))
+}
+
+// execAllowed checks an exec mode against the rule's access: deny takes the
+// bare x, and nothing else does.
+func (p *parser) execAllowed(q *ast.Qualifiers, m *modes, safety ast.Safety, t *lex.Token) bool {
+	switch {
+	case m.exec == ast.ExecNone:
+		return true
+	case m.exec == ast.ExecDeny && q.Access != ast.Deny:
+		return p.failHint(t, "write ix, px, cx or ux", CodePermissions, "x alone stands only in deny rules")
+	case m.exec == ast.ExecDeny && safety == ast.SafetyDefault, p.access(q) != ast.Deny:
+		return true
+	}
+	return p.failHint(t, "write x", CodePermissions, "a deny rule takes no exec mode but x")
+}
+
+// isReserved reports whether a bare word is a keyword of the language and so
+// cannot be the path of a file rule.
+func isReserved(word string) bool {
+	switch word {
+	case "abi", "alias", "rewrite", "all", "allow", "deny", "prompt", "audit", "owner", "user", "other", "capability",
+		"change_profile", "dbus", "defined", "else", "file", "hat", "if", "in", "include", "io_uring", "link", "mount",
+		"mqueue", "network", "not", "pivot_root", "profile", "ptrace", "remount", "rlimit", "safe", "unsafe", "set",
+		"signal", "subset", "umount", "unmount", "unix", "userns", "read", "write", "send", "receive", "bind", "trace",
+		"tracedby", "readby", "eavesdrop", "peer":
+		return true
+	}
+	return false
+}
+
+// linkRule reads a rule with the word link.
+func (p *parser) linkRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
+	p.next()
+	n := &ast.LinkRule{Qualifiers: q}
+	if p.isWord("subset") {
+		n.Subset = true
+		p.next()
+	}
+	n.From = p.pattern()
+	if !p.fileName() || !p.expect(lex.Arrow, "an arrow") {
+		return nil, false
+	}
+	n.To = p.pattern()
+	if !p.expect(lex.Value, "a path") || !p.comma() {
+		return nil, false
+	}
+	n.Span = p.span(from)
+	return n, true
+}

@@ -1,0 +1,134 @@
+package parser
+
+import (
+	"strings"
+
+	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/parser/internal/lex"
+)
+
+func (p *parser) mountRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
+	if !p.noOwner(&q, p.tok.Text) {
+		return nil, false
+	}
+	n := &ast.MountRule{Qualifiers: q}
+	switch p.tok.Text {
+	case "remount":
+		n.Op = ast.OpRemount
+	case "umount", "unmount":
+		n.Op = ast.OpUmount
+	}
+	p.next()
+	for p.tok.Kind == lex.Cond {
+		if !p.mountCond(n) {
+			return nil, false
+		}
+	}
+	if !p.mountFlagsAgree(n) {
+		return nil, false
+	}
+	if p.tok.Kind == lex.Value {
+		word := p.pattern()
+		switch {
+		case n.Op != ast.OpMount:
+			n.Target = word
+		case word == "" || word == "detached":
+			n.Detached = true
+		default:
+			n.Source = word
+		}
+		p.next()
+	}
+	if n.Op == ast.OpMount && p.accept(lex.Arrow) {
+		if p.tok.Kind == lex.Cond {
+			return nil, p.fail(&p.tok, CodeSyntax, "conditions cannot stand behind the arrow")
+		}
+		n.Target = p.pattern()
+		if !p.expect(lex.Value, "a mount point") {
+			return nil, false
+		}
+	}
+	if p.tok.Kind == lex.Cond && !p.onNewLine() {
+		return nil, p.fail(&p.tok, CodeSyntax, "conditions must stand before the paths")
+	}
+	if !p.comma() {
+		return nil, false
+	}
+	n.Span = p.span(from)
+	return n, true
+}
+
+// mountCond reads one condition of a mount rule.
+func (p *parser) mountCond(n *ast.MountRule) bool {
+	from, cond := p.pos(), p.tok
+	c := ast.MountCond{In: cond.Op == lex.OpIn}
+	switch cond.Text {
+	case "fstype", "vfstype":
+	case "options", "option":
+		c.Options = true
+	default:
+		return p.noCond(&cond, "mount", ast.VocabularyOf("fstype", "options"))
+	}
+	p.next()
+	if !p.condValues(func(t *lex.Token) bool {
+		value := tokenPattern(p.src, t)
+		if c.Options && n.Op != ast.OpUmount && !ast.MountFlags().Has(string(value)) {
+			hint := nearestHint(ast.MountFlags(), string(value))
+			if strings.Contains(string(value), ",") {
+				hint = "write a list in parentheses"
+			}
+			return p.failHint(t, hint, CodeMountFlag, "unknown mount option %q", string(value))
+		}
+		c.Values = append(c.Values, value)
+		return true
+	}) {
+		return false
+	}
+	c.Span = p.span(from)
+	n.Conds = append(n.Conds, c)
+	return true
+}
+
+// mountFlagsAgree checks that `options=` does not ask for a flag and for its
+// opposite.
+func (p *parser) mountFlagsAgree(n *ast.MountRule) bool {
+	if n.Op == ast.OpUmount {
+		return true
+	}
+	for i := range n.Conds {
+		c := &n.Conds[i]
+		if !c.Options || c.In {
+			continue
+		}
+		for j, a := range c.Values {
+			for _, b := range c.Values[j+1:] {
+				if fa, fb := mountFlag(string(a)), mountFlag(string(b)); fa != "" && fb == "no"+fa || fb != "" && fa == "no"+fb {
+					t := lex.Token{From: uint32(c.From.Offset()), To: uint32(c.To.Offset())}
+					return p.fail(&t, CodeMountFlag, "the options %s and %s exclude each other", a, b)
+				}
+			}
+		}
+	}
+	return true
+}
+
+// mountFlag maps the spellings of a mount option to one name, such that the
+// opposite of x is nox, and to nothing when it has no opposite.
+func mountFlag(name string) string {
+	switch name {
+	case "ro", "r", "read-only":
+		return "nowrite"
+	case "rw", "w":
+		return "write"
+	case "async":
+		return "nosync"
+	case "loud", "verbose":
+		return "nosilent"
+	case "bind", "B", "move", "M", "rbind", "R", "remount", "dirsync":
+		return ""
+	}
+	if strings.Contains(name, "bindable") || strings.Contains(name, "private") || strings.Contains(name, "slave") || strings.Contains(name, "shared") {
+		return ""
+	}
+	return name
+}

@@ -1,0 +1,299 @@
+package parser
+
+import (
+	"strings"
+
+	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/parser/internal/lex"
+)
+
+// profile reads a profile, child profile or hat.
+func (p *parser) profile(kind ast.ProfileKind) (ast.Stmt, bool) {
+	from, first := p.pos(), p.tok
+	top := len(p.names) == 0 && len(p.blocks) == 0
+	if kind == ast.KindPath && !p.place(&p.tok, ContextFile, "a profile without the word profile") {
+		return nil, false
+	}
+	n := &ast.Profile{Kind: kind}
+	if kind != ast.KindPath {
+		p.next()
+	}
+	name := p.tok
+	switch p.tok.Kind {
+	case lex.Value, lex.Path:
+	default:
+		return nil, p.unexpected("a profile name")
+	}
+	p.next()
+	if !p.profileName(n, &name) {
+		return nil, false
+	}
+	switch p.tok.Kind {
+	case lex.Path, lex.Var:
+		n.Attachment = p.pattern()
+		if c := n.Attachment; c == "" || c[0] != '/' && c[0] != '@' {
+			return nil, p.fail(&p.tok, CodeAttachment, "an attachment must begin with a slash or a variable")
+		}
+		p.next()
+	}
+	if !p.profileHead(n) {
+		return nil, false
+	}
+	if p.tok.Kind != lex.Open {
+		hint := ""
+		if t := p.raw(&name); strings.HasSuffix(t, "{") || strings.HasSuffix(t, "{}") {
+			hint = "put a blank before the brace"
+		} else if kind == ast.KindPath && top && p.tok.Kind == lex.Word {
+			hint = "a rule must stand inside a profile"
+		}
+		if p.tok.Kind == lex.EOF || p.tok.Kind == lex.Illegal {
+			return nil, p.unexpected("an opening brace")
+		}
+		return nil, p.failHint(&p.tok, hint, CodeSyntax, "unexpected %s, expected an opening brace", describe(&p.tok))
+	}
+	if top && p.context != ContextBody {
+		p.context = ContextFile
+		p.profiles++
+	}
+	if kind == ast.KindPath || n.Name != "" && n.Name[0] == '/' && n.Attachment == "" && kind == ast.KindProfile {
+		p.warn(from, p.raw(&first), diag.ClassDeprecated, WarnPathName, "a path as the name of a profile is deprecated; give it a name and an attachment")
+	}
+	n.Open = p.pos()
+	// What is in a child is not in the blocks around it.
+	blocks := p.blocks
+	p.blocks = nil
+	p.names = append(p.names, string(n.Name))
+	body, ok := p.body(&n.Close)
+	p.names = p.names[:len(p.names)-1]
+	p.blocks = blocks
+	n.Body, n.Span = body, p.span(from)
+	return n, ok
+}
+
+// profileName splits and checks the name of a profile.
+func (p *parser) profileName(n *ast.Profile, t *lex.Token) bool {
+	name := string(tokenPattern(p.src, t))
+	switch {
+	case name == "":
+		return p.fail(t, CodeName, "the name of a profile cannot be empty")
+	case name[0] == '&':
+		return p.fail(t, CodeName, "the name of a profile cannot be a stack")
+	case name[0] == ':':
+		ns, rest, ok := strings.Cut(name[1:], ":")
+		rest = strings.TrimPrefix(rest, "//")
+		switch {
+		case !ok:
+			return p.fail(t, CodeName, "the namespace is not ended by a colon")
+		case ns == "":
+			return p.fail(t, CodeName, "the namespace is empty")
+		case rest == "":
+			return p.fail(t, CodeName, "there is no name behind the namespace")
+		}
+		n.Namespace, name = ns, rest
+	case n.Kind == ast.KindPath && name[0] != '/':
+		return p.fail(t, CodeName, "the name of a profile must begin with a slash, or have the word profile before it")
+	}
+	n.Name = ast.Pattern(name)
+	return true
+}
+
+// profileHead reads what stands between a profile's attachment and its brace:
+// xattrs, identities and flags, in this order.
+func (p *parser) profileHead(n *ast.Profile) bool {
+	if p.tok.Kind == lex.Cond && p.tok.Wide {
+		switch {
+		case p.tok.Text != "xattrs":
+			return p.fail(&p.tok, CodeSyntax, "a profile has no condition %s", p.tok.Text)
+		case n.Kind == ast.KindHat:
+			return p.fail(&p.tok, CodeXattr, "a hat cannot have xattrs")
+		}
+		if !p.xattrs(n) {
+			return false
+		}
+	}
+	for p.tok.Kind == lex.Plus {
+		p.next()
+		if p.tok.Kind != lex.Cond || p.tok.Text != "identities" {
+			return p.unexpected("identities=( )")
+		}
+		p.next()
+		if !p.expect(lex.OpenParen, "an opening parenthesis") {
+			return false
+		}
+		for p.tok.Kind == lex.Value {
+			id := p.pattern()
+			if strings.ContainsAny(string(id), " \t") && id[0] != '/' {
+				return p.fail(&p.tok, CodeName, "an identity with a blank must begin with a slash")
+			}
+			n.Identities = append(n.Identities, id)
+			p.next()
+		}
+		if !p.expect(lex.CloseParen, "a closing parenthesis") {
+			return false
+		}
+	}
+	switch {
+	case p.tok.Kind == lex.Cond && p.tok.Text == "flags":
+		p.next()
+	case p.tok.Kind != lex.OpenParen:
+		return true
+	}
+	if !p.expect(lex.OpenParen, "an opening parenthesis") {
+		return false
+	}
+	return p.flags(n)
+}
+
+func (p *parser) xattrs(n *ast.Profile) bool {
+	p.next()
+	if !p.expect(lex.OpenParen, "an opening parenthesis") {
+		return false
+	}
+	for {
+		from := p.pos()
+		switch p.tok.Kind {
+		case lex.CloseParen:
+			p.next()
+			return true
+		case lex.Comma:
+			p.next()
+		case lex.Value:
+			n.Xattrs = append(n.Xattrs, ast.Xattr{Name: p.tok.Text})
+			p.next()
+			n.Xattrs[len(n.Xattrs)-1].Span = p.span(from)
+		case lex.Cond:
+			x := ast.Xattr{Name: p.tok.Text, HasValue: true}
+			if p.tok.Op != lex.OpEqual {
+				return p.fail(&p.tok, CodeXattr, "only = may stand behind the name of an xattr")
+			}
+			p.next()
+			x.Value = p.pattern()
+			if !p.expect(lex.Value, "a value") {
+				return false
+			}
+			x.Span = p.span(from)
+			n.Xattrs = append(n.Xattrs, x)
+		default:
+			return p.unexpected("an xattr or a closing parenthesis")
+		}
+	}
+}
+
+// flags reads the list of flags behind its parenthesis.
+func (p *parser) flags(n *ast.Profile) bool {
+	for {
+		switch p.tok.Kind {
+		case lex.Comma:
+			p.next()
+			continue
+		case lex.Value:
+			if !p.flag(n) {
+				return false
+			}
+			continue
+		case lex.CloseParen:
+			if len(n.Flags) == 0 {
+				return p.fail(&p.tok, CodeFlag, "the list of flags is empty")
+			}
+			p.next()
+			return true
+		}
+		return p.unexpected("a flag or a closing parenthesis")
+	}
+}
+
+// flag reads one flag and checks it against those before it.
+func (p *parser) flag(n *ast.Profile) bool {
+	t := p.tok
+	from := p.pos()
+	p.next()
+	name, value, hasValue := strings.Cut(string(tokenPattern(p.src, &t)), "=")
+	f := ast.Flag{Span: p.span(from), Name: name, Value: value}
+	if !ast.ProfileFlags().Has(name) {
+		hint := ""
+		if near, ok := ast.ProfileFlags().Nearest(strings.ToLower(name)); ok {
+			hint = didYouMean(near)
+		}
+		return p.failHint(&t, hint, CodeFlag, "there is no flag %q", name)
+	}
+	switch name {
+	case "attach_disconnected.path", "kill.signal", "error":
+		if !hasValue {
+			return p.fail(&t, CodeFlag, "the flag %s needs a value", name)
+		}
+	case "attach_disconnected.ipc":
+	default:
+		if hasValue {
+			return p.fail(&t, CodeFlag, "the flag %s has no value", name)
+		}
+	}
+	switch name {
+	case "attach_disconnected.path", "attach_disconnected.ipc":
+		if hasValue && !strings.HasPrefix(value, "/") && !strings.HasPrefix(value, "@{") {
+			return p.fail(&t, CodeFlag, "the path of %s must begin with a slash", name)
+		}
+	case "kill.signal":
+		if !ast.IsSignal(value) {
+			return p.failHint(&t, signalHint(value), CodeFlag, "unknown signal %q", value)
+		}
+	case "error":
+		if !isErrno(value) {
+			return p.fail(&t, CodeFlag, "unknown error code %q", value)
+		}
+	}
+	for i := range n.Flags {
+		g := &n.Flags[i]
+		switch {
+		case g.Name == f.Name && g.Value != "" && f.Value != "" && !sameFlagValue(f.Name, g.Value, f.Value):
+			return p.fail(&t, CodeFlagConflict, "the flag %s has two values, %s and %s", name, g.Value, f.Value)
+		case flagsConflict(g.Name, f.Name):
+			return p.fail(&t, CodeFlagConflict, "the flags %s and %s exclude each other", g.Name, f.Name)
+		}
+	}
+	n.Flags = append(n.Flags, f)
+	return true
+}
+
+func sameFlagValue(name, a, b string) bool {
+	return a == b || name == "error" && strings.EqualFold(a, b)
+}
+
+func flagsConflict(a, b string) bool {
+	if isMode(a) && isMode(b) {
+		return a != b
+	}
+	return oneWayConflict(a, b) || oneWayConflict(b, a)
+}
+
+func oneWayConflict(a, b string) bool {
+	switch a {
+	case "mediate_deleted":
+		return b == "delegate_deleted"
+	case "no_attach_disconnected":
+		return b == "attach_disconnected" || b == "attach_disconnected.ipc" || b == "attach_disconnected.path"
+	case "chroot_relative":
+		return b == "namespace_relative"
+	case "chroot_attach":
+		return b == "chroot_no_attach"
+	}
+	return false
+}
+
+func isMode(flag string) bool {
+	switch flag {
+	case "enforce", "complain", "kill", "unconfined", "prompt", "default_allow":
+		return true
+	}
+	return false
+}
+
+// didYouMean is the hint with a word that was probably meant.
+func didYouMean(word string) string { return `did you mean "` + word + `"?` }
+
+func nearestHint(v ast.Vocabulary, word string) string {
+	if near, ok := v.Nearest(strings.ToLower(word)); ok {
+		return didYouMean(near)
+	}
+	return ""
+}
