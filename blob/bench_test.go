@@ -78,3 +78,25 @@ func BenchmarkMatch(b *testing.B) {
 		d.MatchString(blob.StartState, path)
 	}
 }
+
+// BenchmarkDiff50k compares two automata of 50,000 states, each a chain that
+// begins again on every byte but one.
+func BenchmarkDiff50k(b *testing.B) {
+	const n = 50_000
+	d := &blob.DFA{Accept: make([]uint32, n), Accept2: make([]uint32, n), Base: make([]uint32, n), Default: make([]uint32, n),
+		Next: make([]uint32, n+256), Check: make([]uint32, n+256)}
+	for s := uint32(1); s < n; s++ {
+		d.Base[s], d.Default[s], d.Accept[s] = s, 1, s%3
+		d.Check[s+'a'], d.Next[s+'a'] = s, min(s+1, n-1)
+	}
+	p, err := blob.Encode([]*blob.Profile{{Name: "p", File: &blob.PolicyDB{DFA: d}}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if ok, err := blob.Equal(p.Profiles()[0], p.Profiles()[0]); !ok || err != nil {
+			b.Fatal(err)
+		}
+	}
+}
