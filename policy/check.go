@@ -257,9 +257,6 @@ func (c *ruleChecker) mount(s *ast.MountRule) {
 	for i := range s.Conds {
 		cond := &s.Conds[i]
 		if !cond.Options {
-			if cond.In {
-				c.fail(CodeRule, "fstype in", "fstype takes = and not in")
-			}
 			continue
 		}
 		for _, v := range cond.Values {

@@ -31,8 +31,10 @@ var (
 
 // ParseRlimit returns what a `set rlimit` rule says, in the units of
 // setrlimit(2): bytes, seconds (of rttime microseconds) or a count; a nice
-// value n as n+20. A number with a leading 0 is octal. The error says what is
-// wrong with the rule, without its place.
+// value n as n+20. A number with a leading 0 is octal. What the reference
+// reads as another number than the one written, because a digit is not octal
+// or the value overflows, is refused. The error says what is wrong with the
+// rule, without its place.
 func ParseRlimit(s *ast.RlimitRule) (Rlimit, error) {
 	name := s.Name
 	if name == "ofile" {
@@ -41,7 +43,7 @@ func ParseRlimit(s *ast.RlimitRule) (Rlimit, error) {
 	if !ast.Rlimits().Has(name) {
 		return Rlimit{}, errors.New("unknown resource")
 	}
-	if s.Value == "infinity" && s.Unit == "" {
+	if s.Value == "infinity" { // any unit is as good as none
 		return Rlimit{name, Infinity}, nil
 	}
 	if name == "nice" {

@@ -351,7 +351,6 @@ func TestCheckRule(t *testing.T) {
 		"signal rtmin":        &ast.SignalRule{Signals: []string{"rtmin+33"}},
 		"mount option":        options(false, "ro,nosuid"),
 		"mount variable":      options(false, "@{V}"),
-		"fstype in":           &ast.MountRule{Conds: []ast.MountCond{{In: true, Values: []ast.Pattern{"ext4"}}}},
 		"umount source":       &ast.MountRule{Op: ast.OpUmount, Source: "/a"},
 		"unsafe, no program":  &ast.ChangeProfileRule{Safety: ast.Unsafe},
 		"program's name":      &ast.ChangeProfileRule{Exec: "b"},
