@@ -240,7 +240,7 @@ func (pc *profileCompiler) mountConditions(r *ast.MountRule) (*mountRule, bool) 
 	}
 	switch {
 	case exact == nil && optional == nil && remount != 0:
-		exact, optional = []uint32{msRemount}, []uint32{msAll &^ msMove}
+		exact, optional = []uint32{msRemount}, []uint32{msAll &^ (msMove | msRemount)}
 	case exact == nil && optional == nil:
 		exact, optional = []uint32{msAll}, []uint32{msAll}
 	case exact == nil:
