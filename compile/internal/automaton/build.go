@@ -2,7 +2,7 @@ package automaton
 
 import (
 	"context"
-	"errors"
+	"slices"
 )
 
 // Accept is the caller's number of what a string that matches is granted.
@@ -43,5 +43,17 @@ func (b *Builder) Len() int { return len(b.rules) }
 //
 // The errors are those of ctx and *diag.LimitError.
 func (b *Builder) Build(ctx context.Context, l Limits) (*DFA, error) {
-	return nil, errors.New("automaton: not implemented")
+	accepts := make([]Accept, 0, len(b.rules))
+	for _, r := range b.rules {
+		accepts = append(accepts, r.accept)
+	}
+	slices.Sort(accepts)
+	accepts = slices.Compact(accepts)
+	m := &meter{limits: l}
+	n, err := newNFA(ctx, b.rules, accepts, m)
+	if err != nil {
+		return nil, err
+	}
+	m.base = n.size()
+	return newSubset(n, accepts, b.Covers).build(ctx)
 }

@@ -18,9 +18,11 @@ type DFA struct {
 // classes maps symbols to classes of symbols that no state tells apart.
 type classes struct {
 	of  [256]uint16
-	oob uint16
+	oob uint16 // noClass when no state has an out-of-band transition
 	n   int
 }
+
+const noClass = 0xffff
 
 // States returns the number of states.
 func (d *DFA) States() int { return len(d.label) }
@@ -32,6 +34,9 @@ func (d *DFA) Step(s uint32, b byte) uint32 {
 
 // StepOOB returns the state after the out-of-band symbol in state s.
 func (d *DFA) StepOOB(s uint32) uint32 {
+	if d.classes.oob == noClass {
+		return Trap
+	}
 	return d.next[int(s)*d.classes.n+int(d.classes.oob)]
 }
 

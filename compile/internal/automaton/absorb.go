@@ -1,0 +1,180 @@
+package automaton
+
+import "math/bits"
+
+// absorber drops states from sets of states of the nfa where they make no
+// difference. This is what keeps policy with many `**` small: below a
+// directory that is granted as a whole, rules that grant no more than that
+// need no states of their own.
+//
+// A loop state repeats a set of bytes for ever and accepts some values on the
+// way. It absorbs every state whose bytes to come are all in the set, and
+// whose accept values to come are all accepted by the loop, or are covered by
+// such. Likewise an accepting state absorbs those that its value covers.
+type absorber struct {
+	n       *nfa
+	index   []int32 // by state: index+1 in loops
+	loops   []loop
+	covered [][]uint64 // by accept index: the set of those that cover it; nil if none does
+	active  []*loop
+}
+
+// loop is a loop state and what it absorbs.
+type loop struct {
+	state    uint32
+	fit      uint64    // the bit of its set in state.fits
+	finals   uint32    // the reach ID of the values that it accepts
+	verdicts []verdict // by reach ID; loops with equal finals share them
+}
+
+// verdict tells whether all values of a set are accepted or covered.
+type verdict uint8
+
+const (
+	unasked verdict = iota
+	yes
+	no
+)
+
+func newAbsorber(n *nfa, accepts []Accept, covers func(b, a Accept) bool) *absorber {
+	a := &absorber{n: n, index: make([]int32, len(n.states))}
+	if covers != nil {
+		words := (len(accepts) + 63) / 64
+		a.covered = make([][]uint64, len(accepts))
+		for i, low := range accepts {
+			for j, high := range accepts {
+				if i == j || !covers(high, low) || j > i && covers(low, high) {
+					// Of two that cover each other, the first one stays.
+					continue
+				}
+				if a.covered[i] == nil {
+					a.covered[i] = make([]uint64, words)
+				}
+				a.covered[i][j/64] |= 1 << (j % 64)
+			}
+		}
+	}
+	for s := range n.states {
+		st := &n.states[s]
+		if st.loop == 0 {
+			continue
+		}
+		var finals uint32
+		c := n.closure[s]
+		for _, q := range n.closures[c.from : c.from+c.n] {
+			if n.states[q].final != 0 {
+				finals = n.reach.union(finals, n.states[q].reach)
+			}
+		}
+		if finals != 0 {
+			a.loops = append(a.loops, loop{state: uint32(s), fit: 1 << (st.loop - 1), finals: finals})
+			a.index[s] = int32(len(a.loops))
+		}
+	}
+	// No more sets of accept values come up from here on.
+	verdicts := map[uint32][]verdict{}
+	for i := range a.loops {
+		l := &a.loops[i]
+		if verdicts[l.finals] == nil {
+			verdicts[l.finals] = make([]verdict, len(n.reach.sets))
+		}
+		l.verdicts = verdicts[l.finals]
+	}
+	return a
+}
+
+// prune drops from a sorted list what other members absorb.
+func (a *absorber) prune(list []uint32) []uint32 {
+	finals := 0
+	a.active = a.active[:0]
+	for _, s := range list {
+		switch st := &a.n.states[s]; {
+		case st.final != 0:
+			finals++
+		case st.loop != 0:
+			if i := a.index[s]; i != 0 {
+				a.active = append(a.active, &a.loops[i-1])
+			}
+		}
+	}
+	if len(a.active) == 0 && (finals < 2 || a.covered == nil) {
+		return list
+	}
+	kept := list[:0]
+	for i, s := range list {
+		if i < finals {
+			if finals < 2 || a.covered == nil || !a.coveredBy(s, list[:finals]) {
+				kept = append(kept, s)
+			}
+			continue
+		}
+		if !a.absorbed(s) {
+			kept = append(kept, s)
+		}
+	}
+	return kept
+}
+
+// absorbed reports whether an active loop absorbs s. Of two loops that absorb
+// each other, the first one stays.
+func (a *absorber) absorbed(s uint32) bool {
+	st := &a.n.states[s]
+	for _, l := range a.active {
+		if l.state == s || st.fits&l.fit == 0 || !a.accepts(l, st.reach) {
+			continue
+		}
+		if i := a.index[s]; i != 0 && s < l.state {
+			if own := &a.loops[i-1]; a.n.states[l.state].fits&own.fit != 0 && a.accepts(own, a.n.states[l.state].reach) {
+				continue
+			}
+		}
+		return true
+	}
+	return false
+}
+
+// accepts reports whether a loop accepts or covers all values of a reach.
+func (a *absorber) accepts(l *loop, reach uint32) bool {
+	v := &l.verdicts[reach]
+	if *v == unasked {
+		*v = yes
+		finals := a.n.reach.sets[l.finals]
+		for w, word := range a.n.reach.sets[reach] {
+			for ; word != 0; word &= word - 1 {
+				i := w*64 + bits.TrailingZeros64(word)
+				if !(w < len(finals) && finals[w]>>(i%64)&1 != 0) && !a.isCovered(i, finals) {
+					*v = no
+				}
+			}
+		}
+	}
+	return *v == yes
+}
+
+// isCovered reports whether a member of the set covers accept value i.
+func (a *absorber) isCovered(i int, set []uint64) bool {
+	if a.covered == nil || a.covered[i] == nil {
+		return false
+	}
+	for w, word := range set {
+		if word&a.covered[i][w] != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// coveredBy reports whether one of the accepting states covers s.
+func (a *absorber) coveredBy(s uint32, finals []uint32) bool {
+	by := a.covered[a.n.states[s].final-1]
+	if by == nil {
+		return false
+	}
+	for _, f := range finals {
+		i := a.n.states[f].final - 1
+		if by[i/64]>>(i%64)&1 != 0 {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,84 @@
+package automaton
+
+// maxChain is how many states at most a kernel has to look at for one byte.
+const maxChain = 8
+
+// chooseDiffs encodes a state as its differences from another one where that
+// takes fewer entries. The other state always has the lower number, so that
+// no chain is a loop.
+//
+// Two kinds of states are tried: the default, since in the scope of a `**` all
+// states are much like the one that most bytes lead to; and the state that
+// shares most transitions, of those that had a transition last.
+func (p *packer) chooseDiffs() {
+	d := p.d
+	n, k := d.States(), d.classes.n
+	last := make([]uint32, n*k) // by target and class: the last state with that transition
+	votes := make([]int32, n)
+	voted := make([]uint32, 0, k)
+	depth := make([]uint8, n)
+	for i := 1; i < n; i++ {
+		s := uint32(i)
+		row := p.row(s)
+		stored := 0
+		for c, t := range row {
+			if t != p.def[s] {
+				stored += p.sizes[c]
+			}
+		}
+		best := s
+		try := func(t uint32) {
+			if t == Trap || t >= s || depth[t]+1 >= maxChain {
+				return
+			}
+			if cost := p.difference(row, p.row(t), stored); cost < stored {
+				best, stored = t, cost
+			}
+		}
+		if stored > 0 {
+			voted = voted[:0]
+			for c, t := range row {
+				if t == Trap {
+					continue
+				}
+				if l := last[int(t)*k+c]; l != 0 {
+					if votes[l] == 0 {
+						voted = append(voted, l)
+					}
+					votes[l] += int32(p.sizes[c])
+				}
+			}
+			most := Trap
+			for _, t := range voted {
+				if votes[t] > votes[most] {
+					most = t
+				}
+			}
+			try(most)
+			try(p.def[s])
+			try(p.def[p.def[s]])
+			for _, t := range voted {
+				votes[t] = 0
+			}
+		}
+		for c, t := range row {
+			last[int(t)*k+c] = s
+		}
+		if best != s {
+			p.def[s], p.diff[s], depth[s] = best, true, depth[best]+1
+		}
+	}
+}
+
+// difference returns on how many bytes two rows differ, or at least limit.
+func (p *packer) difference(a, b []uint32, limit int) int {
+	n := 0
+	for c, t := range a {
+		if t != b[c] {
+			if n += p.sizes[c]; n >= limit {
+				break
+			}
+		}
+	}
+	return n
+}

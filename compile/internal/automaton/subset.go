@@ -1,0 +1,350 @@
+package automaton
+
+import (
+	"context"
+	"encoding/binary"
+	"slices"
+)
+
+// subset makes an automaton deterministic: its states are sets of states of
+// the nfa, found by following all symbols from the start.
+type subset struct {
+	n       *nfa
+	accepts []Accept
+	classes *classes
+	absorb  *absorber
+
+	// Single symbols and sets of several classes.
+	single []uint16 // the class of each symbol, or noClass
+	wide   [][]uint16
+	splits map[string]*split
+
+	// The sets, one after the other, found by their hash.
+	members []uint32
+	sets    []span
+	table   []uint32 // state+1, or 0
+	hashes  []uint32
+
+	next   []uint32
+	label  []uint32
+	labels map[string]uint32
+	values [][]Accept
+
+	scratch scratch
+}
+
+// split tells apart the classes by the wide sets, of those that one state has
+// edges on, that they are in.
+type split struct {
+	group  []uint16   // the group of each class; 0 is in none of the sets
+	member [][]uint32 // the sets of each group
+}
+
+// scratch is reused from state to state.
+type scratch struct {
+	mark    []uint32 // by state: generation
+	gen     uint32
+	head    []int32 // by class: the last target, index+1
+	targets []target
+	touched []uint16
+	wide    []wideEdge
+	sets    []uint32
+	bases   [][]uint32 // by group: the states that wide edges lead to
+	dest    []uint32   // by group: their state
+	list    []uint32
+	key     []byte
+}
+
+type target struct {
+	to   uint32
+	next int32
+}
+
+type wideEdge struct{ set, to uint32 }
+
+func newSubset(n *nfa, accepts []Accept, covers func(b, a Accept) bool) *subset {
+	c := partition(n.used, n.in.sets, n.hasOOB)
+	b := &subset{
+		n: n, accepts: accepts, classes: c,
+		absorb: newAbsorber(n, accepts, covers),
+		single: make([]uint16, int(firstSet)+len(n.in.sets)),
+		wide:   make([][]uint16, len(n.in.sets)),
+		splits: map[string]*split{},
+		table:  make([]uint32, 1024),
+		labels: map[string]uint32{},
+	}
+	for i := range 256 {
+		b.single[i] = c.of[i]
+	}
+	b.single[symbolOOB] = c.oob
+	for i, s := range n.in.sets {
+		var list []uint16
+		seen := make([]bool, c.n)
+		for x := range 256 {
+			if k := c.of[x]; s.Has(byte(x)) && !seen[k] {
+				seen[k] = true
+				list = append(list, k)
+			}
+		}
+		b.wide[i] = list
+		b.single[int(firstSet)+i] = noClass
+		if len(list) == 1 {
+			b.single[int(firstSet)+i] = list[0]
+		}
+	}
+	b.scratch.mark = make([]uint32, len(n.states))
+	b.scratch.head = make([]int32, c.n)
+	return b
+}
+
+func (b *subset) build(ctx context.Context) (*DFA, error) {
+	b.state(nil)
+	b.addState(b.closureOf(b.n.start))
+	for s := 1; s < len(b.sets); s++ {
+		if s%256 == 0 {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			if err := b.n.limits.memory(b.size()); err != nil {
+				return nil, err
+			}
+		}
+		if err := b.n.limits.states(len(b.sets)); err != nil {
+			return nil, err
+		}
+		b.expand(s)
+	}
+	return &DFA{classes: b.classes, next: b.next, label: b.label, sets: b.values}, nil
+}
+
+// size estimates the bytes held, as the growth of slices at most doubles them.
+func (b *subset) size() int64 {
+	return int64(len(b.next)+len(b.members))*6 + int64(len(b.sets))*24
+}
+
+// closureOf returns the states entered with s, ready to be a set.
+func (b *subset) closureOf(s uint32) []uint32 {
+	c := b.n.closure[s]
+	list := slices.Clone(b.n.closures[c.from : c.from+c.n])
+	return b.canonical(list)
+}
+
+// canonical sorts a list and drops what makes no difference.
+func (b *subset) canonical(list []uint32) []uint32 {
+	if len(list) > 1 {
+		slices.Sort(list)
+		list = b.absorb.prune(list)
+	}
+	return list
+}
+
+// state returns the state of a canonical set.
+func (b *subset) state(list []uint32) uint32 {
+	h := hash(list)
+	mask := uint32(len(b.table) - 1)
+	for i := h & mask; ; i = (i + 1) & mask {
+		e := b.table[i]
+		if e == 0 {
+			break
+		}
+		if b.hashes[e-1] == h && slices.Equal(b.set(e-1), list) {
+			return e - 1
+		}
+	}
+	return b.addState(list)
+}
+
+func (b *subset) set(s uint32) []uint32 {
+	sp := b.sets[s]
+	return b.members[sp.from : sp.from+sp.n]
+}
+
+func (b *subset) addState(list []uint32) uint32 {
+	s := uint32(len(b.sets))
+	b.sets = append(b.sets, span{uint32(len(b.members)), uint32(len(list))})
+	b.members = append(b.members, list...)
+	h := hash(list)
+	b.hashes = append(b.hashes, h)
+	b.label = append(b.label, b.labelOf(list))
+	b.next = append(b.next, make([]uint32, b.classes.n)...)
+	if 2*len(b.sets) > len(b.table) {
+		b.table = make([]uint32, 2*len(b.table))
+		for i, h := range b.hashes {
+			b.enter(h, uint32(i))
+		}
+	} else {
+		b.enter(h, s)
+	}
+	return s
+}
+
+func (b *subset) enter(h, s uint32) {
+	mask := uint32(len(b.table) - 1)
+	i := h & mask
+	for b.table[i] != 0 {
+		i = (i + 1) & mask
+	}
+	b.table[i] = s + 1
+}
+
+func hash(list []uint32) uint32 {
+	h := uint64(len(list)) * 0x9e3779b97f4a7c15
+	for _, v := range list {
+		h = (h ^ uint64(v)) * 0xff51afd7ed558ccd
+		h ^= h >> 32
+	}
+	return uint32(h)
+}
+
+// labelOf interns the accept values of a set. The accepting states of the nfa
+// have the lowest numbers, in the order of their values.
+func (b *subset) labelOf(list []uint32) uint32 {
+	n := 0
+	key := b.scratch.key[:0]
+	for n < len(list) && b.n.states[list[n]].final != 0 {
+		key = binary.LittleEndian.AppendUint32(key, list[n])
+		n++
+	}
+	b.scratch.key = key
+	if id, ok := b.labels[string(key)]; ok {
+		return id
+	}
+	set := make([]Accept, n)
+	for i := range set {
+		set[i] = b.accepts[b.n.states[list[i]].final-1]
+	}
+	id := uint32(len(b.values))
+	b.values = append(b.values, set)
+	b.labels[string(key)] = id
+	return id
+}
+
+// expand fills in the row of a state.
+func (b *subset) expand(s int) {
+	x := &b.scratch
+	x.targets, x.touched, x.wide = x.targets[:0], x.touched[:0], x.wide[:0]
+	for _, q := range b.set(uint32(s)) {
+		st := &b.n.states[q]
+		for _, e := range b.n.edges[st.edge : st.edge+st.edgeN] {
+			c := b.single[e.on]
+			if c == noClass {
+				x.wide = append(x.wide, wideEdge{uint32(e.on - firstSet), e.to})
+				continue
+			}
+			if x.head[c] == 0 {
+				x.touched = append(x.touched, c)
+			}
+			x.targets = append(x.targets, target{e.to, x.head[c]})
+			x.head[c] = int32(len(x.targets))
+		}
+	}
+	row := s * b.classes.n
+	if len(x.wide) == 0 {
+		for _, c := range x.touched {
+			b.next[row+int(c)] = b.follow(nil, c)
+		}
+		return
+	}
+	sp := b.splitOf(x.wide)
+	b.collectBases(sp)
+	for c, g := range sp.group {
+		switch {
+		case x.head[c] != 0:
+			b.next[row+c] = b.follow(x.bases[g], uint16(c))
+		case x.dest[g] == unknownState:
+			x.dest[g] = b.state(b.canonical(append(x.list[:0], x.bases[g]...)))
+			fallthrough
+		default:
+			b.next[row+c] = x.dest[g]
+		}
+	}
+}
+
+const unknownState = ^uint32(0)
+
+// splitOf returns the groups of classes for the wide sets of a state.
+func (b *subset) splitOf(edges []wideEdge) *split {
+	x := &b.scratch
+	x.sets = x.sets[:0]
+	for _, e := range edges {
+		if !slices.Contains(x.sets, e.set) {
+			x.sets = append(x.sets, e.set)
+		}
+	}
+	slices.Sort(x.sets)
+	x.key = x.key[:0]
+	for _, s := range x.sets {
+		x.key = binary.LittleEndian.AppendUint32(x.key, s)
+	}
+	if sp := b.splits[string(x.key)]; sp != nil {
+		return sp
+	}
+	sp := &split{group: make([]uint16, b.classes.n), member: make([][]uint32, 1)}
+	of := make([][]uint32, b.classes.n)
+	for _, s := range x.sets {
+		for _, c := range b.wide[s] {
+			of[c] = append(of[c], s)
+		}
+	}
+	for c, sets := range of {
+		g := slices.IndexFunc(sp.member, func(m []uint32) bool { return slices.Equal(m, sets) })
+		if g < 0 {
+			g = len(sp.member)
+			sp.member = append(sp.member, sets)
+		}
+		sp.group[c] = uint16(g)
+	}
+	b.splits[string(x.key)] = sp
+	return sp
+}
+
+// collectBases collects, for each group, the states that its wide edges lead
+// to.
+func (b *subset) collectBases(sp *split) {
+	x := &b.scratch
+	for len(x.bases) < len(sp.member) {
+		x.bases = append(x.bases, nil)
+		x.dest = append(x.dest, 0)
+	}
+	for g, sets := range sp.member {
+		x.gen++
+		list := x.bases[g][:0]
+		for _, e := range x.wide {
+			if slices.Contains(sets, e.set) {
+				list = b.enterState(list, e.to)
+			}
+		}
+		x.bases[g] = list
+		x.dest[g] = unknownState
+	}
+}
+
+// enterState appends the states entered with s that are not yet marked.
+func (b *subset) enterState(list []uint32, s uint32) []uint32 {
+	x := &b.scratch
+	c := b.n.closure[s]
+	for _, q := range b.n.closures[c.from : c.from+c.n] {
+		if x.mark[q] != x.gen {
+			x.mark[q] = x.gen
+			list = append(list, q)
+		}
+	}
+	return list
+}
+
+// follow returns the state after a class: what the wide edges lead to, and
+// what the edges on the class alone do. It takes the latter off the scratch.
+func (b *subset) follow(base []uint32, c uint16) uint32 {
+	x := &b.scratch
+	x.gen++
+	list := append(x.list[:0], base...)
+	for _, q := range base {
+		x.mark[q] = x.gen
+	}
+	for t := x.head[c]; t != 0; t = x.targets[t-1].next {
+		list = b.enterState(list, x.targets[t-1].to)
+	}
+	x.head[c] = 0
+	x.list = list
+	return b.state(b.canonical(list))
+}

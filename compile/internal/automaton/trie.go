@@ -1,0 +1,154 @@
+package automaton
+
+// trie holds the expressions by their common beginnings, so that rules that
+// begin alike are one state until they part. Its edges are bytes and whole
+// expressions that are no literals. The rest of a rule that shares no more
+// stays unread in a tail.
+type trie struct {
+	in    *interner
+	nodes []trieNode
+	tails []tail
+	ends  []trieEnd
+	seqs  [][]atom
+	oob   bool
+}
+
+// trieNode is what begins in one way. Children are a list.
+type trieNode struct {
+	key     uint32 // the edge from the parent: a byte, or 256 + a nodeID
+	child   uint32 // the first child, 0 for none
+	last    uint32 // the last child
+	sibling uint32 // the next child of the parent, 0 for none
+	tail    int32  // index+1 of the tail: the node is a rule's rest
+	end     int32  // index+1 of the first accept value
+}
+
+// tail is what follows in a rule: from a byte or atom on.
+type tail struct {
+	seq, atom, off int32
+	accept         Accept
+}
+
+// trieEnd is an accept value of a node.
+type trieEnd struct {
+	accept Accept
+	next   int32 // index+1
+}
+
+// atom is a piece of a rule: a literal, or an interned expression.
+type atom struct {
+	lit  string
+	node nodeID
+}
+
+const literalKeys = 256
+
+// flatten splits an expression into atoms.
+func (t *trie) flatten(n Node, seq []atom) []atom {
+	if n.x == nil {
+		return seq
+	}
+	switch n.x.op {
+	case opLiteral:
+		return append(seq, atom{lit: n.x.lit})
+	case opCat:
+		for _, s := range n.x.subs {
+			seq = t.flatten(s, seq)
+		}
+		return seq
+	}
+	return append(seq, atom{node: t.in.node(n)})
+}
+
+// next returns the key at the place of a tail and moves behind it.
+func (t *trie) next(l *tail) (key uint32, ok bool) {
+	seq := t.seqs[l.seq]
+	if int(l.atom) == len(seq) {
+		return 0, false
+	}
+	a := &seq[l.atom]
+	if a.lit == "" {
+		l.atom++
+		return literalKeys + uint32(a.node), true
+	}
+	key = uint32(a.lit[l.off])
+	if l.off++; int(l.off) == len(a.lit) {
+		l.atom, l.off = l.atom+1, 0
+	}
+	return key, true
+}
+
+func (t *trie) find(at, key uint32) uint32 {
+	for c := t.nodes[at].child; c != 0; c = t.nodes[c].sibling {
+		if t.nodes[c].key == key {
+			return c
+		}
+	}
+	return 0
+}
+
+func (t *trie) addChild(at, key uint32) uint32 {
+	c := uint32(len(t.nodes))
+	t.nodes = append(t.nodes, trieNode{key: key})
+	n := &t.nodes[at]
+	if n.child == 0 {
+		n.child = c
+	} else {
+		t.nodes[n.last].sibling = c
+	}
+	n.last = c
+	return c
+}
+
+func (t *trie) addEnd(at uint32, a Accept) {
+	n := &t.nodes[at]
+	for e := n.end; e != 0; e = t.ends[e-1].next {
+		if t.ends[e-1].accept == a {
+			return
+		}
+	}
+	t.ends = append(t.ends, trieEnd{a, n.end})
+	n.end = int32(len(t.ends))
+}
+
+// insert adds a rule.
+func (t *trie) insert(n Node, a Accept) {
+	if t.nodes == nil {
+		t.nodes = append(t.nodes, trieNode{})
+	}
+	t.seqs = append(t.seqs, t.flatten(n, nil))
+	rest := tail{seq: int32(len(t.seqs) - 1), accept: a}
+	for at := uint32(0); ; {
+		key, ok := t.next(&rest)
+		if !ok {
+			t.addEnd(at, a)
+			return
+		}
+		c := t.find(at, key)
+		if c == 0 {
+			c = t.addChild(at, key)
+			t.tails = append(t.tails, rest)
+			t.nodes[c].tail = int32(len(t.tails))
+			return
+		}
+		t.pushDown(c)
+		at = c
+	}
+}
+
+// pushDown reads one key of the tail of a node that another rule came to.
+func (t *trie) pushDown(at uint32) {
+	i := t.nodes[at].tail
+	if i == 0 {
+		return
+	}
+	t.nodes[at].tail = 0
+	l := &t.tails[i-1]
+	key, ok := t.next(l)
+	if !ok {
+		t.addEnd(at, l.accept)
+		return
+	}
+	c := t.addChild(at, key)
+	t.nodes[c].tail = i
+}
