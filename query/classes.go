@@ -370,6 +370,6 @@ func (r IOUring) ask(p *blob.Profile) (Decision, error) {
 		return inClass(p, blob.ClassIOUring, nil, 0x10).in(wordsNone), nil
 	}
 	return eachLabel(r.Label, func(label string) Decision {
-		return inClass(p, blob.ClassIOUring, []byte(label), 0x8)
+		return inClass(p, blob.ClassIOUring, []byte(label), 0x8).in(wordsNone)
 	}), nil
 }

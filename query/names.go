@@ -17,7 +17,7 @@ var (
 		"checkpoint_restore",
 	}
 	families = []string{
-		"unspec", "unix", "inet", "ax25", "ipx", "appletalk", "netrom", "bridge", "atmpvc", "x25", "inet6", "rose",
+		"unspec", "unix", "inet", "ax25", "ipx", "appletalk", "netrom", "bridge", "atmpvc", "x25", "inet6", "rose", "",
 		"netbeui", "security", "key", "netlink", "packet", "ash", "econet", "atmsvc", "rds", "sna", "irda", "pppox",
 		"wanpipe", "llc", "ib", "mpls", "can", "tipc", "bluetooth", "iucv", "rxrpc", "isdn", "phonet", "ieee802154",
 		"caif", "alg", "nfc", "vsock", "kcm", "qipcrtr", "smc", "xdp", "mctp",
@@ -43,7 +43,7 @@ func socketType(name string) (int, bool) { return numberOf(socketTypes, name) }
 func signalNumber(name string) (byte, bool) {
 	if rest, ok := strings.CutPrefix(name, "rtmin+"); ok {
 		n, err := strconv.ParseUint(rest, 10, 8)
-		return byte(80 + n), err == nil && n <= 32
+		return byte(0x80 + n), err == nil && n <= 32
 	}
 	n, ok := numberOf(signals, name)
 	return byte(n), ok

@@ -1,0 +1,344 @@
+package query_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/goarmor/apparmor/blob"
+	. "github.com/goarmor/apparmor/query"
+)
+
+// TestCompiled asks what apparmor_parser 3.0.8 made of a policy that has a
+// rule of every class.
+func TestCompiled(t *testing.T) {
+	const text = `
+profile t {
+  /etc/passwd r,
+  owner /home/*/** rw,
+  audit /var/log/x w,
+  deny /secret r,
+  audit deny /worse r,
+  /bin/a ix,
+  /bin/b Px -> other,
+  /bin/c pux,
+  /l/* l,
+  link /pair -> /target,
+  link subset /sub -> /target,
+  /sub rw,
+  /target r,
+  /l/a r,
+  capability net_admin, audit capability chown, deny capability kill, capability bpf,
+  network inet stream,
+  network netlink raw,
+  signal send set=(term) peer=foo,
+  signal receive peer=unconfined,
+  signal send set=(hup rtmin+3 exists) peer=c,
+  ptrace (read trace) peer=foo,
+  mount fstype=ext4 options=(rw,noatime) /dev/sda1 -> /mnt/,
+  mount options=(rw,bind) /src/ -> /dst/,
+  mount options=(rw,make-private) -> /p/,
+  mount options=(rw,move) /m1/ -> /m2/,
+  remount options=(ro) /rm/,
+  umount /um/,
+  pivot_root oldroot=/new/old/ /new/,
+  change_profile -> other,
+  change_profile /exu -> onexu,
+}
+profile c flags=(complain) { /a r, deny /b r, }
+profile empty { }
+profile mine { /f mrwk, capability, }
+`
+	policy := compile(t, "6.12.107", text)
+	q := profile(t, policy, "t")
+	for _, tt := range []question{
+		{File{Path: "/etc/passwd", Access: Read}, "allowed"},
+		{File{Path: "/etc/passwd", Access: Read | Write}, "denied write"},
+		{File{Path: "/etc/shadow", Access: Read}, "denied read"},
+		{File{Path: "/etc/shadow", Access: Getattr}, "allowed"},
+		{File{Path: "/home/u/f", Access: Write | Create | Delete, Owner: true}, "allowed"},
+		{File{Path: "/home/u/f", Access: Write | Create}, "denied write|create"},
+		{File{Path: "/var/log/x", Access: Append}, "allowed, audited"},
+		{File{Path: "/secret", Access: Read}, "denied read, quiet"},
+		{File{Path: "/worse", Access: Read}, "denied read"},
+		{File{Path: "/bin/a", Access: Exec}, "allowed, ix"},
+		{File{Path: "/bin/a", Access: Mmap}, "allowed"},
+		{File{Path: "/bin/b", Access: Exec}, "allowed, Px -> other"},
+		{File{Path: "/bin/c", Access: Exec}, "allowed, pux"},
+		{File{Path: "/bin/d", Access: Exec}, "denied exec"},
+		{File{Path: "/etc/passwd", Access: Lock}, "denied lock"},
+
+		{Link{Path: "/pair", Target: "/target"}, "allowed"},
+		{Link{Path: "/pair", Target: "/other"}, "denied"},
+		{Link{Path: "/none", Target: "/target"}, "denied"},
+		{Link{Path: "/sub", Target: "/target", Owner: true}, "denied, link is not a subset of its target"},
+		{Link{Path: "/l/a", Target: "/target", Owner: true}, "allowed"},
+		{Link{Path: "/l/a", Target: "/etc/shadow", Owner: true}, "denied, link is not a subset of its target"},
+
+		{Capability("net_admin"), "allowed"},
+		{Capability("chown"), "allowed, audited"},
+		{Capability("kill"), "denied, quiet"},
+		{Capability("sys_admin"), "denied"},
+		{Capability("bpf"), "allowed"},
+
+		{Network{Family: "inet", Type: "stream"}, "allowed"},
+		{Network{Family: "inet", Type: "stream", Protocol: 6, Access: Bind | Listen}, "allowed"},
+		{Network{Family: "inet", Type: "dgram"}, "denied create"},
+		{Network{Family: "inet6", Type: "stream"}, "denied create"},
+		{Network{Family: "netlink", Type: "raw"}, "allowed"},
+		{Unix{Type: "stream", Access: Connect}, "denied open"},
+
+		{Signal{Signal: "term", Access: Send, Peer: "foo"}, "allowed"},
+		{Signal{Signal: "kill", Access: Send, Peer: "foo"}, "denied send"},
+		{Signal{Signal: "term", Access: Receive, Peer: "foo"}, "denied receive"},
+		{Signal{Signal: "kill", Access: Receive, Peer: "unconfined"}, "allowed"},
+		{Signal{Signal: "exists", Access: Send, Peer: "c"}, "allowed"},
+		{Signal{Signal: "hup", Access: Send, Peer: "c"}, "allowed"},
+		{Signal{Signal: "rtmin+3", Access: Send, Peer: "c"}, "allowed"},
+		{Signal{Signal: "rtmin+4", Access: Send, Peer: "c"}, "denied send"},
+		{Signal{Signal: "term", Access: Send, Peer: "foo//&foo"}, "allowed"},
+		{Signal{Signal: "term", Access: Send, Peer: "foo//&bar"}, "denied send"},
+
+		{Ptrace{Access: Trace | ReadPeer, Peer: "foo"}, "allowed"},
+		{Ptrace{Access: Trace | TracedBy, Peer: "foo"}, "denied tracedby"},
+		{Ptrace{Access: Trace, Peer: "bar"}, "denied trace"},
+
+		{Mount{Source: "/dev/sda1", Target: "/mnt/", FSType: "ext4", Flags: 1 << 10}, "allowed"},
+		{Mount{Source: "/dev/sda1", Target: "/mnt/", FSType: "ext4", Flags: 1<<10 | 0xc0ed0000}, "allowed"},
+		{Mount{Source: "/dev/sda1", Target: "/mnt/", FSType: "ext4", Flags: 1<<10 | MountReadOnly}, "denied"},
+		{Mount{Source: "/dev/sda1", Target: "/mnt/", FSType: "xfs", Flags: 1 << 10}, "denied"},
+		{Mount{Source: "/src/", Target: "/dst/", FSType: "ignored", Flags: MountBind}, "allowed"},
+		{Mount{Source: "/src/", Target: "/dst/", Flags: MountBind | MountRec}, "denied"},
+		{Mount{Source: "/none/", Target: "/dst/", Flags: MountBind}, "denied"},
+		{Mount{Source: "ignored", Target: "/p/", FSType: "ignored", Flags: MountPrivate}, "allowed"},
+		{Mount{Target: "/p/", Flags: MountShared}, "denied"},
+		{Mount{Source: "/m1/", Target: "/m2/", Flags: MountMove}, "allowed"},
+		{Mount{Source: "/m2/", Target: "/m1/", Flags: MountMove}, "denied"},
+		{Mount{Source: "ignored", Target: "/rm/", FSType: "ignored", Flags: MountRemount | MountReadOnly}, "allowed"},
+		{Mount{Target: "/rm/", Flags: MountRemount}, "denied"},
+		{Umount{"/um/"}, "allowed"},
+		{Umount{"/mnt/"}, "denied"},
+		{PivotRoot{NewRoot: "/new/", PutOld: "/new/old/"}, "allowed"},
+		{PivotRoot{NewRoot: "/new/", PutOld: "/new/"}, "denied"},
+
+		{ChangeProfile{Target: "other"}, "allowed"},
+		{ChangeProfile{Target: "another"}, "denied change_profile"},
+		{ChangeProfile{Target: "other", Stack: true}, "denied change_profile"},
+		{ChangeProfile{Target: "other//&other"}, "allowed"},
+		{ChangeProfile{Target: "onexu"}, "allowed"},
+		{ChangeProfile{Target: "other", OnExec: true}, "allowed"},
+		{ChangeProfile{Target: "onexu", OnExec: true, Path: "/exu"}, "allowed"},
+		{ChangeProfile{Target: "onexu", OnExec: true, Path: "/exv"}, "denied onexec"},
+
+		{Userns{}, "not mediated"},
+		{IOUring{}, "not mediated"},
+		{DBus{Bus: "system"}, "not mediated"},
+	} {
+		tt.check(t, q)
+	}
+
+	empty := profile(t, policy, "empty")
+	for _, tt := range []question{
+		{File{Path: "/", Access: Read}, "denied read"},
+		{Link{Path: "/a", Target: "/b"}, "denied"},
+		{Capability("chown"), "denied"},
+		{Umount{"/"}, "denied"},
+		{Signal{Signal: "term", Access: Send | Receive, Peer: "x"}, "denied send|receive"},
+		{ChangeProfile{Target: "x", OnExec: true, Path: "/p"}, "denied onexec"},
+	} {
+		tt.check(t, empty)
+	}
+
+	c := profile(t, policy, "c")
+	for path, permitted := range map[string]bool{"/a": true, "/b": false, "/c": true} {
+		d, err := c.Ask(File{Path: path, Access: Read})
+		if err != nil || d.Mode != blob.Complain || d.Permitted() != permitted || d.Allowed() != (path == "/a") {
+			t.Errorf("complain, %s: %+v, %v", path, d, err)
+		}
+	}
+
+	if n := len(policy.Profiles()); n != 4 {
+		t.Errorf("%d profiles, want 4", n)
+	}
+	if _, ok := policy.Profile("none"); ok {
+		t.Error("a profile that does not exist is found")
+	}
+}
+
+// TestBuilt asks classes that the installed parser cannot write.
+func TestBuilt(t *testing.T) {
+	allow := func(bits uint32) blob.Perm { return blob.Perm{Allow: bits} }
+	const create = "\x0f\x00\x01\x00\x01\x00\x00"
+	p := open(t, &blob.Profile{Name: "p", Policydb: trie(map[string]blob.Perm{
+		"\x0e\x00\x02\x00\x02":                    allow(0x10), // not looked at: there is a newer class
+		"\x0f\x00\x02\x00\x01":                    allow(0x10),
+		"\x0f\x00\x10\x00\x03":                    allow(blob.PermContinue),
+		"\x0f\x00\x10\x00\x03\x00\x09":            allow(0x10),
+		"\x0f\x00\x01\x00\x01":                    allow(blob.AllNetPerms), // unix takes seven bytes
+		create:                                    {Allow: 0x10, Audit: 0x10},
+		create + "\x00name\x00\x00":               allow(0x200200),
+		create + "\x00\x00":                       allow(blob.PermBind),
+		create + "\x01\x00\x00\x02\x00\x05":       allow(blob.PermListen),
+		create + "\x01\x00\x00\x04\x00\x07":       allow(blob.PermSetopt),
+		create + "\x01\x00\x00\x01\x00peer\x00lp": allow(0x42),
+		create + "\x01\x00\x00\x01\x00peer\x00lq": allow(0x40),
+		"\x15":      allow(0xc),
+		"\x16":      allow(0x10),
+		"\x16label": allow(0x8),
+		"\x20system\x00org.x\x00lx\x00/org/x\x00org.x.I\x00M": {Allow: 2, Quiet: 4},
+		"\x20session\x00org.y":                                allow(0x40),
+		"\x20system":                                          allow(0x20),
+		"\x09":                                                allow(0),
+		"\x10\x09peer":                                        {Allow: 2, Prompt: 4},
+		"\x07/m/\x00src\x00fs\x00\x01":                        allow(0x40),
+		"\x07/m/\x00src\x00fs\x00\x01\x00data=on":             allow(2),
+	})})
+	q := profile(t, p, "p")
+	for _, tt := range []question{
+		{Network{Family: "inet", Type: "stream", Protocol: 7}, "allowed"},
+		{Network{Family: "inet", Type: "dgram"}, "denied create"},
+		{Network{Family: "netlink", Type: "raw", Protocol: 9}, "allowed"},
+		{Network{Family: "netlink", Type: "raw"}, "denied create"},
+		{Network{Family: "unix", Type: "stream", Access: Bind}, "denied bind"},
+		{Network{Family: "unix", Type: "stream"}, "allowed, audited"},
+		{Unix{Type: "stream"}, "allowed, audited"},
+		{Unix{Type: "dgram"}, "denied create"},
+		{Unix{Type: "stream", Access: Bind | Getattr, Addr: "@name"}, "allowed"},
+		{Unix{Type: "stream", Access: Bind, Addr: "@none"}, "denied bind"},
+		{Unix{Type: "stream", Access: Bind, Addr: UnixAutobind}, "allowed"},
+		{Unix{Type: "stream", Access: Create | Bind, Addr: UnixUnnamed}, "denied bind, audited"},
+		{Unix{Type: "stream", Access: Listen, Backlog: 5}, "allowed"},
+		{Unix{Type: "stream", Access: Listen, Backlog: 6}, "denied listen"},
+		{Unix{Type: "stream", Access: Setopt, Option: 7}, "allowed"},
+		{Unix{Type: "stream", Access: Getopt, Option: 7}, "denied getopt"},
+		{Unix{Type: "stream", Access: Connect | Send, PeerAddr: "@peer", Peer: "lp"}, "allowed"},
+		{Unix{Type: "stream", Access: Connect, PeerAddr: "@peer", Peer: "lp//&lq"}, "allowed"},
+		{Unix{Type: "stream", Access: Send, PeerAddr: "@peer", Peer: "lp//&lq"}, "denied write"},
+		{Userns{}, "allowed"},
+		{IOUring{}, "allowed"},
+		{IOUring{OverrideCreds: true, Label: "label"}, "allowed"},
+		{IOUring{OverrideCreds: true, Label: "other"}, "denied"},
+		{DBus{Op: DBusSend, Bus: "system", Name: "org.x", Peer: "lx", ObjectPath: "/org/x", Interface: "org.x.I", Member: "M"}, "allowed"},
+		{DBus{Op: DBusReceive, Bus: "system", Name: "org.x", Peer: "lx", ObjectPath: "/org/x", Interface: "org.x.I", Member: "M"}, "denied receive, quiet"},
+		{DBus{Op: DBusBind, Bus: "session", Name: "org.y"}, "allowed"},
+		{DBus{Op: DBusBind, Bus: "system", Name: "org.y"}, "denied"},
+		{DBus{Op: DBusEavesdrop, Bus: "system"}, "allowed"},
+		{DBus{Op: DBusEavesdrop, Bus: "session"}, "denied"},
+		{Ptrace{Access: Trace, Peer: "peer"}, "allowed"},
+		{Ptrace{Access: ReadPeer, Peer: "peer"}, "denied read, prompt read"},
+		{Mount{Source: "src", Target: "/m/", FSType: "fs", Flags: MountReadOnly, Data: "data=on"}, "allowed"},
+		{Mount{Source: "src", Target: "/m/", FSType: "fs", Flags: MountReadOnly, Data: "data=off"}, "denied"},
+		{Mount{Source: "src", Target: "/m/", FSType: "fs", Flags: MountReadOnly}, "denied"},
+	} {
+		tt.check(t, q)
+	}
+}
+
+func TestChangeProfileOnExec(t *testing.T) {
+	p := open(t, &blob.Profile{Name: "p", File: trie(map[string]blob.Perm{
+		"T": {Allow: blob.PermOnexec}, "/x": {Allow: blob.PermOnexec}, "/x\x00T": {Allow: blob.PermOnexec | blob.PermExec},
+		"/y": {Allow: blob.PermOnexec}, "&S": {Allow: blob.PermChangeProf},
+	})})
+	q := profile(t, p, "p")
+	for _, tt := range []question{
+		{ChangeProfile{Target: "T", OnExec: true}, "allowed"},
+		{ChangeProfile{Target: "T", OnExec: true, Path: "/x"}, "allowed"},
+		{ChangeProfile{Target: "T", OnExec: true, Path: "/y"}, "denied onexec"},
+		{ChangeProfile{Target: "T", OnExec: true, Path: "/z"}, "denied onexec"},
+		{ChangeProfile{Target: "T"}, "denied change_profile"},
+		{ChangeProfile{Target: "S", Stack: true}, "allowed"},
+		{ChangeProfile{Target: "S"}, "denied change_profile"},
+	} {
+		tt.check(t, q)
+	}
+}
+
+func TestUnconfined(t *testing.T) {
+	p := open(t, &blob.Profile{Name: "p", Mode: blob.Unconfined, Policydb: trie(map[string]blob.Perm{"\x15": {Allow: 4}})})
+	q := profile(t, p, "p")
+	for r, want := range map[Request]bool{
+		File{Path: "/x", Access: Read}: true, Capability("kill"): true, Userns{}: false,
+	} {
+		if d, err := q.Ask(r); err != nil || d.Allowed() || d.Permitted() != want {
+			t.Errorf("%v: %+v (permitted %v), %v", r, d, d.Permitted(), err)
+		}
+	}
+}
+
+func TestRequestErrors(t *testing.T) {
+	q := profile(t, open(t, &blob.Profile{Name: "p", Policydb: trie(map[string]blob.Perm{"\x0f": {}})}), "p")
+	for _, tt := range []struct {
+		ask  Request
+		want string
+	}{
+		{Capability("none"), `capability none: unknown capability "none"`},
+		{Capability(""), `capability : unknown capability ""`},
+		{Network{Family: "x", Type: "raw"}, `network x raw: unknown address family "x"`},
+		{Network{Family: "inet", Type: "x"}, `network inet x: unknown socket type "x"`},
+		{Unix{Type: "x"}, `unix create x: unknown socket type "x"`},
+		{Unix{Type: "stream", Addr: "/path"}, `unix create stream addr=/path: unknown kind of address "/path"`},
+		{Signal{Signal: "poll", Access: Send, Peer: "p"}, `signal send poll peer=p: unknown signal "poll"`},
+		{Signal{Signal: "rtmin+33", Access: Send, Peer: "p"}, `signal send rtmin+33 peer=p: unknown signal "rtmin+33"`},
+		{DBus{Op: 9, Bus: "b"}, `dbus receive bus=b: unknown operation "9"`},
+	} {
+		_, err := q.Ask(tt.ask)
+		var e *RequestError
+		if !errors.As(err, &e) || e.Error() != tt.want {
+			t.Errorf("%v, want %s", err, tt.want)
+		}
+		if q.Allows(tt.ask) {
+			t.Errorf("%v is allowed", tt.ask)
+		}
+	}
+}
+
+func TestAttachment(t *testing.T) {
+	policy := compile(t, "6.12.107", `
+profile plain /usr/bin/foo { }
+profile glob /usr/bin/* { }
+profile long /usr/bin/fo* { }
+/usr/sbin/named { profile child /bin/x { } ^hat { } }
+profile one /same/* { }
+profile two /same/* { }
+profile none { }
+`)
+	for path, want := range map[string]string{
+		"/usr/bin/foo": "plain", "/usr/bin/fox": "long", "/usr/bin/x": "glob", "/usr/sbin/named": "/usr/sbin/named",
+		"/bin/x": "", "none": "none", "/nothing": "", "hat": "",
+	} {
+		q, err := policy.Attachment(path)
+		if err != nil {
+			t.Errorf("%s: %v", path, err)
+			continue
+		}
+		got := ""
+		if q != nil {
+			got = q.Name
+		}
+		if got != want {
+			t.Errorf("%s: attaches %q, want %q", path, got, want)
+		}
+	}
+	var conflict *ConflictError
+	if _, err := policy.Attachment("/same/x"); !errors.As(err, &conflict) {
+		t.Errorf("error is %v, want a conflict", err)
+	} else if diff := cmp.Diff([]string{"one", "two"}, conflict.Profiles); diff != "" {
+		t.Error(diff)
+	}
+	child, err := profile(t, policy, "/usr/sbin/named").ChildAttachment("/bin/x")
+	if err != nil || child == nil || child.Name != "/usr/sbin/named//child" {
+		t.Errorf("child is %v, %v", child, err)
+	}
+}
+
+func BenchmarkFile(b *testing.B) {
+	q := profile(b, compile(b, "6.12.107", "profile t { /usr/lib/** mr, owner @{HOME}/** rw, }\n@{HOME}=/home/*/"), "t")
+	r := File{Path: "/usr/lib/x86_64-linux-gnu/libc.so.6", Access: Read | Mmap}
+	b.ReportAllocs()
+	for b.Loop() {
+		if !q.Allows(r) {
+			b.Fatal("denied")
+		}
+	}
+}
