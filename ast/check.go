@@ -154,7 +154,7 @@ func (c checker) include(path string, kind IncludeKind) *CheckError {
 	if err := c.inRange("Kind", int(kind), int(IncludeBare)); err != nil {
 		return err
 	}
-	if path == "" {
+	if path == "" && kind == IncludeMagic {
 		return c.fail("Path", "", errEmpty)
 	}
 	for i := 0; i < len(path); i++ {

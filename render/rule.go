@@ -238,7 +238,7 @@ func (p *printer) keyword(s string) {
 func (p *printer) operand(s string) {
 	if s != "" {
 		p.byte(' ')
-		p.word(s)
+		p.free(s)
 	}
 }
 

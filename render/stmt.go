@@ -96,7 +96,7 @@ func (p *printer) includePath(path string, kind ast.IncludeKind) {
 }
 
 func (p *printer) profile(s *ast.Profile) {
-	plain := isPlain(string(s.Name)) && (s.Namespace == "" || isPlain(s.Namespace))
+	plain := isPlain(string(s.Name)) && !isReserved(string(s.Name)) && (s.Namespace == "" || isPlain(s.Namespace))
 	switch s.Kind {
 	case ast.KindProfile:
 		p.str("profile ")
@@ -257,10 +257,10 @@ func (p *printer) expr(e ast.Expr, min int) {
 			p.byte('}')
 		}
 	case *ast.CompareExpr:
-		p.item(string(e.X))
+		p.free(string(e.X))
 		p.byte(' ')
 		p.str(e.Op.String())
 		p.byte(' ')
-		p.item(string(e.Y))
+		p.free(string(e.Y))
 	}
 }

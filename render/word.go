@@ -6,8 +6,13 @@ import (
 )
 
 // word appends a decoded word so that the lexer reads the same word back:
-// bare where that is safe anywhere, else in quotes.
+// bare where that is safe anywhere, else in quotes. Something that announces
+// a word must stand in front of it, such as an equals sign or an arrow.
 func (p *printer) word(s string) { p.quoted(s, isPlain(s)) }
+
+// free appends a word that nothing announces, so that a keyword could be
+// meant.
+func (p *printer) free(s string) { p.quoted(s, isPlain(s) && !isReserved(s)) }
 
 // item appends a word that stands in a parenthesised list, where a bare comma
 // ends it.
@@ -73,7 +78,7 @@ func (p *printer) hex(c byte) {
 // isPlain reports whether a word may stand without quotes wherever a word may
 // stand. It is narrower than the lexer's own rules, which differ by place.
 func isPlain(s string) bool {
-	if s == "" || isReserved(s) {
+	if s == "" {
 		return false
 	}
 	switch s[0] {
@@ -117,13 +122,13 @@ func hasComma(s string) bool {
 	return false
 }
 
-// isReserved reports whether a bare word could be taken for something else
-// than a word in one place or another.
+// isReserved reports whether a bare word that nothing announces could be taken
+// for something else than a word.
 func isReserved(s string) bool {
 	switch s {
 	case "addr", "allow", "and", "audit", "bus", "defined", "deny", "detached", "exec", "flags", "fstype", "hat",
 		"identities", "if", "in", "interface", "ip", "label", "member", "name", "not", "oldroot", "option", "options",
-		"or", "path", "peer", "port", "profile", "prompt", "safe", "set", "subset", "type", "unsafe", "vfstype", "xattrs":
+		"or", "path", "peer", "port", "profile", "prompt", "safe", "set", "subset", "true", "false", "type", "unsafe", "vfstype", "xattrs":
 		return true
 	}
 	return false
