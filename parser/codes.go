@@ -31,8 +31,8 @@ const (
 
 // The codes of this package's warnings.
 const (
-	WarnPathName     diag.Code = "path-as-name"    // class deprecated
 	WarnUpperCase    diag.Code = "upper-case-mode" // class deprecated
 	WarnLinkExec     diag.Code = "link-exec"       // class deprecated
 	WarnPoundInclude diag.Code = "pound-include"   // class pound-include
+	WarnIgnored      diag.Code = "file-ignored"    // class unexpected: a leftover in a directory
 )

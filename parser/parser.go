@@ -15,7 +15,6 @@ package parser
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"math"
@@ -43,21 +42,25 @@ const (
 // parses with the default limits, stops at the first error and finds no
 // includes.
 type Config struct {
-	// Context is where the text stands. ParseFS reads files as ContextFile
-	// and what they include by where the include stands; there it is ignored.
+	// Context is where the text stands; for ParseFS and ParseTree that of the
+	// main file, where ContextAuto means ContextFile. What an include names is
+	// read by where the include stands.
 	Context Context
-	// Roots is the search path of <magic> includes and of abi statements, the
-	// first that has the file wins.
+	// Roots is the search path of `include <path>`: the first that has the
+	// path wins.
 	Roots []fs.FS
-	// Abs is the root directory for includes of absolute paths, and for
-	// relative ones in quotes or without, which the reference reads from the
-	// working directory: they are looked up below Dir. Nil: such includes are
-	// not found.
+	// RootNames are the directories that the Roots stand for, such as
+	// /etc/apparmor.d; they go before the paths of files in positions. Roots
+	// beyond its length have no name.
+	RootNames []string
+	// Abs is the file system, as its root directory, for includes without
+	// angle brackets. Nil: such includes are not found.
 	Abs fs.FS
-	// Dir is the directory below Abs, without a leading slash, that relative
-	// paths begin at. Empty: the root.
+	// Dir is the directory, absolute in Abs, that relative paths without angle
+	// brackets begin at; the reference takes its working directory. Empty: the
+	// root.
 	Dir string
-	// Cache keeps parsed files between calls. Nil: every call parses anew.
+	// Cache keeps parsed includes between calls. Nil: every call parses anew.
 	Cache *Cache
 	// Recover is how many errors are collected before parsing gives up. Up to
 	// that number a broken statement becomes an ast.Bad and parsing goes on;
@@ -65,7 +68,7 @@ type Config struct {
 	// first error and returns no tree.
 	Recover int
 	// Warn is called with every warning, in the order of the text of each
-	// file. Nil: warnings are dropped. Files from the Cache warn again.
+	// file, before the call returns. Nil: warnings are dropped.
 	Warn func(*diag.Diagnostic)
 	// Limits bounds what a text may ask for.
 	Limits Limits
@@ -74,7 +77,7 @@ type Config struct {
 // Limits bounds the work that a text can cause. A zero field stands for its
 // default. What exceeds a limit is a *diag.LimitError.
 type Limits struct {
-	// Depth of nested blocks, profiles and conditionals; 64. Parentheses, nots
+	// Depth of nested blocks, profiles and conditionals; 256. Parentheses, nots
 	// and operators in one expression are bounded by four times as many.
 	Depth int
 	// Bytes of one file; 16 MiB. A longer file is refused before it is read.
@@ -89,7 +92,7 @@ type Limits struct {
 
 // The default limits.
 const (
-	DefaultDepth        = 64
+	DefaultDepth        = 256
 	DefaultBytes        = 16 << 20
 	DefaultIncludeDepth = 32
 	DefaultIncludes     = 4096
@@ -467,6 +470,3 @@ func (p *parser) startsStmt() bool {
 	}
 	return false
 }
-
-// errStopped ends a walk over files early.
-var errStopped = errors.New("stopped")

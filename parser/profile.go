@@ -4,13 +4,12 @@ import (
 	"strings"
 
 	"github.com/goarmor/apparmor/ast"
-	"github.com/goarmor/apparmor/diag"
 	"github.com/goarmor/apparmor/parser/internal/lex"
 )
 
 // profile reads a profile, child profile or hat.
 func (p *parser) profile(kind ast.ProfileKind) (ast.Stmt, bool) {
-	from, first := p.pos(), p.tok
+	from := p.pos()
 	top := len(p.names) == 0 && len(p.blocks) == 0
 	if kind == ast.KindPath && !p.place(&p.tok, ContextFile, "a profile without the word profile") {
 		return nil, false
@@ -55,9 +54,6 @@ func (p *parser) profile(kind ast.ProfileKind) (ast.Stmt, bool) {
 	if top && p.context != ContextBody {
 		p.context = ContextFile
 		p.profiles++
-	}
-	if kind == ast.KindPath || n.Name != "" && n.Name[0] == '/' && n.Attachment == "" && kind == ast.KindProfile {
-		p.warn(from, p.raw(&first), diag.ClassDeprecated, WarnPathName, "a path as the name of a profile is deprecated; give it a name and an attachment")
 	}
 	n.Open = p.pos()
 	// What is in a child is not in the blocks around it.
@@ -121,15 +117,7 @@ func (p *parser) profileHead(n *ast.Profile) bool {
 		if !p.expect(lex.OpenParen, "an opening parenthesis") {
 			return false
 		}
-		for p.tok.Kind == lex.Value {
-			id := p.pattern()
-			if strings.ContainsAny(string(id), " \t") && id[0] != '/' {
-				return p.fail(&p.tok, CodeName, "an identity with a blank must begin with a slash")
-			}
-			n.Identities = append(n.Identities, id)
-			p.next()
-		}
-		if !p.expect(lex.CloseParen, "a closing parenthesis") {
+		if !p.identities(n) {
 			return false
 		}
 	}
@@ -143,6 +131,31 @@ func (p *parser) profileHead(n *ast.Profile) bool {
 		return false
 	}
 	return p.flags(n)
+}
+
+// identities reads a list of identities behind its parenthesis.
+func (p *parser) identities(n *ast.Profile) bool {
+	for first := len(n.Identities); ; {
+		switch p.tok.Kind {
+		case lex.Comma:
+			p.next()
+			continue
+		case lex.Value:
+			id := p.pattern()
+			if strings.ContainsAny(string(id), " \t") && id[0] != '/' {
+				return p.fail(&p.tok, CodeName, "an identity with a blank must begin with a slash")
+			}
+			n.Identities = append(n.Identities, id)
+			p.next()
+			continue
+		case lex.CloseParen:
+			if len(n.Identities) > first {
+				p.next()
+				return true
+			}
+		}
+		return p.unexpected("an identity")
+	}
 }
 
 func (p *parser) xattrs(n *ast.Profile) bool {

@@ -309,16 +309,14 @@ func signalName(name string) (string, bool) {
 	if !ok {
 		return "", false
 	}
-	digits := 0
-	for digits < len(rest) && '0' <= rest[digits] && rest[digits] <= '9' {
-		digits++
+	// Like the C library's atoi: a sign and digits, and nothing is 0.
+	digits := strings.TrimLeft(rest, "+-")
+	if i := strings.IndexFunc(digits, func(r rune) bool { return r < '0' || r > '9' }); i >= 0 {
+		digits = digits[:i]
 	}
-	n := 0
-	if digits > 0 {
-		var err error
-		if n, err = strconv.Atoi(rest[:digits]); err != nil {
-			return "", false
-		}
+	n, err := strconv.Atoi(digits)
+	if digits != "" && err != nil || n > 0 && strings.HasPrefix(rest, "-") {
+		return "", false
 	}
 	return "rtmin+" + strconv.Itoa(n), n <= ast.MaxRealTimeSignal
 }

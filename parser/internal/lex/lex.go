@@ -402,8 +402,8 @@ func (l *Lexer) variable(t *Token) bool {
 	kind := Var
 	if l.src[l.pos] == '$' {
 		kind = BoolVar
-	} else if op := assignLen(l.src[end:]); op == 0 || l.src[end] == ':' {
-		// A colon glued to the name makes a word of both.
+	} else if op := assignLen(l.src[end:]); l.at(end) != '+' && (op == 0 || l.src[end] == ':') {
+		// A colon glued to the name makes a word of both, a plus never does.
 		if to := wordEnd(l.src, end); to > end {
 			l.token(t, Path, to)
 			return true
@@ -841,13 +841,14 @@ func fileName(s string, i int, abi bool) (from, to, end int, form Form, why stri
 			return 0, 0, end, 0, "the path is not closed by >"
 		}
 		from, to = i+1, end-1
-		for !abi && from < to && IsBlank(s[from]) {
+		for from < to && IsBlank(s[from]) {
 			from++
 		}
-		for !abi && from < to && IsBlank(s[to-1]) {
+		for from < to && IsBlank(s[to-1]) {
 			to--
 		}
-		if to-from > 1 && s[from] == '"' && s[to-1] == '"' {
+		// In abi, quotes must touch the brackets.
+		if to-from > 1 && s[from] == '"' && s[to-1] == '"' && !(abi && (from > i+1 || to < end-1)) {
 			from, to = from+1, to-1
 		}
 		if from >= to || strings.IndexByte(s[from:to], '"') >= 0 || strings.IndexByte(s[from:to], 0) >= 0 {
@@ -886,8 +887,8 @@ func (l *Lexer) nextABI(t *Token) {
 	}
 	start := l.pos
 	from, to, end, form, why := fileName(l.src, start, true)
-	if why == "" && form == Angle && (IsBlank(l.src[from]) || IsBlank(l.src[to-1])) {
-		why = "blanks cannot stand inside the angle brackets of abi"
+	if why == "" && form != Bare && from == to {
+		why = "the path is empty"
 	}
 	if why != "" {
 		l.illegal(t, max(end, start+1), why)
