@@ -2,7 +2,9 @@ package policy
 
 import (
 	"errors"
+	"io"
 	"io/fs"
+	"path"
 	"strings"
 
 	"github.com/goarmor/apparmor/ast"
@@ -58,15 +60,19 @@ func (r *resolver) loadABI(s *ast.ABI, file *ast.File) (*features.Set, error) {
 		return r.opts.ABI(s, file)
 	}
 	if s.Kind != ast.IncludeMagic {
-		return nil, fs.ErrNotExist
+		name, absolute := strings.CutPrefix(s.Path, "/")
+		if !absolute {
+			name = r.opts.Dir + "/" + name
+		}
+		if r.opts.Abs == nil {
+			return nil, fs.ErrNotExist
+		}
+		return readFeatures(r.opts.Abs, strings.TrimPrefix(path.Clean("/"+name), "/"))
 	}
 	for _, root := range r.opts.Roots {
-		data, err := fs.ReadFile(root, s.Path)
-		if err == nil {
-			return features.Parse(data)
-		}
+		set, err := readFeatures(root, s.Path)
 		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrInvalid) {
-			return nil, err
+			return set, err
 		}
 	}
 	if name, ok := strings.CutPrefix(s.Path, "abi/"); ok {
@@ -75,6 +81,21 @@ func (r *resolver) loadABI(s *ast.ABI, file *ast.File) (*features.Set, error) {
 		}
 	}
 	return nil, fs.ErrNotExist
+}
+
+// readFeatures reads a feature file. It reads no more than features.Parse
+// takes.
+func readFeatures(root fs.FS, name string) (*features.Set, error) {
+	f, err := root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, features.MaxSize+1))
+	if err != nil {
+		return nil, err
+	}
+	return features.Parse(data)
 }
 
 func (r *resolver) defaultABI() *features.Set {

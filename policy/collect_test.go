@@ -207,6 +207,7 @@ func TestABI(t *testing.T) {
 	profile := func(body ...ast.Stmt) ast.Stmt { return &ast.Profile{Name: "t", Body: body} }
 	roots := Options{}
 	roots.Roots = append(roots.Roots, fstest.MapFS{}, fstest.MapFS{"abi/3.0": {Data: []byte("file {mask {read}}")}, "bad": {Data: []byte("{")}})
+	abs := Options{Abs: fstest.MapFS{"a/f": {Data: []byte("file {mask {read}}")}}, Dir: "a"}
 	hook := Options{ABI: func(*ast.ABI, *ast.File) (*features.Set, error) { return kernel, nil }}
 	for _, tt := range []struct {
 		name     string
@@ -224,6 +225,9 @@ func TestABI(t *testing.T) {
 		{"the same twice", Options{}, []ast.Stmt{abi("abi/3.0"), abi("abi/3.0"), profile()}, abi30, 0},
 		{"in a body", Options{}, []ast.Stmt{profile(abi("abi/3.0"))}, abi30, 0},
 		{"from a root", roots, []ast.Stmt{abi("abi/3.0"), profile()}, kernel, 0},
+		{"quoted", abs, []ast.Stmt{&ast.ABI{Path: "b/../f", Kind: ast.IncludeQuoted}, profile()}, kernel, 0},
+		{"absolute", abs, []ast.Stmt{&ast.ABI{Path: "/a/f", Kind: ast.IncludeQuoted}, profile()}, kernel, 0},
+		{"bare", abs, []ast.Stmt{&ast.ABI{Path: "f", Kind: ast.IncludeBare}, profile()}, kernel, 0},
 		{"from the hook", hook, []ast.Stmt{abi("x"), profile()}, kernel, 0},
 	} {
 		s, err := resolveFile(tt.opts, tt.stmts...)
@@ -243,6 +247,7 @@ func TestABI(t *testing.T) {
 		"missing":          {roots, abi("abi/9.0")},
 		"malformed":        {roots, abi("bad")},
 		"outside of roots": {roots, abi("../x")},
+		"quoted, missing":  {abs, &ast.ABI{Path: "g", Kind: ast.IncludeQuoted}},
 		"quoted":           {Options{}, &ast.ABI{Path: "abi/3.0", Kind: ast.IncludeQuoted}},
 	} {
 		_, err := resolveFile(tt.opts, tt.stmt)

@@ -1,7 +1,12 @@
 package policy_test
 
 import (
+	"bufio"
+	"compress/gzip"
 	"context"
+	"io/fs"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -75,4 +80,82 @@ func resolveText(text string, opts policy.Options) (*policy.Set, error) {
 		return nil, err
 	}
 	return policy.Resolve(context.Background(), &ast.Unit{Main: file}, opts)
+}
+
+// overlap names the generated tests whose patterns overlap with different exec
+// modes.
+var overlap = regexp.MustCompile(`^generated_(x|perms_safe)/(ambiguous|dominate)-`)
+
+// TestSimple runs upstream's policy tests through parser and resolver. The
+// verdicts must agree, but for what is only seen when compiling.
+func TestSimple(t *testing.T) {
+	tree := testenv.CorpusFS(t, "simple_tests.tar.gz")
+	for name, f := range testenv.CorpusFS(t, "simple_tests_generated.tar.gz") {
+		tree["simple_tests/"+name] = f
+	}
+	sub, err := fs.Sub(tree, "simple_tests")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := parser.Config{Roots: []fs.FS{sub}, Abs: tstRoot{tree}, Dir: "tst"}
+	agree, compiled := 0, 0
+	for _, test := range manifest(t) {
+		f := tree["simple_tests/"+test.path]
+		if test.expect == "TODO" || f == nil {
+			continue
+		}
+		var text strings.Builder
+		for line := range strings.Lines(string(f.Data)) {
+			if !strings.HasPrefix(line, "#=") {
+				text.WriteString(line)
+			}
+		}
+		unit, err := config.ParseTree(t.Context(), test.path, text.String())
+		if err == nil {
+			_, err = policy.Resolve(t.Context(), unit, policy.Options{Kernel: features.Default(), Roots: config.Roots, Abs: config.Abs, Dir: config.Dir})
+		}
+		switch accepted := err == nil; {
+		case accepted == (test.verdict == "accept"):
+			agree++
+		case accepted && (later(test.message) || overlap.MatchString(test.path)):
+			compiled++
+		default:
+			t.Errorf("%s: 6.0 says %s (%s), we say %v", test.path, test.verdict, test.message, err)
+		}
+	}
+	t.Logf("%d agree, %d are refused when compiling", agree, compiled)
+}
+
+// manifestLine is a line of the manifest of the policy tests.
+type manifestLine struct{ path, expect, verdict, message string }
+
+func manifest(tb testing.TB) []manifestLine {
+	tb.Helper()
+	f, err := os.Open(testenv.Corpus(tb, "simple_tests_manifest.tsv.gz"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer f.Close()
+	zr, err := gzip.NewReader(f)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	var out []manifestLine
+	for sc := bufio.NewScanner(zr); sc.Scan(); {
+		if f := strings.Split(sc.Text(), "\t"); f[0] != "path" {
+			out = append(out, manifestLine{f[0], f[1], f[2], strings.Join(f[6:], " ")})
+		}
+	}
+	return out
+}
+
+// tstRoot is a root directory whose tst holds a tree, as the tests expect.
+type tstRoot struct{ tree fs.FS }
+
+func (r tstRoot) Open(name string) (fs.File, error) {
+	rel, ok := strings.CutPrefix(name, "tst/")
+	if !ok {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	return r.tree.Open(rel)
 }

@@ -27,11 +27,16 @@ type Options struct {
 	// set, policy without an abi statement gets no warning.
 	Default *features.Set
 	// ABI reads the feature file of an abi statement other than <kernel> and
-	// <default>. Nil means to look for `abi <path>` below Roots, in order,
-	// and then among the built-in sets, where "abi/4.0" is features.ABI("4.0").
+	// <default>. Nil means to look for it below Roots and Abs.
 	ABI func(stmt *ast.ABI, file *ast.File) (*features.Set, error)
-	// Roots are the directories that `abi <path>` is looked up in.
+	// Roots are the directories that `abi <path>` is looked up in, in order.
+	// What none has may be built in: "abi/4.0" is features.ABI("4.0").
 	Roots []fs.FS
+	// Abs is the root directory for `abi "path"`, and Dir, without a leading
+	// slash, the directory below it that relative paths begin at. They are
+	// those of parser.Config.
+	Abs fs.FS
+	Dir string
 
 	// Limits bound the work; zero fields mean the defaults.
 	Limits Limits

@@ -1,0 +1,176 @@
+package policy_test
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/internal/testenv"
+	"github.com/goarmor/apparmor/parser"
+	"github.com/goarmor/apparmor/policy"
+)
+
+// TestDebian resolves all of Debian's profiles and compares their names and
+// the rules on files with what the reference parser prints of them.
+func TestDebian(t *testing.T) {
+	tree := testenv.DebianTree(t)
+	reference := testenv.Command(t, "apparmor_parser", "apparmor")
+	featureFile := testenv.Corpus(t, "features/kernel-6.1.192")
+	list, err := os.ReadDir(tree)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, e := range list {
+		if e.IsDir() {
+			continue
+		}
+		n++
+		t.Run(e.Name(), func(t *testing.T) {
+			roots := []fs.FS{os.DirFS(tree)}
+			unit, err := parser.Config{Roots: roots}.ParseFS(t.Context(), e.Name())
+			if err != nil {
+				t.Fatal(err)
+			}
+			set, err := policy.Resolve(t.Context(), unit, policy.Options{Roots: roots})
+			if err != nil {
+				t.Fatalf("%+v", err)
+			}
+			run := func(args ...string) string {
+				args = append([]string{"--config-file=/dev/null", "-M", featureFile, "-b", tree, "-Q", "-K", "-q"}, append(args, filepath.Join(tree, e.Name()))...)
+				cmd := exec.Command(reference, args...)
+				var stderr strings.Builder
+				cmd.Stderr = &stderr
+				out, err := cmd.Output()
+				if err != nil {
+					t.Fatalf("%v: %v\n%s", args, err, stderr.String())
+				}
+				return string(out)
+			}
+			var names []string
+			for _, p := range set.Profiles {
+				names = append(names, p.FullName())
+			}
+			if diff := cmp.Diff(strings.Fields(run("-N")), names); diff != "" {
+				t.Errorf("names: %s", diff)
+			}
+			want := parseDump(run("-d"))
+			for _, p := range set.Profiles {
+				if diff := cmp.Diff(want[p.Name], dump(p)); diff != "" {
+					t.Errorf("rules of %s: %s", p.Name, diff)
+				}
+			}
+		})
+	}
+	t.Logf("%d files", n)
+}
+
+var (
+	dumpName    = regexp.MustCompile(`^Name:\t\t(.*)$`)
+	dumpLocal   = regexp.MustCompile(`^Local To:\t(.*)$`)
+	dumpEntry   = regexp.MustCompile(`^Mode:\t(.*):(.*)\tName:\t\((.*)\)$`)
+	dumpLink    = regexp.MustCompile(`^\tlink:\t\((.*)\)$`)
+	innermost   = regexp.MustCompile(`\{[^{}]*\}`)
+	slashRuns   = regexp.MustCompile(`(.)//+`)
+	dumpImplied = []string{"/proc/*/attr/apparmor/", "/proc/[0-9]*/attr/{apparmor/,}current", "/proc/*/attr/{apparmor/,}{current,exec}", "/sys/module/apparmor/parameters/enabled"}
+)
+
+// parseDump reads what apparmor_parser -d prints: by profile, the path
+// patterns of its file rules with the permissions of owner and other.
+func parseDump(text string) map[string][]string {
+	out := map[string][]string{}
+	perms := map[string]map[string][2]string{}
+	name, full := "", ""
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		if m := dumpName.FindStringSubmatch(line); m != nil {
+			name, full = m[1], m[1]
+			perms[full] = map[string][2]string{}
+		} else if m := dumpLocal.FindStringSubmatch(line); m != nil {
+			delete(perms, full)
+			full = m[1] + "//" + name
+			perms[full] = map[string][2]string{}
+		} else if m := dumpEntry.FindStringSubmatch(line); m != nil && !strings.Contains(line, "change_profile") && !slices.Contains(dumpImplied, m[3]) {
+			key := sortAlternatives(slashRuns.ReplaceAllString(m[3], "$1/"))
+			old := perms[full][key]
+			perms[full][key] = [2]string{union(old[0], m[1]), union(old[1], m[2])}
+		}
+	}
+	for full, byPath := range perms {
+		for p, m := range byPath {
+			out[full] = append(out[full], fmt.Sprintf("%s %s:%s", p, m[0], m[1]))
+		}
+		slices.Sort(out[full])
+	}
+	return out
+}
+
+// sortAlternatives orders the alternatives of the innermost braces: 3.0.8
+// keeps the values of a variable in the order of the text.
+func sortAlternatives(pattern string) string {
+	return innermost.ReplaceAllStringFunc(pattern, func(group string) string {
+		list := strings.Split(group[1:len(group)-1], ",")
+		slices.Sort(list)
+		return "{" + strings.Join(list, ",") + "}"
+	})
+}
+
+// union returns the permission letters of a and b in one order, without what
+// is said of exec.
+func union(a, b string) string {
+	var out strings.Builder
+	for _, c := range "rwalkmx" {
+		if strings.ContainsRune(strings.ReplaceAll(a, "unsafe", ""), c) || strings.ContainsRune(strings.ReplaceAll(b, "unsafe", ""), c) {
+			out.WriteRune(c)
+		}
+	}
+	return out.String()
+}
+
+// dump prints the file rules of a profile like parseDump.
+func dump(p *policy.Profile) []string {
+	perms := map[string][2]string{}
+	add := func(path ast.Pattern, q *ast.Qualifiers, m string) {
+		key := sortAlternatives(string(path))
+		old := perms[key]
+		if q.Owner != ast.OnlyOther {
+			old[0] = union(old[0], m)
+		}
+		if q.Owner != ast.OnlyOwner {
+			old[1] = union(old[1], m)
+		}
+		perms[key] = old
+	}
+	for _, r := range p.Rules {
+		switch s := r.Rule.(type) {
+		case *ast.LinkRule:
+			add(s.From, s.Quals(), "l")
+		case *ast.FileRule:
+			m := ""
+			for i, c := range []string{"r", "wa", "a", "l", "k", "m"} {
+				if s.Perms&(1<<i) != 0 {
+					m += c
+				}
+			}
+			if s.Exec != ast.ExecNone {
+				m += "x"
+			}
+			add(s.Path, s.Quals(), m)
+		}
+	}
+	var out []string
+	for path, m := range perms {
+		out = append(out, fmt.Sprintf("%s %s:%s", path, m[0], m[1]))
+	}
+	slices.Sort(out)
+	return out
+}
