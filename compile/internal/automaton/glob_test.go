@@ -88,4 +88,3 @@ func TestCorpusMatch(t *testing.T) {
 		t.Errorf("%d patterns compared", patterns)
 	}
 }
-

@@ -8,7 +8,8 @@ import (
 // MinimizeOptions are the parameters of Minimize.
 type MinimizeOptions struct {
 	// KeepStart keeps the start state apart from all others, so that no
-	// transition leads to it.
+	// transition leads to it: kernels that know permission tables give it no
+	// permissions of its own.
 	KeepStart bool
 }
 
@@ -18,8 +19,8 @@ type MinimizeOptions struct {
 //
 // The only errors are those of ctx.
 func (d *DFA) Minimize(ctx context.Context, o MinimizeOptions) (*DFA, error) {
-	m := newMinimizer(d)
-	if err := m.refine(ctx, o.KeepStart); err != nil {
+	m := newMinimizer(d, o.KeepStart)
+	if err := m.refine(ctx); err != nil {
 		return nil, err
 	}
 	return m.quotient(), nil
@@ -31,9 +32,10 @@ func (d *DFA) Minimize(ctx context.Context, o MinimizeOptions) (*DFA, error) {
 // transitions. Those of and to the trap are left out, as are states that lead
 // nowhere but there.
 type minimizer struct {
-	d    *DFA
-	live []uint32 // the states that matter, the start first
-	of   []int32  // by state: its place in live, or -1
+	d         *DFA
+	keepStart bool
+	live      []uint32 // the states that matter, the start first
+	of        []int32  // by state: its place in live, or -1
 
 	// Transitions, numbered by source, by live number.
 	tail, head []int32
@@ -42,8 +44,8 @@ type minimizer struct {
 	blocks, cords sets
 }
 
-func newMinimizer(d *DFA) *minimizer {
-	m := &minimizer{d: d}
+func newMinimizer(d *DFA, keepStart bool) *minimizer {
+	m := &minimizer{d: d, keepStart: keepStart}
 	m.findLive()
 	k := d.classes.n
 	for i, s := range m.live {
@@ -59,8 +61,8 @@ func newMinimizer(d *DFA) *minimizer {
 }
 
 // findLive finds the states that can be reached from the start and from which
-// a label other than the trap's can be reached. The start is always among
-// them.
+// a label other than the trap's can be reached. The start is always the first
+// one; where it is kept apart and can be entered, it is there twice.
 func (m *minimizer) findLive() {
 	d := m.d
 	n, k := d.States(), d.classes.n
@@ -69,9 +71,11 @@ func (m *minimizer) findLive() {
 		m.of[i] = -1
 	}
 	// All that can be reached, breadth first.
-	reached := make([]uint32, 1, n)
+	reached := make([]uint32, 1, n+1)
 	reached[0] = Start
-	m.of[Start] = 0
+	if !m.keepStart {
+		m.of[Start] = 0
+	}
 	edges := 0
 	for i := 0; i < len(reached); i++ {
 		s := reached[i]
@@ -134,17 +138,19 @@ func (m *minimizer) findLive() {
 			m.of[s] = -1
 			continue
 		}
-		m.of[s] = int32(len(m.live))
+		if i > 0 || !m.keepStart {
+			m.of[s] = int32(len(m.live))
+		}
 		m.live = append(m.live, s)
 	}
 }
 
-func (m *minimizer) refine(ctx context.Context, keepStart bool) error {
+func (m *minimizer) refine(ctx context.Context) error {
 	n, t := len(m.live), len(m.tail)
 	m.blocks.init(n)
 	labels := slices.Max(m.d.label) + 2
 	m.blocks.partition(int(labels), func(i int32) uint32 {
-		if keepStart && i == 0 {
+		if m.keepStart && i == 0 {
 			return labels - 1
 		}
 		return m.d.label[m.live[i]]

@@ -1,0 +1,178 @@
+package automaton
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// resolveLossy labels states so that different sets of accept values may come
+// to the same.
+func resolveLossy(tb testing.TB, d *DFA) (*DFA, []int) {
+	tb.Helper()
+	d, values, err := Resolve(d, func(set []Accept) (int, error) {
+		if len(set) == 0 {
+			return 0, nil
+		}
+		return int(set[len(set)-1]) / 2, nil
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return d, values
+}
+
+// moore counts the states of the minimal automaton, trap included, by refining
+// until nothing changes. With keepStart the start state is never merged.
+func moore(d *DFA, keepStart bool) int {
+	if keepStart {
+		d = apart(d)
+	}
+	reached := []uint32{Trap, Start}
+	seen := map[uint32]bool{Trap: true, Start: true}
+	for i := 0; i < len(reached); i++ {
+		for c := range d.classes.n {
+			if t := d.next[int(reached[i])*d.classes.n+c]; !seen[t] {
+				seen[t] = true
+				reached = append(reached, t)
+			}
+		}
+	}
+	block := map[uint32]string{}
+	for _, s := range reached {
+		block[s] = fmt.Sprint(d.label[s], keepStart && s == Start)
+	}
+	for n := 0; ; {
+		ids := map[string]int{}
+		of := map[uint32]int{}
+		for _, s := range reached {
+			if _, ok := ids[block[s]]; !ok {
+				ids[block[s]] = len(ids)
+			}
+			of[s] = ids[block[s]]
+		}
+		if len(ids) == n {
+			return n
+		}
+		n = len(ids)
+		next := map[uint32]string{}
+		for _, s := range reached {
+			key := fmt.Sprint(of[s])
+			for c := range d.classes.n {
+				key += fmt.Sprint(",", of[d.next[int(s)*d.classes.n+c]])
+			}
+			next[s] = key
+		}
+		block = next
+	}
+}
+
+// apart returns an automaton of the same language whose start state cannot be
+// entered.
+func apart(d *DFA) *DFA {
+	n, k := uint32(d.States()), d.classes.n
+	next := slices.Clone(d.next)
+	for i, t := range next {
+		if t == Start {
+			next[i] = n
+		}
+	}
+	next = append(next, next[k:2*k]...)
+	return &DFA{classes: d.classes, next: next, label: append(slices.Clone(d.label), d.label[Start])}
+}
+
+func minimize(tb testing.TB, d *DFA, keepStart bool) *DFA {
+	tb.Helper()
+	m, err := d.Minimize(context.Background(), MinimizeOptions{KeepStart: keepStart})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return m
+}
+
+func TestMinimizeRandom(t *testing.T) {
+	for seed := range uint64(1500) {
+		r := rand.New(rand.NewPCG(seed, 3))
+		oob := seed%4 == 0
+		rules := randomRules(r, oob)
+		d, values := resolveLossy(t, build(t, rules, nil))
+		for _, keepStart := range []bool{false, true} {
+			m := minimize(t, d, keepStart)
+			want := moore(d, keepStart)
+			want = max(want, 2) // the start state is there even when it is a trap
+			if m.States() != want {
+				t.Fatalf("seed %d, rules %v, keepStart %v: %d states, want %d", seed, rules, keepStart, m.States(), want)
+			}
+			if keepStart && slices.Contains(m.next, Start) {
+				t.Fatalf("seed %d: the start state can be entered", seed)
+			}
+			for _, next := range m.next[:m.classes.n] {
+				if next != Trap {
+					t.Fatalf("seed %d: the trap leads to %d", seed, next)
+				}
+			}
+			for range 30 {
+				in := randomInput(r, oob)
+				a, b := d.Label(d.walk(Start, in)), m.Label(m.walk(Start, in))
+				if values[a] != values[b] {
+					t.Fatalf("seed %d, rules %v, input %v: label %d, want %d", seed, rules, in, b, a)
+				}
+			}
+		}
+	}
+}
+
+// TestMinimizeCanonical checks that the result does not depend on the order of
+// the rules.
+func TestMinimizeCanonical(t *testing.T) {
+	for seed := range uint64(300) {
+		r := rand.New(rand.NewPCG(seed, 4))
+		rules := randomRules(r, false)
+		one := func() *DFA {
+			d, _, err := Resolve(build(t, rules, nil), func(set []Accept) (string, error) { return fmt.Sprint(set), nil })
+			if err != nil {
+				t.Fatal(err)
+			}
+			return minimize(t, d, false)
+		}
+		a := one()
+		r.Shuffle(len(rules), func(i, j int) { rules[i], rules[j] = rules[j], rules[i] })
+		b := one()
+		if diff := cmp.Diff(a.next, b.next); diff != "" {
+			t.Fatalf("seed %d, rules %v: %s", seed, rules, diff)
+		}
+	}
+}
+
+func TestResolve(t *testing.T) {
+	d := build(t, []rule{{Literal("a"), 3}, {OneOf('a', 'b'), 7}, {Literal("c"), 3}}, nil)
+	var asked [][]Accept
+	r, values, err := Resolve(d, func(set []Accept) (int, error) {
+		asked = append(asked, slices.Clone(set))
+		return len(set), nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([][]Accept{{}, {3, 7}, {7}, {3}}, asked); diff != "" {
+		t.Errorf("sets: %s", diff)
+	}
+	if diff := cmp.Diff([]int{0, 2, 1}, values); diff != "" {
+		t.Errorf("values: %s", diff)
+	}
+	for in, want := range map[string]int{"": 0, "a": 2, "b": 1, "c": 1, "aa": 0} {
+		if got := values[r.Label(r.Match(Start, in))]; got != want {
+			t.Errorf("%q: %d values, want %d", in, got, want)
+		}
+	}
+	if r.Accepts(Start) != nil || d.Accepts(d.Match(Start, "b"))[0] != 7 {
+		t.Error("accept values are to be there before Resolve and not after it")
+	}
+	if _, _, err := Resolve(d, func([]Accept) (int, error) { return 0, context.Canceled }); err != context.Canceled {
+		t.Errorf("error %v is not the one of the function", err)
+	}
+}
