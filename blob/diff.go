@@ -69,14 +69,22 @@ type DiffOptions struct {
 	// Decisions compares only what is allowed, prompted for or denied and
 	// what exec leads to, not what is audited or quiet.
 	Decisions bool
+	// Relation, if set, takes the place of equality between what the two
+	// profiles answer to one input: it returns false for a difference. It must
+	// depend on nothing but its arguments.
+	Relation func(part Part, a, b Effective) bool
 	// Max is the number of differences to look for in each automaton; zero:
 	// ten. Each has a pair of answers that those before it do not have.
 	Max int
 	// MaxPairs bounds the work and memory for each automaton: the number of
 	// pairs of states; zero: DefaultMaxPairs.
 	MaxPairs int
+	// Scope, if set, says which inputs of the policydb count, in place of all
+	// that a kernel may ask for.
+	Scope *Scope
 	// Ignore, if set, is asked about each difference and keeps it from being
-	// counted.
+	// counted. Inputs that lead to the same two states are one difference,
+	// with the shortest of them: to leave out kinds of inputs use Scope.
 	Ignore func(Difference) bool
 }
 
@@ -269,7 +277,16 @@ func (c *differ) automaton(part Part, a, b *PolicyDB) {
 		b: newPermIDs(permReader{b, part, c.b.ABI()}, c.mask(part)),
 	}
 	startA, startB := a.startOf(part), b.startOf(part)
-	w.product = newProduct(a.DFA, b.DFA, startA, startB, pairs)
+	scope := &everything
+	if part == PartPolicydb {
+		switch {
+		case c.o.Scope != nil:
+			scope = c.o.Scope
+		case !c.o.Strict:
+			scope = &asked
+		}
+	}
+	w.product = newProduct(a.DFA, b.DFA, startA, startB, scope, pairs)
 	if err := w.product.run(w.visit); err != nil {
 		c.errs = append(c.errs, fmt.Errorf("%v: %w", part, err))
 	}
@@ -345,40 +362,37 @@ type comparison struct {
 	settled map[[2]uint32]bool
 }
 
-// deadString is a string of apparmor_parser 6.0's that no kernel asks for: a
-// slip in how it marks network as mediated.
-var deadString = [...]Symbol{0x0f, 0x00, 0x31}
-
 func (w *comparison) visit(i int) bool {
 	if i == 0 && !w.o.Strict {
 		return true // nothing asks for the empty string
 	}
 	n := w.product.nodes[i]
+	if !w.product.scope.counts[n.scope] {
+		return true
+	}
 	key := [2]uint32{w.a.id(n.a), w.b.id(n.b)}
 	if w.settled[key] {
 		return true
 	}
 	x, y := w.a.all[key[0]], w.b.all[key[1]]
-	if x == y {
+	owner, other := w.same(x.owner, y.owner), w.same(x.other, y.other)
+	if owner && other {
 		w.settled[key] = true
 		return true
 	}
 	in := w.product.input(i)
-	if w.part == PartPolicydb && !w.o.Strict && slices.Equal(in, deadString[:]) {
-		return true
-	}
 	d := Difference{Part: w.part, Input: in}
 	reported := false
 	switch {
-	case w.part != PartFile || x.owner != y.owner && x.other != y.other && x.owner == x.other && y.owner == y.other:
+	case w.part != PartFile || x.owner == x.other && y.owner == y.other:
 		d.A, d.B = x.owner, y.owner
 		reported = w.report(d)
 	default:
-		if x.owner != y.owner {
+		if !owner {
 			d.Who, d.A, d.B = Owner, x.owner, y.owner
 			reported = w.report(d)
 		}
-		if x.other != y.other {
+		if !other {
 			d.Who, d.A, d.B = Other, x.other, y.other
 			reported = w.report(d) || reported
 		}
@@ -388,4 +402,12 @@ func (w *comparison) visit(i int) bool {
 		w.left--
 	}
 	return w.left > 0
+}
+
+// same reports whether two answers are no difference.
+func (w *comparison) same(a, b Effective) bool {
+	if w.o.Relation != nil {
+		return w.o.Relation(w.part, a, b)
+	}
+	return a == b
 }

@@ -190,6 +190,33 @@ func TestDiffDeadString(t *testing.T) {
 	}
 }
 
+// TestDiffScope checks that a difference after an input that does not count
+// hides none after one that leads to the same states.
+func TestDiffScope(t *testing.T) {
+	shared := func(accept uint32) *Profile {
+		d := chainDFA("\x0f\x001", accept, 0)
+		// "\x0fab" leads to the same state.
+		for s, c := range map[int]byte{2: 'a', 3: 'b'} {
+			d.Check[256*s+int(c)], d.Next[256*s+int(c)] = uint32(s), uint32(s+1)
+		}
+		return &Profile{Name: "p", Policydb: &PolicyDB{DFA: d}}
+	}
+	want := []string{`p: policydb after "\x0fab": allow read (0x4) | nothing`}
+	if d := cmp.Diff(want, diff(t, shared(4), shared(0), DiffOptions{})); d != "" {
+		t.Error(d)
+	}
+	only := &Scope{States: []ScopeState{
+		{Next: map[byte]int{0x0f: 1}, Other: OutOfScope},
+		{Next: map[byte]int{0x00: 2}, Other: OutOfScope},
+		{Next: map[byte]int{'1': 3}, Other: OutOfScope},
+		{Counts: true, Other: OutOfScope},
+	}}
+	want = []string{`p: policydb after "\x0f\x001": allow read (0x4) | nothing`}
+	if d := cmp.Diff(want, diff(t, shared(4), shared(0), DiffOptions{Scope: only})); d != "" {
+		t.Error(d)
+	}
+}
+
 func TestDiffOutOfBand(t *testing.T) {
 	a, b := fullProfile(), fullProfile()
 	d := b.XMatch.DFA

@@ -11,28 +11,32 @@ import (
 // bytes that neither tells apart.
 type product struct {
 	a, b    *DFA
+	scope   scopeRows
 	symbols []Symbol // one for each class, and OOB if it is used
 	nodes   []productNode
 	seen    pairSet
 	limit   int
 }
 
-// productNode is a pair of states and the step that first led to it.
+// productNode is a pair of states, the state of the scope, and the step that
+// first led there.
 type productNode struct {
 	a, b   uint32
+	scope  uint32
 	parent int32 // -1: where the walk began
 	symbol Symbol
 }
 
-func newProduct(a, b *DFA, startA, startB uint32, limit int) *product {
-	p := &product{a: a, b: b, limit: limit, symbols: jointClasses(a, b)}
+func newProduct(a, b *DFA, startA, startB uint32, scope *Scope, limit int) *product {
+	p := &product{a: a, b: b, scope: scope.rows(), limit: limit}
+	p.symbols = jointClasses(a, b, p.scope)
 	if (a.Flags|b.Flags)&FlagOOB != 0 {
 		p.symbols = append(p.symbols, OOB)
 	}
 	// The first node is the empty input. It is not in seen: should a longer
 	// input lead to the same pair, that is looked at for itself.
-	p.nodes = append(p.nodes, productNode{startA, startB, -1, 0})
-	p.seen = newPairSet(a.States(), b.States())
+	p.nodes = append(p.nodes, productNode{startA, startB, 1, -1, 0})
+	p.seen = newPairSet(a.States(), b.States(), len(p.scope.next))
 	return p
 }
 
@@ -47,18 +51,19 @@ func (p *product) run(visit func(i int) bool) error {
 		n := p.nodes[i]
 		for _, c := range p.symbols {
 			var x, y uint32
+			scope := n.scope
 			if c == OOB {
 				x, y = p.a.StepOOB(n.a), p.b.StepOOB(n.b)
-			} else {
+			} else if scope = p.scope.next[n.scope][byte(c)]; scope != 0 {
 				x, y = p.a.Step(n.a, byte(c)), p.b.Step(n.b, byte(c))
 			}
-			if !p.seen.add(x, y) {
+			if scope == 0 || !p.seen.add(x, y, scope) {
 				continue
 			}
 			if len(p.nodes) > p.limit {
 				return &diag.LimitError{What: "pairs of states to compare", Limit: int64(p.limit), Got: int64(len(p.nodes))}
 			}
-			p.nodes = append(p.nodes, productNode{x, y, int32(i), c})
+			p.nodes = append(p.nodes, productNode{x, y, scope, int32(i), c})
 		}
 	}
 	return nil
@@ -75,20 +80,20 @@ func (p *product) input(i int) Input {
 	return in
 }
 
-// pairSet remembers pairs of states: as bits where that is small, else in a
-// hash table.
+// pairSet remembers pairs of states, each with one of the scope: as bits where
+// that is small, else in a hash table.
 type pairSet struct {
-	width uint64
-	bits  []uint64
-	hash  map[uint64]struct{}
+	width, scope uint64
+	bits         []uint64
+	hash         map[uint64]struct{}
 }
 
 // maxPairBits bounds the bit form to eight megabytes.
 const maxPairBits = 1 << 26
 
-func newPairSet(a, b int) pairSet {
-	s := pairSet{width: uint64(b)}
-	if n := uint64(a) * uint64(b); n <= maxPairBits {
+func newPairSet(a, b, scope int) pairSet {
+	s := pairSet{width: uint64(b), scope: uint64(scope)}
+	if n := uint64(a) * uint64(b) * uint64(scope); n <= maxPairBits {
 		s.bits = make([]uint64, n/64+1)
 	} else {
 		s.hash = make(map[uint64]struct{}, max(a, b))
@@ -97,8 +102,8 @@ func newPairSet(a, b int) pairSet {
 }
 
 // add reports whether the pair was not in the set yet.
-func (s *pairSet) add(a, b uint32) bool {
-	key := uint64(a)*s.width + uint64(b)
+func (s *pairSet) add(a, b, scope uint32) bool {
+	key := (uint64(a)*s.width+uint64(b))*s.scope + uint64(scope)
 	if s.bits != nil {
 		word, bit := &s.bits[key/64], uint64(1)<<(key%64)
 		isNew := *word&bit == 0
@@ -111,8 +116,9 @@ func (s *pairSet) add(a, b uint32) bool {
 }
 
 // jointClasses returns one byte for each class of bytes that no state of
-// either automaton tells apart, those first that read best in a message.
-func jointClasses(a, b *DFA) []Symbol {
+// either automaton or of the scope tells apart, those first that read best in
+// a message.
+func jointClasses(a, b *DFA, scope scopeRows) []Symbol {
 	// class[c] is the byte that stands for c: the first in reading order
 	// among those that behave like it.
 	var class [256]byte
@@ -122,6 +128,9 @@ func jointClasses(a, b *DFA) []Symbol {
 	}
 	for _, d := range [2]*DFA{a, b} {
 		d.refine(&class, order)
+	}
+	for i := range scope.next {
+		split(&class, order, &scope.next[i])
 	}
 	var symbols []Symbol
 	for _, c := range order {
@@ -141,33 +150,38 @@ func (d *DFA) refine(class *[256]byte, order *[256]byte) {
 			continue
 		}
 		d.Row(uint32(s), &next)
-		split := false
-		for c := range next {
-			if next[c] != next[class[c]] {
-				split = true
-				break
-			}
-		}
-		if !split {
-			continue
-		}
-		// The first byte, in reading order, of every (old class, next state)
-		// stands for the new class.
-		type cell struct {
-			class byte
-			next  uint32
-		}
-		first := make(map[cell]byte)
-		var refined [256]byte
-		for _, c := range order {
-			k := cell{class[c], next[c]}
-			if _, ok := first[k]; !ok {
-				first[k] = c
-			}
-			refined[c] = first[k]
-		}
-		*class = refined
+		split(class, order, &next)
 	}
+}
+
+// split parts the classes whose bytes lead to different states.
+func split(class, order *[256]byte, next *[256]uint32) {
+	same := true
+	for c := range next {
+		if next[c] != next[class[c]] {
+			same = false
+			break
+		}
+	}
+	if same {
+		return
+	}
+	// The first byte, in reading order, of every (old class, next state)
+	// stands for the new class.
+	type cell struct {
+		class byte
+		next  uint32
+	}
+	first := make(map[cell]byte)
+	var refined [256]byte
+	for _, c := range order {
+		k := cell{class[c], next[c]}
+		if _, ok := first[k]; !ok {
+			first[k] = c
+		}
+		refined[c] = first[k]
+	}
+	*class = refined
 }
 
 // isBlank reports whether the state has no transitions of its own at base 0,
