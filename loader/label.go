@@ -106,6 +106,15 @@ func checkName(s string) error {
 	return nil
 }
 
+// checkProfile reports names of profiles that kernels take but that read like
+// something else: like no profile at all, or like several in a stack.
+func checkProfile(s string) error {
+	if s == Unconfined || strings.HasPrefix(s, "&") || strings.Contains(s, "//&") {
+		return ErrName
+	}
+	return checkName(s)
+}
+
 // checkNamespace reports what cannot be the name of one namespace.
 func checkNamespace(s string) error {
 	if s == "." || s == ".." || strings.ContainsAny(s, "/:") {

@@ -106,7 +106,7 @@ func (k *Kernel) verify(ctx context.Context, p *blob.Policy) error {
 			if n == "" {
 				continue // no rename
 			}
-			if err := checkName(n); err != nil {
+			if err := checkProfile(n); err != nil {
 				return fmt.Errorf("%w: %q", err, n)
 			}
 			if err := k.allowed(qualify(join(k.ns, own), n)); err != nil {

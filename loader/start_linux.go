@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os/exec"
 	"runtime"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -78,7 +80,7 @@ func (t *Tasks) start(cmd *exec.Cmd, label string) (pidfd int, err error) {
 		if err != nil {
 			return -1, err
 		}
-		if self.Name != Unconfined {
+		if self != (Label{Name: Unconfined}) {
 			want, verb = self.Name+"//&"+label, "stack"
 		}
 	}
@@ -122,6 +124,8 @@ func (t *Tasks) confirm(cmd *exec.Cmd, want string) error {
 		if !status.Stopped() || status.StopSignal() != unix.SIGTRAP {
 			return fmt.Errorf("the process did not stop at its exec: %#x", status)
 		}
+	} else if err := t.waitExec(pid); err != nil {
+		return err
 	}
 	// Nobody has waited for the process, so its number is still its own.
 	got, err := t.Label(pid)
@@ -137,6 +141,57 @@ func (t *Tasks) confirm(cmd *exec.Cmd, want string) error {
 		}
 	}
 	return nil
+}
+
+// maxExec is how long the end of an exec may take after the file descriptors
+// have been closed: the kernel is not interrupted between the two, but by other
+// tasks.
+const maxExec = 10 * time.Second
+
+// waitExec waits until the exec of a process is done. exec.Cmd.Start does not:
+// it returns when the kernel closes file descriptors, which is before it gives
+// the process its new memory, or its new label.
+//
+// First the process loses a flag, with its new memory in place, then it gets
+// its label, then the arguments of the program are put into the memory, where
+// procfs shows them.
+func (t *Tasks) waitExec(pid int) error {
+	proc := strconv.Itoa(pid)
+	for end, wait := time.Now().Add(maxExec), 20*time.Microsecond; ; wait = min(2*wait, 10*time.Millisecond) {
+		stat, err := t.proc.read(proc + "/stat")
+		if err != nil {
+			return err
+		}
+		state, flags, err := parseStat(string(stat))
+		if err != nil || state == "Z" || state == "X" {
+			return err // with the label that it ended with
+		}
+		if flags&forkNoExec == 0 {
+			args, err := t.proc.read(proc + "/cmdline")
+			if err != nil || len(args) > 0 {
+				return err
+			}
+		}
+		if time.Now().After(end) {
+			return errors.New("the exec does not come to an end")
+		}
+		time.Sleep(wait)
+	}
+}
+
+// forkNoExec is the flag of a process that has not executed anything since it
+// was forked.
+const forkNoExec = 0x40
+
+// parseStat returns state and flags of a process from /proc/PID/stat.
+func parseStat(s string) (state string, flags uint64, err error) {
+	// The name of the program may hold anything.
+	fields := strings.Fields(s[strings.LastIndexByte(s, ')')+1:])
+	if len(fields) < 7 {
+		return "", 0, fmt.Errorf("%w: %q", errAnswer, s)
+	}
+	flags, err = strconv.ParseUint(fields[6], 10, 64)
+	return fields[0], flags, err
 }
 
 // kill ends the process, without waiting long for what it has started.

@@ -3,6 +3,7 @@ package loader
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime"
 	"strconv"
@@ -108,9 +109,23 @@ func (t *Tasks) get(a attribute) (Label, bool, error) {
 }
 
 func (t *Tasks) readProc(task string, a attribute) (string, error) {
-	data, err := t.proc.read(task + "/attr/apparmor/" + a.name)
-	return string(data), err
+	f, err := t.proc.open(task+"/attr/apparmor/"+a.name, unix.O_RDONLY)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	// In one read: the next one would be about the label of that time, from
+	// where the one before has ended.
+	buf := make([]byte, maxLabel)
+	n, err := f.Read(buf)
+	if err == io.EOF {
+		err = nil
+	}
+	return string(buf[:n]), err
 }
+
+// maxLabel is more than the kernel gives, which is a page.
+const maxLabel = 1 << 16
 
 // ChangeProfile puts the calling thread under a profile. It takes a
 // change_profile rule in the profile that the thread is under, if any. There

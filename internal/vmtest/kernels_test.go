@@ -3,11 +3,48 @@
 package vmtest_test
 
 import (
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
+	"github.com/goarmor/apparmor/internal/oracle"
+	"github.com/goarmor/apparmor/internal/testenv"
 	"github.com/goarmor/apparmor/internal/vmtest"
 )
 
+// TestKernels runs package checks on every kernel. The guests get
+//
+//	features        the kernel's features, from the corpus
+//	reference/X     testdata/X.aa as apparmor_parser compiles it for the kernel
+//	secret          something to be kept from reading
 func TestKernels(t *testing.T) {
-	vmtest.Run(t, vmtest.Config{Package: "./checks"})
+	vmtest.Run(t, vmtest.Config{
+		Package: "./checks",
+		Files: func(tb testing.TB, k vmtest.Kernel) map[string][]byte {
+			pack := testenv.Corpus(tb, k.Features)
+			text, err := os.ReadFile(pack)
+			if err != nil {
+				tb.Fatal(err)
+			}
+			files := map[string][]byte{"features": text, "secret": []byte("secret\n")}
+			sources, err := filepath.Glob("testdata/*.aa")
+			if err != nil || len(sources) == 0 {
+				tb.Fatalf("testdata: %d policies, %v", len(sources), err)
+			}
+			parser := oracle.Parser(tb)
+			for _, source := range sources {
+				text, err := os.ReadFile(source)
+				if err != nil {
+					tb.Fatal(err)
+				}
+				out, err := parser.Compile(oracle.Job{Text: string(text), Features: pack})
+				if err != nil {
+					tb.Fatalf("%s: %v", source, err)
+				}
+				files["reference/"+strings.TrimSuffix(filepath.Base(source), ".aa")] = out
+			}
+			return files
+		},
+	})
 }

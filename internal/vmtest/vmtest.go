@@ -100,7 +100,36 @@ func build(t *testing.T, pkg string) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
+	readSources(t, pkg)
 	return data
+}
+
+// readSources looks at the module's sources that went into the tests of a
+// package. The go command takes note of the files that a test looks at, and runs it again
+// when that has changed, instead of showing the result that it has kept.
+func readSources(t *testing.T, pkg string) {
+	t.Helper()
+	const format = `{{with .Module}}{{if .Main}}{{range $.GoFiles}}{{$.Dir}}	{{.}}
+{{end}}{{range $.EmbedFiles}}{{$.Dir}}	{{.}}
+{{end}}{{end}}{{end}}`
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-test", "-f", format, pkg).Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	read := 0
+	for line := range strings.Lines(string(out)) {
+		dir, file, ok := strings.Cut(strings.TrimSpace(line), "\t")
+		if !ok || filepath.IsAbs(file) {
+			continue // what the go command makes is in its cache
+		}
+		if _, err := os.Stat(filepath.Join(dir, file)); err != nil {
+			t.Fatal(err)
+		}
+		read++
+	}
+	if read == 0 {
+		t.Fatalf("%s has no sources", pkg)
+	}
 }
 
 // boot fetches the kernel and runs one guest.
