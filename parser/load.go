@@ -309,19 +309,29 @@ func (l *loader) read(fsys fs.FS, name string, pos ast.Position, via []ast.Posit
 	case info.Size() > limit:
 		return fail("file size in bytes", limit, info.Size())
 	}
-	var b strings.Builder
-	b.Grow(int(info.Size()) + 1)
-	n, err := io.Copy(&b, io.LimitReader(f, limit+1))
-	switch {
-	case err != nil:
-		return "", err
-	case n > limit:
-		return fail("file size in bytes", limit, n)
+	// One byte more than the size shows whether the file has grown.
+	buf := make([]byte, info.Size()+1)
+	n := 0
+	for n < len(buf) {
+		m, err := f.Read(buf[n:])
+		n += m
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return "", err
+		}
+		if n == len(buf) {
+			if int64(n) > limit {
+				return fail("file size in bytes", limit, int64(n))
+			}
+			buf = append(buf, make([]byte, min(int64(n), limit+1-int64(n)))...)
+		}
 	}
-	if l.bytes += n; l.bytes > l.config.Limits.TotalBytes {
+	if l.bytes += int64(n); l.bytes > l.config.Limits.TotalBytes {
 		return fail("size of all files in bytes", l.config.Limits.TotalBytes, l.bytes)
 	}
-	return b.String(), nil
+	return string(buf[:n]), nil
 }
 
 // find looks up what an include names.

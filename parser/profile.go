@@ -25,19 +25,12 @@ func (p *parser) profile(kind ast.ProfileKind) (ast.Stmt, bool) {
 		return nil, p.unexpected("a profile name")
 	}
 	p.next()
-	if !p.profileName(n, &name) {
-		return nil, false
-	}
-	switch p.tok.Kind {
-	case lex.Path, lex.Var:
-		n.Attachment = p.pattern()
-		if c := n.Attachment; c == "" || c[0] != '/' && c[0] != '@' {
-			return nil, p.fail(&p.tok, CodeAttachment, "an attachment must begin with a slash or a variable")
+	if !p.profileName(n, &name) || !p.attachment(n) || !p.profileHead(n) {
+		// The body may still be worth reading.
+		if p.stopped || !p.skipToBody() {
+			return nil, false
 		}
-		p.next()
-	}
-	if !p.profileHead(n) {
-		return nil, false
+		p.failed = false
 	}
 	if p.tok.Kind != lex.Open {
 		hint := ""
@@ -65,6 +58,19 @@ func (p *parser) profile(kind ast.ProfileKind) (ast.Stmt, bool) {
 	p.blocks = blocks
 	n.Body, n.Span = body, p.span(from)
 	return n, ok
+}
+
+// attachment reads the attachment of a profile, if there is one.
+func (p *parser) attachment(n *ast.Profile) bool {
+	switch p.tok.Kind {
+	case lex.Path, lex.Var:
+		n.Attachment = p.pattern()
+		if c := n.Attachment; c == "" || c[0] != '/' && c[0] != '@' {
+			return p.fail(&p.tok, CodeAttachment, "an attachment must begin with a slash or a variable")
+		}
+		p.next()
+	}
+	return true
 }
 
 // profileName splits and checks the name of a profile.

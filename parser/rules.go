@@ -76,7 +76,7 @@ func (p *parser) capabilityRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool)
 	n := &ast.CapabilityRule{Qualifiers: q}
 	for p.tok.Kind == lex.Word && !isReserved(p.tok.Text) {
 		if name := p.tok.Text; !ast.Capabilities().Has(name) {
-			if p.onNewLine() && p.startsStmt() {
+			if p.onNewLine() {
 				break
 			}
 			return nil, p.failHint(&p.tok, nearestHint(ast.Capabilities(), strings.TrimPrefix(strings.ToLower(name), "cap_")), CodeCapability, "unknown capability %q", name)

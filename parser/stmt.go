@@ -28,10 +28,10 @@ func (p *parser) stmts(open ast.Pos) []ast.Stmt {
 				return list
 			}
 		}
-		from := p.pos()
+		from, first := p.pos(), p.tok
 		s, ok := p.stmt()
 		if !ok {
-			s = p.bad(from)
+			s = p.bad(from, &first)
 		}
 		list = append(list, s)
 	}
