@@ -509,7 +509,7 @@ func (c *compat) nets(d *Domain) error {
 	for i := range d.Devices.Nets {
 		n := &d.Devices.Nets[i]
 		c.device = device(DeviceNet, n.ID, i)
-		c.vhostNet = c.vhostNet || n.VHost && d.Type == "kvm"
+		c.vhostNet = c.vhostNet || n.VHost
 		if err := c.add(n.Socket, "rw", false); err != nil {
 			return err
 		}

@@ -95,10 +95,11 @@ func Derive(d *Domain, o Options) (*Rules, error) {
 // Rules are the rules of one machine, as derived. They are not changed once
 // they are made and may be shared.
 type Rules struct {
-	policy Policy
-	list   []Rule
-	gl     bool   // the strict policy's abstraction for GL is needed
-	text   []byte // of compat rules, which are text first
+	policy  Policy
+	machine machine // of strict rules
+	list    []Rule
+	gl      []Device // those that need the strict policy's abstraction for GL
+	text    []byte   // of compat rules, which are text first
 }
 
 // Policy returns the policy that the rules were derived under.

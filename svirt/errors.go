@@ -31,6 +31,7 @@ const (
 	ReasonUnsupported Reason = "the kind of device is not supported"
 	ReasonName        Reason = "the name cannot be part of a path"
 	ReasonPerms       Reason = "the permissions are not valid"
+	ReasonNoID        Reason = "the device has no ID"
 	ReasonDuplicate   Reason = "another device of the kind has the same ID"
 )
 

@@ -29,7 +29,7 @@ type strict struct {
 	device Device
 	list   []Rule
 	errs   []error
-	gl     bool
+	gl     []Device
 }
 
 func deriveStrict(d *Domain, o *Options) (*Rules, error) {
@@ -59,7 +59,7 @@ func deriveStrict(d *Domain, o *Options) (*Rules, error) {
 	if len(s.errs) > 0 {
 		return nil, errors.Join(s.errs...)
 	}
-	return &Rules{policy: Strict, list: tidy(s.list), gl: s.gl}, nil
+	return &Rules{policy: Strict, machine: machineOf(d), list: tidy(s.list), gl: s.gl}, nil
 }
 
 func (s *strict) refuse(path string, reason Reason, err error) {
@@ -454,7 +454,9 @@ func (s *strict) graphics() {
 		if node == "" && g.GL && s.look != nil {
 			node = s.look.renderNode()
 		}
-		s.gl = s.gl || g.GL || node != ""
+		if g.GL || node != "" {
+			s.gl = append(s.gl, s.device)
+		}
 		if node != "" {
 			s.grant(node, permRW)
 		}
@@ -583,7 +585,7 @@ func (s *strict) nets() {
 		if n.Socket != "" {
 			s.grant(n.Socket, permRW)
 		}
-		if n.VHost && (s.domain.Type == "kvm" || s.domain.Type == "") {
+		if n.VHost {
 			s.literal("/dev/vhost-net", permRW)
 		}
 	}

@@ -357,7 +357,7 @@ func TestStrict(t *testing.T) {
 /srv/rng rw, # chardev "a b,\n"
 `},
 		{"graphics", domain(svirt.Devices{Graphics: []svirt.Graphics{{Type: "spice", GL: true, Sockets: []string{"/srv/spice"}}}}), `
-include <abstractions/libvirt-gl>
+include <abstractions/libvirt-gl> # graphics 0
 /dev/dri/renderD128 rw, # graphics 0
 /srv/spice rw, # graphics 0
 `},

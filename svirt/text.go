@@ -16,7 +16,11 @@ const glAbstraction = "abstractions/libvirt-gl"
 
 // AppendFile appends the rules as the content of `libvirt-UUID.files`.
 func (r *Rules) AppendFile(dst []byte) []byte {
-	return r.AppendText(append(dst, filesHeader...))
+	dst = append(dst, filesHeader...)
+	if r.policy == Strict {
+		dst = appendMachine(dst, r.machine)
+	}
+	return r.AppendText(dst)
 }
 
 // AppendText appends the rules as lines of policy, without a heading. Under
@@ -27,8 +31,16 @@ func (r *Rules) AppendText(dst []byte) []byte {
 	if r.policy != Strict {
 		return append(dst, r.text...)
 	}
-	if r.gl {
-		dst = append(dst, "  include <"+glAbstraction+">\n"...)
+	for i, d := range r.gl {
+		if i == 0 {
+			dst = append(dst, "  include <"+glAbstraction+"> # "...)
+		} else {
+			dst = append(dst, ", "...)
+		}
+		dst = appendOwner(dst, d)
+	}
+	if len(r.gl) > 0 {
+		dst = append(dst, '\n')
 	}
 	rule := new(ast.FileRule)
 	for i := 0; i < len(r.list); {
@@ -104,4 +116,18 @@ func (r *Rules) FileRules(dst []ast.FileRule) []ast.FileRule {
 		i = end
 	}
 	return dst
+}
+
+// split returns strict rules as text that has their includes only, and as
+// values that have all else.
+func (r *Rules) split() (text []byte, values []ast.Stmt) {
+	if len(r.gl) > 0 {
+		text = append(text, "include <"+glAbstraction+">\n"...)
+	}
+	rules := r.FileRules(make([]ast.FileRule, 0, len(r.list)))
+	values = make([]ast.Stmt, len(rules))
+	for i := range rules {
+		values[i] = &rules[i]
+	}
+	return text, values
 }

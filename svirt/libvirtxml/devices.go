@@ -134,7 +134,9 @@ func (c *converter) net(n *node) {
 	if kind == "vhostuser" && src.attr("type") == "unix" {
 		net.Socket = src.attr("path")
 	}
-	if model := n.child("model").attr("type"); model == "" {
+	if model := n.child("model").attr("type"); c.d.Type != "kvm" {
+		// Without KVM there is no kernel side.
+	} else if model == "" {
 		net.VHost = true
 	} else if strings.HasPrefix(model, "virtio") {
 		net.VHost = n.child("driver").attr("name") != "qemu" && model != "virtio-net-pci"

@@ -1,0 +1,117 @@
+package svirt
+
+import "encoding/json"
+
+// each calls f for every device, with the place of its ID, in the order of the
+// fields.
+func (d *Devices) each(f func(Device, *string)) {
+	for i := range d.Disks {
+		f(device(DeviceDisk, d.Disks[i].ID, i), &d.Disks[i].ID)
+	}
+	for i := range d.Serials {
+		f(device(DeviceSerial, d.Serials[i].ID, i), &d.Serials[i].ID)
+	}
+	for i := range d.Consoles {
+		f(device(DeviceConsole, d.Consoles[i].ID, i), &d.Consoles[i].ID)
+	}
+	for i := range d.Parallels {
+		f(device(DeviceParallel, d.Parallels[i].ID, i), &d.Parallels[i].ID)
+	}
+	for i := range d.Channels {
+		f(device(DeviceChannel, d.Channels[i].ID, i), &d.Channels[i].ID)
+	}
+	for i := range d.Chardevs {
+		f(device(DeviceChardev, d.Chardevs[i].ID, i), &d.Chardevs[i].ID)
+	}
+	for i := range d.Graphics {
+		f(device(DeviceGraphics, d.Graphics[i].ID, i), &d.Graphics[i].ID)
+	}
+	for i := range d.HostDevices {
+		f(device(DeviceHost, d.HostDevices[i].ID, i), &d.HostDevices[i].ID)
+	}
+	for i := range d.Filesystems {
+		f(device(DeviceFilesystem, d.Filesystems[i].ID, i), &d.Filesystems[i].ID)
+	}
+	for i := range d.Inputs {
+		f(device(DeviceInput, d.Inputs[i].ID, i), &d.Inputs[i].ID)
+	}
+	for i := range d.Nets {
+		f(device(DeviceNet, d.Nets[i].ID, i), &d.Nets[i].ID)
+	}
+	for i := range d.Memory {
+		f(device(DeviceMemory, d.Memory[i].ID, i), &d.Memory[i].ID)
+	}
+	for i := range d.Shmem {
+		f(device(DeviceShmem, d.Shmem[i].ID, i), &d.Shmem[i].ID)
+	}
+	for i := range d.TPMs {
+		f(device(DeviceTPM, d.TPMs[i].ID, i), &d.TPMs[i].ID)
+	}
+	for i := range d.Smartcards {
+		f(device(DeviceSmartcard, d.Smartcards[i].ID, i), &d.Smartcards[i].ID)
+	}
+	for i := range d.PStores {
+		f(device(DevicePStore, d.PStores[i].ID, i), &d.PStores[i].ID)
+	}
+	for i := range d.Extra {
+		f(device(DeviceExtra, d.Extra[i].ID, i), &d.Extra[i].ID)
+	}
+}
+
+// with returns a copy of the domain in which every device has an ID and the
+// change is made.
+func (d *Domain) with(c Change) (*Domain, error) {
+	data, err := json.Marshal(d)
+	if err != nil {
+		return nil, err
+	}
+	next := new(Domain)
+	if err := json.Unmarshal(data, next); err != nil {
+		return nil, err
+	}
+	next.Devices.each(func(dev Device, id *string) { *id = dev.ID })
+	leaves := map[Device]bool{}
+	for _, dev := range c.Remove {
+		leaves[dev] = true
+	}
+	have, add := &next.Devices, &c.Add
+	have.Disks = merge(DeviceDisk, have.Disks, add.Disks, leaves, func(x *Disk) string { return x.ID })
+	have.Serials = merge(DeviceSerial, have.Serials, add.Serials, leaves, func(x *Chardev) string { return x.ID })
+	have.Consoles = merge(DeviceConsole, have.Consoles, add.Consoles, leaves, func(x *Chardev) string { return x.ID })
+	have.Parallels = merge(DeviceParallel, have.Parallels, add.Parallels, leaves, func(x *Chardev) string { return x.ID })
+	have.Channels = merge(DeviceChannel, have.Channels, add.Channels, leaves, func(x *Chardev) string { return x.ID })
+	have.Chardevs = merge(DeviceChardev, have.Chardevs, add.Chardevs, leaves, func(x *Chardev) string { return x.ID })
+	have.Graphics = merge(DeviceGraphics, have.Graphics, add.Graphics, leaves, func(x *Graphics) string { return x.ID })
+	have.HostDevices = merge(DeviceHost, have.HostDevices, add.HostDevices, leaves, func(x *HostDevice) string { return x.ID })
+	have.Filesystems = merge(DeviceFilesystem, have.Filesystems, add.Filesystems, leaves, func(x *Filesystem) string { return x.ID })
+	have.Inputs = merge(DeviceInput, have.Inputs, add.Inputs, leaves, func(x *Input) string { return x.ID })
+	have.Nets = merge(DeviceNet, have.Nets, add.Nets, leaves, func(x *Net) string { return x.ID })
+	have.Memory = merge(DeviceMemory, have.Memory, add.Memory, leaves, func(x *Memory) string { return x.ID })
+	have.Shmem = merge(DeviceShmem, have.Shmem, add.Shmem, leaves, func(x *Shmem) string { return x.ID })
+	have.TPMs = merge(DeviceTPM, have.TPMs, add.TPMs, leaves, func(x *TPM) string { return x.ID })
+	have.Smartcards = merge(DeviceSmartcard, have.Smartcards, add.Smartcards, leaves, func(x *Smartcard) string { return x.ID })
+	have.PStores = merge(DevicePStore, have.PStores, add.PStores, leaves, func(x *PStore) string { return x.ID })
+	have.Extra = merge(DeviceExtra, have.Extra, add.Extra, leaves, func(x *Access) string { return x.ID })
+	return next, nil
+}
+
+// merge returns the devices of one kind without those that leave and with
+// those that come, in the place of the one with the same ID or at the end.
+func merge[T any](kind DeviceKind, have, add []T, leaves map[Device]bool, id func(*T) string) []T {
+	var out []T
+	at := map[string]int{}
+	for i := range have {
+		if n := id(&have[i]); !leaves[Device{kind, n}] {
+			at[n] = len(out)
+			out = append(out, have[i])
+		}
+	}
+	for i := range add {
+		if n, ok := at[id(&add[i])]; ok {
+			out[n] = add[i]
+		} else {
+			out = append(out, add[i])
+		}
+	}
+	return out
+}

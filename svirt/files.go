@@ -1,0 +1,174 @@
+package svirt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/parser"
+)
+
+// ErrForeign is matched by the error of ParseRules for text that the strict
+// policy did not write, and of a Manager for a machine with such a `.files`.
+var ErrForeign = errors.New("the rules were not written under the strict policy")
+
+// ParseRules reads back what AppendFile or AppendText of rules of the strict
+// policy wrote, with the devices that the rules are for. The name is used in
+// positions. An error is a diag.List, or matches ErrForeign.
+func ParseRules(ctx context.Context, name string, text []byte) (*Rules, error) {
+	file, err := parser.Config{Context: parser.ContextBody}.Parse(ctx, name, string(text))
+	if err != nil {
+		return nil, err
+	}
+	r := &Rules{policy: Strict}
+	rest, _ := strings.CutPrefix(file.Src, filesHeader)
+	if line, _, ok := strings.Cut(rest, "\n"); ok {
+		if owner, ok := strings.CutPrefix(line, machinePrefix); ok {
+			if r.machine, ok = parseMachine(owner); !ok {
+				return nil, fmt.Errorf("%s: the machine is not named as it should be: %w", name, ErrForeign)
+			}
+		}
+	}
+	for _, s := range file.Stmts {
+		foreign := func() error { return fmt.Errorf("%s: %w", file.Position(s.Pos()), ErrForeign) }
+		owners, ok := parseOwners(comment(file.Src, s.End().Offset()))
+		if !ok {
+			return nil, foreign()
+		}
+		switch s := s.(type) {
+		case *ast.Include:
+			if s.Path != glAbstraction || s.Kind != ast.IncludeMagic || s.IfExists {
+				return nil, foreign()
+			}
+			for _, o := range owners {
+				r.gl = append(r.gl, o.device)
+			}
+		case *ast.FileRule:
+			plain := ast.FileRule{Span: s.Span, Path: s.Path, Perms: s.Perms}
+			if *s != plain || s.Path == "" {
+				return nil, foreign()
+			}
+			for _, o := range owners {
+				if o.perms == 0 {
+					o.perms = s.Perms
+				}
+				r.list = append(r.list, Rule{Device: o.device, Path: s.Path, Perms: o.perms})
+			}
+		default:
+			return nil, foreign()
+		}
+	}
+	r.list = tidy(r.list)
+	return r, nil
+}
+
+// comment returns the comment behind a statement on its line.
+func comment(src string, end int) string {
+	line, _, _ := strings.Cut(src[end:], "\n")
+	_, text, _ := strings.Cut(line, "#")
+	return strings.TrimSpace(text)
+}
+
+type owner struct {
+	device Device
+	perms  ast.FilePerm // zero: those of the rule
+}
+
+// parseOwners reads `disk vda, disk "v d b" rk`.
+func parseOwners(s string) (owners []owner, ok bool) {
+	for {
+		var o owner
+		kind, rest, ok := strings.Cut(s, " ")
+		if !ok || kind == "" {
+			return nil, false
+		}
+		o.device.Kind = DeviceKind(kind)
+		if quoted, err := strconv.QuotedPrefix(rest); err == nil && rest[0] == '"' {
+			if o.device.ID, err = strconv.Unquote(quoted); err != nil {
+				return nil, false
+			}
+			rest = rest[len(quoted):]
+		} else {
+			n := 0
+			for n < len(rest) && isWord(rest[n:n+1]) {
+				n++
+			}
+			if n == 0 {
+				return nil, false
+			}
+			o.device.ID, rest = rest[:n], rest[n:]
+		}
+		if perms, ok := strings.CutPrefix(rest, " "); ok {
+			perms, _, _ = strings.Cut(perms, ",")
+			if o.perms, ok = parsePerms(perms); !ok {
+				return nil, false
+			}
+			rest = rest[1+len(perms):]
+		}
+		owners = append(owners, o)
+		if rest == "" {
+			return owners, true
+		}
+		if s, ok = strings.CutPrefix(rest, ", "); !ok {
+			return nil, false
+		}
+	}
+}
+
+// machine is what derivation has to know of a machine besides its devices.
+type machine struct {
+	name     string
+	virtType string
+	id       int // negative: none
+}
+
+const machinePrefix = "# machine: "
+
+// appendMachine writes the line that parseMachine reads.
+func appendMachine(dst []byte, m machine) []byte {
+	dst = append(dst, machinePrefix...)
+	dst = strconv.AppendQuoteToASCII(dst, m.name)
+	dst = append(dst, ' ')
+	dst = strconv.AppendQuoteToASCII(dst, m.virtType)
+	dst = append(dst, ' ')
+	dst = strconv.AppendInt(dst, int64(m.id), 10)
+	return append(dst, '\n')
+}
+
+func parseMachine(s string) (m machine, ok bool) {
+	var err error
+	for _, field := range []*string{&m.name, &m.virtType} {
+		quoted, err := strconv.QuotedPrefix(s)
+		if err != nil {
+			return m, false
+		}
+		if *field, err = strconv.Unquote(quoted); err != nil {
+			return m, false
+		}
+		if s, ok = strings.CutPrefix(s[len(quoted):], " "); !ok {
+			return m, false
+		}
+	}
+	m.id, err = strconv.Atoi(s)
+	return m, err == nil
+}
+
+func machineOf(d *Domain) machine {
+	m := machine{name: d.Name, virtType: d.Type, id: -1}
+	if d.ID != nil {
+		m.id = *d.ID
+	}
+	return m
+}
+
+// domain returns a machine with the identity and the given devices.
+func (m machine) domain(uuid string, devices Devices) *Domain {
+	d := &Domain{UUID: uuid, Name: m.name, Type: m.virtType, Devices: devices}
+	if m.id >= 0 {
+		d.ID = &m.id
+	}
+	return d
+}

@@ -1,0 +1,133 @@
+package svirt
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+)
+
+// store keeps the files of one directory. Every change is whole or does not
+// happen: what is written goes to a file beside, is synced, and takes its
+// place. Symbolic links are not followed.
+type store interface {
+	read(name string) ([]byte, error)
+	// replace writes a file, whether there is one or not.
+	replace(name string, data []byte) error
+	// create writes a file that must not be there.
+	create(name string, data []byte) error
+	remove(name string) error
+	list() ([]string, error)
+}
+
+// fileMode is that of libvirt's own files: apparmor_parser and administrators
+// read them.
+const fileMode = 0o644
+
+// dirStore is a store in the file system.
+type dirStore struct{ root *os.Root }
+
+// openStore opens the directory, which it makes if it is not there.
+func openStore(dir string) (*dirStore, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	return &dirStore{root}, nil
+}
+
+func (s *dirStore) read(name string) ([]byte, error) {
+	info, err := s.root.Lstat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: errors.New("not a regular file")}
+	}
+	f, err := s.root.OpenFile(name, os.O_RDONLY|openFlags, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(data) > maxFile {
+		err = &fs.PathError{Op: "read", Path: name, Err: fmt.Errorf("it has more than %d bytes", maxFile)}
+	}
+	return data, err
+}
+
+// temporary writes data to a new file and returns its name.
+func (s *dirStore) temporary(name string, data []byte) (string, error) {
+	// A dot file is in no directory include.
+	temp := "." + name + "." + strings.ToLower(rand.Text())
+	f, err := s.root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL|openFlags, 0o600)
+	if err != nil {
+		return "", err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Chmod(fileMode)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return "", errors.Join(err, s.root.Remove(temp))
+	}
+	return temp, nil
+}
+
+func (s *dirStore) replace(name string, data []byte) error {
+	temp, err := s.temporary(name, data)
+	if err != nil {
+		return err
+	}
+	if err := s.root.Rename(temp, name); err != nil {
+		return errors.Join(err, s.root.Remove(temp))
+	}
+	return s.sync()
+}
+
+func (s *dirStore) create(name string, data []byte) error {
+	temp, err := s.temporary(name, data)
+	if err != nil {
+		return err
+	}
+	// A link, unlike a rename, fails if something is there.
+	err = s.root.Link(temp, name)
+	if err = errors.Join(err, s.root.Remove(temp)); err != nil {
+		return err
+	}
+	return s.sync()
+}
+
+func (s *dirStore) remove(name string) error {
+	if err := s.root.Remove(name); err != nil {
+		return err
+	}
+	return s.sync()
+}
+
+// sync makes the names in the directory durable.
+func (s *dirStore) sync() error {
+	f, err := s.root.Open(".")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+func (s *dirStore) list() ([]string, error) {
+	f, err := s.root.Open(".")
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return f.Readdirnames(-1)
+}

@@ -1,0 +1,5 @@
+//go:build !unix
+
+package svirt
+
+const openFlags = 0

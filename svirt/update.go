@@ -1,0 +1,124 @@
+package svirt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+)
+
+// Change is a change of a machine's devices.
+type Change struct {
+	// Remove are devices that the machine loses. One that it does not have is
+	// no error.
+	Remove []Device
+	// Add are devices that the machine gets. Each must have an ID; one with
+	// the ID of a device that the machine has takes its place, so this is
+	// also how a device gets other permissions.
+	Add Devices
+}
+
+// Update changes the devices of a machine, all at once: the rules of what goes
+// are removed, whoever else needs the same path keeps it, what comes is
+// derived, and the profile is replaced if it is in force.
+//
+// Under the strict policy the machine's other rules stay as they are, also in
+// a Manager that did not create them. Under Compat all rules are derived anew,
+// which takes the Manager that created the machine.
+func (m *Manager) Update(ctx context.Context, uuid string, c Change) error {
+	g, unlock, err := m.lock(ctx, uuid)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := checkAdded(&c.Add); err != nil {
+		return err
+	}
+	text, err := m.read(uuid)
+	if err != nil {
+		return err
+	}
+	var rules *Rules
+	var next *Domain
+	switch {
+	case m.options.Derive.Policy == Strict:
+		rules, err = m.updated(ctx, uuid, c)
+	case g.domain == nil:
+		err = fmt.Errorf("%s: another Manager created it under the policy %s: %w", uuid, m.options.Derive.Policy, ErrNotFound)
+	default:
+		if next, err = g.domain.with(c); err == nil {
+			rules, err = Derive(next, m.options.Derive)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	loaded, err := m.driver.List(ctx)
+	if err != nil {
+		return err
+	}
+	profile := profilePrefix + uuid
+	inForce := slices.ContainsFunc(loaded, func(l Loaded) bool { return l.Name == profile })
+	if err := m.apply(ctx, change{uuid: uuid, text: text, rules: rules, load: inForce}); err != nil {
+		return err
+	}
+	g.domain = next
+	m.log.InfoContext(ctx, "machine updated", "uuid", uuid, "loaded", inForce)
+	return nil
+}
+
+// updated changes the rules that are on disk.
+func (m *Manager) updated(ctx context.Context, uuid string, c Change) (*Rules, error) {
+	files := profilePrefix + uuid + ".files"
+	data, err := m.store.read(files)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s has no rules: %w", uuid, ErrNotFound)
+	}
+	if err != nil {
+		return nil, err
+	}
+	rules, err := ParseRules(ctx, files, data)
+	if err != nil {
+		return nil, err
+	}
+	added, err := Derive(rules.machine.domain(uuid, c.Add), m.options.Derive)
+	if err != nil {
+		return nil, err
+	}
+	leaves := map[Device]bool{}
+	for _, d := range c.Remove {
+		leaves[d] = true
+	}
+	c.Add.each(func(d Device, _ *string) { leaves[d] = true })
+	rules.list = slices.DeleteFunc(rules.list, func(r Rule) bool { return leaves[r.Device] })
+	rules.gl = slices.DeleteFunc(rules.gl, func(d Device) bool { return leaves[d] })
+	rules.list = tidy(append(rules.list, added.list...))
+	rules.gl = append(rules.gl, added.gl...)
+	return rules, nil
+}
+
+// checkIDs refuses devices of one kind with the same ID: one could not be
+// removed without the other.
+func checkIDs(d *Devices) error {
+	seen := map[Device]bool{}
+	var errs []error
+	d.each(func(dev Device, _ *string) {
+		if seen[dev] {
+			errs = append(errs, &PathError{Device: dev, Reason: ReasonDuplicate})
+		}
+		seen[dev] = true
+	})
+	return errors.Join(errs...)
+}
+
+// checkAdded demands an ID of every device.
+func checkAdded(d *Devices) error {
+	var errs []error
+	d.each(func(dev Device, id *string) {
+		if *id == "" {
+			errs = append(errs, &PathError{Device: Device{Kind: dev.Kind}, Reason: ReasonNoID})
+		}
+	})
+	return errors.Join(append(errs, checkIDs(d))...)
+}
