@@ -57,10 +57,10 @@ func (p *Profile) checkRule(s ast.Rule) diag.List {
 		c.cap = func(name string) bool { return p.ABI.Supports("caps/mask/" + name) }
 	}
 	c.check(s)
-	eachPattern(s, func(pattern *ast.Pattern) {
+	eachPattern(s, func(pattern *ast.Pattern, variables bool) {
 		if err := pattern.CheckText(); err != nil {
 			c.fail(CodeRule, string(*pattern), "%v", err)
-		} else if _, name, _, ok := cutRef(string(*pattern)); ok {
+		} else if _, name, _, ok := cutRef(string(*pattern)); ok && variables {
 			c.fail(CodeUndefined, "@{"+name+"}", "variable in a rule that is resolved")
 		}
 	})
@@ -210,57 +210,4 @@ func (s *Set) Lookup(namespace, name string) *Profile {
 		}
 	}
 	return nil
-}
-
-// eachPattern calls f with every pattern of a rule.
-func eachPattern(rule ast.Rule, f func(*ast.Pattern)) {
-	switch s := rule.(type) {
-	case *ast.FileRule:
-		f(&s.Path)
-		f(&s.Link)
-	case *ast.LinkRule:
-		f(&s.From)
-		f(&s.To)
-	case *ast.NetworkRule:
-		f(&s.Local.Interface)
-		f(&s.Local.Label)
-		f(&s.Peer.Interface)
-		f(&s.Peer.Label)
-	case *ast.UnixRule:
-		f(&s.Local.Addr)
-		f(&s.Local.Label)
-		f(&s.Peer.Addr)
-		f(&s.Peer.Label)
-	case *ast.DBusRule:
-		f(&s.Bus)
-		f(&s.Name)
-		f(&s.Path)
-		f(&s.Interface)
-		f(&s.Member)
-		f(&s.PeerName)
-		f(&s.PeerLabel)
-	case *ast.SignalRule:
-		f(&s.Peer)
-	case *ast.PtraceRule:
-		f(&s.Peer)
-	case *ast.MountRule:
-		for i := range s.Conds {
-			for j := range s.Conds[i].Values {
-				f(&s.Conds[i].Values[j])
-			}
-		}
-		f(&s.Source)
-		f(&s.Target)
-	case *ast.PivotRootRule:
-		f(&s.OldRoot)
-		f(&s.NewRoot)
-	case *ast.ChangeProfileRule:
-		f(&s.Exec)
-		f(&s.Target)
-	case *ast.MqueueRule:
-		f(&s.Label)
-		f(&s.Name)
-	case *ast.IOUringRule:
-		f(&s.Label)
-	}
 }

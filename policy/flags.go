@@ -134,7 +134,7 @@ func (r *resolver) flag(f *Flags, d *draft, flag *ast.Flag, o Origin) bool {
 		if !strings.HasPrefix(path, "/") {
 			return fail("path of attach_disconnected that does not begin with a slash")
 		}
-		f.AttachDisconnected, f.PathWords, f.DisconnectedPath = true, true, path
+		f.AttachDisconnected, f.PathWords, f.DisconnectedPath = true, true, prefixPath(path)
 	case "attach_disconnected.ipc":
 		f.AttachDisconnectedIPC, f.PathWords = true, true
 		if flag.Value == "" {
@@ -147,7 +147,7 @@ func (r *resolver) flag(f *Flags, d *draft, flag *ast.Flag, o Origin) bool {
 		if !strings.HasPrefix(path, "/") {
 			return fail("path of attach_disconnected.ipc that does not begin with a slash")
 		}
-		f.DisconnectedIPCPath = path
+		f.DisconnectedIPCPath = prefixPath(path)
 	case "kill.signal":
 		if !ast.IsSignal(flag.Value) {
 			return fail("unknown signal")
@@ -167,6 +167,16 @@ func (r *resolver) flag(f *Flags, d *draft, flag *ast.Flag, o Origin) bool {
 		return false
 	}
 	return true
+}
+
+// prefixPath is the form in which the kernel gets a path that it puts in front
+// of others: without a slash at the end.
+func prefixPath(path string) string {
+	path = string(squeeze(ast.Pattern(path)))
+	if p := strings.TrimRight(path, "/"); p != "" {
+		return p
+	}
+	return path
 }
 
 // unexpandable reports whether expanding failed, which was reported then.

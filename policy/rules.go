@@ -66,83 +66,20 @@ func (s *fileSlab) next() *ast.FileRule {
 // language does that. Targets of exec, options of mount, conditions of
 // network and labels of io_uring are taken as they stand.
 func (r *resolver) expandRule(raw Rule, e *env) ast.Rule {
-	o := raw.Origin
-	x := func(p *ast.Pattern) { *p = r.expand(*p, e, o) }
-	switch s := raw.Rule.(type) {
-	case *ast.FileRule:
-		c := r.files.next()
-		*c = *s
-		if hasRef(string(c.Path)) {
-			x(&c.Path)
-		}
-		if c.Link != "" {
-			x(&c.Link)
-		}
-		return c
-	case *ast.LinkRule:
-		c := *s
-		x(&c.From)
-		x(&c.To)
-		return &c
-	case *ast.UnixRule:
-		c := *s
-		x(&c.Local.Addr)
-		x(&c.Local.Label)
-		x(&c.Peer.Addr)
-		x(&c.Peer.Label)
-		return &c
-	case *ast.DBusRule:
-		c := *s
-		x(&c.Bus)
-		x(&c.Name)
-		x(&c.Path)
-		x(&c.Interface)
-		x(&c.Member)
-		x(&c.PeerName)
-		x(&c.PeerLabel)
-		return &c
-	case *ast.SignalRule:
-		c := *s
-		c.Signals = slices.Clone(s.Signals)
-		x(&c.Peer)
-		return &c
-	case *ast.PtraceRule:
-		c := *s
-		x(&c.Peer)
-		return &c
-	case *ast.MountRule:
-		c := *s
-		c.Conds = slices.Clone(s.Conds)
-		for i := range c.Conds {
-			cond := &c.Conds[i]
-			cond.Values = slices.Clone(cond.Values)
-			if cond.Options {
-				continue
-			}
-			for j := range cond.Values {
-				x(&cond.Values[j])
-			}
-		}
-		x(&c.Source)
-		x(&c.Target)
-		return &c
-	case *ast.PivotRootRule:
-		c := *s
-		x(&c.OldRoot)
-		x(&c.NewRoot)
-		return &c
-	case *ast.ChangeProfileRule:
-		c := *s
-		x(&c.Exec)
-		x(&c.Target)
-		return &c
-	case *ast.MqueueRule:
-		c := *s
-		x(&c.Name)
-		x(&c.Label)
-		return &c
+	var c ast.Rule
+	if s, ok := raw.Rule.(*ast.FileRule); ok {
+		f := r.files.next()
+		*f = *s
+		c = f
+	} else {
+		c = cloneRule(raw.Rule)
 	}
-	return cloneRule(raw.Rule)
+	eachPattern(c, func(p *ast.Pattern, variables bool) {
+		if variables {
+			*p = r.expand(*p, e, raw.Origin)
+		}
+	})
+	return c
 }
 
 // cloneRule returns a copy that shares nothing that could be changed.
@@ -236,5 +173,60 @@ func (r *resolver) warnRule(rule ast.Rule, o Origin) {
 		if s.Audit {
 			r.warnf(o, diag.ClassRuleDowngraded, WarnDowngraded, "", "no kernel audits change_profile: the rule works without it")
 		}
+	}
+}
+
+// eachPattern calls f with every pattern of a rule, and whether the language
+// expands variables in it.
+func eachPattern(rule ast.Rule, f func(p *ast.Pattern, variables bool)) {
+	switch s := rule.(type) {
+	case *ast.FileRule:
+		f(&s.Path, true)
+		f(&s.Link, true)
+	case *ast.LinkRule:
+		f(&s.From, true)
+		f(&s.To, true)
+	case *ast.NetworkRule:
+		f(&s.Local.Interface, false)
+		f(&s.Local.Label, false)
+		f(&s.Peer.Interface, false)
+		f(&s.Peer.Label, false)
+	case *ast.UnixRule:
+		f(&s.Local.Addr, true)
+		f(&s.Local.Label, true)
+		f(&s.Peer.Addr, true)
+		f(&s.Peer.Label, true)
+	case *ast.DBusRule:
+		f(&s.Bus, true)
+		f(&s.Name, true)
+		f(&s.Path, true)
+		f(&s.Interface, true)
+		f(&s.Member, true)
+		f(&s.PeerName, true)
+		f(&s.PeerLabel, true)
+	case *ast.SignalRule:
+		f(&s.Peer, true)
+	case *ast.PtraceRule:
+		f(&s.Peer, true)
+	case *ast.MountRule:
+		for i := range s.Conds {
+			cond := &s.Conds[i]
+			for j := range cond.Values {
+				f(&cond.Values[j], !cond.Options)
+			}
+		}
+		f(&s.Source, true)
+		f(&s.Target, true)
+	case *ast.PivotRootRule:
+		f(&s.OldRoot, true)
+		f(&s.NewRoot, true)
+	case *ast.ChangeProfileRule:
+		f(&s.Exec, true)
+		f(&s.Target, true)
+	case *ast.MqueueRule:
+		f(&s.Label, true)
+		f(&s.Name, true)
+	case *ast.IOUringRule:
+		f(&s.Label, false)
 	}
 }

@@ -292,7 +292,13 @@ func (r *resolver) expand(p ast.Pattern, e *env, o Origin) ast.Pattern {
 		r.commaInRef(before, o)
 		b.WriteString(before)
 		if !ok {
-			return ast.Pattern(b.String())
+			out := b.String()
+			if _, name, _, ok := cutRef(out); ok {
+				// Only malformed globs can look like this.
+				r.errorf(o, CodeVariable, "@{"+name+"}", "values of variables that make up a reference to another one")
+				return ""
+			}
+			return ast.Pattern(out)
 		}
 		values, _, err := r.lookup(name, e, o, 0)
 		if err != nil {

@@ -101,6 +101,7 @@ func TestVariableErrors(t *testing.T) {
 		{"unset in a value", "/@{V}", CodeUndefined, []ast.Stmt{set("V", "@{W}")}},
 		{"of itself", "@{V}", CodeRecursive, []ast.Stmt{set("V", "@{V}")}},
 		{"of each other", "@{V}", CodeRecursive, []ast.Stmt{set("V", "@{W}"), set("W", "x@{V}")}},
+		{"made of values", "/@{V}", CodeVariable, []ast.Stmt{set("V", "@{A", "@{B")}},
 		{"no name", "/@{}", CodeVariable, nil},
 		{"a boolean", "/@{V}", CodeUndefined, []ast.Stmt{boolean("V", ast.AssignSet)}},
 		{"set twice", "x", CodeRedefined, []ast.Stmt{set("V", "a"), set("V", "a")}},
