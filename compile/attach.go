@@ -48,11 +48,9 @@ func (pc *profileCompiler) attachment(out *blob.Profile) *ruleset {
 		values = append(values, cat(oob(), nul(), value))
 	}
 	rec := record{effect: effectAllow, perms: blob.PermExec}
-	for i, p := range patterns {
-		n, info := pc.globInfo(p)
-		if l := uint32(info.MinLen); i == 0 || l < out.XMatchLen {
-			out.XMatchLen = l
-		}
+	out.XMatchLen = xmatchLen(patterns)
+	for _, p := range patterns {
+		n := pc.glob(p)
 		rules.addRecord(n, rec)
 		for _, v := range values {
 			n = cat(n, v)

@@ -16,7 +16,7 @@ type built struct {
 
 // build makes the automaton of a rule set and tells how many states it had
 // before it was minimised; finish, if set, completes each grant.
-func (pc *profileCompiler) build(ctx context.Context, rs *ruleset, finish func(grant) grant) (b built, states int, err error) {
+func (pc *profileCompiler) build(ctx context.Context, rs *ruleset, finish func(g grant, denied uint32) grant) (b built, states int, err error) {
 	r := resolver{records: rs.records.all, space: rs.space}
 	builder := automaton.Builder{Covers: r.covers}
 	for _, e := range rs.entries {
@@ -28,11 +28,11 @@ func (pc *profileCompiler) build(ctx context.Context, rs *ruleset, finish func(g
 	}
 	states = d.States()
 	b.dfa, b.grants, err = automaton.Resolve(d, func(set []automaton.Accept) (grant, error) {
-		g, err := r.resolve(set)
+		g, denied, err := r.resolve(set)
 		if err != nil || finish == nil {
 			return g, err
 		}
-		return finish(g), nil
+		return finish(g, denied), nil
 	})
 	if err != nil {
 		return built{}, 0, err

@@ -118,7 +118,10 @@ func TestPolicydbClasses(t *testing.T) {
 		}},
 		{"userns", []ast.Rule{&ast.UsernsRule{}}, []query{{k61, "\x15", "0"}, {k612, "\x15", "c"}, {k73, "\x15", "c"}}},
 		{"userns denied", []ast.Rule{&ast.UsernsRule{Qualifiers: deny()}}, []query{{k612, "\x15", "4 quiet 8"}, {k73, "\x15", "4 quiet 8"}}},
-		{"io_uring", []ast.Rule{&ast.IOUringRule{}}, []query{{k612, "\x16", "1c"}, {k73, "\x16foo", "8"}, {k61, "\x16", "0"}}},
+		{"io_uring", []ast.Rule{
+			&ast.IOUringRule{Perms: ast.IOUringSQPoll}, &ast.IOUringRule{Perms: ast.IOUringOverrideCreds, Label: "foo"},
+		}, []query{{k612, "\x16", "1c"}, {k73, "\x16foo", "8"}, {k61, "\x16", "0"}}},
+		{"io_uring bare", []ast.Rule{&ast.IOUringRule{}}, []query{{k612, "\x16", "1c"}, {k73, "\x16foo", "18"}}},
 		{"mount", []ast.Rule{
 			&ast.MountRule{
 				Conds:  []ast.MountCond{{Values: []ast.Pattern{"ext4"}}, {Options: true, Values: []ast.Pattern{"noatime"}}},

@@ -34,11 +34,7 @@ func be32(v uint32) automaton.Node {
 	return bytesNode(byte(v>>24), byte(v>>16), byte(v>>8), byte(v))
 }
 
-// globInfo translates a pattern. An error is recorded at the rule at hand.
-func (pc *profileCompiler) globInfo(p ast.Pattern) (automaton.Node, automaton.GlobInfo) {
-	return pc.globWith(p, automaton.GlobOptions{})
-}
-
+// globWith translates a pattern. An error is recorded at the rule at hand.
 func (pc *profileCompiler) globWith(p ast.Pattern, o automaton.GlobOptions) (automaton.Node, automaton.GlobInfo) {
 	n, info, err := automaton.Glob(string(p), o)
 	if err != nil {
@@ -48,7 +44,7 @@ func (pc *profileCompiler) globWith(p ast.Pattern, o automaton.GlobOptions) (aut
 }
 
 func (pc *profileCompiler) glob(p ast.Pattern) automaton.Node {
-	n, _ := pc.globInfo(p)
+	n, _ := pc.globWith(p, automaton.GlobOptions{})
 	return n
 }
 
@@ -62,7 +58,7 @@ func (pc *profileCompiler) globOr(p ast.Pattern, absent automaton.Node) automato
 
 // globExact also tells whether the pattern names its strings one by one.
 func (pc *profileCompiler) globExact(p ast.Pattern) (automaton.Node, bool) {
-	n, info := pc.globInfo(p)
+	n, info := pc.globWith(p, automaton.GlobOptions{})
 	return n, info.Exact
 }
 

@@ -101,6 +101,9 @@ func (pc *profileCompiler) linkPair(q *ast.Qualifiers, name, target automaton.No
 	}
 	if subset && rec.perms&fileLink != 0 {
 		rec.perms |= fileSubset
+		if rec.effect == effectDeny {
+			rec.audit |= fileSubset // which keeps it from becoming quiet
+		}
 	}
 	pc.files.addRecord(cat(name, nul(), target), rec)
 }

@@ -64,10 +64,10 @@ func fileBits(p ast.FilePerm) uint32 {
 
 // impliedMmap adds to execution by inheritance the right to map the file,
 // without which it could not run. An explicit denial of m is not overridden.
-func impliedMmap(g grant) grant {
+func impliedMmap(g grant, denied uint32) grant {
 	for h, x := range fileSpace.exec {
 		m := fileMmap << (h * fileHalfBits)
-		if g.allow&x != 0 && g.exec[h]&blob.XInherit != 0 && g.quiet&m == 0 {
+		if g.allow&x != 0 && g.exec[h]&blob.XInherit != 0 && denied&m == 0 {
 			g.allow |= m
 			g.prompt &^= m
 		}

@@ -29,23 +29,24 @@ func (pc *profileCompiler) userns(r *ast.UsernsRule) {
 	pc.policydb.add(class, r.Quals(), permUsernsCreate)
 }
 
-// io_uring rules match the class byte for sqpoll, and the label whose
-// credentials are taken behind it for override_creds.
+// io_uring rules match the class byte, which is what is asked for sqpoll, and
+// for override_creds the label whose credentials are taken behind it.
 func (pc *profileCompiler) ioUring(r *ast.IOUringRule) {
 	if !pc.enforced(features.IOUring, "io_uring rules") {
 		return
 	}
 	class := bytesNode(byte(blob.ClassIOUring))
 	pc.policydb.add(class, &ast.Qualifiers{Priority: r.Priority}, permMediated)
-	perms := r.Perms
-	if perms == 0 {
-		perms = ast.IOUringSQPoll | ast.IOUringOverrideCreds
+	var perms uint32
+	if r.Perms == 0 || r.Perms&ast.IOUringSQPoll != 0 {
+		perms |= permSQPoll
 	}
-	if perms&ast.IOUringSQPoll != 0 {
-		pc.policydb.add(class, r.Quals(), permSQPoll)
+	if r.Perms == 0 || r.Perms&ast.IOUringOverrideCreds != 0 {
+		perms |= permOverrideCreds
 	}
-	if perms&ast.IOUringOverrideCreds != 0 {
-		pc.policydb.add(cat(class, pc.globOr(r.Label, text0())), r.Quals(), permOverrideCreds)
+	pc.policydb.add(class, r.Quals(), perms)
+	if perms&permOverrideCreds != 0 {
+		pc.policydb.add(cat(class, pc.globOr(r.Label, text0())), r.Quals(), perms)
 	}
 }
 

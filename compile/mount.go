@@ -1,6 +1,9 @@
 package compile
 
 import (
+	"fmt"
+	"strings"
+
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/compile/internal/automaton"
@@ -39,7 +42,7 @@ const (
 	msBindCommand        = msBind | msRec
 	msAll                = msReadOnly | msNoSuid | msNoDev | msNoExec | msSync | msRemount | msMand | msDirSync |
 		msNoSymFollow | msNoAtime | msNoDirAtime | msBind | msMove | msRec | msSilent | msACL | msPropagation |
-		msRelAtime | msIVersion | msStrictAtime | msLazyTime | msNoUser
+		msRelAtime | msIVersion | msStrictAtime | msLazyTime
 	msCommands = msMove | msRemount | msBind | msRec | msPropagation
 )
 
@@ -125,11 +128,11 @@ type mountKind struct {
 }
 
 var (
-	kindRemount     = mountKind{name: "remount", flags: msAll &^ msMove}
+	kindRemount     = mountKind{name: "remount", flags: ^msMove}
 	kindBind        = mountKind{name: "bind", flags: msBindCommand, source: true}
-	kindPropagation = mountKind{name: "propagation", flags: msAll &^ (msNoSuid | msNoExec | msNoDev | msNoAtime | msNoDirAtime | msRelAtime | msStrictAtime)}
+	kindPropagation = mountKind{name: "propagation", flags: ^(msNoSuid | msNoExec | msNoDev | msNoAtime | msNoDirAtime | msRelAtime | msStrictAtime)}
 	kindMove        = mountKind{name: "move", flags: msMove, source: true}
-	kindNew         = mountKind{name: "new", flags: msAll &^ msCommands, source: true, typ: true}
+	kindNew         = mountKind{name: "new", flags: ^msCommands, source: true, typ: true}
 )
 
 // mountFlags is a pair of flag sets: those that must be there and those that
@@ -165,14 +168,16 @@ func (pc *profileCompiler) mount(r *ast.MountRule) {
 	if !pc.enforced(features.Mount, "mount rules") {
 		return
 	}
+	perms := pc.mounts[mountKeyOf(r)]
 	if r.Op == ast.OpUmount {
-		pc.policydb.add(cat(bytesNode(byte(blob.ClassMount)), pc.globOr(r.Target, text0())), r.Quals(), permUmount)
+		pc.policydb.add(cat(bytesNode(byte(blob.ClassMount)), pc.globOr(r.Target, text0())), r.Quals(), perms)
 		return
 	}
 	m, ok := pc.mountConditions(r)
 	if !ok {
 		return
 	}
+	m.perms = perms
 	for _, f := range m.pairs {
 		pc.mountPair(m, f)
 	}
@@ -194,6 +199,7 @@ const (
 // mountRule is a mount rule made ready to be translated.
 type mountRule struct {
 	rule    *ast.MountRule
+	perms   uint32
 	fstypes []ast.Pattern
 	pairs   []mountFlags // of exact and optional sets
 	emitted bool
@@ -319,12 +325,8 @@ func (pc *profileCompiler) mountStrings(m *mountRule, k mountKind, f mountFlags)
 		typ = alt(alts...)
 	}
 	flags := mountFlags{f.need & k.flags, f.may & k.flags}
-	if f.need == msAll {
-		flags.need = 0
-		flags.may = k.flags
-	}
 	n := cat(bytesNode(byte(blob.ClassMount)), target, nul(), source, nul(), typ, nul(), flags.node())
-	pc.policydb.add(n, r.Quals(), permMount)
+	pc.policydb.add(n, r.Quals(), m.perms)
 	m.emitted = true
 }
 
@@ -334,5 +336,55 @@ func (pc *profileCompiler) pivotRoot(r *ast.PivotRootRule) {
 		return
 	}
 	n := cat(bytesNode(byte(blob.ClassMount)), pc.globOr(r.NewRoot, text0()), nul(), pc.globOr(r.OldRoot, text0()))
-	pc.policydb.add(n, r.Quals(), permPivot)
+	pc.policydb.add(n, r.Quals(), pc.mounts[pivotKeyOf(r)])
+}
+
+// mountKey is what two rules of the class have in common when they differ in
+// permissions only.
+type mountKey struct {
+	quals          ast.Qualifiers
+	source, target ast.Pattern
+	detached       bool
+	options        string
+}
+
+func mountKeyOf(r *ast.MountRule) mountKey {
+	k := mountKey{quals: r.Qualifiers, source: r.Source, target: r.Target, detached: r.Detached}
+	var b strings.Builder
+	if r.Op == ast.OpRemount {
+		b.WriteString("remount")
+	}
+	for i := range r.Conds {
+		c := &r.Conds[i]
+		fmt.Fprintf(&b, "\n%t %t %q", c.Options, c.In, c.Values)
+	}
+	k.options = b.String()
+	return k
+}
+
+func pivotKeyOf(r *ast.PivotRootRule) mountKey {
+	return mountKey{quals: r.Qualifiers, source: r.OldRoot, target: r.NewRoot}
+}
+
+// mergeMounts finds the rules of the class that differ in permissions only.
+// The reference makes one rule of them, whose every string has all of the
+// permissions. No kernel asks for one operation at the string of another, but
+// the automata are equal only if ours do the same.
+func (pc *profileCompiler) mergeMounts() {
+	pc.mounts = map[mountKey]uint32{}
+	for i := range pc.profile.Rules {
+		switch r := pc.profile.Rules[i].Rule.(type) {
+		case *ast.MountRule:
+			perms := permMount
+			if r.Op == ast.OpUmount {
+				perms = permUmount
+			}
+			pc.mounts[mountKeyOf(r)] |= perms
+		case *ast.PivotRootRule:
+			pc.mounts[pivotKeyOf(r)] |= permPivot
+		case *ast.AllRule:
+			pc.mounts[mountKeyOf(&ast.MountRule{Qualifiers: r.Qualifiers})] |= permMount | permUmount | permPivot
+			pc.mounts[mountKeyOf(&ast.MountRule{Qualifiers: r.Qualifiers, Op: ast.OpRemount})] |= permMount
+		}
+	}
 }

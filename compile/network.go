@@ -95,17 +95,25 @@ func (pc *profileCompiler) network(r *ast.NetworkRule) {
 		pc.fail(err)
 		return
 	}
-	conditions := r.Local != (ast.NetEnd{}) || r.Peer != (ast.NetEnd{})
-	if conditions {
+	if hasConditions(r) {
 		pc.downgraded(features.NetworkInet, "addresses, ports, interfaces and labels of network rules")
 	}
 	perms := netPerms(r.Perms)
 	for _, f := range fams {
 		pc.policydb.add(cat(bytesNode(byte(class)), be16(f), typeNode(typ)), r.Quals(), perms)
 		if f == familyUnix && pc.sup.unixClass() != 0 {
-			pc.unixStrings(&ast.UnixRule{Qualifiers: r.Qualifiers, Perms: r.Perms, Type: r.Type})
+			u := &ast.UnixRule{Qualifiers: r.Qualifiers, Perms: r.Perms, Type: r.Type}
+			// As in the reference, what such a rule denies is not quiet.
+			u.Audit = u.Audit || u.Access == ast.Deny
+			pc.unixStrings(u)
 		}
 	}
+}
+
+// hasConditions reports whether a rule says more than which sockets it is
+// about.
+func hasConditions(r *ast.NetworkRule) bool {
+	return r.Local != (ast.NetEnd{}) || r.Peer != (ast.NetEnd{})
 }
 
 const anyType = -1
@@ -128,6 +136,9 @@ func netSockets(r *ast.NetworkRule) (fams []uint16, typ int, err *diag.Diagnosti
 		fams, typ = p.families, int(p.typ)
 	}
 	if r.Family == "" {
+		if fams == nil && hasConditions(r) {
+			fams = []uint16{familyInet, familyInet6} // no others have addresses and ports
+		}
 		if fams != nil {
 			return fams, typ, nil
 		}

@@ -28,6 +28,7 @@ type profileCompiler struct {
 	caps              capVectors
 	targets           []string
 	execs             map[execKey]execUse
+	mounts            map[mountKey]uint32
 	usesChangeProfile bool
 
 	degraded []Degradation
@@ -124,6 +125,7 @@ func (pc *profileCompiler) compile(ctx context.Context) (*blob.Profile, error) {
 // rules translates the rules of the profile, and those that it has without a
 // word, into expressions and records.
 func (pc *profileCompiler) rules() {
+	pc.mergeMounts()
 	for i := range pc.profile.Rules {
 		pc.index, pc.rule = i, &pc.profile.Rules[i]
 		pc.translate(pc.rule.Rule)

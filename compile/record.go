@@ -168,7 +168,9 @@ func (r *resolver) same(q, p part) uint32 {
 
 // resolve decides every permission bit by the strongest rule that speaks of
 // it. Rules of equal strength add up, but have to agree on execution.
-func (r *resolver) resolve(set []automaton.Accept) (grant, error) {
+//
+// The permissions that the strongest rule denies are returned as well.
+func (r *resolver) resolve(set []automaton.Accept) (g grant, denied uint32, err error) {
 	all := r.scratch[:0]
 	for _, a := range set {
 		all = r.parts(all, &r.records[a])
@@ -177,7 +179,6 @@ func (r *resolver) resolve(set []automaton.Accept) (grant, error) {
 	parts := all
 	slices.SortStableFunc(parts, func(a, b part) int { return cmp.Compare(b.level, a.level) })
 
-	var g grant
 	var decided uint32
 	var execBy [2]int32
 	for len(parts) > 0 {
@@ -190,6 +191,7 @@ func (r *resolver) resolve(set []automaton.Accept) (grant, error) {
 			bits := p.perms &^ decided
 			here |= bits
 			if p.effect == effectDeny {
+				denied |= bits
 				g.quiet |= bits &^ p.record.audit
 				continue
 			}
@@ -207,12 +209,12 @@ func (r *resolver) resolve(set []automaton.Accept) (grant, error) {
 				if execBy[h] == 0 {
 					g.exec[h], execBy[h] = x, p.record.rule
 				} else if g.exec[h] != x {
-					return grant{}, &conflict{execBy[h], p.record.rule}
+					return grant{}, 0, &conflict{execBy[h], p.record.rule}
 				}
 			}
 		}
 		decided |= here
 		parts = parts[n:]
 	}
-	return g, nil
+	return g, denied, nil
 }

@@ -89,7 +89,7 @@ func TestResolve(t *testing.T) {
 		}
 		r := resolver{records: rs.all, space: fileSpace}
 		want, clash := decide(rs.all)
-		got, err := r.resolve(set)
+		got, _, err := r.resolve(set)
 		if (err != nil) != clash {
 			t.Fatalf("conflict %v, want %t, for %+v", err, clash, rs.all)
 		}
@@ -139,9 +139,9 @@ func TestCovers(t *testing.T) {
 			continue
 		}
 		covered++
-		with, errWith := r.resolve([]automaton.Accept{a, b, c})
-		without, errWithout := r.resolve([]automaton.Accept{b, c})
-		if (errWith == nil) != (errWithout == nil) || with != without {
+		with, deniedWith, errWith := r.resolve([]automaton.Accept{a, b, c})
+		without, deniedWithout, errWithout := r.resolve([]automaton.Accept{b, c})
+		if (errWith == nil) != (errWithout == nil) || with != without || deniedWith != deniedWithout {
 			t.Fatalf("%+v (%v) with, %+v (%v) without, for %+v", with, errWith, without, errWithout, rs.all)
 		}
 	}

@@ -34,25 +34,34 @@ func (s *support) unixClass() blob.Class {
 }
 
 // unix rules match the socket, its address and, for what takes two, the
-// address and label of the peer. Where unix sockets are mediated as network
-// only, a rule grants its permissions on the family.
+// address and label of the peer. Beside that, an allow rule grants its
+// permissions on the family, which is all that kernels without mediation of
+// unix sockets look at, and which others do not look at for this family. A
+// denial would be too coarse there.
 func (pc *profileCompiler) unix(r *ast.UnixRule) {
-	if pc.sup.unixClass() != 0 {
+	mediated := pc.sup.unixClass() != 0
+	class, network := pc.sup.netClass()
+	if network && r.Access != ast.Deny {
+		typ, ok := pc.unixType(r)
+		if !ok {
+			return
+		}
+		q := r.Qualifiers
+		q.Priority = 0 // as all network rules have
+		pc.policydb.add(cat(bytesNode(byte(class)), be16(familyUnix), typeNode(typ)), &q, netPerms(r.Perms))
+		if !mediated {
+			pc.downgraded(unixFeature, "unix rules")
+		}
+	} else if !mediated {
+		pc.enforced(unixFeature, "unix rules")
+	}
+	if mediated {
 		pc.unixStrings(r)
-		return
 	}
-	class, ok := pc.sup.netClass()
-	if !ok || r.Access == ast.Deny {
-		pc.enforced("network_v9/af_unix", "unix rules")
-		return
-	}
-	pc.downgraded("network_v9/af_unix", "unix rules")
-	typ, ok := pc.unixType(r)
-	if !ok {
-		return
-	}
-	pc.policydb.add(cat(bytesNode(byte(class)), be16(familyUnix), typeNode(typ)), r.Quals(), netPerms(r.Perms))
 }
+
+// unixFeature is the feature to name when unix sockets are not mediated.
+const unixFeature = "network_v9/af_unix"
 
 func (pc *profileCompiler) unixType(r *ast.UnixRule) (int, bool) {
 	if r.Type == "" {

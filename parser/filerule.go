@@ -14,48 +14,10 @@ type modes struct {
 	upper bool // letters that should be lower case
 }
 
-// isModes reports whether a word has the form of file permissions. In the text
-// such a word must be followed by a blank or a comma; otherwise it is a name.
-func (p *parser) isModes(t *lex.Token) bool {
-	if t.Kind != lex.Word || int(t.To) < len(p.src) && p.src[t.To] != ',' && !lex.IsBlank(p.src[t.To]) {
-		return false
-	}
-	s := t.Text
-	for i := 0; i < len(s); {
-		n := modeLen(s[i:])
-		if n == 0 {
-			return false
-		}
-		i += n
-	}
-	return true
-}
-
-// modeLen returns the length of the one letter or exec mode that s begins
-// with.
-func modeLen(s string) int {
-	switch s[0] {
-	case 'r', 'w', 'a', 'l', 'k', 'm', 'x', 'R', 'W', 'L', 'M', 'X':
-		return 1
-	case 'i', 'I', 'u', 'U':
-		if len(s) > 1 && s[1]|0x20 == 'x' {
-			return 2
-		}
-	case 'p', 'P', 'c', 'C':
-		switch {
-		case len(s) > 1 && s[1]|0x20 == 'x':
-			return 2
-		case len(s) > 2 && (s[1]|0x20 == 'i' || s[1]|0x20 == 'u') && s[2]|0x20 == 'x':
-			return 3
-		}
-	}
-	return 0
-}
-
 // modes decodes the next token, which must be file permissions.
 func (p *parser) modes() (m modes, ok bool) {
 	t := p.tok
-	if !p.isModes(&t) {
+	if !lex.IsModes(p.src, &t) {
 		if t.Kind == lex.Word {
 			return m, p.fail(&t, CodePermissions, "this is no list of file permissions")
 		}
@@ -63,7 +25,7 @@ func (p *parser) modes() (m modes, ok bool) {
 	}
 	s := t.Text
 	for i := 0; i < len(s); {
-		n := modeLen(s[i:])
+		n := lex.ModeLen(s[i:])
 		switch group := s[i : i+n]; group {
 		case "r":
 			m.perms |= ast.FileRead
@@ -160,7 +122,7 @@ func (p *parser) fileRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 	}
 	n := &ast.FileRule{Qualifiers: q}
 	first := p.tok
-	leading := p.isModes(&first)
+	leading := lex.IsModes(p.src, &first)
 	var m modes
 	var ok bool
 	var modesTok lex.Token
@@ -217,7 +179,7 @@ func (p *parser) fileRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 				return nil, false
 			}
 			return &ast.LinkRule{Span: p.span(from), Qualifiers: q, Subset: subset, From: n.Path, To: text}, true
-		case leading && m.perms&ast.FileLink != 0:
+		case m.perms&ast.FileLink != 0 && m.exec == ast.ExecNone:
 			n.Link = text
 		default:
 			if m.perms&ast.FileLink != 0 && m.exec != ast.ExecNone {
@@ -242,7 +204,7 @@ func (p *parser) fileName() bool {
 		p.next()
 		return true
 	case lex.Word:
-		if !isReserved(p.tok.Text) && !p.isModes(&p.tok) {
+		if !lex.IsReserved(p.tok.Text) && !lex.IsModes(p.src, &p.tok) {
 			p.next()
 			return true
 		}
@@ -253,7 +215,7 @@ func (p *parser) fileName() bool {
 // modesBehind checks that permissions follow a path, with a word on what is
 // probably wrong.
 func (p *parser) modesBehind(path *lex.Token) bool {
-	if p.isModes(&p.tok) {
+	if lex.IsModes(p.src, &p.tok) {
 		return true
 	}
 	hint := ""
@@ -287,20 +249,6 @@ func (p *parser) execAllowed(q *ast.Qualifiers, m *modes, safety ast.Safety, t *
 		return true
 	}
 	return p.failHint(t, "write x", CodePermissions, "a deny rule takes no exec mode but x")
-}
-
-// isReserved reports whether a bare word is a keyword of the language and so
-// cannot be the path of a file rule.
-func isReserved(word string) bool {
-	switch word {
-	case "abi", "alias", "rewrite", "all", "allow", "deny", "prompt", "audit", "owner", "user", "other", "capability",
-		"change_profile", "dbus", "defined", "else", "file", "hat", "if", "in", "include", "io_uring", "link", "mount",
-		"mqueue", "network", "not", "pivot_root", "profile", "ptrace", "remount", "rlimit", "safe", "unsafe", "set",
-		"signal", "subset", "umount", "unmount", "unix", "userns", "read", "write", "send", "receive", "bind", "trace",
-		"tracedby", "readby", "eavesdrop", "peer":
-		return true
-	}
-	return false
 }
 
 // linkRule reads a rule with the word link.
