@@ -50,7 +50,7 @@ func Inspect(data []byte) (*Policy, error) {
 	if len(data) > userHeader && !bytes.HasPrefix(data, []byte(plainMagic)) && bytes.HasPrefix(data[userHeader:], []byte(plainMagic)) {
 		skipped = userHeader
 	}
-	p, err := inspect(slices.Clone(data[skipped:]))
+	p, err := inspect(slices.Clone(data[skipped:]), nil)
 	if err != nil {
 		if err.Offset >= 0 {
 			err.Offset += skipped
@@ -60,9 +60,10 @@ func Inspect(data []byte) (*Policy, error) {
 	return p, nil
 }
 
-// inspect is Inspect for a plain stream, which it keeps.
-func inspect(data []byte) (*Policy, *FormatError) {
-	d := decoder{reader: reader{data: data}}
+// inspect is Inspect for a plain stream, which it keeps. The automata of a
+// stream that was just written need not be decoded: they are given in order.
+func inspect(data []byte, written []*DFA) (*Policy, *FormatError) {
+	d := decoder{reader: reader{data: data}, written: written}
 	if len(data) == 0 {
 		return nil, &FormatError{Reason: "no data", Errno: EINVAL, Err: ErrSyntax}
 	}
@@ -98,6 +99,7 @@ type decoder struct {
 	hasHeader bool
 	namespace string
 	profile   string // the name, once it is known, for messages
+	written   []*DFA // those of the blobs to come, if they are known
 }
 
 func (d *decoder) fail(kind error, member, format string, args ...any) *FormatError {

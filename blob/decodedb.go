@@ -39,7 +39,7 @@ func (d *decoder) readPolicyDB(part Part) (*PolicyDB, *FormatError) {
 	}
 	start := d.pos - len(raw)
 	var bad *tableError
-	if db.DFA, bad = decodeDFA(raw); bad != nil {
+	if db.DFA, bad = d.tables(raw); bad != nil {
 		return nil, d.failAt(start+bad.off, ErrDFA, member+" DFA", "%s", bad.reason)
 	}
 	if err := db.DFA.verify(db.hasAccept2()); err != nil {
@@ -71,6 +71,28 @@ func (d *decoder) readPolicyDB(part Part) (*PolicyDB, *FormatError) {
 		return nil, d.failAt(at, ErrPerms, member, "%v", err)
 	}
 	return &db, nil
+}
+
+// tables returns the automaton of a blob: decoded, or the one that was just
+// written there.
+func (d *decoder) tables(raw []byte) (*DFA, *tableError) {
+	if len(d.written) == 0 {
+		return decodeDFA(raw)
+	}
+	dfa := d.written[0]
+	d.written = d.written[1:]
+	for _, t := range [...]struct {
+		id  tableID
+		len int
+	}{
+		{tableAccept, len(dfa.Accept)}, {tableBase, len(dfa.Base)}, {tableDefault, len(dfa.Default)},
+		{tableNext, len(dfa.Next)}, {tableCheck, len(dfa.Check)},
+	} {
+		if t.len == 0 {
+			return nil, tableErrorf(0, "table %v is empty", t.id)
+		}
+	}
+	return dfa, nil
 }
 
 // hasAccept2 reports whether the form of the permissions needs ACCEPT2.

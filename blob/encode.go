@@ -6,9 +6,9 @@ import (
 )
 
 // Encode writes profiles in the order given, each with its own version header
-// as apparmor_parser does, and verifies what it wrote like Inspect. The
-// profiles are copied on the way: the Policy does not share memory with them.
-// Equal profiles give equal bytes.
+// as apparmor_parser does, and verifies it like Inspect. Equal profiles give
+// equal bytes. The Policy keeps the tables of the automata, which must not be
+// changed any more; all else is copied.
 //
 // All profiles must name the same Namespace, and parents must stand before
 // their children. Errors are of type *FormatError.
@@ -31,7 +31,13 @@ func Encode(profiles []*Profile) (*Policy, error) {
 			return nil, &FormatError{Offset: -1, Profile: p.Name, Reason: w.err, Err: ErrTooLarge}
 		}
 	}
-	policy, err := inspect(w.buf)
+	var written []*DFA
+	for _, p := range profiles {
+		for _, part := range p.parts() {
+			written = append(written, part.db.DFA)
+		}
+	}
+	policy, err := inspect(w.buf, written)
 	if err != nil {
 		return nil, err
 	}

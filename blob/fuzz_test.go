@@ -51,6 +51,13 @@ func FuzzInspect(f *testing.F) {
 		if diff := cmp.Diff(p.Needs(), once.Needs()); diff != "" {
 			t.Fatal(diff)
 		}
+		again, err := Inspect(once.Bytes())
+		if err != nil {
+			t.Fatalf("what was written is refused: %v", err)
+		}
+		if diff := cmp.Diff(again.Profiles(), once.Profiles()); diff != "" {
+			t.Fatal(diff)
+		}
 		twice, err := Encode(once.Profiles())
 		if err != nil {
 			t.Fatal(err)

@@ -15,6 +15,9 @@ import (
 // judge runs the independent decoder and returns whether it was content.
 func judge(t *testing.T, args ...string) (bool, string) {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("the independent decoder takes seconds")
+	}
 	python := testenv.Command(t, "python3", "python3")
 	script := filepath.Join(testenv.Root(t), "..", "shared", "tools", "decode_blob.py")
 	if _, err := os.Stat(script); err != nil {

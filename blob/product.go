@@ -36,7 +36,7 @@ func newProduct(a, b *DFA, startA, startB uint32, scope *Scope, limit int) *prod
 	// The first node is the empty input. It is not in seen: should a longer
 	// input lead to the same pair, that is looked at for itself.
 	p.nodes = append(p.nodes, productNode{startA, startB, 1, -1, 0})
-	p.seen = newPairSet(a.States(), b.States(), len(p.scope.next))
+	p.seen = newPairSet(a.States(), b.States(), len(scope.States))
 	return p
 }
 
@@ -103,7 +103,7 @@ func newPairSet(a, b, scope int) pairSet {
 
 // add reports whether the pair was not in the set yet.
 func (s *pairSet) add(a, b, scope uint32) bool {
-	key := (uint64(a)*s.width+uint64(b))*s.scope + uint64(scope)
+	key := (uint64(a)*s.width+uint64(b))*s.scope + uint64(scope-1)
 	if s.bits != nil {
 		word, bit := &s.bits[key/64], uint64(1)<<(key%64)
 		isNew := *word&bit == 0

@@ -10,11 +10,19 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+// encode encodes, and checks that the Policy is what its bytes say.
 func encode(t *testing.T, profiles ...*Profile) *Policy {
 	t.Helper()
 	p, err := Encode(profiles)
 	if err != nil {
 		t.Fatal(err)
+	}
+	q, err := Inspect(p.Bytes())
+	if err != nil {
+		t.Fatalf("what was encoded is refused: %v", err)
+	}
+	if diff := cmp.Diff(q.Profiles(), p.Profiles()); diff != "" {
+		t.Fatalf("the bytes say something else: %s", diff)
 	}
 	return p
 }
