@@ -53,7 +53,7 @@ func (p *parser) networkRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 		return nil, p.fail(&word, CodeRule, "%s cannot stand with the address of a peer", n.Perms&noPeerPerms)
 	}
 	if p.tok.Kind == lex.Value && !p.onNewLine() {
-		return nil, p.failHint(&p.tok, "the order is permissions, family, type or protocol, conditions", CodeSyntax, "unexpected word, expected a comma at the end of the rule")
+		return nil, p.failHint(&p.tok, "the order is permissions, family, type or protocol, conditions", CodeNetwork, "there is a word too many")
 	}
 	if !p.comma() {
 		return nil, false

@@ -74,7 +74,7 @@ func (p *parser) capabilityRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool)
 	}
 	p.next()
 	n := &ast.CapabilityRule{Qualifiers: q}
-	for p.tok.Kind == lex.Word && !isReserved(p.tok.Text) {
+	for p.tok.Kind == lex.Word && !lex.IsReserved(p.tok.Text) {
 		if name := p.tok.Text; !ast.Capabilities().Has(name) {
 			if p.onNewLine() {
 				break

@@ -1,0 +1,158 @@
+package parser
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/internal/testenv"
+	"github.com/goarmor/apparmor/parser/internal/grammar"
+)
+
+// compareGrammar holds the parser against the grammar of record: a text that
+// the grammar refuses must be a syntax error to the parser, one that it takes
+// must not, and what both take must have the same statements.
+func compareGrammar(tb testing.TB, name, src string) {
+	tb.Helper()
+	want, grammarErr := grammar.Parse(src)
+	got, err := Config{Context: ContextFile}.Parse(tb.Context(), name, src)
+	var list diag.List
+	switch {
+	case errors.As(err, &list) && grammarErr == nil:
+		switch list[0].Code {
+		case CodeSyntax, CodeCharacter:
+			tb.Errorf("%s: the grammar takes it, the parser says %v\n%s", name, err, src)
+		}
+	case err == nil && grammarErr != nil:
+		tb.Errorf("%s: the parser takes it, the grammar says %v\n%s", name, grammarErr, src)
+	case err == nil:
+		if a, b := grammarOutline(want), outline(got.Stmts); a != b {
+			tb.Errorf("%s: grammar and parser differ:\n%s\n%s\n%s", name, a, b, src)
+		}
+	}
+}
+
+func TestGrammar(t *testing.T) {
+	for _, c := range testenv.CorpusLines[struct{ ID, Profile string }](t, "corners.jsonl.gz") {
+		compareGrammar(t, c.ID, c.Profile)
+	}
+	tree := testenv.CorpusFS(t, "simple_tests.tar.gz")
+	for _, test := range simpleTests(t) {
+		if f := tree["simple_tests/"+test.path]; f != nil {
+			compareGrammar(t, test.path, stripMarkers(string(f.Data)))
+		}
+	}
+	for name, src := range debianFiles(t) {
+		if f, err := Parse(name, src); err != nil {
+			t.Error(err)
+		} else if isFragment(f) {
+			src = "profile x {\n" + src + "\n}\n"
+		}
+		compareGrammar(t, name, src)
+	}
+}
+
+// isFragment reports whether a file holds rules.
+func isFragment(f *ast.File) bool {
+	for _, s := range f.Stmts {
+		switch s.(type) {
+		case ast.Rule, *ast.Block, *ast.If:
+			return true
+		}
+	}
+	return false
+}
+
+// grammarOutline is outline for the tree of the grammar of record.
+func grammarOutline(f *grammar.File) string {
+	var out []string
+	for _, i := range f.Items {
+		switch {
+		case i.Include != nil:
+			out = append(out, "Include")
+		case i.ABI != nil:
+			out = append(out, "ABI")
+		case i.Alias != nil:
+			out = append(out, "Alias")
+		case i.Var != nil:
+			out = append(out, "VarAssign")
+		case i.Bool != nil:
+			out = append(out, "BoolAssign")
+		case i.Profile != nil:
+			out = append(out, "Profile{"+bodyOutline(i.Profile.Body)+"}")
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+func bodyOutline(b *grammar.Body) string {
+	var out []string
+	for _, s := range b.Stmts {
+		switch {
+		case s.Include != nil:
+			out = append(out, "Include")
+		case s.ABI != nil:
+			out = append(out, "ABI")
+		case s.Child != nil:
+			out = append(out, "Profile{"+bodyOutline(s.Child.Body)+"}")
+		case s.If != nil:
+			out = append(out, ifOutline(s.If))
+		case s.Rlimit != nil:
+			out = append(out, "RlimitRule")
+		default:
+			out = append(out, ruleOutline(s.Rule))
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+func ifOutline(n *grammar.If) string {
+	other := ""
+	if n.ElseIf != nil {
+		other = ifOutline(n.ElseIf)
+	} else if n.Else != nil {
+		other = bodyOutline(n.Else)
+	}
+	return fmt.Sprintf("If{%s|%s}", bodyOutline(n.Then), other)
+}
+
+func ruleOutline(r *grammar.Rule) string {
+	switch {
+	case r.Block != nil:
+		return "Block{" + bodyOutline(r.Block) + "}"
+	case r.Capability != nil:
+		return "CapabilityRule"
+	case r.Network != nil:
+		return "NetworkRule"
+	case r.Unix != nil:
+		return "UnixRule"
+	case r.DBus != nil:
+		return "DBusRule"
+	case r.Signal != nil:
+		return "SignalRule"
+	case r.Ptrace != nil:
+		return "PtraceRule"
+	case r.Mount != nil, r.Remount != nil:
+		return "MountRule"
+	case r.PivotRoot != nil:
+		return "PivotRootRule"
+	case r.ChangeProfile != nil:
+		return "ChangeProfileRule"
+	case r.Mqueue != nil:
+		return "MqueueRule"
+	case r.IOUring != nil:
+		return "IOUringRule"
+	case r.Userns != nil:
+		return "UsernsRule"
+	case r.All != "":
+		return "AllRule"
+	case r.Link != nil:
+		return "LinkRule"
+	case r.File.Mode == "l" && r.File.Target != "", r.File.Mode == "lsubset", r.File.Mode == "L" && r.File.Target != "":
+		return "LinkRule"
+	}
+	return "FileRule"
+}
