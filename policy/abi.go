@@ -18,13 +18,35 @@ type abiStmt struct {
 	origin Origin
 }
 
+// abiKey identifies what an abi statement asks for. Nearly every file of a
+// policy asks for the same.
+type abiKey struct {
+	kind ast.IncludeKind
+	path string
+	file *ast.File // which asks, where Options.ABI may make a difference of it
+}
+
+type abiResult struct {
+	set *features.Set
+	err error
+}
+
 // useABI takes the first abi statement of a unit and looks at the others.
 func (r *resolver) useABI(s *ast.ABI, f *frame) {
 	if f.dead {
 		return
 	}
 	o := f.origin(s.Pos())
-	set, err := r.loadABI(s, f.file)
+	key := abiKey{kind: s.Kind, path: s.Path}
+	if r.opts.ABI != nil {
+		key.file = f.file
+	}
+	got, ok := r.abis[key]
+	if !ok {
+		got.set, got.err = r.loadABI(s, f.file)
+		r.abis[key] = got
+	}
+	set, err := got.set, got.err
 	if err != nil {
 		d := r.errorf(o, CodeABI, s.Path, "abi is not available")
 		d.Err = err

@@ -12,14 +12,20 @@ type draft struct {
 	origin   Origin
 	parent   *draft
 	children []*draft // in the order of the text until orderDrafts
-	rules    []Rule   // the tree's own rules, with quals in place of theirs
-	quals    []ast.Qualifiers
+	rules    []rawRule
 	rlimits  []Rule
 	// seen are the files that this body has included. A file is read once
 	// per body, also if that was in a branch that is not taken (false).
 	seen map[string]bool
 	out  *Profile
 	env  env
+}
+
+// rawRule is a rule of the tree with the qualifiers that it has by the blocks
+// around it.
+type rawRule struct {
+	Rule
+	quals ast.Qualifiers
 }
 
 // name returns what diagnostics call the profile: its full name, as far as it
@@ -291,8 +297,7 @@ func (r *resolver) rule(s ast.Rule, f *frame) {
 		r.warnf(o, diag.ClassUnexpected, WarnNothing, f.file.Text(s), "rule for the owner in a block for others, or the other way round: it matches nothing")
 		return
 	}
-	d.rules = append(d.rules, Rule{s, o})
-	d.quals = append(d.quals, quals)
+	d.rules = append(d.rules, rawRule{Rule{s, o}, quals})
 }
 
 // takesOwner reports whether owner and other mean something for a rule.

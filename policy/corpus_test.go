@@ -3,14 +3,13 @@ package policy_test
 import (
 	"bufio"
 	"compress/gzip"
-	"context"
 	"io/fs"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
+	"testing/fstest"
 
-	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/features"
 	"github.com/goarmor/apparmor/internal/testenv"
 	"github.com/goarmor/apparmor/parser"
@@ -48,12 +47,9 @@ func TestCorners(t *testing.T) {
 		Message            string `json:"upstream_6_0_message"`
 	}
 	n, skipped := 0, 0
+	config := testTree(t)
 	for _, c := range testenv.CorpusLines[corner](t, "corners.jsonl.gz") {
-		if c.Group == "include" || strings.Contains(c.Profile, "include") {
-			skipped++
-			continue
-		}
-		_, err := resolveText(c.Profile, policy.Options{Kernel: features.Default()})
+		err := resolveWith(t, config, c.ID, c.Profile)
 		accepted := err == nil
 		if c.Verdict == "reject" && later(c.Message) {
 			skipped++
@@ -70,16 +66,30 @@ func TestCorners(t *testing.T) {
 			t.Errorf("%s %q: 6.0 says %s (%s), we say %v", c.ID, c.Profile, c.Verdict, c.Message, err)
 		}
 	}
-	t.Logf("%d corners agree or were reported, %d are for others", n, skipped)
+	t.Logf("%d corners, %d more are refused when compiling", n, skipped)
 }
 
-// resolveText parses and resolves a policy without includes.
-func resolveText(text string, opts policy.Options) (*policy.Set, error) {
-	file, err := parser.Parse("stdin", text)
+// testTree returns where includes of the policy tests are found.
+func testTree(tb testing.TB) parser.Config {
+	tb.Helper()
+	tree := testenv.CorpusFS(tb, "simple_tests.tar.gz")
+	sub, err := fs.Sub(tree, "simple_tests")
 	if err != nil {
-		return nil, err
+		tb.Fatal(err)
 	}
-	return policy.Resolve(context.Background(), &ast.Unit{Main: file}, opts)
+	return parser.Config{Roots: []fs.FS{sub}, Abs: tstRoot{tree}, Dir: "tst", Cache: &parser.Cache{}}
+}
+
+// resolveWith parses and resolves a text with its includes.
+func resolveWith(tb testing.TB, config parser.Config, name, text string) error {
+	unit, err := config.ParseTree(tb.Context(), name, text)
+	if err != nil {
+		return err
+	}
+	_, err = policy.Resolve(tb.Context(), unit, policy.Options{
+		Kernel: features.Default(), Roots: config.Roots, Abs: config.Abs, Dir: config.Dir,
+	})
+	return err
 }
 
 // overlap names the generated tests whose patterns overlap with different exec
@@ -89,15 +99,11 @@ var overlap = regexp.MustCompile(`^generated_(x|perms_safe)/(ambiguous|dominate)
 // TestSimple runs upstream's policy tests through parser and resolver. The
 // verdicts must agree, but for what is only seen when compiling.
 func TestSimple(t *testing.T) {
-	tree := testenv.CorpusFS(t, "simple_tests.tar.gz")
+	config := testTree(t)
+	tree := config.Abs.(tstRoot).tree
 	for name, f := range testenv.CorpusFS(t, "simple_tests_generated.tar.gz") {
 		tree["simple_tests/"+name] = f
 	}
-	sub, err := fs.Sub(tree, "simple_tests")
-	if err != nil {
-		t.Fatal(err)
-	}
-	config := parser.Config{Roots: []fs.FS{sub}, Abs: tstRoot{tree}, Dir: "tst"}
 	agree, compiled := 0, 0
 	for _, test := range manifest(t) {
 		f := tree["simple_tests/"+test.path]
@@ -110,10 +116,7 @@ func TestSimple(t *testing.T) {
 				text.WriteString(line)
 			}
 		}
-		unit, err := config.ParseTree(t.Context(), test.path, text.String())
-		if err == nil {
-			_, err = policy.Resolve(t.Context(), unit, policy.Options{Kernel: features.Default(), Roots: config.Roots, Abs: config.Abs, Dir: config.Dir})
-		}
+		err := resolveWith(t, config, test.path, text.String())
 		switch accepted := err == nil; {
 		case accepted == (test.verdict == "accept"):
 			agree++
@@ -150,7 +153,7 @@ func manifest(tb testing.TB) []manifestLine {
 }
 
 // tstRoot is a root directory whose tst holds a tree, as the tests expect.
-type tstRoot struct{ tree fs.FS }
+type tstRoot struct{ tree fstest.MapFS }
 
 func (r tstRoot) Open(name string) (fs.File, error) {
 	rel, ok := strings.CutPrefix(name, "tst/")

@@ -79,6 +79,7 @@ func Resolve(ctx context.Context, unit *ast.Unit, opts Options) (*Set, error) {
 		syms:   map[string]*symbol{},
 		epoch:  1,
 		warned: map[warning]bool{},
+		abis:   map[abiKey]abiResult{},
 	}
 	r.checker.cap = r.knownCapability
 	if unit == nil || unit.Main == nil {
@@ -125,6 +126,7 @@ type resolver struct {
 	aliases  []alias
 	abi      *features.Set
 	abiFirst *abiStmt
+	abis     map[abiKey]abiResult
 	files    fileSlab
 }
 

@@ -12,14 +12,14 @@ func (r *resolver) resolveBody(d *draft) {
 	p := d.out
 	r.in = d
 	p.Rules = make([]Rule, 0, len(d.rules))
-	for i, raw := range d.rules {
+	for _, raw := range d.rules {
 		// Trying an alias costs a small part of what a statement does.
 		r.steps += len(r.aliases) / 16
 		if !r.step(raw.Origin) {
 			return
 		}
-		rule := r.expandRule(raw, &d.env)
-		*rule.Quals() = d.quals[i]
+		rule := r.expandRule(raw.Rule, &d.env)
+		*rule.Quals() = raw.quals
 		copies := r.aliased(rule, raw.Origin)
 		squeezeRule(rule)
 		p.Rules = append(p.Rules, Rule{rule, raw.Origin})

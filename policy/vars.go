@@ -139,10 +139,9 @@ func hasRef(text string) bool { return strings.Contains(text, "@{") }
 // env is what variables mean in one profile: those of the preamble, and the
 // built-in ones.
 type env struct {
-	profile string              // for diagnostics
-	name    *string             // @{profile_name}: the full name, its glob characters escaped
-	attach  *string             // @{attach_path} and @{exec_path}
-	local   map[string][]string // values that depend on the built-in ones
+	name   *string             // @{profile_name}: the full name, its glob characters escaped
+	attach *string             // @{attach_path} and @{exec_path}
+	local  map[string][]string // values that depend on the built-in ones
 }
 
 func isBuiltin(name string) bool {
