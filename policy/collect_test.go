@@ -263,3 +263,14 @@ func mustFeatures(tb testing.TB, text string) *features.Set {
 	}
 	return s
 }
+
+func TestWarningLimit(t *testing.T) {
+	var many []ast.Stmt
+	for range 20 {
+		many = append(many, &ast.FileRule{Path: "/a", Exec: ast.ExecUnconfined})
+	}
+	_, warnings, err := body(Options{Limits: Limits{Warnings: 5}}, many...)
+	if err != nil || len(warnings) != 5 {
+		t.Errorf("%d warnings, %v", len(warnings), err)
+	}
+}

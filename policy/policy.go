@@ -101,10 +101,15 @@ func (o Origin) Chain() []ast.Position {
 	return chain
 }
 
-// Rule is a resolved rule. Its patterns hold no variables, its qualifiers
-// include those of the blocks around it, and it is never an RlimitRule (see
-// Profile.Rlimits). The tree that it was read from is not shared: the rule may
-// be kept and its qualifiers changed.
+// Rule is a resolved rule. Its patterns hold no variables and no runs of
+// slashes where they are paths, its qualifiers include those of the blocks
+// around it, and it is never an RlimitRule (see Profile.Rlimits). What the
+// language takes literally is as it was written: targets of exec (the `c` of
+// `cx -> c` is a child's own name), options of mount, conditions of network
+// rules. An AllRule and a FileRule with All set stand as they are, too.
+//
+// The tree that it was read from is not shared: the rule may be kept and
+// changed.
 type Rule struct {
 	ast.Rule
 	Origin Origin
@@ -123,7 +128,6 @@ type Profile struct {
 	Hat       bool
 	Parent    *Profile // nil at the top
 	Children  []*Profile
-	// HasHatsOrChildren, which implies rules, is len(Children) > 0.
 
 	// Attachment is the pattern of executables that the profile attaches to,
 	// empty for none. A profile that is named by a path attaches to it.

@@ -50,7 +50,8 @@ type Limits struct {
 	Nesting       int // of profiles, blocks, conditionals and expressions; default 500
 	Values        int // of one variable after expansion; default 65536
 	ExpandedBytes int // of text made by expanding variables and aliases, in total; default 64 MiB
-	Errors        int // findings after which resolving stops; default 200
+	Errors        int // after which resolving stops; default 200
+	Warnings      int // that are kept; default 1000
 }
 
 func (l Limits) withDefaults() Limits {
@@ -60,6 +61,7 @@ func (l Limits) withDefaults() Limits {
 	l.Values = cmp.Or(l.Values, 1<<16)
 	l.ExpandedBytes = cmp.Or(l.ExpandedBytes, 64<<20)
 	l.Errors = cmp.Or(l.Errors, 200)
+	l.Warnings = cmp.Or(l.Warnings, 1000)
 	return l
 }
 
@@ -108,10 +110,10 @@ type resolver struct {
 	opts   Options
 	limits Limits
 
-	found  diag.List
-	errors int
-	fatal  *diag.Diagnostic // a limit, or ctx was done: stop
-	warned map[warning]bool
+	found            diag.List
+	errors, warnings int
+	fatal            *diag.Diagnostic // a limit, or ctx was done: stop
+	warned           map[warning]bool
 
 	in       *draft // the profile that is being worked on, for diagnostics
 	checker  ruleChecker
@@ -146,20 +148,27 @@ func (r *resolver) at(o Origin) *diag.Diagnostic {
 func (r *resolver) errorf(o Origin, code diag.Code, text, format string, args ...any) *diag.Diagnostic {
 	d := r.at(o)
 	d.Code, d.Text, d.Message = code, text, fmt.Sprintf(format, args...)
+	if r.fatal != nil {
+		return d // too late to be reported
+	}
 	r.found = append(r.found, d)
-	if r.errors++; r.errors >= r.limits.Errors && r.fatal == nil {
+	if r.errors++; r.errors >= r.limits.Errors {
 		r.limit(o, "errors", r.limits.Errors, r.errors)
 	}
 	return d
 }
 
 func (r *resolver) warnf(o Origin, class diag.Class, code diag.Code, text, format string, args ...any) {
+	if r.warnings >= r.limits.Warnings {
+		return
+	}
 	if w := (warning{code, o.File, o.Pos}); o.Pos.IsValid() {
 		if r.warned[w] {
 			return
 		}
 		r.warned[w] = true
 	}
+	r.warnings++
 	d := r.at(o)
 	d.Severity, d.Class, d.Code, d.Text, d.Message = diag.Warning, class, code, text, fmt.Sprintf(format, args...)
 	r.found = append(r.found, d)

@@ -330,7 +330,7 @@ func (r *resolver) expand(p ast.Pattern, e *env, o Origin) ast.Pattern {
 			}
 			b.WriteByte('}')
 		}
-		n := 0
+		n := len(before)
 		for _, v := range values {
 			n += len(v) + 1
 		}
