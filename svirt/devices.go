@@ -1,6 +1,6 @@
 package svirt
 
-import "encoding/json"
+import "slices"
 
 // each calls f for every device, with the place of its ID, in the order of the
 // fields.
@@ -60,15 +60,8 @@ func (d *Devices) each(f func(Device, *string)) {
 
 // with returns a copy of the domain in which every device has an ID and the
 // change is made.
-func (d *Domain) with(c Change) (*Domain, error) {
-	data, err := json.Marshal(d)
-	if err != nil {
-		return nil, err
-	}
-	next := new(Domain)
-	if err := json.Unmarshal(data, next); err != nil {
-		return nil, err
-	}
+func (d *Domain) with(c Change) *Domain {
+	next := d.clone()
 	next.Devices.each(func(dev Device, id *string) { *id = dev.ID })
 	leaves := map[Device]bool{}
 	for _, dev := range c.Remove {
@@ -92,7 +85,69 @@ func (d *Domain) with(c Change) (*Domain, error) {
 	have.Smartcards = merge(DeviceSmartcard, have.Smartcards, add.Smartcards, leaves, func(x *Smartcard) string { return x.ID })
 	have.PStores = merge(DevicePStore, have.PStores, add.PStores, leaves, func(x *PStore) string { return x.ID })
 	have.Extra = merge(DeviceExtra, have.Extra, add.Extra, leaves, func(x *Access) string { return x.ID })
-	return next, nil
+	return next
+}
+
+// clone returns a copy that shares nothing with d.
+func (d *Domain) clone() *Domain {
+	c := *d
+	if d.ID != nil {
+		id := *d.ID
+		c.ID = &id
+	}
+	b := &c.Boot
+	b.ACPI, b.FWCfg, b.NVRAM = slices.Clone(b.ACPI), slices.Clone(b.FWCfg), b.NVRAM.clone()
+	if b.Loader != nil {
+		loader := *b.Loader
+		b.Loader = &loader
+	}
+	v := &c.Devices
+	v.Disks = slices.Clone(v.Disks)
+	v.Serials = slices.Clone(v.Serials)
+	v.Consoles = slices.Clone(v.Consoles)
+	v.Parallels = slices.Clone(v.Parallels)
+	v.Channels = slices.Clone(v.Channels)
+	v.Chardevs = slices.Clone(v.Chardevs)
+	v.Graphics = slices.Clone(v.Graphics)
+	v.HostDevices = slices.Clone(v.HostDevices)
+	v.Filesystems = slices.Clone(v.Filesystems)
+	v.Inputs = slices.Clone(v.Inputs)
+	v.Nets = slices.Clone(v.Nets)
+	v.Memory = slices.Clone(v.Memory)
+	v.Shmem = slices.Clone(v.Shmem)
+	v.TPMs = slices.Clone(v.TPMs)
+	v.Smartcards = slices.Clone(v.Smartcards)
+	v.PStores = slices.Clone(v.PStores)
+	v.Extra = slices.Clone(v.Extra)
+	for i := range v.Disks {
+		v.Disks[i].Image = *v.Disks[i].Image.clone()
+	}
+	for i := range v.Graphics {
+		v.Graphics[i].Sockets = slices.Clone(v.Graphics[i].Sockets)
+	}
+	for i := range v.HostDevices {
+		if a := v.HostDevices[i].SCSI; a != nil {
+			address := *a
+			v.HostDevices[i].SCSI = &address
+		}
+	}
+	return &c
+}
+
+// clone returns a copy of the image and all under it.
+func (i *Image) clone() *Image {
+	if i == nil {
+		return nil
+	}
+	top := *i
+	for at := &top; at != nil; at = at.Backing {
+		at.Data = at.Data.clone()
+		if at.Backing != nil {
+			below := *at.Backing
+			at.Backing = &below
+		}
+	}
+	return &top
 }
 
 // merge returns the devices of one kind without those that leave and with

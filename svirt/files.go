@@ -23,7 +23,7 @@ func ParseRules(ctx context.Context, name string, text []byte) (*Rules, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Rules{policy: Strict}
+	r := &Rules{policy: Strict, list: []Rule{}}
 	rest, _ := strings.CutPrefix(file.Src, filesHeader)
 	if line, _, ok := strings.Cut(rest, "\n"); ok {
 		if owner, ok := strings.CutPrefix(line, machinePrefix); ok {

@@ -203,9 +203,7 @@ func (m *Manager) Create(ctx context.Context, d *Domain) error {
 		return err
 	}
 	if m.options.Derive.Policy != Strict {
-		if g.domain, err = d.with(Change{}); err != nil {
-			return err
-		}
+		g.domain = d.with(Change{})
 	}
 	m.log.InfoContext(ctx, "machine created", "uuid", d.UUID, "name", d.Name, "driver", m.driver.Name())
 	return nil

@@ -47,9 +47,8 @@ func (m *Manager) Update(ctx context.Context, uuid string, c Change) error {
 	case g.domain == nil:
 		err = fmt.Errorf("%s: another Manager created it under the policy %s: %w", uuid, m.options.Derive.Policy, ErrNotFound)
 	default:
-		if next, err = g.domain.with(c); err == nil {
-			rules, err = Derive(next, m.options.Derive)
-		}
+		next = g.domain.with(c)
+		rules, err = Derive(next, m.options.Derive)
 	}
 	if err != nil {
 		return err

@@ -1,0 +1,334 @@
+package svirt_test
+
+import (
+	"context"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/leanovate/gopter"
+	"github.com/leanovate/gopter/gen"
+	"github.com/leanovate/gopter/prop"
+
+	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/compile"
+	"github.com/goarmor/apparmor/features"
+	"github.com/goarmor/apparmor/internal/oracle"
+	"github.com/goarmor/apparmor/internal/testenv"
+	"github.com/goarmor/apparmor/query"
+	"github.com/goarmor/apparmor/svirt"
+)
+
+// source makes the policy of a machine from the template for its type.
+func source(tb testing.TB, d *svirt.Domain, rules *svirt.Rules, roots ...fs.FS) *svirt.Source {
+	tb.Helper()
+	name, err := svirt.TemplateFor(d.Type)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	t, err := svirt.ReadTemplate(roots, name)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	text, err := t.Instantiate(context.Background(), d.UUID, rules != nil)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	profile := "libvirt-" + d.UUID
+	return &svirt.Source{Profile: profile, Name: profile, Text: text, Files: "libvirt/" + profile + ".files", Rules: rules, Roots: roots}
+}
+
+// compiled compiles a machine's policy for a kernel.
+func compiled(tb testing.TB, src *svirt.Source, kernel string) *blob.Policy {
+	tb.Helper()
+	set, ok := features.Kernel(kernel)
+	if !ok {
+		tb.Fatalf("no kernel %s", kernel)
+	}
+	a := &svirt.AppArmor{Features: set, Degrade: compile.Report}
+	c, err := a.Compile(context.Background(), src)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return c.(*blob.Policy)
+}
+
+func derived(tb testing.TB, d *svirt.Domain, o svirt.Options) *svirt.Rules {
+	tb.Helper()
+	rules, err := svirt.Derive(d, o)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return rules
+}
+
+// everything is a machine with one of each.
+func everything() *svirt.Domain {
+	id := 3
+	return &svirt.Domain{UUID: uuid, Name: "my vm #1", Type: "kvm", ID: &id, Devices: svirt.Devices{
+		Disks: []svirt.Disk{
+			{ID: "vda", Image: svirt.Image{Path: "/srv/images/a b.img"}},
+			{ID: "sda", Image: svirt.Image{Path: "/srv/images/cd,1.iso"}, ReadOnly: true},
+			{ID: "sdb", Image: svirt.Image{Path: "/srv/images/é#@.iso"}, ReadOnly: true},
+			{ID: "sdc", Image: svirt.Image{Path: "/srv/images/é#@.iso"}},
+		},
+		Serials:     []svirt.Chardev{{ID: "serial0", Type: "pty", Path: "/dev/pts/9"}},
+		Graphics:    []svirt.Graphics{{ID: "a", Type: "spice", RenderNode: "/dev/dri/renderD128", GL: true}, {ID: "b", Type: "dbus", GL: true}},
+		Filesystems: []svirt.Filesystem{{ID: "fs\"0\n", Source: "/srv/share"}},
+		Extra:       []svirt.Access{{Path: "/srv/extra", Perms: "rwlkm"}},
+	}}
+}
+
+// TestOwnPolicy compiles this package's policy, alone and beside Debian's,
+// from values, and compares it with what apparmor_parser makes of the text.
+func TestOwnPolicy(t *testing.T) {
+	kernels := map[string]string{"6.1": "kernel-6.1.192", "6.12": "kernel-6.12.107", "7.2": "kernel-7.2.13", "7.3": "kernel-7.3.4"}
+	parser := oracle.Parser(t)
+	for _, virtType := range []string{"kvm", "", "lxc"} {
+		for _, kernel := range features.Kernels() {
+			t.Run("type="+virtType+"/"+kernel, func(t *testing.T) {
+				d := everything()
+				d.Type = virtType
+				rules := derived(t, d, svirt.Options{})
+				if virtType == "lxc" {
+					rules = nil
+				}
+				src := source(t, d, rules, svirt.PolicyFS())
+				ours := compiled(t, src, kernel)
+
+				dir := t.TempDir()
+				if err := os.CopyFS(dir, svirt.PolicyFS()); err != nil {
+					t.Fatal(err)
+				}
+				// Where the system has no file of an abi, the built-in one counts.
+				abi, _ := features.ABI("3.0")
+				if err := os.Mkdir(filepath.Join(dir, "abi"), 0o755); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(filepath.Join(dir, "abi/3.0"), []byte(abi.String()), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				if rules != nil {
+					if err := os.WriteFile(filepath.Join(dir, src.Files), rules.AppendFile(nil), 0o644); err != nil {
+						t.Fatal(err)
+					}
+				}
+				data, err := parser.Compile(oracle.Job{Text: src.Text, Features: oracle.Features(t, kernels[kernel]), Base: dir})
+				if err != nil {
+					t.Fatal(err)
+				}
+				theirs, err := blob.Inspect(data)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if virtType == "lxc" {
+					// The parser encodes the flags of mounts so loosely that
+					// what it logs of them differs.
+					found, err := blob.DiffPolicy(ours, theirs, blob.DiffOptions{Decisions: true})
+					if err != nil {
+						t.Fatal(err)
+					}
+					for _, d := range found {
+						t.Error(d)
+					}
+					return
+				}
+				for _, d := range oracle.Compare(t, ours, theirs) {
+					t.Error(d)
+				}
+			})
+		}
+	}
+}
+
+// TestHostPolicy compiles machines with Debian's own templates.
+func TestHostPolicy(t *testing.T) {
+	host := os.DirFS(testenv.DebianTree(t))
+	d := everything()
+	ours := compiled(t, source(t, d, derived(t, d, svirt.Options{}), host, svirt.PolicyFS()), "6.12")
+	p, ok := query.Open(ours).Profile("libvirt-" + uuid)
+	if !ok {
+		t.Fatal("no profile")
+	}
+	if !p.Allows(query.File{Path: "/srv/images/a b.img", Access: query.Read | query.Write | query.Lock}) {
+		t.Error("the machine cannot use its disk")
+	}
+}
+
+// TestOwnPolicyGrants asks what a machine may do beside what it is given.
+func TestOwnPolicyGrants(t *testing.T) {
+	const all = query.Read | query.Write | query.Lock
+	d := everything()
+	policy := compiled(t, source(t, d, derived(t, d, svirt.Options{}), svirt.PolicyFS()), "7.3")
+	p, ok := query.Open(policy).Profile("libvirt-" + uuid)
+	if !ok {
+		t.Fatal("no profile")
+	}
+	for _, test := range []struct {
+		path   string
+		access query.Access
+		want   bool
+	}{
+		// What QEMU needs.
+		{"/dev/kvm", query.Read | query.Write, true},
+		{"/dev/net/tun", query.Read | query.Write, true},
+		{"/dev/null", query.Read | query.Write, true},
+		{"/dev/urandom", query.Read, true},
+		{"/dev/ptmx", query.Read | query.Write, true},
+		{"/etc/ld.so.cache", query.Read | query.Mmap, true},
+		{"/etc/localtime", query.Read, true},
+		{"/etc/nsswitch.conf", query.Read, true},
+		{"/etc/passwd", query.Read, true},
+		{"/lib/x86_64-linux-gnu/libc.so.6", query.Read | query.Mmap, true},
+		{"/usr/lib/x86_64-linux-gnu/libc.so.6", query.Read | query.Mmap, true},
+		{"/usr/lib/x86_64-linux-gnu/qemu/block-rbd.so", query.Read | query.Mmap, true},
+		{"/usr/bin/qemu-system-x86_64", query.Read | query.Mmap | query.Exec, true},
+		{"/usr/bin/qemu-system-aarch64", query.Read | query.Exec, true},
+		{"/usr/bin/swtpm", query.Exec, true},
+		{"/usr/share/seabios/bios-256k.bin", query.Read, true},
+		{"/usr/share/qemu/vgabios-virtio.bin", query.Read, true},
+		{"/usr/share/OVMF/OVMF_CODE_4M.fd", query.Read | query.Lock, true},
+		{"/proc/self/auxv", query.Read, false}, // the kernel asks for the number
+		{"/proc/1234/task/1235/comm", query.Write, false},
+		{"/sys/devices/system/cpu/cpu0/cache/index0/size", query.Read, true},
+		{"/sys/devices/system/node/node0/meminfo", query.Read, true},
+		{"/sys/module/kvm/parameters/ignore_msrs", query.Read, true},
+		{"/sys/devices/pci0000:00/0000:00:1f.2/ata1/host0/block/sda/queue/max_segments", query.Read, true},
+		// What the machine was given.
+		{"/srv/images/a b.img", all, true},
+		{"/srv/images/cd,1.iso", query.Read | query.Lock, true},
+		{"/srv/images/cd,1.iso", query.Write, false},
+		{"/srv/images/é#@.iso", all, true},
+		{"/srv/share/x/y", query.Read | query.Write, true},
+		{"/dev/pts/9", query.Read | query.Write, true},
+		{"/dev/dri/renderD128", query.Read | query.Write, true},
+		// What belongs to others.
+		{"/srv/images/", query.Read, false},
+		{"/srv/images/a", query.Read, false},
+		{"/srv/images/other.img", query.Read, false},
+		{"/dev/pts/10", query.Read, false},
+		{"/dev/sda", query.Read, false},
+		{"/dev/mem", query.Read, false},
+		{"/dev/vfio/vfio", query.Read, false},
+		{"/dev/vhost-net", query.Read, false},
+		{"/dev/snd/pcmC0D0p", query.Read, false},
+		{"/dev/snd/pcmC0D0p", query.Write, false},
+		{"/tmp/", query.Read, false},
+		{"/var/tmp/", query.Read, false},
+		{"/tmp/x", query.Write, false},
+		{"/dev/shm/spice.1", query.Write, false},
+		{"/", query.Read, false},
+		{"/root/.pulse-cookie", query.Read, false},
+		{"/var/lib/libvirt/qemu/nvram/other_VARS.fd", query.Read, false},
+		{"/var/lib/libvirt/images/other.qcow2", query.Read, false},
+		{"/proc/1/cmdline", query.Read, false},
+		{"/proc/sysrq-trigger", query.Write, false},
+		{"/etc/shadow", query.Read, false},
+		{"/etc/passwd", query.Write, false},
+		{"/bin/bash", query.Exec, false},
+		{"/usr/bin/dd", query.Exec, false},
+		{"/sys/kernel/security/apparmor/.load", query.Write, false},
+		{"/sys/devices/system/cpu/cpu0/online", query.Write, false},
+		{"/run/libvirt/libvirt-sock", query.Write, false},
+	} {
+		if got := p.Allows(query.File{Path: test.path, Access: test.access}); got != test.want {
+			t.Errorf("%v of %s: got %v, want %v", test.access, test.path, got, test.want)
+		}
+	}
+	for _, test := range []struct {
+		request query.Request
+		want    bool
+	}{
+		{query.File{Path: "/proc/1234/task/1235/comm", Access: query.Write, Owner: true}, true},
+		{query.Capability("setuid"), true},
+		{query.Capability("sys_admin"), false},
+		{query.Capability("sys_rawio"), false},
+		{query.Capability("kill"), false},
+		{query.Capability("mac_admin"), false},
+		{query.Capability("net_admin"), false},
+		{query.Mount{Source: "/dev/sda", Target: "/mnt/", FSType: "ext4"}, false},
+		{query.ChangeProfile{Target: "unconfined"}, false},
+	} {
+		if got := p.Allows(test.request); got != test.want {
+			t.Errorf("%v: got %v, want %v", test.request, got, test.want)
+		}
+	}
+}
+
+// TestLiteralMatchesItself checks, all the way to the automaton, that a path
+// in a rule stands for that path and no other.
+func TestLiteralMatchesItself(t *testing.T) {
+	special := []byte("*?[]{}^,\\\"@!#-abAB \t\n\x01\x7f\xc3\xa9.$~+:;'()")
+	root := fs.FS(oneProfile{})
+	set, _ := features.Kernel("7.3")
+	a := &svirt.AppArmor{Features: set}
+	p := gopter.NewProperties(nil)
+	p.Property("a literal matches only itself", prop.ForAll(func(picks []int, other []int) (bool, error) {
+		text := func(picks []int) string {
+			b := []byte("/srv/x")
+			for _, i := range picks {
+				b = append(b, special[i%len(special)])
+			}
+			return string(b)
+		}
+		path := text(picks)
+		rules, err := svirt.Derive(disk(path), svirt.Options{EscapeSpecial: true})
+		if err != nil {
+			return false, err
+		}
+		// Through values, and through text that is read back.
+		back, err := svirt.ParseRules(context.Background(), "f", rules.AppendFile(nil))
+		if err != nil {
+			return false, err
+		}
+		for _, r := range []*svirt.Rules{rules, back} {
+			c, err := a.Compile(context.Background(), &svirt.Source{
+				Profile: "libvirt-" + uuid, Name: "p", Files: "f", Rules: r, Roots: []fs.FS{root},
+				Text: "profile libvirt-" + uuid + " {\n include <f>\n}\n",
+			})
+			if err != nil {
+				return false, err
+			}
+			q, _ := query.Open(c.(*blob.Policy)).Profile("libvirt-" + uuid)
+			allows := func(path string) bool {
+				return q.Allows(query.File{Path: path, Access: query.Read | query.Write | query.Lock})
+			}
+			if !allows(path) {
+				return false, nil
+			}
+			others := []string{text(other), path + "x", path[:len(path)-1], strings.ReplaceAll(path, "*", "a"), strings.ReplaceAll(path, "?", "a"), strings.ReplaceAll(path, `\`, "")}
+			for _, o := range others {
+				if o != path && allows(o) {
+					t.Logf("%q allows %q", path, o)
+					return false, nil
+				}
+			}
+		}
+		return true, nil
+	}, gen.SliceOf(gen.IntRange(0, 1000)), gen.SliceOf(gen.IntRange(0, 1000))))
+	p.TestingRun(t)
+}
+
+// oneProfile is a tree without files.
+type oneProfile struct{}
+
+func (oneProfile) Open(name string) (fs.File, error) {
+	return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+}
+
+// BenchmarkCompile is the way of a machine from values to a binary policy.
+func BenchmarkCompile(b *testing.B) {
+	set, _ := features.Kernel("6.12")
+	a := &svirt.AppArmor{Features: set, Degrade: compile.Report}
+	d := manyDisks(8)
+	d.Type = "kvm"
+	src := source(b, d, derived(b, d, svirt.Options{}), svirt.PolicyFS())
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := a.Compile(context.Background(), src); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
