@@ -3,34 +3,34 @@ package features
 // Paths of features that decide how policy is compiled. Give them to
 // Set.Supports, Set.Words and Set.Uint.
 const (
-	Capabilities  = "caps/mask" // words: the capabilities by name, in the order of their numbers
-	Mount         = "mount"     // mount, remount, umount, pivot_root rules
-	Signal        = "signal"    // signal rules
-	Ptrace        = "ptrace"    // ptrace rules
-	DBus          = "dbus"      // dbus rules
-	IOUring       = "io_uring"  // io_uring rules
-	Userns        = "namespaces/mask/userns_create"
-	PosixMqueue   = "ipc/posix_mqueue" // words: its permissions
-	SysvMqueue    = "ipc/sysv_mqueue"  // words: its permissions
-	Rlimits       = "rlimit/mask"      // words: the limits by name
-	Stacking      = "domain/stack"     // &targets
-	Xattrs        = "domain/attach_conditions/xattr"
-	Disconnected  = "domain/disconnected.path"
-	Interruptible = "domain/interruptible"
+	Capabilities  = "caps/mask"                      // words: the capabilities by name, in the order of their numbers
+	Mount         = "mount"                          // mount, remount, umount and pivot_root rules
+	Signal        = "signal"                         // signal rules
+	Ptrace        = "ptrace"                         // ptrace rules
+	DBus          = "dbus"                           // dbus rules
+	IOUring       = "io_uring"                       // io_uring rules
+	Userns        = "namespaces/mask/userns_create"  // userns rules
+	PosixMqueue   = "ipc/posix_mqueue"               // mqueue rules of type posix; words: their permissions
+	SysvMqueue    = "ipc/sysv_mqueue"                // mqueue rules of type sysv, which no known kernel or ABI shows
+	Rlimits       = "rlimit/mask"                    // words: the resource limits by name
+	Stacking      = "domain/stack"                   // targets that begin with &
+	Xattrs        = "domain/attach_conditions/xattr" // attachment by extended attributes
+	Disconnected  = "domain/disconnected.path"       // attach_disconnected.path=
+	Interruptible = "domain/interruptible"           // the flag interruptible
 
-	NetworkOld  = "network/af_mask"    // class 4, by family
-	NetworkV8   = "network_v8/af_mask" // class 0e; words: the families
-	NetworkV9   = "network_v9/af_mask" // class 0f; words: the families
+	NetworkOld  = "network/af_mask"    // network rules of class 4; words: the families
+	NetworkV8   = "network_v8/af_mask" // network rules of class 0e; words: the families
+	NetworkV9   = "network_v9/af_mask" // network rules of class 0f; words: the families
 	NetworkInet = "network_v8/af_inet" // addresses and ports of inet and inet6
 
-	SetLoad        = "policy/set_load"
-	Versions       = "policy/versions"
-	OutOfBand      = "policy/outofband"
-	PermTable      = "policy/permstable32"         // words: the fields of an entry
-	PermTableVer   = "policy/permstable32_version" // a number
-	State32        = "policy/state32"              // 32-bit state numbers
-	CompressedLoad = "policy/compressed_load"
-	ExtendedHeader = "policy/extended_policy_header"
+	SetLoad        = "policy/set_load"               // several profiles in one load
+	Versions       = "policy/versions"               // entries: the versions of the stream, v5 and later
+	OutOfBand      = "policy/outofband"              // out-of-band transitions
+	PermTable      = "policy/permstable32"           // tables of permissions; words: the fields of an entry
+	PermTableVer   = "policy/permstable32_version"   // a number, see Set.PermTableVersion
+	State32        = "policy/state32"                // 32-bit state numbers
+	CompressedLoad = "policy/compressed_load"        // policy in zstd frames
+	ExtendedHeader = "policy/extended_policy_header" // the header of 8 bytes in front of a load
 )
 
 // PermTableVersion returns the version of the permission table that a kernel
