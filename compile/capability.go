@@ -71,6 +71,8 @@ func (v *capVectors) caps() blob.Caps {
 	return blob.Caps{Allow: allow, Audit: v.audit & allow, Quiet: v.quiet}
 }
 
+// capability rules are not strings. Nobody is asked about capabilities: prompt
+// means allow.
 func (pc *profileCompiler) capability(r *ast.CapabilityRule) {
 	var bits uint64
 	for _, name := range r.Names {

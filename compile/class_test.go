@@ -170,11 +170,14 @@ func TestFileClass(t *testing.T) {
 			file("/cn", 0, ast.ExecChildInherit, false, "child"),
 			file("/ns", 0, ast.ExecProfile, true, ":ns://nn"),
 			file("/st", 0, ast.ExecProfile, true, "&stk"),
+			file("/it", 0, ast.ExecInherit, false, "named"),
+			file("/ut", 0, ast.ExecUnconfined, false, "named"),
 			&ast.FileRule{Qualifiers: deny(), Path: "/dx", Exec: ast.ExecDeny},
 		}, []query{
 			{"", "/ix", "10201 ix"}, {"", "/ux", "201 ux"}, {"", "/Ux", "201 Ux"}, {"", "/px", "201 px"}, {"", "/Cx", "201 Cx"},
 			{"", "/pix", "10201 pix"}, {"", "/PUx", "201 PUx"}, {"", "/pn", "201 px -> named"},
 			{"", "/cn", "10201 pix -> t//child"}, {"", "/ns", "201 Px -> :ns:nn"}, {"", "/st", "201 Px -> &stk"},
+			{"", "/it", "10201 Pix -> named"}, {"", "/ut", "201 px -> named"},
 			{"", "/dx", "200 quiet 1"},
 		}},
 		{"levels", []ast.Rule{

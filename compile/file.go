@@ -108,34 +108,34 @@ func (pc *profileCompiler) linkPair(q *ast.Qualifiers, name, target automaton.No
 	pc.files.addRecord(cat(name, nul(), target), rec)
 }
 
-// transition encodes an exec mode as the kernel's permission tables do.
+// transition encodes an exec mode as the kernel's permission tables do. A
+// target takes the place of what the mode says, even of ix and ux, which then
+// keep only their fallback and their way with the environment.
 func (pc *profileCompiler) transition(exec ast.Exec, scrub bool, target string) (uint32, bool) {
-	var x uint32
-	switch exec {
-	case ast.ExecDeny:
+	if exec == ast.ExecDeny {
 		return 0, true
-	case ast.ExecInherit:
-		return blob.XInherit, true
-	case ast.ExecUnconfined:
-		x = blob.XUnconfined
-	case ast.ExecProfile, ast.ExecChild:
-	case ast.ExecProfileInherit, ast.ExecChildInherit:
-		x = blob.XInherit
-	case ast.ExecProfileUnconfined, ast.ExecChildUnconfined:
-		x = blob.XUnconfined
 	}
-	if !scrub {
+	var x uint32
+	if !scrub && exec != ast.ExecInherit {
 		x |= blob.XUnsafe
+	}
+	switch exec {
+	case ast.ExecInherit, ast.ExecProfileInherit, ast.ExecChildInherit:
+		x |= blob.XInherit
+	case ast.ExecProfileUnconfined, ast.ExecChildUnconfined:
+		x |= blob.XUnconfined
 	}
 	child := exec == ast.ExecChild || exec == ast.ExecChildInherit || exec == ast.ExecChildUnconfined
 	switch {
-	case exec == ast.ExecUnconfined:
 	case target != "":
 		i, ok := pc.target(target, child)
 		if !ok {
 			return 0, false
 		}
 		x |= blob.XTable | i
+	case exec == ast.ExecInherit:
+	case exec == ast.ExecUnconfined:
+		x |= blob.XUnconfined
 	case child:
 		x |= blob.XName | blob.XChild
 	default:

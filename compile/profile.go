@@ -166,6 +166,10 @@ func (pc *profileCompiler) buildError(err error) error {
 
 // translate adds what a rule grants to the automata and vectors.
 func (pc *profileCompiler) translate(r ast.Rule) {
+	if c, ok := r.(*ast.CapabilityRule); ok {
+		pc.capability(c)
+		return
+	}
 	if q := r.Quals(); q.Access == ast.Prompt && !pc.c.form.table {
 		// The old form has no place for it.
 		pc.degrade(features.PermTable, "prompt rules", true)
@@ -176,8 +180,6 @@ func (pc *profileCompiler) translate(r ast.Rule) {
 		pc.file(r)
 	case *ast.LinkRule:
 		pc.link(r)
-	case *ast.CapabilityRule:
-		pc.capability(r)
 	case *ast.NetworkRule:
 		pc.network(r)
 	case *ast.UnixRule:
