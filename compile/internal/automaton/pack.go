@@ -42,13 +42,12 @@ func (d *DFA) Pack(ctx context.Context, o PackOptions) (*blob.DFA, error) {
 	if o.Diff {
 		p.chooseDiffs()
 	}
-	if err := p.place(ctx); err != nil {
+	out, err := p.tables(ctx)
+	if err != nil {
 		return nil, err
 	}
-	out := &blob.DFA{
-		Flags: p.flags, Wide: wide,
-		Accept: make([]uint32, n), Base: p.base, Default: p.def, Next: p.next, Check: p.check,
-	}
+	out.Wide = wide
+	out.Accept = make([]uint32, n)
 	for s, l := range d.label {
 		out.Accept[s] = o.Accept[l]
 	}
@@ -66,17 +65,12 @@ type packer struct {
 	d     *DFA
 	sizes []int     // of each class, in bytes
 	bytes [][]uint8 // of each class
+	def   []uint32
+	diff  []bool
+	count []int32 // by state, for choosing defaults
 
-	flags   uint16
-	def     []uint32
-	diff    []bool
-	base    []uint32
-	next    []uint32
-	check   []uint32
-	used    []uint64 // a bit for each slot
-	free    int      // no slot below is free
-	entries []entry
-	count   []int32 // for choosing defaults, by state
+	entries []entry // what states have to store, one state after the other
+	own     []span  // each state's
 }
 
 // entry is a transition that a state has to store: on a byte, or out of band.
@@ -89,7 +83,7 @@ func newPacker(d *DFA) *packer {
 	n := d.States()
 	p := &packer{
 		d: d, sizes: make([]int, d.classes.n), bytes: make([][]uint8, d.classes.n),
-		def: make([]uint32, n), diff: make([]bool, n), base: make([]uint32, n), count: make([]int32, n),
+		def: make([]uint32, n), diff: make([]bool, n), count: make([]int32, n), own: make([]span, n),
 	}
 	for b, c := range d.classes.of {
 		p.sizes[c]++
@@ -125,147 +119,187 @@ func (p *packer) chooseDefaults() {
 	}
 }
 
-// collect lists what state s has to store.
-func (p *packer) collect(s uint32) []entry {
-	p.entries = p.entries[:0]
-	row := p.row(s)
+// collect lists what each state has to store, in the order of slots.
+func (p *packer) collect() {
 	oob := int(p.d.classes.oob)
-	if oob < len(row) && row[oob] != Trap {
-		p.entries = append(p.entries, entry{-1, row[oob]})
-	}
-	var base []uint32
-	if p.diff[s] {
-		base = p.row(p.def[s])
-	}
-	for c, t := range row {
-		if c == oob {
-			continue
-		}
-		if base != nil && t == base[c] || base == nil && t == p.def[s] {
-			continue
-		}
-		for _, b := range p.bytes[c] {
-			p.entries = append(p.entries, entry{int32(b), t})
-		}
-	}
 	bySlot := func(a, b entry) int { return cmp.Compare(a.slot, b.slot) }
-	if !slices.IsSortedFunc(p.entries, bySlot) {
-		slices.SortFunc(p.entries, bySlot)
-	}
-	return p.entries
-}
-
-// reach is how many entries a state may reach from its base.
-const reach = 256
-
-// place finds a base for every state: the first one at which none of its
-// entries hits a slot in use. States with many entries come first.
-func (p *packer) place(ctx context.Context) error {
-	n := len(p.def)
-	sizes := make([]int32, n)
-	var bySize [reach + 2][]uint32
-	for s := range n {
-		sizes[s] = int32(len(p.collect(uint32(s))))
-		bySize[sizes[s]] = append(bySize[sizes[s]], uint32(s))
-	}
-	top := 0
-	placed := 0
-	for size := len(bySize) - 1; size > 0; size-- {
-		for _, s := range bySize[size] {
-			if placed++; placed%1024 == 0 {
-				if err := ctx.Err(); err != nil {
-					return err
+	for s := range p.own {
+		from := len(p.entries)
+		row := p.row(uint32(s))
+		if oob < len(row) && row[oob] != Trap {
+			p.entries = append(p.entries, entry{-1, row[oob]})
+		}
+		var like []uint32
+		if p.diff[s] {
+			like = p.row(p.def[s])
+		}
+		for c, t := range row {
+			switch {
+			case c == oob:
+			case like != nil && t == like[c], like == nil && t == p.def[s]:
+			default:
+				for _, b := range p.bytes[c] {
+					p.entries = append(p.entries, entry{int32(b), t})
 				}
 			}
-			entries := p.collect(s)
-			base := p.fit(entries)
-			if base > int(blob.BaseMask)-reach {
-				return &diag.LimitError{What: "slots of an automaton", Limit: int64(blob.BaseMask), Got: int64(base) + reach}
-			}
-			p.grow(base + reach)
-			p.base[s] = uint32(base)
-			for _, e := range entries {
-				at := base + int(e.slot)
-				p.next[at], p.check[at] = e.to, s
-				p.used[at/64] |= 1 << (at % 64)
-			}
-			if entries[0].slot < 0 {
-				p.base[s] |= blob.BaseOOB
-				p.flags |= blob.FlagOOB
-			}
-			top = max(top, base)
 		}
-	}
-	p.grow(top + reach)
-	p.next, p.check = p.next[:top+reach], p.check[:top+reach]
-	for s, diff := range p.diff {
-		if diff {
-			p.base[s] |= blob.BaseDiff
-			p.flags |= blob.FlagDiff
+		own := p.entries[from:]
+		if !slices.IsSortedFunc(own, bySlot) {
+			slices.SortFunc(own, bySlot)
 		}
+		p.own[s] = span{uint32(from), uint32(len(own))}
 	}
-	return nil
 }
 
-func (p *packer) grow(n int) {
-	if n <= len(p.next) {
-		return
-	}
-	n += n / 2
-	p.next = append(p.next, make([]uint32, n-len(p.next))...)
-	p.check = append(p.check, make([]uint32, n-len(p.check))...)
-	p.used = append(p.used, make([]uint64, n/64+1-len(p.used))...)
+func (p *packer) entriesOf(s uint32) []entry {
+	own := p.own[s]
+	return p.entries[own.from : own.from+own.n]
 }
 
-// fit returns the lowest base at which entries fit.
-func (p *packer) fit(entries []entry) int {
-	for p.free/64 < len(p.used) && p.used[p.free/64]>>(p.free%64)&1 != 0 {
-		p.free++
+// tables places the entries of all states and writes the tables but those of
+// permissions.
+func (p *packer) tables(ctx context.Context) (*blob.DFA, error) {
+	p.collect()
+	base, top, err := p.placeBest(ctx)
+	if err != nil {
+		return nil, err
 	}
+	if top > int(blob.BaseMask) {
+		return nil, &diag.LimitError{What: "slots of an automaton", Limit: int64(blob.BaseMask), Got: int64(top)}
+	}
+	// A kernel must find a slot for every byte at every base.
+	t := &blob.DFA{Base: base, Default: p.def, Next: make([]uint32, top+256), Check: make([]uint32, top+256)}
+	for s := range base {
+		own := p.entriesOf(uint32(s))
+		for _, e := range own {
+			at := int(base[s]) + int(e.slot)
+			t.Next[at], t.Check[at] = e.to, uint32(s)
+		}
+		if len(own) > 0 && own[0].slot < 0 {
+			base[s] |= blob.BaseOOB
+			t.Flags |= blob.FlagOOB
+		}
+		if p.diff[s] {
+			base[s] |= blob.BaseDiff
+			t.Flags |= blob.FlagDiff
+		}
+	}
+	return t, nil
+}
+
+// placeBest finds a base for every state. States with the most entries come
+// first, as they are the hardest to place; among equals those with the lowest
+// bytes do, because only they can have the slots below. Where that is cheap,
+// other orders are tried as well.
+func (p *packer) placeBest(ctx context.Context) (base []uint32, top int, err error) {
+	order := make([]uint32, 0, len(p.own))
+	for s, own := range p.own {
+		if own.n > 0 {
+			order = append(order, uint32(s))
+		}
+	}
+	most := func(a, b uint32) int { return cmp.Compare(p.own[b].n, p.own[a].n) }
+	low := func(a, b uint32) int { return cmp.Compare(p.entriesOf(a)[0].slot, p.entriesOf(b)[0].slot) }
+	for i, compare := range [...]func(a, b uint32) int{
+		func(a, b uint32) int { return cmp.Or(most(a, b), low(a, b)) },
+		func(a, b uint32) int { return cmp.Or(low(a, b), most(a, b)) },
+		func(a, b uint32) int { return cmp.Or(most(b, a), low(a, b)) },
+	} {
+		slices.SortStableFunc(order, compare)
+		b, t, err := p.place(ctx, order)
+		if err != nil {
+			return nil, 0, err
+		}
+		if i == 0 || t < top {
+			base, top = b, t
+		}
+		if len(order) > cheapOrder {
+			break
+		}
+	}
+	return base, top, nil
+}
+
+// cheapOrder is how many states at most are placed in more than one order.
+const cheapOrder = 512
+
+// place finds a base for every state, in the given order: the first one at
+// which none of its entries is in a slot that is taken. top is the highest.
+func (p *packer) place(ctx context.Context, order []uint32) (base []uint32, top int, err error) {
+	base = make([]uint32, len(p.own))
+	c := comb{free: combZero}
+	for i, s := range order {
+		if i%1024 == 0 {
+			if err := ctx.Err(); err != nil {
+				return nil, 0, err
+			}
+		}
+		at := c.insert(p.entriesOf(s))
+		base[s] = uint32(at)
+		top = max(top, at)
+	}
+	return base, top, nil
+}
+
+// comb is the slots that are taken, a bit each. Bit 64 is slot 0, so that the
+// out-of-band slot of base 0 has a place.
+type comb struct {
+	used []uint64
+	free int // no bit below is clear
+}
+
+const combZero = 64
+
+// insert takes the slots of entries at the lowest base at which all are free,
+// and returns the base. Bases are tried 64 at a time.
+func (c *comb) insert(entries []entry) int {
 	first := int(entries[0].slot)
-	start := max(p.free-first, 0)
+	start := max(c.free-combZero-first, 0)
 	if first < 0 {
 		start = max(start, 1)
 	}
-	var mask [5]uint64 // of the slots, relative to the first
-	for _, e := range entries {
-		i := int(e.slot) - first
-		mask[i/64] |= 1 << (i % 64)
-	}
-	words := (int(entries[len(entries)-1].slot)-first)/64 + 1
-	for at := start + first; ; at++ {
-		// Go to the next free slot for the first entry.
-		for {
-			w := at / 64
-			if w >= len(p.used) {
-				break
-			}
-			if rest := ^p.used[w] >> (at % 64); rest != 0 {
-				at += bits.TrailingZeros64(rest)
-				break
-			}
-			at = (w + 1) * 64
+	for w := start / 64; ; w++ {
+		fits := ^uint64(0)
+		if w == start/64 {
+			fits <<= start % 64
 		}
-		if p.free4(at, mask[:words]) {
-			return at - first
+		for _, e := range entries {
+			fits &^= c.word(w*64 + combZero + int(e.slot))
+			if fits == 0 {
+				break
+			}
+		}
+		if fits != 0 {
+			base := w*64 + bits.TrailingZeros64(fits)
+			c.take(base, entries)
+			return base
 		}
 	}
 }
 
-// free4 reports whether all slots of a mask are free from a place on.
-func (p *packer) free4(at int, mask []uint64) bool {
-	w, shift := at/64, at%64
-	for i, m := range mask {
-		if w+i >= len(p.used) {
-			return true
-		}
-		used := p.used[w+i] >> shift
-		if shift > 0 && w+i+1 < len(p.used) {
-			used |= p.used[w+i+1] << (64 - shift)
-		}
-		if used&m != 0 {
-			return false
-		}
+// word returns the 64 bits from a bit on.
+func (c *comb) word(from int) uint64 {
+	i, shift := from/64, from%64
+	if i >= len(c.used) {
+		return 0
 	}
-	return true
+	w := c.used[i] >> shift
+	if i+1 < len(c.used) {
+		w |= c.used[i+1] << (64 - shift) // none for a shift of 64
+	}
+	return w
+}
+
+func (c *comb) take(base int, entries []entry) {
+	last := base + combZero + int(entries[len(entries)-1].slot)
+	for last/64 >= len(c.used) {
+		c.used = append(c.used, 0)
+	}
+	for _, e := range entries {
+		bit := base + combZero + int(e.slot)
+		c.used[bit/64] |= 1 << (bit % 64)
+	}
+	for c.free/64 < len(c.used) && c.used[c.free/64]>>(c.free%64)&1 != 0 {
+		c.free++
+	}
 }
