@@ -15,9 +15,9 @@
 // sets wrong that are well formed, therefore this package refuses, with a
 // typed error and nothing written: what the kernel's features do not cover
 // (see blob.Policy.Check), a child or hat whose parent is not loaded, names
-// that the kernel may be unable to make a directory of (both of which would
-// block their namespace on kernels before 7.3), and names that
-// Options.OnlyNames does not accept.
+// that the kernel may be unable to make a directory of (both of which block the
+// namespace for later loads on some kernels), names that read like something
+// else, and names that Options.OnlyNames does not accept.
 //
 // One call is one write, and a set is loaded whole or not at all.
 //
@@ -28,6 +28,11 @@
 // runtime.LockOSThread and the end of the goroutine, without unlocking: the
 // thread then ends with the goroutine, and no other goroutine ever runs with
 // its label. Start does this by itself.
+//
+// The signals that Go's scheduler sends to threads of its own process are
+// mediated like all signals: a profile for a Go program, or for a thread of
+// one, should allow signals within itself, unless GODEBUG=asyncpreemptoff=1 is
+// set.
 //
 // # Other systems
 //

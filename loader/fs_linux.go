@@ -74,8 +74,8 @@ func (d dir) with(f func(fd int) error) error {
 		return err
 	}
 	var inner error
-	if err := conn.Control(func(fd uintptr) { inner = f(int(fd)) }); err != nil {
-		return err
+	if conn.Control(func(fd uintptr) { inner = f(int(fd)) }) != nil {
+		return &os.PathError{Op: "use", Path: d.f.Name(), Err: os.ErrClosed}
 	}
 	return inner
 }

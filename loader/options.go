@@ -14,7 +14,12 @@ type Options struct {
 	// all in it. It must be safe for concurrent use.
 	OnlyNames func(name string) bool
 	// Trace makes Start hold the process with ptrace(2) at the end of its
-	// exec, until its label has been verified; see Start.
+	// exec, until its label has been verified; see Start. The profile must
+	// allow that the caller traces, and a caller's own profile too. A
+	// set-user-ID program does not get its privileges unless the caller has
+	// CAP_SYS_PTRACE. A signal that reaches the process between fork and exec,
+	// which only one to the whole process group can, stops it there for good,
+	// and Start with it.
 	Trace bool
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"runtime"
 	"strconv"
@@ -16,7 +17,9 @@ import (
 
 // Start starts cmd under a label, as cmd.Start does without one. When it
 // returns an error, no process is left that runs without the confinement that
-// was asked for; cmd has been waited for if it was started.
+// was asked for; cmd has been waited for if it was started. Only a process
+// that ended up under another profile, one that keeps the caller from sending
+// signals to it, cannot be killed; the error says so then.
 //
 // The label is set for the exec of a thread that does nothing else and ends
 // afterwards. From there on the kernel gives the process that label at its
@@ -29,11 +32,14 @@ import (
 // should be. That finds what the kernel does not promise: that the profile was
 // not removed between the two steps, which leaves the process unconfined. The
 // program may have run for a moment by then. With Options.Trace it has not:
-// the process is held at the end of its exec until its label is verified. This
-// takes ptrace rules where the caller is confined, and takes the privileges of
-// set-user-ID programs away unless the caller has CAP_SYS_PTRACE. Without
-// Trace, a program that changes its own profile, or executes another one that
-// does, may be killed for it when it is faster than Start.
+// the process is held at the end of its exec until its label is verified.
+// Without Trace, a program that changes its own profile, or executes another
+// one that does, may be killed for it when it is faster than Start.
+//
+// A caller that is confined needs change_profile for the label, and to read
+// stat, cmdline and attr/apparmor/current of the process in /proc; before
+// Linux 6.8 also to read its own attr/apparmor/current and to write
+// attr/apparmor/exec.
 //
 // Start looks at ctx before it begins. Use exec.CommandContext to end the
 // process with a context.
@@ -62,6 +68,9 @@ func (t *Tasks) Start(ctx context.Context, cmd *exec.Cmd, label string) error {
 		}
 	}()
 	if err := <-result; err != nil {
+		if cmd.Process != nil {
+			err = errors.Join(err, kill(cmd, t.trace))
+		}
 		return &Error{Op: OpStart, Name: label, Err: err, Hint: errnoHint(OpStart, err)}
 	}
 	return nil
@@ -73,7 +82,7 @@ func (t *Tasks) start(cmd *exec.Cmd, label string) (pidfd int, err error) {
 	want, verb := label, "exec"
 	nnp, err := unix.PrctlRetInt(unix.PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)
 	if err != nil {
-		return -1, fmt.Errorf("prctl: %w", err)
+		return -1, os.NewSyscallError("prctl", err)
 	}
 	if nnp != 0 {
 		self, err := t.Self()
@@ -98,31 +107,33 @@ func (t *Tasks) start(cmd *exec.Cmd, label string) (pidfd int, err error) {
 	if err := cmd.Start(); err != nil {
 		return -1, err
 	}
-	if err := t.confirm(cmd, want); err != nil {
-		return -1, errors.Join(err, kill(cmd))
+	if err := t.confirm(cmd.Process.Pid, want); err != nil {
+		return -1, err
 	}
 	if attr := cmd.SysProcAttr; attr != nil && attr.Pdeathsig != 0 {
 		// The signal comes when the thread that forked ends, not the process.
-		if pidfd, err = unix.PidfdOpen(cmd.Process.Pid, 0); err != nil {
-			return -1, errors.Join(fmt.Errorf("pidfd_open: %w", err), kill(cmd))
-		}
-		return pidfd, nil
+		pidfd, err := unix.PidfdOpen(cmd.Process.Pid, 0)
+		return pidfd, os.NewSyscallError("pidfd_open", err)
 	}
 	return -1, nil
 }
 
 // confirm verifies the label of a process that has been started.
-func (t *Tasks) confirm(cmd *exec.Cmd, want string) error {
-	pid := cmd.Process.Pid
+func (t *Tasks) confirm(pid int, want string) error {
 	if t.trace {
 		// Until the process is let go, its first thread is stopped by the
 		// signal that ends a traced exec.
 		var status unix.WaitStatus
 		if _, err := retry(func() (int, error) { return unix.Wait4(pid, &status, unix.WALL, nil) }); err != nil {
-			return fmt.Errorf("wait4: %w", err)
+			return os.NewSyscallError("wait4", err)
 		}
 		if !status.Stopped() || status.StopSignal() != unix.SIGTRAP {
 			return fmt.Errorf("the process did not stop at its exec: %#x", status)
+		}
+		// When this thread ends, so does the process, whatever its profile
+		// says about signals.
+		if err := unix.PtraceSetOptions(pid, unix.PTRACE_O_EXITKILL); err != nil {
+			return os.NewSyscallError("ptrace", err)
 		}
 	} else if err := t.waitExec(pid); err != nil {
 		return err
@@ -136,9 +147,7 @@ func (t *Tasks) confirm(cmd *exec.Cmd, want string) error {
 		return fmt.Errorf("%w: it runs under %q", ErrLabel, got)
 	}
 	if t.trace {
-		if err := unix.PtraceDetach(pid); err != nil {
-			return fmt.Errorf("ptrace: %w", err)
-		}
+		return os.NewSyscallError("ptrace", unix.PtraceDetach(pid))
 	}
 	return nil
 }
@@ -194,17 +203,20 @@ func parseStat(s string) (state string, flags uint64, err error) {
 	return fields[0], flags, err
 }
 
-// kill ends the process, without waiting long for what it has started.
-func kill(cmd *exec.Cmd) error {
-	err := cmd.Process.Kill()
+// kill ends the process, without waiting long for what it has started. One
+// that is traced ends anyhow.
+func kill(cmd *exec.Cmd, traced bool) error {
+	if err := cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) && !traced {
+		return fmt.Errorf("it cannot be killed: %w", err)
+	}
 	if cmd.WaitDelay == 0 {
 		cmd.WaitDelay = time.Second
 	}
 	var exit *exec.ExitError
-	if werr := cmd.Wait(); werr != nil && !errors.As(werr, &exit) {
-		err = errors.Join(err, werr)
+	if err := cmd.Wait(); err != nil && !errors.As(err, &exit) {
+		return err
 	}
-	return err
+	return nil
 }
 
 // waitExit waits until a process ends.

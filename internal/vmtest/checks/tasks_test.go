@@ -322,6 +322,48 @@ func TestStartFails(t *testing.T) {
 	})
 }
 
+// TestStartCannotKill checks what happens to a process that is under a wrong
+// label and cannot be sent a signal.
+func TestStartCannotKill(t *testing.T) {
+	k := kernel(t)
+	load(t, k, reference(t, "helper"))
+	load(t, k, reference(t, "stubborn"))
+	eachTrace(t, func(t *testing.T, tasks *loader.Tasks) {
+		mark := filepath.Join(t.TempDir(), "mark")
+		in, out, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.CommandContext(&doneHook{Context: t.Context(), do: func() {
+			if err := tasks.ChangeOnExec("stubborn"); err != nil {
+				t.Error(err)
+			}
+		}}, "/init")
+		cmd.Args = []string{"mark", mark}
+		cmd.Stdin = in
+		err = tasks.Start(t.Context(), cmd, "helper")
+		wantError(t, err, loader.ErrLabel)
+		if filepath.Base(t.Name()) == "trace=true" {
+			if cmd.ProcessState == nil {
+				t.Error("the process lives")
+			}
+			if _, err := os.Stat(mark); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("the program ran: %v", err)
+			}
+		} else {
+			wantError(t, err, syscall.EACCES)
+		}
+		// It ends by itself when its input does.
+		in.Close()
+		out.Close()
+		if cmd.ProcessState == nil {
+			if err := cmd.Wait(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
 // doneHook is a context that does something when it is first asked whether it
 // is done, which exec.Cmd.Start does.
 type doneHook struct {
