@@ -210,10 +210,19 @@ func TestEquality(t *testing.T) {
 	// they are not enforced, and rules that differ in them only are equal.
 	unenforced := map[string]bool{"eq00015": true, "eq00016": true}
 	passed := 0
-	cases := testenv.CorpusLines[equalityCase](t, "equality_core.jsonl.gz")
+	file := "equality.jsonl.gz"
+	if testing.Short() {
+		file = "equality_core.jsonl.gz" // without the matrix of priorities
+	}
+	cases := testenv.CorpusLines[equalityCase](t, file)
+	sets := map[string]*features.Set{}
 	for _, c := range cases {
+		kernel := sets[c.Features]
+		if kernel == nil {
+			kernel = suiteSet(t, c.Features)
+			sets[c.Features] = kernel
+		}
 		if t.Run(c.ID, func(t *testing.T) {
-			kernel := suiteSet(t, c.Features)
 			var first *blob.Policy
 			for i, text := range c.Profiles {
 				out, err := source{abi: kernel}.compile(t, kernel, "p", text+"\n")
