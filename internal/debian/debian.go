@@ -23,19 +23,21 @@ import (
 )
 
 const (
-	keyring       = "/usr/share/keyrings/debian-archive-keyring.gpg"
-	defaultMirror = "http://deb.debian.org/debian/"
+	keyring        = "/usr/share/keyrings/debian-archive-keyring.gpg"
+	mainMirror     = "http://deb.debian.org/debian/"
+	securityMirror = "http://deb.debian.org/debian-security/"
 )
 
-// Series is a line of kernels in a suite of the archive, such as 6.12 in
-// trixie. Which release of the series it is moves with the archive.
+// Series is a line of kernels in suites of the archive, such as 6.12 in trixie
+// and trixie-security. Which release of the series it is moves with the
+// archive.
 type Series struct {
 	Number string // "6.12"
-	Suite  string // "trixie"
+	Suites []string
 }
 
-// ErrMovedOn says that the suite has no kernel of the series any more.
-var ErrMovedOn = errors.New("the suite has moved on to other kernels")
+// ErrMovedOn says that the suites have no kernel of the series any more.
+var ErrMovedOn = errors.New("the suites have moved on to other kernels")
 
 // CacheDir returns the folder for what tests fetch: $APPARMOR_TEST_CACHE, or
 // goarmor in the user's cache folder.
@@ -77,13 +79,13 @@ func Fetch(ctx context.Context, cache string, s Series) (Kernel, error) {
 		return Kernel{}, err
 	}
 	defer os.RemoveAll(tmp)
-	a, err := newApt(ctx, tmp, s.Suite)
+	a, err := newApt(ctx, tmp, s.Suites)
 	if err != nil {
 		return Kernel{}, err
 	}
 	k, err := a.fetchKernel(ctx, dir, s)
 	if err != nil {
-		return Kernel{}, fmt.Errorf("kernel %s from %s %s: %w", s.Number, a.mirror, s.Suite, err)
+		return Kernel{}, fmt.Errorf("kernel %s from Debian %s: %w", s.Number, strings.Join(s.Suites, ", "), err)
 	}
 	return k, nil
 }
@@ -115,10 +117,10 @@ func lock(name string) (func(), error) {
 
 // apt runs apt with a configuration of its own.
 type apt struct {
-	dir, mirror string
+	dir string
 }
 
-func newApt(ctx context.Context, dir, suite string) (*apt, error) {
+func newApt(ctx context.Context, dir string, suites []string) (*apt, error) {
 	for _, name := range []string{"apt-get", "apt-cache", "dpkg-deb"} {
 		if _, err := exec.LookPath(name); err != nil {
 			return nil, err
@@ -127,7 +129,6 @@ func newApt(ctx context.Context, dir, suite string) (*apt, error) {
 	if _, err := os.Stat(keyring); err != nil {
 		return nil, fmt.Errorf("%w (package debian-archive-keyring)", err)
 	}
-	a := &apt{dir: dir, mirror: mirror(ctx)}
 	me, err := user.Current()
 	if err != nil {
 		return nil, err
@@ -160,9 +161,17 @@ func newApt(ctx context.Context, dir, suite string) (*apt, error) {
 	} {
 		conf = append(conf, fmt.Sprintf("%s %q;", o[0], filepath.Join(dir, o[1])))
 	}
-	source := fmt.Sprintf("deb [arch=amd64 signed-by=%s] %s %s main\n", keyring, a.mirror, suite)
+	var sources strings.Builder
+	main, security := mirrors(ctx)
+	for _, suite := range suites {
+		mirror := main
+		if strings.HasSuffix(suite, "-security") {
+			mirror = security
+		}
+		fmt.Fprintf(&sources, "deb [arch=amd64 signed-by=%s] %s %s main\n", keyring, mirror, suite)
+	}
 	for name, text := range map[string]string{
-		"etc/sources.list": source,
+		"etc/sources.list": sources.String(),
 		"etc/preferences":  "",
 		"state/status":     "",
 		"apt.conf":         strings.Join(conf, "\n") + "\n",
@@ -171,23 +180,26 @@ func newApt(ctx context.Context, dir, suite string) (*apt, error) {
 			return nil, err
 		}
 	}
-	return a, nil
+	return &apt{dir}, nil
 }
 
-// mirror returns the mirror that the machine's own sources name for Debian's
-// main archive.
-func mirror(ctx context.Context) string {
-	out, err := exec.CommandContext(ctx, "apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages").Output()
-	if err != nil {
-		return defaultMirror
-	}
+// mirrors returns the mirrors that the machine's own sources name for Debian's
+// archive and for its security updates.
+func mirrors(ctx context.Context) (main, security string) {
+	// The error leaves nothing to read.
+	out, _ := exec.CommandContext(ctx, "apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages").Output()
+	main, security = mainMirror, securityMirror
 	for uri := range strings.Lines(string(out)) {
 		uri = strings.TrimSpace(uri)
-		if strings.HasPrefix(uri, "http") && path.Base(uri) == "debian" {
-			return uri
+		switch {
+		case !strings.HasPrefix(uri, "http"):
+		case path.Base(uri) == "debian":
+			main = uri
+		case path.Base(uri) == "debian-security":
+			security = uri
 		}
 	}
-	return defaultMirror
+	return main, security
 }
 
 func (a *apt) run(ctx context.Context, name string, args ...string) ([]byte, error) {
@@ -260,7 +272,7 @@ func choose(series string, packages []string) ([]string, error) {
 			found = append(found, o)
 		}
 		slices.SortFunc(found, compareNumbers)
-		return nil, fmt.Errorf("%w: it has %s", ErrMovedOn, strings.Join(found, ", "))
+		return nil, fmt.Errorf("%w: they have %s", ErrMovedOn, strings.Join(found, ", "))
 	}
 	var names []string
 	for _, kind := range []string{"binary", "image"} {

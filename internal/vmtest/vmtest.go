@@ -24,8 +24,8 @@ import (
 
 // Kernel is a line of Debian's cloud kernels.
 type Kernel struct {
-	Series string // "6.12"
-	Suite  string // of the archive
+	Series string   // "6.12"
+	Suites []string // of the archive
 	// Features is the directory of the kernel's features in the test corpus.
 	Features string
 }
@@ -33,10 +33,10 @@ type Kernel struct {
 // Kernels returns the kernels that policy is made for.
 func Kernels() []Kernel {
 	return []Kernel{
-		{"6.1", "bookworm", "features/kernel-6.1.192"},
-		{"6.12", "trixie", "features/kernel-6.12.107"},
-		{"7.2", "sid", "features/kernel-7.2.13"},
-		{"7.3", "trixie-backports", "features/kernel-7.3.4"},
+		{"6.1", []string{"bookworm", "bookworm-security"}, "features/kernel-6.1.192"},
+		{"6.12", []string{"trixie", "trixie-security"}, "features/kernel-6.12.107"},
+		{"7.2", []string{"sid"}, "features/kernel-7.2.13"},
+		{"7.3", []string{"trixie-backports"}, "features/kernel-7.3.4"},
 	}
 }
 
@@ -148,11 +148,11 @@ func (c Config) boot(t *testing.T, k Kernel, binary []byte) (report, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	image, err := debian.Fetch(t.Context(), cache, debian.Series{Number: k.Series, Suite: k.Suite})
+	image, err := debian.Fetch(t.Context(), cache, debian.Series{Number: k.Series, Suites: k.Suites})
 	if err != nil {
 		how := "tests fetch it with apt from Debian's mirror"
 		if errors.Is(err, debian.ErrMovedOn) {
-			how = "vmtest.Kernels has to name a suite that carries it"
+			how = "vmtest.Kernels has to name suites that carry it"
 		}
 		testenv.Missing(t, err.Error(), how)
 	}
