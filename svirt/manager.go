@@ -194,12 +194,11 @@ func (m *Manager) Create(ctx context.Context, d *Domain) error {
 	if !hasFiles(d.Type) {
 		rules = nil
 	}
-	text, fresh, err := m.profile(ctx, d)
-	if err != nil {
+	c := change{uuid: d.UUID, rules: rules, load: true}
+	if c.text, c.profile, err = m.profile(ctx, d); err != nil {
 		return err
 	}
-	change := change{uuid: d.UUID, text: text, fresh: fresh, rules: rules, load: true}
-	if err := m.apply(ctx, change); err != nil {
+	if err := m.apply(ctx, c); err != nil {
 		return err
 	}
 	if m.options.Derive.Policy != Strict {
@@ -209,22 +208,30 @@ func (m *Manager) Create(ctx context.Context, d *Domain) error {
 	return nil
 }
 
-// profile returns the text of a machine's profile, and whether it is not on
-// disk yet. An empty file is none.
-func (m *Manager) profile(ctx context.Context, d *Domain) (text string, fresh bool, err error) {
+// onDisk is the state of a machine's profile before a change.
+type onDisk uint8
+
+const (
+	profileKept    onDisk = iota // it is there and stays
+	profileMissing               // it is to be written
+	profileEmpty                 // it is to be written in the place of an empty file
+)
+
+// profile returns the text of a machine's profile: the one on disk, or one from
+// the template.
+func (m *Manager) profile(ctx context.Context, d *Domain) (string, onDisk, error) {
 	data, err := m.store.read(profilePrefix + d.UUID)
-	switch {
-	case err == nil && len(data) > 0:
-		return string(data), false, nil
-	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return "", false, err
-	case err == nil:
-		if err := m.store.remove(profilePrefix + d.UUID); err != nil {
-			return "", false, err
-		}
+	if err == nil && len(data) > 0 {
+		return string(data), profileKept, nil
 	}
-	text, err = m.instantiate(ctx, d.UUID, d.Type)
-	return text, true, err
+	state := profileEmpty
+	if errors.Is(err, fs.ErrNotExist) {
+		state = profileMissing
+	} else if err != nil {
+		return "", 0, err
+	}
+	text, err := m.instantiate(ctx, d.UUID, d.Type)
+	return text, state, err
 }
 
 func (m *Manager) instantiate(ctx context.Context, uuid, virtType string) (string, error) {
@@ -244,11 +251,11 @@ func (m *Manager) instantiate(ctx context.Context, uuid, virtType string) (strin
 
 // change is one step from a state of a machine to the next.
 type change struct {
-	uuid  string
-	text  string // of the profile
-	fresh bool   // the profile is to be written
-	rules *Rules // nil: no `.files`
-	load  bool   // put in force
+	uuid    string
+	text    string // of the profile
+	profile onDisk
+	rules   *Rules // nil: no `.files`
+	load    bool   // put in force
 }
 
 // apply makes a change whole or not at all: what can fail without a trace is
@@ -295,11 +302,17 @@ func (m *Manager) apply(ctx context.Context, c change) error {
 			}
 		}
 	}
-	if c.fresh {
+	switch c.profile {
+	case profileMissing:
 		if err := m.store.create(profile, []byte(c.text)); err != nil {
 			return fail(err)
 		}
 		undo = append(undo, func() error { return gone(m.store.remove(profile)) })
+	case profileEmpty:
+		undo = append(undo, func() error { return m.store.replace(profile, nil) })
+		if err := m.store.replace(profile, []byte(c.text)); err != nil {
+			return fail(err)
+		}
 	}
 	if c.load {
 		if err := m.driver.Load(ctx, compiled); err != nil {

@@ -10,14 +10,15 @@ import (
 	"strings"
 )
 
-// store keeps the files of one directory. Every change is whole or does not
-// happen: what is written goes to a file beside, is synced, and takes its
-// place. Symbolic links are not followed.
+// store keeps the files of one directory. A file is never there in part: what
+// is written goes to a file beside, is synced, and takes its place. Symbolic
+// links are not followed.
 type store interface {
 	read(name string) ([]byte, error)
-	// replace writes a file, whether there is one or not.
+	// replace writes a file, whether there is one or not. After an error it
+	// may have the old content or the new one.
 	replace(name string, data []byte) error
-	// create writes a file that must not be there.
+	// create writes a file that must not be there. After an error it is not.
 	create(name string, data []byte) error
 	remove(name string) error
 	list() ([]string, error)
@@ -100,11 +101,13 @@ func (s *dirStore) create(name string, data []byte) error {
 		return err
 	}
 	// A link, unlike a rename, fails if something is there.
-	err = s.root.Link(temp, name)
-	if err = errors.Join(err, s.root.Remove(temp)); err != nil {
-		return err
+	if err := s.root.Link(temp, name); err != nil {
+		return errors.Join(err, s.root.Remove(temp))
 	}
-	return s.sync()
+	if err := errors.Join(s.root.Remove(temp), s.sync()); err != nil {
+		return errors.Join(err, s.root.Remove(name))
+	}
+	return nil
 }
 
 func (s *dirStore) remove(name string) error {

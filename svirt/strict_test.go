@@ -285,61 +285,61 @@ func TestStrict(t *testing.T) {
 			{ID: "sdb"},
 			{ID: "sdc", Image: svirt.Image{Type: "network"}},
 		}}), `
-/dev/dm-7 rk, # disk sda
-/srv/new.img rwk, # disk vdb
-/srv/raw.img rwk, # disk vda
+"/dev/dm-7" rk, # disk sda
+"/srv/new.img" rwk, # disk vdb
+"/srv/raw.img" rwk, # disk vda
 `},
 		{"a chain", domain(svirt.Devices{Disks: []svirt.Disk{{ID: "vda", Image: image("/srv/top.qcow2", "qcow2")}}}), `
-/srv/base.qcow2 rk, # disk vda
-/srv/top.qcow2 rwk, # disk vda
+"/srv/base.qcow2" rk, # disk vda
+"/srv/top.qcow2" rwk, # disk vda
 `},
 		{"a chain that is given", domain(svirt.Devices{Disks: []svirt.Disk{{ID: "vda", Image: svirt.Image{Path: "/srv/top.qcow2", Format: "qcow2", Backing: &svirt.Image{Path: "/srv/b"}}}}}), `
-/srv/b rk, # disk vda
-/srv/top.qcow2 rwk, # disk vda
+"/srv/b" rk, # disk vda
+"/srv/top.qcow2" rwk, # disk vda
 `},
 		{"the end of a chain that is given", domain(svirt.Devices{Disks: []svirt.Disk{{ID: "vda", Image: svirt.Image{Path: "/srv/top.qcow2", Format: "qcow2", Complete: true}}}}), `
-/srv/top.qcow2 rwk, # disk vda
+"/srv/top.qcow2" rwk, # disk vda
 `},
 		{"a chain in JSON", domain(svirt.Devices{Disks: []svirt.Disk{{ID: "vda", Image: image("/srv/json.qcow2", "qcow2"), ReadOnly: true}}}), `
-/srv/base.qcow2 rk, # disk vda
-/srv/json.qcow2 rk, # disk vda
-/srv/top.qcow2 rk, # disk vda
+"/srv/base.qcow2" rk, # disk vda
+"/srv/json.qcow2" rk, # disk vda
+"/srv/top.qcow2" rk, # disk vda
 `},
 		{"unrecorded format", domain(svirt.Devices{Disks: []svirt.Disk{{ID: "vda", Image: image("/srv/nofmt.qcow2", "qcow2")}}}), `
-/srv/base.qcow2 rk, # disk vda
-/srv/nofmt.qcow2 rwk, # disk vda
+"/srv/base.qcow2" rk, # disk vda
+"/srv/nofmt.qcow2" rwk, # disk vda
 `},
 		{"a chain that leaves the host", domain(svirt.Devices{Disks: []svirt.Disk{{ID: "vda", Image: image("/srv/nbd.qcow2", "qcow2")}}}), `
-/srv/nbd.qcow2 rwk, # disk vda
+"/srv/nbd.qcow2" rwk, # disk vda
 `},
 		{"a data file", domain(svirt.Devices{Disks: []svirt.Disk{{ID: "vda", Image: image("/srv/data.qcow2", "qcow2")}}}), `
-/srv/data.qcow2 rwk, # disk vda
-/srv/raw.img rwk, # disk vda
+"/srv/data.qcow2" rwk, # disk vda
+"/srv/raw.img" rwk, # disk vda
 `},
 		{"one image for two", domain(svirt.Devices{Disks: []svirt.Disk{
 			{ID: "vda", Image: image("/srv/raw.img", "raw"), ReadOnly: true},
 			{ID: "vdb", Image: image("/srv/raw.img", "raw")},
 		}}), `
-/srv/raw.img rwk, # disk vda rk, disk vdb
+"/srv/raw.img" rwk, # disk vda rk, disk vdb
 `},
 		{"a directory as a disk", domain(svirt.Devices{Disks: []svirt.Disk{{Image: svirt.Image{Type: svirt.ImageDir, Path: "/srv/vm"}, ReadOnly: true}}}), `
-/srv/vm/ r, # disk 0
-/srv/vm/** r, # disk 0
+"/srv/vm/" r, # disk 0
+"/srv/vm/**" r, # disk 0
 `},
 		{"boot", &svirt.Domain{UUID: uuid, Name: "vm", LaunchSecurity: "sev", Type: "", Boot: svirt.Boot{
 			Kernel: "/boot/k", Initrd: "/srv/i", Shim: "/srv/s", DTB: "/srv/d", ACPI: []string{"/srv/a", "/srv/b"}, FWCfg: []string{"/srv/f"},
 			Loader: &svirt.Loader{Path: "/usr/share/OVMF/OVMF_CODE.fd", ReadOnly: true}, NVRAM: &svirt.Image{Path: "/srv/vars"}, VarStore: "/srv/store",
 		}}, `
-/boot/k r, # boot kernel
-/srv/a r, # boot acpi
-/srv/b r, # boot acpi
-/srv/d r, # boot dtb
-/srv/f r, # boot fw_cfg
-/srv/i r, # boot initrd
-/srv/s r, # boot shim
-/srv/store rw, # boot varstore
-/srv/vars rwk, # boot nvram
-/usr/share/OVMF/OVMF_CODE.fd rk, # boot loader
+"/boot/k" r, # boot kernel
+"/srv/a" r, # boot acpi
+"/srv/b" r, # boot acpi
+"/srv/d" r, # boot dtb
+"/srv/f" r, # boot fw_cfg
+"/srv/i" r, # boot initrd
+"/srv/s" r, # boot shim
+"/srv/store" rw, # boot varstore
+"/srv/vars" rwk, # boot nvram
+"/usr/share/OVMF/OVMF_CODE.fd" rk, # boot loader
 `},
 		{"chardevs", domain(svirt.Devices{
 			Serials:   []svirt.Chardev{{Type: "pty", Path: "/dev/pts/4"}, {Type: "tcp"}, {Type: "file", Path: "/srv/log"}},
@@ -348,35 +348,35 @@ func TestStrict(t *testing.T) {
 			Channels:  []svirt.Chardev{{Type: "unix", Path: "/var/run/libvirt/qemu/agent"}, {Type: "unix"}},
 			Chardevs:  []svirt.Chardev{{ID: "a b,\n", Type: "unix", Path: "/srv/rng"}},
 		}), `
-/dev/parport0 rw, # parallel 0
-/dev/pts/4 rw, # serial 0
-/run/libvirt/qemu/agent rw, # channel 0
-/srv/log w, # serial 2
-/srv/p.in rw, # console con
-/srv/p.out rw, # console con
-/srv/rng rw, # chardev "a b,\n"
+"/dev/parport0" rw, # parallel 0
+"/dev/pts/4" rw, # serial 0
+"/run/libvirt/qemu/agent" rw, # channel 0
+"/srv/log" w, # serial 2
+"/srv/p.in" rw, # console con
+"/srv/p.out" rw, # console con
+"/srv/rng" rw, # chardev "a b,\n"
 `},
 		{"graphics", domain(svirt.Devices{Graphics: []svirt.Graphics{{Type: "spice", GL: true, Sockets: []string{"/srv/spice"}}}}), `
 include <abstractions/libvirt-gl> # graphics 0
-/dev/dri/renderD128 rw, # graphics 0
-/srv/spice rw, # graphics 0
+"/dev/dri/renderD128" rw, # graphics 0
+"/srv/spice" rw, # graphics 0
 `},
 		{"host devices", domain(svirt.Devices{HostDevices: []svirt.HostDevice{
 			{ID: "nic", Kind: svirt.HostPCI, PCI: svirt.PCIAddress{Bus: 1}},
 			{Kind: svirt.HostUSB, USB: svirt.USBAddress{Bus: 1, Device: 4}},
 			{Kind: svirt.HostSCSI, SCSI: &svirt.SCSIAddress{Host: 2, Target: 1, Unit: 3}},
 		}}), `
-/dev/bus/usb/001/004 rw, # hostdev 1
-/dev/sg4 rw, # hostdev 2
-/dev/vfio/12 rw, # hostdev nic
-/dev/vfio/vfio rw, # hostdev nic
-/sys/devices/pci0000:00/0000:01:00.0/config r, # hostdev nic
+"/dev/bus/usb/001/004" rw, # hostdev 1
+"/dev/sg4" rw, # hostdev 2
+"/dev/vfio/12" rw, # hostdev nic
+"/dev/vfio/vfio" rw, # hostdev nic
+"/sys/devices/pci0000:00/0000:01:00.0/config" r, # hostdev nic
 `},
 		{"shares", domain(svirt.Devices{Filesystems: []svirt.Filesystem{{Source: "/srv/vm/"}, {Source: "/srv/new", ReadOnly: true}}}), `
-/srv/new/ r, # filesystem 1
-/srv/new/** r, # filesystem 1
-/srv/vm/ r, # filesystem 0
-/srv/vm/** rwl, # filesystem 0
+"/srv/new/" r, # filesystem 1
+"/srv/new/**" r, # filesystem 1
+"/srv/vm/" r, # filesystem 0
+"/srv/vm/**" rwl, # filesystem 0
 `},
 		{"the rest", &svirt.Domain{UUID: uuid, Name: "vm", Devices: svirt.Devices{
 			Inputs:     []svirt.Input{{Path: "/dev/input/event0"}},
@@ -388,24 +388,24 @@ include <abstractions/libvirt-gl> # graphics 0
 			PStores:    []svirt.PStore{{Path: "/srv/ps"}},
 			Extra:      []svirt.Access{{ID: "x", Path: "/srv/e", Perms: "rk"}, {Path: "/srv/t", Perms: "r", Recursive: true}},
 		}}, `
-/dev/input/event0 rw, # input 0
-/dev/sgx_provision r, # memory 1
-/dev/sgx_vepc rw, # memory 1
-/dev/shm/a rw, # shmem 0
-/dev/tpm0 rw, # tpm 0
-/dev/vhost-net rw, # net 1, net 2
-/etc/pki/nssdb/ r, # smartcard 0
-/etc/pki/nssdb/* rk, # smartcard 0
-/srv/e rk, # extra x
-/srv/nv rw, # memory 0
-/srv/ps rw, # pstore 0
-/srv/s rw, # shmem 2
-/srv/t/ r, # extra 1
-/srv/t/** r, # extra 1
-/srv/vhu rw, # net 0
-/srv/vm/ r, # smartcard 1
-/srv/vm/* rk, # smartcard 1
-/var/lib/libvirt/shmem-b-sock rw, # shmem 1
+"/dev/input/event0" rw, # input 0
+"/dev/sgx_provision" r, # memory 1
+"/dev/sgx_vepc" rw, # memory 1
+"/dev/shm/a" rw, # shmem 0
+"/dev/tpm0" rw, # tpm 0
+"/dev/vhost-net" rw, # net 1, net 2
+"/etc/pki/nssdb/" r, # smartcard 0
+"/etc/pki/nssdb/*" rk, # smartcard 0
+"/srv/e" rk, # extra x
+"/srv/nv" rw, # memory 0
+"/srv/ps" rw, # pstore 0
+"/srv/s" rw, # shmem 2
+"/srv/t/" r, # extra 1
+"/srv/t/**" r, # extra 1
+"/srv/vhu" rw, # net 0
+"/srv/vm/" r, # smartcard 1
+"/srv/vm/*" rk, # smartcard 1
+"/var/lib/libvirt/shmem-b-sock" rw, # shmem 1
 `},
 	}
 	for _, test := range tests {
@@ -438,17 +438,17 @@ func TestStrictOptions(t *testing.T) {
 	}
 	top := disk("/srv/top.qcow2")
 	top.Devices.Disks[0].Image.Format = "qcow2"
-	if got, want := text(top, svirt.Options{FS: host, NoProbe: true}), "  /srv/top.qcow2 rwk, # disk vda\n"; got != want {
+	if got, want := text(top, svirt.Options{FS: host, NoProbe: true}), "  \"/srv/top.qcow2\" rwk, # disk vda\n"; got != want {
 		t.Errorf("without probing: got %q", got)
 	}
 	if _, err := svirt.Derive(top, svirt.Options{FS: host, Backing: []string{"/srv/vm", "/sr"}}); err == nil {
 		t.Error("a backing file was taken from outside of the directories for them")
 	}
 	text(top, svirt.Options{FS: host, Backing: []string{"/srv"}})
-	if got, want := text(disk("/srv/a*\"\n@{X}"), svirt.Options{EscapeSpecial: true}), `  "/srv/a\*\"\n@\{X\}" rwk, # disk vda`+"\n"; got != want {
+	if got, want := text(disk("/srv/a*\"\n@{X}\\"), svirt.Options{EscapeSpecial: true}), `  "/srv/a\*\"\012@\{X\}\\" rwk, # disk vda`+"\n"; got != want {
 		t.Errorf("escaped: got %q, want %q", got, want)
 	}
-	if got, want := text(disk("/srv/other"), svirt.Options{}), "  /srv/other rwk, # disk vda\n"; got != want {
+	if got, want := text(disk("/srv/other"), svirt.Options{}), "  \"/srv/other\" rwk, # disk vda\n"; got != want {
 		t.Errorf("without a file system: got %q, want %q", got, want)
 	}
 	for _, path := range []string{"/srv//a", "/srv/./a", "/srv/a/.", "/srv/../a", "/srv/..", "/srv/", "/"} {

@@ -4,7 +4,6 @@ import (
 	"strconv"
 
 	"github.com/goarmor/apparmor/ast"
-	"github.com/goarmor/apparmor/render"
 )
 
 // filesHeader is the first line of every `.files`: what is in the file is
@@ -42,25 +41,25 @@ func (r *Rules) AppendText(dst []byte) []byte {
 	if len(r.gl) > 0 {
 		dst = append(dst, '\n')
 	}
-	rule := new(ast.FileRule)
 	for i := 0; i < len(r.list); {
 		end := r.path(i)
 		group := r.list[i:end]
-		rule.Path, rule.Perms = group[0].Path, 0
+		var perms ast.FilePerm
 		for j := range group {
-			rule.Perms |= group[j].Perms
+			perms |= group[j].Perms
 		}
 		dst = append(dst, "  "...)
-		// The paths of derived rules can always be written.
-		dst, _ = render.Append(dst, rule)
-		dst = append(dst, " #"...)
+		dst = appendQuoted(dst, group[0].Path)
+		dst = append(dst, ' ')
+		dst = appendPerms(dst, perms)
+		dst = append(dst, ", #"...)
 		for j := range group {
 			if j > 0 {
 				dst = append(dst, ',')
 			}
 			dst = append(dst, ' ')
 			dst = appendOwner(dst, group[j].Device)
-			if group[j].Perms != rule.Perms {
+			if group[j].Perms != perms {
 				dst = append(dst, ' ')
 				dst = appendPerms(dst, group[j].Perms)
 			}
@@ -69,6 +68,27 @@ func (r *Rules) AppendText(dst []byte) []byte {
 		i = end
 	}
 	return dst
+}
+
+// appendQuoted appends a pattern in quotes, which libvirt's files have around
+// every path. It allocates nothing.
+func appendQuoted(dst []byte, p ast.Pattern) []byte {
+	dst = append(dst, '"')
+	for i := 0; i < len(p); i++ {
+		switch c := p[i]; {
+		case c == '\\' && i+1 < len(p):
+			// A backslash stays with the byte that it makes literal.
+			dst = append(dst, c, p[i+1])
+			i++
+		case c == '"':
+			dst = append(dst, '\\', c)
+		case c < 0x20 || c == 0x7f:
+			dst = append(dst, '\\', '0'+c>>6, '0'+c>>3&7, '0'+c&7)
+		default:
+			dst = append(dst, c)
+		}
+	}
+	return append(dst, '"')
 }
 
 // appendOwner appends a device as it stands in a comment.
