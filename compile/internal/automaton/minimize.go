@@ -26,265 +26,254 @@ func (d *DFA) Minimize(ctx context.Context, o MinimizeOptions) (*DFA, error) {
 	return m.quotient(), nil
 }
 
-// minimizer refines two partitions in turns: of the states into blocks, and of
-// the transitions into cords, which are transitions on one class of symbols
-// into one block. This is Valmari's algorithm; its time is m log m for m
-// transitions. Those of and to the trap are left out, as are states that lead
-// nowhere but there.
+// minimizer refines a partition of the states by Hopcroft's algorithm: states
+// from which a symbol leads into a block are parted from those of their block
+// from which it does not, until no block parts another. Of a block that falls
+// in two, the smaller part does the work.
+//
+// The trap and what leads nowhere else are left out, so a transition to them
+// is one that is not there.
 type minimizer struct {
 	d         *DFA
 	keepStart bool
-	live      []uint32 // the states that matter, the start first
-	of        []int32  // by state: its place in live, or -1
+	states    []uint32 // those that can be reached, the start first
+	of        []int32  // by state: its place in states, or -1
+	alive     []bool   // by place: a label other than the trap's can be reached
 
-	// Transitions, numbered by source, by live number.
-	tail, head []int32
-	class      []uint16
+	// Transitions by target. in holds where those of each place begin.
+	in     []int32
+	source []int32
+	class  []uint16
 
-	blocks, cords sets
+	blocks blocks
 }
 
 func newMinimizer(d *DFA, keepStart bool) *minimizer {
 	m := &minimizer{d: d, keepStart: keepStart}
-	m.findLive()
-	k := d.classes.n
-	for i, s := range m.live {
-		for c, t := range d.next[int(s)*k : int(s)*k+k] {
-			if j := m.of[t]; j >= 0 {
-				m.tail = append(m.tail, int32(i))
-				m.head = append(m.head, j)
-				m.class = append(m.class, uint16(c))
-			}
-		}
-	}
+	m.reach()
+	m.live()
 	return m
 }
 
-// findLive finds the states that can be reached from the start and from which
-// a label other than the trap's can be reached. The start is always the first
-// one; where it is kept apart and can be entered, it is there twice.
-func (m *minimizer) findLive() {
-	d := m.d
-	n, k := d.States(), d.classes.n
+func (m *minimizer) row(s uint32) []uint32 {
+	k := m.d.classes.n
+	return m.d.next[int(s)*k : int(s)*k+k]
+}
+
+// reach finds the states that can be reached, breadth first, and the
+// transitions between them. Where the start is kept apart and can be entered,
+// it is there twice, and the first one is never entered.
+func (m *minimizer) reach() {
+	n := m.d.States()
 	m.of = make([]int32, n)
 	for i := range m.of {
 		m.of[i] = -1
 	}
-	// All that can be reached, breadth first.
-	reached := make([]uint32, 1, n+1)
-	reached[0] = Start
+	m.states = make([]uint32, 1, n+1)
+	m.states[0] = Start
 	if !m.keepStart {
 		m.of[Start] = 0
 	}
-	edges := 0
-	for i := 0; i < len(reached); i++ {
-		s := reached[i]
-		last := Trap
-		for _, t := range d.next[int(s)*k : int(s)*k+k] {
-			if t == last || t == Trap {
+	m.in = make([]int32, n+2)
+	for i := 0; i < len(m.states); i++ {
+		for _, t := range m.row(m.states[i]) {
+			if t == Trap {
 				continue
 			}
-			last = t
-			edges++
 			if m.of[t] < 0 {
-				m.of[t] = int32(len(reached))
-				reached = append(reached, t)
+				m.of[t] = int32(len(m.states))
+				m.states = append(m.states, t)
 			}
+			m.in[m.of[t]]++
 		}
 	}
-	// All that lead to a label, by the transitions reversed.
-	first := make([]int32, len(reached)+1)
-	from := make([]int32, edges)
-	each := func(f func(i, j int32)) {
-		for i, s := range reached {
-			last := Trap
-			for _, t := range d.next[int(s)*k : int(s)*k+k] {
-				if t != last && t != Trap {
-					last = t
-					f(int32(i), m.of[t])
-				}
-			}
-		}
-	}
-	each(func(_, j int32) { first[j]++ })
 	sum := int32(0)
-	for j := range first {
-		sum += first[j]
-		first[j] = sum
+	for i, n := range m.in {
+		sum += n
+		m.in[i] = sum
 	}
-	each(func(i, j int32) { first[j]--; from[first[j]] = i })
-	alive := make([]bool, len(reached))
-	stack := make([]int32, 0, len(reached))
-	for i, s := range reached {
-		if d.label[s] != d.label[Trap] {
-			alive[i] = true
+	m.source, m.class = make([]int32, sum), make([]uint16, sum)
+	for i := len(m.states) - 1; i >= 0; i-- {
+		for c, t := range m.row(m.states[i]) {
+			if t == Trap {
+				continue
+			}
+			at := &m.in[m.of[t]]
+			*at--
+			m.source[*at], m.class[*at] = int32(i), uint16(c)
+		}
+	}
+}
+
+// live finds the states from which a label can be reached.
+func (m *minimizer) live() {
+	m.alive = make([]bool, len(m.states))
+	stack := make([]int32, 0, len(m.states))
+	for i, s := range m.states {
+		if m.d.label[s] != m.d.label[Trap] {
+			m.alive[i] = true
 			stack = append(stack, int32(i))
 		}
 	}
 	for len(stack) > 0 {
 		j := stack[len(stack)-1]
 		stack = stack[:len(stack)-1]
-		for _, i := range from[first[j]:first[j+1]] {
-			if !alive[i] {
-				alive[i] = true
+		for _, i := range m.source[m.in[j]:m.in[j+1]] {
+			if !m.alive[i] {
+				m.alive[i] = true
 				stack = append(stack, i)
 			}
 		}
 	}
-	alive[0] = true
-	m.live = reached[:0]
-	for i, s := range reached {
-		if !alive[i] {
-			m.of[s] = -1
-			continue
-		}
-		if i > 0 || !m.keepStart {
-			m.of[s] = int32(len(m.live))
-		}
-		m.live = append(m.live, s)
-	}
+	m.alive[0] = true
 }
 
 func (m *minimizer) refine(ctx context.Context) error {
-	n, t := len(m.live), len(m.tail)
-	m.blocks.init(n)
-	labels := slices.Max(m.d.label) + 2
-	m.blocks.partition(int(labels), func(i int32) uint32 {
-		if m.keepStart && i == 0 {
-			return labels - 1
+	labels := slices.Max(m.d.label) + 1
+	m.blocks.init(len(m.states), int(labels)+2, func(i int32) uint32 {
+		switch {
+		case !m.alive[i]:
+			return labels + 1
+		case i == 0 && m.keepStart:
+			return labels
 		}
-		return m.d.label[m.live[i]]
+		return m.d.label[m.states[i]]
 	})
-	m.cords.init(t)
-	m.cords.partition(m.d.classes.n, func(i int32) uint32 { return uint32(m.class[i]) })
-
-	// Transitions by head.
-	first := make([]int32, n+1)
-	for _, h := range m.head {
-		first[h]++
+	b := &m.blocks
+	var (
+		queue   = make([]int32, b.n)
+		first   = make([]int32, m.d.classes.n) // by class: the last source, index+1
+		touched []uint16
+		sources []int32
+		before  []int32 // of each source: the one before it
+	)
+	for i := range queue {
+		queue[i] = int32(i)
 	}
-	sum := int32(0)
-	for i := range first {
-		sum += first[i]
-		first[i] = sum
-	}
-	in := make([]int32, t)
-	for i := t - 1; i >= 0; i-- {
-		h := m.head[i]
-		first[h]--
-		in[first[h]] = int32(i)
-	}
-
-	for b, c := int32(1), int32(0); c < m.cords.n; c++ {
-		if c%256 == 0 {
+	for work := 0; len(queue) > 0; work++ {
+		if work%256 == 0 {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
 		}
-		for _, i := range m.cords.members(c) {
-			m.blocks.mark(m.tail[i])
+		splitter := queue[len(queue)-1]
+		queue = queue[:len(queue)-1]
+		touched, sources, before = touched[:0], sources[:0], before[:0]
+		for _, t := range b.members(splitter) {
+			if !m.alive[t] {
+				break // none of this block is
+			}
+			for j := m.in[t]; j < m.in[t+1]; j++ {
+				c := m.class[j]
+				if first[c] == 0 {
+					touched = append(touched, c)
+				}
+				sources = append(sources, m.source[j])
+				before = append(before, first[c])
+				first[c] = int32(len(sources))
+			}
 		}
-		m.blocks.split()
-		for ; b < m.blocks.n; b++ {
-			for _, s := range m.blocks.members(b) {
-				for _, i := range in[first[s]:first[s+1]] {
-					m.cords.mark(i)
+		for _, c := range touched {
+			for j := first[c]; j != 0; j = before[j-1] {
+				b.mark(sources[j-1])
+			}
+			first[c] = 0
+			for _, old := range b.touched {
+				// If the old block still waits, both parts have to; if it has
+				// had its turn, the smaller one is enough.
+				if part, ok := b.split(old); ok {
+					queue = append(queue, part)
 				}
 			}
-			m.cords.split()
+			b.touched = b.touched[:0]
 		}
 	}
 	return nil
 }
 
-// sets is a partition of the numbers below some n that can be refined.
-type sets struct {
-	n       int32   // sets
-	elems   []int32 // by set, one set after the other
+// blocks is a partition of the numbers below some n that can be refined.
+type blocks struct {
+	n       int32   // blocks
+	elems   []int32 // by block, one block after the other
 	place   []int32 // of each element in elems
-	of      []int32 // the set of each element
-	first   []int32 // of each set: its begin in elems
+	of      []int32 // the block of each element
+	first   []int32 // of each block: its begin in elems
 	past    []int32 // and its end
 	marked  []int32 // and how many are marked; these come first
-	touched []int32 // the sets with marked elements
+	touched []int32 // the blocks with marked elements
 }
 
-func (p *sets) init(n int) {
-	ints := make([]int32, 3*n)
-	p.elems, p.place, p.of = ints[:n:n], ints[n:2*n:2*n], ints[2*n:]
-}
-
-// partition makes a set of the elements of each key below keys.
-func (p *sets) partition(keys int, key func(e int32) uint32) {
-	count := make([]int32, keys+1)
-	for e := range p.elems {
-		count[key(int32(e))+1]++
+// init makes a block of the elements of each key below keys.
+func (b *blocks) init(n, keys int, key func(e int32) uint32) {
+	ints := make([]int32, 6*n)
+	cut := func() []int32 {
+		s := ints[:n:n]
+		ints = ints[n:]
+		return s
 	}
-	p.first, p.past, p.marked, p.n = p.first[:0], p.past[:0], p.marked[:0], 0
+	b.elems, b.place, b.of = cut(), cut(), cut()
+	b.first, b.past, b.marked = cut()[:0], cut()[:0], cut()[:0]
+	at := make([]int32, keys+1)
+	for e := range int32(n) {
+		at[key(e)+1]++
+	}
+	block := make([]int32, keys)
 	for k := range keys {
-		from, n := count[k], count[k+1]
-		count[k+1] += from
-		if n > 0 {
-			p.first, p.past, p.marked = append(p.first, from), append(p.past, from+n), append(p.marked, 0)
-			p.n++
+		size := at[k+1]
+		at[k+1] += at[k]
+		if size > 0 {
+			block[k] = b.n
+			b.n++
+			b.first, b.past, b.marked = append(b.first, at[k]), append(b.past, at[k]+size), append(b.marked, 0)
 		}
 	}
-	for e := range p.elems {
-		at := &count[key(int32(e))]
-		p.elems[*at] = int32(e)
-		p.place[e] = *at
-		*at++
-	}
-	for s := range p.n {
-		for _, e := range p.members(s) {
-			p.of[e] = s
-		}
+	for e := range int32(n) {
+		k := key(e)
+		b.elems[at[k]], b.place[e], b.of[e] = e, at[k], block[k]
+		at[k]++
 	}
 }
 
-func (p *sets) members(s int32) []int32 { return p.elems[p.first[s]:p.past[s]] }
+func (b *blocks) members(s int32) []int32 { return b.elems[b.first[s]:b.past[s]] }
 
-// mark moves an element to the marked ones of its set.
-func (p *sets) mark(e int32) {
-	s := p.of[e]
-	i, j := p.place[e], p.first[s]+p.marked[s]
+// mark moves an element to the marked ones of its block.
+func (b *blocks) mark(e int32) {
+	s := b.of[e]
+	i, j := b.place[e], b.first[s]+b.marked[s]
 	if i < j {
 		return
 	}
-	p.elems[i] = p.elems[j]
-	p.place[p.elems[i]] = i
-	p.elems[j] = e
-	p.place[e] = j
-	if p.marked[s] == 0 {
-		p.touched = append(p.touched, s)
+	if b.marked[s] == 0 {
+		b.touched = append(b.touched, s)
 	}
-	p.marked[s]++
+	b.marked[s]++
+	other := b.elems[j]
+	b.elems[i], b.place[other] = other, i
+	b.elems[j], b.place[e] = e, j
 }
 
-// split makes the smaller part of every set, of its marked and its other
-// elements, a set of its own, and removes the marks.
-func (p *sets) split() {
-	for _, s := range p.touched {
-		j := p.first[s] + p.marked[s]
-		if j == p.past[s] {
-			p.marked[s] = 0
-			continue
-		}
-		if p.marked[s] <= p.past[s]-j {
-			p.first, p.past = append(p.first, p.first[s]), append(p.past, j)
-			p.first[s] = j
-		} else {
-			p.first, p.past = append(p.first, j), append(p.past, p.past[s])
-			p.past[s] = j
-		}
-		for i := p.first[p.n]; i < p.past[p.n]; i++ {
-			p.of[p.elems[i]] = p.n
-		}
-		p.marked[s] = 0
-		p.marked = append(p.marked, 0)
-		p.n++
+// split makes a new block of the smaller part of a block, of its marked and its
+// other elements, if it has both, and removes the marks.
+func (b *blocks) split(s int32) (part int32, ok bool) {
+	j := b.first[s] + b.marked[s]
+	b.marked[s] = 0
+	if j == b.past[s] {
+		return 0, false
 	}
-	p.touched = p.touched[:0]
+	part = b.n
+	b.n++
+	from, to := j, b.past[s]
+	if j-b.first[s] <= to-j {
+		from, to = b.first[s], j
+		b.first[s] = j
+	} else {
+		b.past[s] = j
+	}
+	b.first, b.past, b.marked = append(b.first, from), append(b.past, to), append(b.marked, 0)
+	for _, e := range b.elems[from:to] {
+		b.of[e] = part
+	}
+	return part, true
 }
 
 // quotient makes the automaton of blocks, numbered breadth first.
@@ -292,18 +281,16 @@ func (m *minimizer) quotient() *DFA {
 	d, k := m.d, m.d.classes.n
 	number := make([]uint32, m.blocks.n) // by block: state, 0 for none yet
 	order := make([]uint32, 1, m.blocks.n+1)
-	order = append(order, m.live[0])
+	order = append(order, Start)
 	number[m.blocks.of[0]] = Start
 	next := make([]uint32, k, (int(m.blocks.n)+1)*k)
 	for s := 1; s < len(order); s++ {
-		old := int(order[s])
-		for _, t := range d.next[old*k : old*k+k] {
-			j := m.of[t]
-			if t == Trap || j < 0 {
+		for _, t := range m.row(order[s]) {
+			if t == Trap || !m.alive[m.of[t]] {
 				next = append(next, Trap)
 				continue
 			}
-			b := m.blocks.of[j]
+			b := m.blocks.of[m.of[t]]
 			if number[b] == 0 {
 				number[b] = uint32(len(order))
 				order = append(order, t)
