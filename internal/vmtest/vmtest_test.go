@@ -26,6 +26,7 @@ func TestGuestsThatGoWrong(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		run     string
+		args    []string
 		timeout time.Duration
 		want    []string // verdicts
 		exit    int
@@ -44,20 +45,17 @@ func TestGuestsThatGoWrong(t *testing.T) {
 		{name: "exit", run: "^Test(Pass|Exit)$", exit: 2, want: []string{"TestPass pass", "TestPass/sub/with_slash pass", "TestExit"}, log: "os.Exit(0)"},
 		{name: "panic", run: "^TestPanic$", exit: 2, want: []string{"TestPanic"}, log: "of the tests"},
 		{name: "kernel panic", run: "^TestKernelPanic$", err: "Kernel panic", want: []string{"TestKernelPanic"}},
-		{name: "hang", run: "^TestHang$", exit: 2, timeout: 12 * time.Second, want: []string{"TestHang"}, log: "test timed out"},
-		{name: "hang of all", run: "^TestHang$", timeout: 8 * time.Second, err: "not done after 8s", want: []string{"TestHang"}},
+		{name: "hang", run: "^TestHang$", args: []string{"-test.timeout=2s"}, exit: 2, want: []string{"TestHang"}, log: "test timed out"},
+		{name: "hang of all", run: "^TestHang$", args: []string{"-test.timeout=0"}, timeout: 20 * time.Second, err: "not done after 20s", want: []string{"TestHang"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			conf := Config{
 				Timeout: c.timeout,
-				Args:    []string{"-test.run=" + c.run},
+				Args:    append(c.args, "-test.run="+c.run),
 				Files: func(testing.TB, Kernel) map[string][]byte {
 					return map[string][]byte{"a/b": []byte("content\n")}
 				},
-			}
-			if c.name == "hang of all" {
-				conf.Args = append(conf.Args, "-test.timeout=0")
 			}
 			r, err := conf.boot(t, Kernels()[0], binary)
 			if c.err == "" && err != nil || c.err != "" && (err == nil || !strings.Contains(err.Error(), c.err)) {
