@@ -15,7 +15,9 @@ type absorber struct {
 	n       *nfa
 	index   []int32 // by state: index+1 in loops
 	loops   []loop
-	covered [][]uint64 // by accept index: the set of those that cover it; nil if none does
+	values  []Accept
+	covers  func(b, a Accept) bool
+	covered [][]uint64 // by accept index: the set of those that cover it; nil: not asked yet
 	active  []*loop
 }
 
@@ -37,22 +39,9 @@ const (
 )
 
 func newAbsorber(n *nfa, accepts []Accept, covers func(b, a Accept) bool) *absorber {
-	a := &absorber{n: n, index: make([]int32, len(n.states))}
+	a := &absorber{n: n, index: make([]int32, len(n.states)), values: accepts, covers: covers}
 	if covers != nil {
-		words := (len(accepts) + 63) / 64
 		a.covered = make([][]uint64, len(accepts))
-		for i, low := range accepts {
-			for j, high := range accepts {
-				if i == j || !covers(high, low) || j > i && covers(low, high) {
-					// Of two that cover each other, the first one stays.
-					continue
-				}
-				if a.covered[i] == nil {
-					a.covered[i] = make([]uint64, words)
-				}
-				a.covered[i][j/64] |= 1 << (j % 64)
-			}
-		}
 	}
 	for s := range n.states {
 		st := &n.states[s]
@@ -97,13 +86,13 @@ func (a *absorber) prune(list []uint32) []uint32 {
 			}
 		}
 	}
-	if len(a.active) == 0 && (finals < 2 || a.covered == nil) {
+	if len(a.active) == 0 && (finals < 2 || a.covers == nil) {
 		return list
 	}
 	kept := list[:0]
 	for i, s := range list {
 		if i < finals {
-			if finals < 2 || a.covered == nil || !a.coveredBy(s, list[:finals]) {
+			if finals < 2 || a.covers == nil || !a.coveredBy(s, list[:finals]) {
 				kept = append(kept, s)
 			}
 			continue
@@ -151,13 +140,29 @@ func (a *absorber) accepts(l *loop, reach uint32) bool {
 	return *v == yes
 }
 
+// coverers returns the set of accept values that cover value i. Of two that
+// cover each other, only the first one does here.
+func (a *absorber) coverers(i int) []uint64 {
+	if a.covered[i] == nil {
+		a.covered[i] = make([]uint64, (len(a.values)+63)/64)
+		low := a.values[i]
+		for j, high := range a.values {
+			if i != j && a.covers(high, low) && (j < i || !a.covers(low, high)) {
+				a.covered[i][j/64] |= 1 << (j % 64)
+			}
+		}
+	}
+	return a.covered[i]
+}
+
 // isCovered reports whether a member of the set covers accept value i.
 func (a *absorber) isCovered(i int, set []uint64) bool {
-	if a.covered == nil || a.covered[i] == nil {
+	if a.covers == nil {
 		return false
 	}
+	by := a.coverers(i)
 	for w, word := range set {
-		if word&a.covered[i][w] != 0 {
+		if word&by[w] != 0 {
 			return true
 		}
 	}
@@ -166,10 +171,7 @@ func (a *absorber) isCovered(i int, set []uint64) bool {
 
 // coveredBy reports whether one of the accepting states covers s.
 func (a *absorber) coveredBy(s uint32, finals []uint32) bool {
-	by := a.covered[a.n.states[s].final-1]
-	if by == nil {
-		return false
-	}
+	by := a.coverers(int(a.n.states[s].final - 1))
 	for _, f := range finals {
 		i := a.n.states[f].final - 1
 		if by[i/64]>>(i%64)&1 != 0 {

@@ -126,7 +126,7 @@ func newNFA(ctx context.Context, rules []rule, accepts []Accept, limits *meter) 
 	in := newInterner()
 	n := &nfa{
 		in:     in,
-		states: make([]state, 1, 1024),
+		states: make([]state, 1),
 		reach:  &reaches{index: map[string]uint32{}, unions: map[[2]uint32]uint32{}},
 		limits: limits,
 		finals: map[Accept]uint32{},
@@ -144,6 +144,12 @@ func newNFA(ctx context.Context, rules []rule, accepts []Accept, limits *meter) 
 		}
 		t.insert(r.node, r.accept)
 	}
+	size := len(t.nodes)
+	for _, l := range t.tails {
+		size += t.length(l)
+	}
+	n.states = slices.Grow(n.states, size)
+	n.edges = slices.Grow(n.edges, size)
 	for b := range 256 {
 		n.bytes[b] = in.fitSet(SetOf(byte(b)))
 	}

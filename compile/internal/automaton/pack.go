@@ -192,20 +192,16 @@ func (p *packer) tables(ctx context.Context) (*blob.DFA, error) {
 // bytes do, because only they can have the slots below. Where that is cheap,
 // other orders are tried as well.
 func (p *packer) placeBest(ctx context.Context) (base []uint32, top int, err error) {
-	order := make([]uint32, 0, len(p.own))
-	for s, own := range p.own {
-		if own.n > 0 {
-			order = append(order, uint32(s))
+	order := make([]uint64, 0, len(p.own))
+	for i := range orders {
+		order = order[:0]
+		for s, own := range p.own {
+			if own.n > 0 {
+				n, low := uint64(own.n), uint64(p.entries[own.from].slot+1)
+				order = append(order, orders[i](n, low)<<32|uint64(s))
+			}
 		}
-	}
-	most := func(a, b uint32) int { return cmp.Compare(p.own[b].n, p.own[a].n) }
-	low := func(a, b uint32) int { return cmp.Compare(p.entriesOf(a)[0].slot, p.entriesOf(b)[0].slot) }
-	for i, compare := range [...]func(a, b uint32) int{
-		func(a, b uint32) int { return cmp.Or(most(a, b), low(a, b)) },
-		func(a, b uint32) int { return cmp.Or(low(a, b), most(a, b)) },
-		func(a, b uint32) int { return cmp.Or(most(b, a), low(a, b)) },
-	} {
-		slices.SortStableFunc(order, compare)
+		slices.Sort(order)
 		b, t, err := p.place(ctx, order)
 		if err != nil {
 			return nil, 0, err
@@ -220,15 +216,25 @@ func (p *packer) placeBest(ctx context.Context) (base []uint32, top int, err err
 	return base, top, nil
 }
 
+// orders are the ways to order states, as numbers to sort them by: from the
+// count of their entries and the lowest slot, neither of which is above 257.
+var orders = [...]func(n, low uint64) uint64{
+	func(n, low uint64) uint64 { return (257-n)<<9 | low },
+	func(n, low uint64) uint64 { return low<<9 | (257 - n) },
+	func(n, low uint64) uint64 { return n<<9 | low },
+}
+
 // cheapOrder is how many states at most are placed in more than one order.
 const cheapOrder = 512
 
-// place finds a base for every state, in the given order: the first one at
-// which none of its entries is in a slot that is taken. top is the highest.
-func (p *packer) place(ctx context.Context, order []uint32) (base []uint32, top int, err error) {
+// place finds a base for every state, in the given order, whose lower half is
+// the state: the first one at which none of its entries is in a slot that is
+// taken. top is the highest.
+func (p *packer) place(ctx context.Context, order []uint64) (base []uint32, top int, err error) {
 	base = make([]uint32, len(p.own))
 	c := comb{free: combZero}
-	for i, s := range order {
+	for i, o := range order {
+		s := uint32(o)
 		if i%1024 == 0 {
 			if err := ctx.Err(); err != nil {
 				return nil, 0, err

@@ -62,6 +62,9 @@ type target struct {
 
 type wideEdge struct{ set, to uint32 }
 
+// maxLikely bounds the states that room is made for in advance.
+const maxLikely = 1 << 13
+
 func newSubset(n *nfa, accepts []Accept, covers func(b, a Accept) bool) *subset {
 	c := partition(n.used, n.in.sets, n.hasOOB)
 	b := &subset{
@@ -70,7 +73,7 @@ func newSubset(n *nfa, accepts []Accept, covers func(b, a Accept) bool) *subset 
 		single: make([]uint16, int(firstSet)+len(n.in.sets)),
 		wide:   make([][]uint16, len(n.in.sets)),
 		splits: map[string]*split{},
-		table:  make([]uint32, 1024),
+		table:  make([]uint32, 4096),
 		labels: map[string]uint32{},
 	}
 	for i := range 256 {
@@ -92,6 +95,13 @@ func newSubset(n *nfa, accepts []Accept, covers func(b, a Accept) bool) *subset 
 			b.single[int(firstSet)+i] = list[0]
 		}
 	}
+	// Real policy has about as many states here as there.
+	likely := min(len(n.states), maxLikely)
+	b.next = make([]uint32, 0, likely*c.n)
+	b.label = make([]uint32, 0, likely)
+	b.sets = make([]span, 0, likely)
+	b.hashes = make([]uint32, 0, likely)
+	b.members = make([]uint32, 0, 2*likely)
 	b.scratch.mark = make([]uint32, len(n.states))
 	b.scratch.head = make([]int32, c.n)
 	return b

@@ -152,3 +152,12 @@ func (t *trie) pushDown(at uint32) {
 	c := t.addChild(at, key)
 	t.nodes[c].tail = i
 }
+
+// length returns how many bytes and atoms are in a tail.
+func (t *trie) length(l tail) int {
+	n := -int(l.off)
+	for _, a := range t.seqs[l.seq][l.atom:] {
+		n += max(1, len(a.lit))
+	}
+	return n
+}
