@@ -63,7 +63,7 @@ func lengths(a, b tableID, la, lb int) error {
 }
 
 func (d *DFA) verifyStates() error {
-	n, slots := uint32(len(d.Base)), uint32(min(len(d.Next), 1<<31))
+	n, slots := uint32(len(d.Base)), uint32(min(uint64(len(d.Next)), 1<<31))
 	for s, base := range d.Base {
 		off := base & BaseMask
 		switch {
