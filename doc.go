@@ -5,22 +5,22 @@
 //
 // The package itself is empty. Data flows one way through those below it:
 //
-//		text ──parser──▶ ast ──policy──▶ resolved profiles ──compile──▶ blob ──loader──▶ kernel
-//		                 ▲ ▲                    ▲                        │
-//		render ──────────┘ └── svirt ───────────┴────────────────────────┴──▶ query
+//	text ──parser──▶ ast ──policy──▶ resolved profiles ──compile──▶ blob ──loader──▶ kernel
+//                  ▲ ▲                    ▲                        │
+//	render ──────────┘ └── svirt ───────────┴────────────────────────┴──▶ query
 //
-//	  - ast is policy as Go values; parser makes it from text, render makes text
-//	    from it.
-//	  - diag is what all of them say about a policy: codes, places, hints.
-//	  - features tells what a kernel or a version of the language can enforce.
-//	  - policy resolves trees into profiles: includes, variables, conditionals.
-//	  - compile turns profiles into the kernel's binary form for a feature set.
-//	  - blob is that form: decoded, encoded, verified with the kernel's own
-//	    checks, compared by meaning.
-//	  - query asks a binary what it allows.
-//	  - loader is the kernel: profiles in force, and processes under them.
-//	  - svirt manages a profile for each virtual machine. It makes rules from a
-//	    description of the machine; package svirt/libvirtxml reads libvirt's.
+//   - ast is policy as Go values; parser makes it from text, render makes text
+//     from it.
+//   - diag is what all of them say about a policy: codes, places, hints.
+//   - features tells what a kernel or a version of the language can enforce.
+//   - policy resolves trees into profiles: includes, variables, conditionals.
+//   - compile turns profiles into the kernel's binary form for a feature set.
+//   - blob is that form: decoded, encoded, verified with the kernel's own
+//     checks, compared by meaning.
+//   - query asks a binary what it allows.
+//   - loader is the kernel: profiles in force, and processes under them.
+//   - svirt manages a profile for each virtual machine. It makes rules from a
+//     description of the machine; package svirt/libvirtxml reads libvirt's.
 //
 // A program imports the packages that it uses. One that only starts machines
 // needs svirt; see its Manager. The program in examples/quickstart goes the
