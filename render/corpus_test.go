@@ -8,29 +8,12 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/internal/testenv"
 	"github.com/goarmor/apparmor/parser"
 	"github.com/goarmor/apparmor/render"
 )
-
-// sameMeaning compares trees by what they say: without places, and without
-// the spellings that canonical text does not keep.
-var sameMeaning = cmp.Options{
-	cmpopts.IgnoreTypes(ast.Span{}, ast.Pos(0)),
-	cmpopts.IgnoreUnexported(ast.File{}),
-	cmpopts.IgnoreFields(ast.File{}, "Name", "Src"),
-	cmpopts.IgnoreFields(ast.Include{}, "Hash"),
-	cmpopts.EquateEmpty(),
-	cmp.Transformer("kind", func(k ast.IncludeKind) string {
-		if k == ast.IncludeMagic {
-			return "<>"
-		}
-		return `""`
-	}),
-}
 
 // texts calls f with every text of the corpora that parses.
 func texts(t *testing.T, f func(t *testing.T, name string, file *ast.File)) {
@@ -121,8 +104,8 @@ func keepsMeaning(t *testing.T, name string, file *ast.File, f func([]byte, ast.
 		t.Errorf("%v\n%s", err, text)
 		return ""
 	}
-	if diff := cmp.Diff(file, again, sameMeaning); diff != "" {
-		t.Errorf("%s: the meaning changed (-want +got):\n%s", name, diff)
+	if d := differ(file, again); d != "" {
+		t.Errorf("%s: the meaning changed at %s\n%s", name, d, text)
 	}
 	second, err := f(nil, again)
 	if err != nil {

@@ -130,9 +130,6 @@ func (p *printer) fileRule(r *ast.FileRule) {
 		p.word(string(r.Path))
 		p.target(string(r.Link))
 	default:
-		if r.Scrub && r.Exec == ast.ExecInherit {
-			p.str("safe ") // this mode has no upper-case form
-		}
 		p.word(string(r.Path))
 		p.byte(' ')
 		p.filePerms(r.Perms)
@@ -195,7 +192,7 @@ func (p *printer) mount(r *ast.MountRule) {
 		return
 	}
 	if r.Detached {
-		p.str(" detached")
+		p.str(` ""`) // the word `detached` is a source to old parsers
 	}
 	p.operand(string(r.Source))
 	p.target(string(r.Target))

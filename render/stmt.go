@@ -153,7 +153,7 @@ func (p *printer) profile(s *ast.Profile) {
 	p.body(p.sourceBody(s, 0, s.Body))
 }
 
-// name appends a part of a profile name.
+// name appends a part of a word that is in quotes unless it is plain.
 func (p *printer) name(s string, plain bool) {
 	if plain {
 		p.str(s)
@@ -171,10 +171,18 @@ func (p *printer) xattr(x *ast.Xattr) {
 }
 
 func (p *printer) flag(f *ast.Flag) {
+	// A flag is one word together with its value.
+	quote := f.Value != "" && (!isPlain(f.Value) || hasComma(f.Value))
+	if quote {
+		p.byte('"')
+	}
 	p.str(f.Name)
 	if f.Value != "" {
 		p.byte('=')
-		p.item(f.Value)
+		p.name(f.Value, !quote)
+	}
+	if quote {
+		p.byte('"')
 	}
 }
 
