@@ -5,9 +5,10 @@
 //
 // The package itself is empty. Data flows one way through those below it:
 //
-//	text ──parser──▶ ast ──policy──▶ resolved profiles ──compile──▶ blob ──loader──▶ kernel
-//                  ▲ ▲                    ▲                        │
-//	render ──────────┘ └── svirt ───────────┴────────────────────────┴──▶ query
+//	text ──parser──▶ ast ──policy──▶ profiles ──compile──▶ blob ──loader──▶ kernel
+//
+// From the side, render makes text of an ast, svirt makes ast rules of the
+// description of a machine, and query asks a blob what it allows.
 //
 //   - ast is policy as Go values; parser makes it from text, render makes text
 //     from it.
