@@ -31,7 +31,7 @@ func at(set *policy.Set) *policy.Set {
 	return set
 }
 
-func exec(path ast.Pattern, x ast.Exec) *ast.FileRule { return &ast.FileRule{Path: path, Exec: x} }
+func execRule(path ast.Pattern, x ast.Exec) *ast.FileRule { return &ast.FileRule{Path: path, Exec: x} }
 
 func TestExecConflicts(t *testing.T) {
 	const (
@@ -48,21 +48,21 @@ func TestExecConflicts(t *testing.T) {
 		rules    []ast.Rule
 		conflict string // the places of the rules, empty for none
 	}{
-		{"same path", []ast.Rule{exec("/a", px), exec("/b", px), exec("/a", ux)}, "4 2"},
-		{"exact beats pattern", []ast.Rule{exec("/a", px), exec("/*", ux)}, ""},
-		{"alternation is exact", []ast.Rule{exec("/{a,b}", px), exec("/a", ux)}, "3 2"},
-		{"alternation beats pattern", []ast.Rule{exec("/{a,b}", px), exec("/*", ux)}, ""},
-		{"patterns", []ast.Rule{exec("/*", px), exec("/**", ux)}, "3 2"},
-		{"bare file", []ast.Rule{&ast.FileRule{All: true}, exec("/*", px)}, "3 2"},
-		{"all yields", []ast.Rule{&ast.AllRule{}, exec("/*", px)}, ""},
-		{"halves", []ast.Rule{with(exec("/a", px), owner), with(exec("/a", ux), other)}, ""},
-		{"half and whole", []ast.Rule{with(exec("/a", px), owner), exec("/a", ix)}, "3 2"},
-		{"priority", []ast.Rule{with(exec("/a", px), first), exec("/a", ux)}, ""},
-		{"audit does not part", []ast.Rule{exec("/a", px), with(exec("/a", ux), audit())}, "3 2"},
-		{"denial", []ast.Rule{exec("/a", px), with(exec("/a", ast.ExecDeny), deny())}, ""},
-		{"same text hidden by a denial", []ast.Rule{exec("/a", px), exec("/a", ux), with(exec("/**", ast.ExecDeny), deny())}, "3 2"},
-		{"classes are exact", []ast.Rule{exec("/a[b]", px), exec("/ab", ux)}, "3 2"},
-		{"negated classes are not", []ast.Rule{exec("/a[^c]", px), exec("/ab", ux)}, ""},
+		{"same path", []ast.Rule{execRule("/a", px), execRule("/b", px), execRule("/a", ux)}, "4 2"},
+		{"exact beats pattern", []ast.Rule{execRule("/a", px), execRule("/*", ux)}, ""},
+		{"alternation is exact", []ast.Rule{execRule("/{a,b}", px), execRule("/a", ux)}, "3 2"},
+		{"alternation beats pattern", []ast.Rule{execRule("/{a,b}", px), execRule("/*", ux)}, ""},
+		{"patterns", []ast.Rule{execRule("/*", px), execRule("/**", ux)}, "3 2"},
+		{"bare file", []ast.Rule{&ast.FileRule{All: true}, execRule("/*", px)}, "3 2"},
+		{"all yields", []ast.Rule{&ast.AllRule{}, execRule("/*", px)}, ""},
+		{"halves", []ast.Rule{with(execRule("/a", px), owner), with(execRule("/a", ux), other)}, ""},
+		{"half and whole", []ast.Rule{with(execRule("/a", px), owner), execRule("/a", ix)}, "3 2"},
+		{"priority", []ast.Rule{with(execRule("/a", px), first), execRule("/a", ux)}, ""},
+		{"audit does not part", []ast.Rule{execRule("/a", px), with(execRule("/a", ux), audit())}, "3 2"},
+		{"denial", []ast.Rule{execRule("/a", px), with(execRule("/a", ast.ExecDeny), deny())}, ""},
+		{"same text hidden by a denial", []ast.Rule{execRule("/a", px), execRule("/a", ux), with(execRule("/**", ast.ExecDeny), deny())}, "3 2"},
+		{"classes are exact", []ast.Rule{execRule("/a[b]", px), execRule("/ab", ux)}, "3 2"},
+		{"negated classes are not", []ast.Rule{execRule("/a[^c]", px), execRule("/ab", ux)}, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -349,7 +349,7 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestLimits(t *testing.T) {
-	set := ruleSet(exec("/usr/{lib,share}/**/[ab]*/x", ast.ExecInherit), exec("/usr/**/y", ast.ExecInherit))
+	set := ruleSet(execRule("/usr/{lib,share}/**/[ab]*/x", ast.ExecInherit), execRule("/usr/**/y", ast.ExecInherit))
 	kernel := kernelSet(t, k61)
 	for name, l := range map[string]compile.Limits{
 		"states": {States: 10},
@@ -373,7 +373,7 @@ func TestLimits(t *testing.T) {
 func TestDeterministic(t *testing.T) {
 	set := ruleSet(
 		&ast.AllRule{},
-		exec("/a/**", ast.ExecProfile), exec("/a/b", ast.ExecChild), &ast.FileRule{Path: "/c/*", Exec: ast.ExecProfile, Target: "x"},
+		execRule("/a/**", ast.ExecProfile), execRule("/a/b", ast.ExecChild), &ast.FileRule{Path: "/c/*", Exec: ast.ExecProfile, Target: "x"},
 		&ast.FileRule{Path: "/d/*", Exec: ast.ExecProfile, Target: "y"},
 		&ast.SignalRule{Qualifiers: deny(), Peer: "x"}, &ast.ChangeProfileRule{Target: "x*"},
 	)
@@ -397,7 +397,7 @@ func TestDeterministic(t *testing.T) {
 
 // TestForm checks that the form of the automata follows the features.
 func TestForm(t *testing.T) {
-	set := ruleSet(exec("/a/**", ast.ExecInherit))
+	set := ruleSet(execRule("/a/**", ast.ExecInherit))
 	for _, k := range kernels {
 		p := mustCompile(t, k, set).Policy.Profiles()[0]
 		table := k == k72 || k == k73

@@ -1,0 +1,135 @@
+package compile
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/compile/internal/automaton"
+	"github.com/goarmor/apparmor/features"
+	"github.com/goarmor/apparmor/internal/testenv"
+	"github.com/goarmor/apparmor/parser"
+	"github.com/goarmor/apparmor/policy"
+)
+
+// benchProfile is the profile of one of libvirt's machines, from Debian's
+// template and abstractions.
+func benchProfile(b *testing.B) (text string, config parser.Config, options policy.Options) {
+	dir := testenv.DebianTree(b)
+	data, err := os.ReadFile(filepath.Join(dir, "libvirt", "TEMPLATE.qemu"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	text = strings.ReplaceAll(string(data), "LIBVIRT_TEMPLATE", "libvirt-a22e3930-d87a-584e-22b2-1d8950212bac")
+	i := strings.LastIndexByte(text, '}')
+	text = text[:i] + `
+  "/var/log/libvirt/**/vm.log" w,
+  "/var/lib/libvirt/qemu/domain-vm/monitor.sock" rw,
+  "/var/lib/libvirt/images/vm.qcow2" rwk,
+  "/dev/vhost-net" rw,
+` + text[i:]
+	config.Roots = append(config.Roots, os.DirFS(dir))
+	options.Roots = config.Roots
+	return text, config, options
+}
+
+func benchKernel(b *testing.B, name string) *features.Set {
+	data, err := os.ReadFile(testenv.Corpus(b, "features/"+name))
+	if err != nil {
+		b.Fatal(err)
+	}
+	s, err := features.Parse(data)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return s
+}
+
+// BenchmarkLibvirt measures the way from text to binary policy, whole and by
+// its steps.
+func BenchmarkLibvirt(b *testing.B) {
+	text, config, options := benchProfile(b)
+	for _, name := range []string{"kernel-6.1.192", "kernel-7.3.4"} {
+		kernel := benchKernel(b, name)
+		options.Default = kernel
+		opts := Options{Kernel: kernel, Degrade: Report}
+		ctx := context.Background()
+		unit, err := config.ParseTree(ctx, "vm", text)
+		if err != nil {
+			b.Fatal(err)
+		}
+		set, err := policy.Resolve(ctx, unit, options)
+		if err != nil {
+			b.Fatal(err)
+		}
+		step := func(step string, f func() error) {
+			b.Run(name+"/"+step, func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					if err := f(); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+		step("cold", func() error {
+			unit, err := config.ParseTree(ctx, "vm", text)
+			if err != nil {
+				return err
+			}
+			set, err := policy.Resolve(ctx, unit, options)
+			if err != nil {
+				return err
+			}
+			_, err = Compile(ctx, set, opts)
+			return err
+		})
+		step("parse", func() error { _, err := config.ParseTree(ctx, "vm", text); return err })
+		step("resolve", func() error { _, err := policy.Resolve(ctx, unit, options); return err })
+		step("compile", func() error { _, err := Compile(ctx, set, opts); return err })
+
+		c := &compiler{options: opts, form: formOf(kernel), limits: opts.Limits.withDefaults()}
+		var pc *profileCompiler
+		step("translate", func() error {
+			pc = newProfileCompiler(c, set.Profiles[0])
+			pc.rules()
+			return pc.errs.Err()
+		})
+		r := resolver{records: pc.files.records.all, space: fileSpace}
+		builder := automaton.Builder{Covers: r.covers}
+		for _, e := range pc.files.entries {
+			builder.Add(e.node, e.accept)
+		}
+		var dfa *automaton.DFA
+		step("build", func() (err error) { dfa, err = builder.Build(ctx, automaton.Limits{}); return err })
+		var resolved *automaton.DFA
+		var grants []grant
+		step("decide", func() (err error) {
+			resolved, grants, err = automaton.Resolve(dfa, func(set []automaton.Accept) (grant, error) {
+				g, denied, err := r.resolve(set)
+				return impliedMmap(g, denied), err
+			})
+			return err
+		})
+		var least *automaton.DFA
+		step("minimize", func() (err error) {
+			least, err = resolved.Minimize(ctx, automaton.MinimizeOptions{KeepStart: true})
+			return err
+		})
+		step("pack", func() error {
+			o := c.form.pack(len(grants))
+			o.Accept2 = make([]uint32, len(grants))
+			_, err := least.Pack(ctx, o)
+			return err
+		})
+		out, err := Compile(ctx, set, opts)
+		if err != nil {
+			b.Fatal(err)
+		}
+		step("encode", func() error { _, err := blob.Encode(out.Policy.Profiles()); return err })
+		b.Logf("%s: %d bytes, %+v", name, out.Policy.Len(), out.Stats[0])
+	}
+}

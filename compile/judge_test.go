@@ -1,0 +1,87 @@
+package compile_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/goarmor/apparmor/internal/testenv"
+)
+
+// judge runs the independent decoder and returns whether it was content.
+func judge(t *testing.T, args ...string) (bool, string) {
+	t.Helper()
+	python := testenv.Command(t, "python3", "python3")
+	script := filepath.Join(testenv.Root(t), "..", "shared", "tools", "decode_blob.py")
+	if _, err := os.Stat(script); err != nil {
+		testenv.Missing(t, script, "put the independent decoder there")
+	}
+	out, err := exec.Command(python, append([]string{script}, args...)...).CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return err == nil, string(out)
+}
+
+// TestSecondJudge has a sample of what we compile judged by a decoder that
+// shares no code with package blob: that the kernels take it, and that it
+// means what 6.0's means.
+func TestSecondJudge(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the independent decoder takes seconds")
+	}
+	tree, err := fs.Sub(testenv.CorpusFS(t, "profiles-6.0.tar.gz"), "apparmor.d")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blobs := testenv.CorpusFS(t, "profiles-6.0-blobs.tar.gz")
+	files, err := fs.Glob(tree, "*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	save := func(name string, data []byte) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	judged := 0
+	for _, name := range files {
+		theirs, ok := blobs["blobs/6.12/"+name+".bin"]
+		if !ok || len(theirs.Data) > 40_000 {
+			continue
+		}
+		if judged++; judged%judgeEvery != 0 {
+			continue
+		}
+		text, err := fs.ReadFile(tree, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for short, kernel := range map[string]string{"6.1": k61, "6.12": k612, "7.2": k72, "7.3": k73} {
+			out, err := source{roots: []fs.FS{tree}}.compile(t, kernelSet(t, kernel), name, string(text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			ours := save(short, out.Policy.Bytes())
+			if ok, msg := judge(t, ours, "--verify", "--kernel", short); !ok {
+				t.Errorf("%s for %s: %s", name, short, msg)
+			}
+			if short == "6.12" {
+				if ok, msg := judge(t, ours, "--equal", save("theirs", theirs.Data)); !ok {
+					t.Errorf("%s for %s: %s", name, short, msg)
+				}
+			}
+		}
+	}
+	t.Logf("%d profiles judged", judged/judgeEvery)
+}
+
+// judgeEvery is the size of a sample's step.
+const judgeEvery = 12
