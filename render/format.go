@@ -45,13 +45,18 @@ func (p *printer) list(b body, top bool) {
 	var prev ast.Stmt
 	for _, s := range b.list {
 		gap := ""
-		if p.source && isParsed(p.file, s) {
-			if from := s.Pos().Offset(); pos <= from && s.End().Offset() <= b.to {
-				gap = p.file.Src[pos:from]
-				pos = s.End().Offset()
-			} else {
-				p.misplaced(s)
-			}
+		switch {
+		case !p.source:
+		case !isParsed(p.file, s):
+			// What is put in stands behind the comment beside what it follows.
+			n := commentBeside(p.file.Src[pos:b.to])
+			gap = p.file.Src[pos : pos+n]
+			pos += n
+		case pos <= s.Pos().Offset() && s.End().Offset() <= b.to:
+			gap = p.file.Src[pos:s.Pos().Offset()]
+			pos = s.End().Offset()
+		default:
+			p.misplaced(s)
 		}
 		p.gap(gap, prev, s, top)
 		p.stmt(s)
@@ -60,6 +65,19 @@ func (p *printer) list(b body, top bool) {
 	if p.source && p.file != nil {
 		p.gap(p.file.Src[pos:b.to], prev, nil, top)
 	}
+}
+
+// commentBeside returns the length of the blanks and the comment that s begins
+// with, up to the end of the line, or 0 when there is no comment.
+func commentBeside(s string) int {
+	n := len(s) - len(strings.TrimLeft(s, " \t"))
+	if !isComment(s[n:]) {
+		return 0
+	}
+	if end := strings.IndexByte(s[n:], '\n'); end >= 0 {
+		return n + end
+	}
+	return len(s)
 }
 
 // gap appends what stands between two neighbours, either of which may be nil

@@ -74,11 +74,12 @@ type printer struct {
 }
 
 func (p *printer) print(n ast.Node) error {
+	var isFile bool
+	p.file, isFile = n.(*ast.File)
 	if err := ast.Check(n); err != nil {
 		return unwritable(p.file, err)
 	}
-	var isFile bool
-	if p.file, isFile = n.(*ast.File); !isFile {
+	if !isFile {
 		p.str(p.style.Prefix)
 	}
 	p.node(n)
