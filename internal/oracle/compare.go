@@ -1,6 +1,7 @@
 package oracle
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/goarmor/apparmor/blob"
@@ -83,8 +84,13 @@ func forgivePlainXMatch(d *blob.Difference, ours, theirs *blob.Profile) {
 	if d.Part != blob.PartXMatch || d.Member == "" || theirs.XMatch != nil {
 		return
 	}
-	// What the automaton attaches to must be the one path that is the name.
-	if name, ok := onlyMatch(ours.XMatch); ok && name == ours.Name && ours.XMatchLen == uint32(len(name)) {
+	// What the automaton attaches to must be the one path that is the name, of
+	// a child without its parent's.
+	name, ok := onlyMatch(ours.XMatch)
+	if !ok || ours.XMatchLen != uint32(len(name)) {
+		return
+	}
+	if ours.Name == name || strings.HasSuffix(ours.Name, "//"+name) {
 		d.TextA = d.TextB
 	}
 }
