@@ -2,6 +2,7 @@ package compile
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/blob"
@@ -23,12 +24,22 @@ func (pc *profileCompiler) attachments() []ast.Pattern {
 	return all
 }
 
+// ownName is the name without that of the parent.
+func (pc *profileCompiler) ownName() ast.Pattern {
+	name := pc.profile.Name
+	if up := pc.profile.Parent; up != nil {
+		name = strings.TrimPrefix(name, up.Name+"//")
+	}
+	return ast.Pattern(name)
+}
+
 // attachment makes the expressions of attachments. Behind a path stand the
 // values of extended attributes: for each one, in the order of the list, an
 // out-of-band step, a NUL and the value. A file need not have the attributes
 // behind the last one that it has.
 func (pc *profileCompiler) attachment(out *blob.Profile) *ruleset {
 	rules := &ruleset{}
+	pc.glob(pc.ownName()) // to refuse a name that is no pattern
 	patterns := pc.attachments()
 	if len(patterns) == 0 {
 		return rules

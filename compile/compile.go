@@ -163,7 +163,7 @@ func checkNames(profiles []*policy.Profile) error {
 			errs = append(errs, &diag.Diagnostic{
 				Code: "mixed-namespaces", Pos: p.Origin.Position(), Via: p.Origin.Chain(), Profile: p.Name,
 				Message: fmt.Sprintf("profile is in namespace %q, the first one in %q", p.Namespace, ns),
-				Hint:    "kernels load the profiles of one namespace at a time: compile them apart",
+				Hint:    "kernels load the profiles of one namespace at a time; see ByNamespace",
 				Related: []ast.Position{profiles[0].Origin.Position()},
 			})
 		}
@@ -178,6 +178,25 @@ func checkNames(profiles []*policy.Profile) error {
 		seen[p.Name] = p
 	}
 	return errs.Err()
+}
+
+// ByNamespace splits a set into one for each namespace, in the order in which
+// the namespaces come up. Profiles keep their order. Kernels load the profiles
+// of one namespace at a time: some refuse a mixture, others put all of it into
+// the first namespace.
+func ByNamespace(set *policy.Set) []*policy.Set {
+	var sets []*policy.Set
+	index := map[string]*policy.Set{}
+	for _, p := range set.Profiles {
+		s := index[p.Namespace]
+		if s == nil {
+			s = &policy.Set{}
+			index[p.Namespace] = s
+			sets = append(sets, s)
+		}
+		s.Profiles = append(s.Profiles, p)
+	}
+	return sets
 }
 
 // Limits bound what compiling one policy may take. A zero field selects its

@@ -294,6 +294,9 @@ func TestRefusals(t *testing.T) {
 		}
 		return at(ruleSet(rules...))
 	}()
+	if sets := compile.ByNamespace(mixed); len(sets) != 2 || sets[0].Profiles[0].Name != "a" || sets[1].Profiles[0].Name != "b" {
+		t.Errorf("%+v", sets)
+	}
 	mount := func(conds ...ast.MountCond) *policy.Set {
 		return ruleSet(&ast.MountRule{Conds: conds, Source: "/a", Target: "/b"})
 	}
@@ -315,6 +318,7 @@ func TestRefusals(t *testing.T) {
 		{"signal", ruleSet(&ast.SignalRule{Signals: []string{"x"}}), "unknown-signal"},
 		{"family", ruleSet(&ast.NetworkRule{Family: "x"}), "unknown-family"},
 		{"unix address", ruleSet(&ast.UnixRule{Local: ast.UnixEnd{Addr: "x"}}), "bad-unix-address"},
+		{"name", &policy.Set{Profiles: []*policy.Profile{{Name: "a{b"}}}, "bad-pattern"},
 		{"pattern", ruleSet(&ast.FileRule{Path: "/{a", Perms: ast.FileRead}), "bad-pattern"},
 		{"rlimit", &policy.Set{Profiles: []*policy.Profile{{Name: "a", Rlimits: []policy.Rlimit{{Name: "x"}}}}}, "unknown-rlimit"},
 	}
@@ -328,9 +332,6 @@ func TestRefusals(t *testing.T) {
 				kernel = k61
 			}
 			_, err := compile.Compile(t.Context(), tt.set, compile.Options{Kernel: kernelSet(t, kernel), Degrade: compile.Report})
-			if strings.HasPrefix(tt.name, "unix") {
-				return // only where unix sockets are mediated, below
-			}
 			var d *diag.Diagnostic
 			if !errors.As(err, &d) || d.Code != tt.code {
 				t.Errorf("got %v, want code %s", err, tt.code)

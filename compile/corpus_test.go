@@ -3,14 +3,17 @@ package compile_test
 import (
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/compile"
+	"github.com/goarmor/apparmor/diag"
 	"github.com/goarmor/apparmor/features"
 	"github.com/goarmor/apparmor/internal/oracle"
 	"github.com/goarmor/apparmor/internal/testenv"
@@ -130,6 +133,38 @@ func TestDebian(t *testing.T) {
 			}
 		}
 		t.Logf("%s: %d of %d equal", kernel, equal, total)
+	}
+}
+
+// TestStrict: what a kernel cannot enforce is named, at the rules in whatever
+// file they are.
+func TestStrict(t *testing.T) {
+	tree := os.DirFS(testenv.DebianTree(t))
+	const name = "usr.sbin.dnsmasq"
+	text, err := fs.ReadFile(tree, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := source{roots: []fs.FS{tree}}.resolve(t, name, string(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = compile.Compile(t.Context(), set, compile.Options{Kernel: kernelSet(t, k61)})
+	var list diag.List
+	if !errors.As(err, &list) {
+		t.Fatalf("got %v, want a list", err)
+	}
+	files := map[string]bool{}
+	for _, d := range list {
+		files[d.Pos.File] = true
+		if d.Code != "not-enforceable" || d.Pos.Line == 0 || d.Pos.File != name && len(d.Via) == 0 {
+			t.Errorf("%+v", d)
+		}
+	}
+	for _, want := range []string{"abstractions/base", "abstractions/dbus-strict"} {
+		if !files[want] {
+			t.Errorf("nothing in %s is named, only in %v", want, slices.Sorted(maps.Keys(files)))
+		}
 	}
 }
 

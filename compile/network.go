@@ -96,6 +96,7 @@ func (pc *profileCompiler) network(r *ast.NetworkRule) {
 		return
 	}
 	if hasConditions(r) {
+		pc.glob(r.Local.Interface) // to refuse what is no pattern
 		pc.downgraded(features.NetworkInet, "addresses, ports, interfaces and labels of network rules")
 	}
 	perms := netPerms(r.Perms)

@@ -344,8 +344,10 @@ func (pc *profileCompiler) flags(out *blob.Profile) {
 	if f.KillSignal != "" {
 		n, ok := signalNumber(strings.ToLower(f.KillSignal))
 		switch {
-		case !ok || n > maxKillSignal:
+		case !ok:
 			pc.fail(&diag.Diagnostic{Code: "unknown-signal", Message: "unknown signal", Text: f.KillSignal})
+		case n > maxKillSignal:
+			pc.degrade("domain/kill.signal/"+f.KillSignal, "the flag kill.signal with a real-time signal", false)
 		case pc.sup.kernel.KillSignal():
 			out.Kill = uint32(n)
 		default:
