@@ -54,7 +54,11 @@ func TestCorpus(t *testing.T) {
 }
 
 func derive(data []byte, o svirt.Options) ([]byte, error) {
-	d, err := libvirtxml.Parse(data)
+	version := libvirtxml.Libvirt90
+	if o.Policy == svirt.Compat128 {
+		version = libvirtxml.Libvirt128
+	}
+	d, err := version.Parse(data)
 	if err != nil {
 		return nil, err
 	}

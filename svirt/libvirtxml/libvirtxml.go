@@ -52,13 +52,24 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Parse reads one domain. The error is an *Error, or an *svirt.IdentityError
 // for a name or UUID that cannot be used.
-func Parse(data []byte) (*svirt.Domain, error) {
-	root, err := parse(data)
+func Parse(data []byte) (*svirt.Domain, error) { return Any.Parse(data) }
+
+// Parse reads one domain and refuses what the version refuses. Errors are
+// those of the function Parse.
+func (v Version) Parse(data []byte) (*svirt.Domain, error) {
+	root, err := v.parse(data)
 	if err != nil {
 		return nil, err
 	}
 	c := converter{root: root}
-	return c.domain()
+	d, err := c.domain()
+	if err != nil {
+		return nil, err
+	}
+	if err := v.check(root); err != nil {
+		return nil, err
+	}
+	return d, nil
 }
 
 // converter turns the tree of one document into a Domain.
@@ -100,6 +111,11 @@ func (c *converter) domain() (*svirt.Domain, error) {
 	ostype := root.at("os", "type").content()
 	if ostype == "" {
 		return nil, missing("domain/os/type", "there is no OS type")
+	}
+	switch ostype {
+	case "hvm", "xen", "linux", "exe", "uml", "xenpvh":
+	default:
+		return nil, invalid("domain/os/type", "there is no OS type %q", ostype)
 	}
 	c.hvm = ostype == "hvm"
 	if s, ok := root.lookup("id"); ok {

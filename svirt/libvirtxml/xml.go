@@ -24,17 +24,22 @@ const (
 type node struct {
 	name     string
 	attrs    []xml.Attr
-	children []*node
+	elements []*node
 	text     string
 }
 
 // parse reads a document into a tree.
-func parse(data []byte) (*node, error) {
+func (v Version) parse(data []byte) (*node, error) {
 	if len(data) > MaxSize {
 		return nil, &Error{Kind: TooLarge, Message: fmt.Sprintf("the document has more than %d bytes", MaxSize)}
 	}
+	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")) // the mark of UTF-8
+	if v != Any {
+		// To libvirt a document ends at the first NUL.
+		data, _, _ = bytes.Cut(data, []byte{0})
+	}
 	dec := xml.NewDecoder(bytes.NewReader(data))
-	dec.CharsetReader = charset
+	dec.CharsetReader = v.charset
 	var (
 		root    *node
 		open    []*node
@@ -81,7 +86,7 @@ func parse(data []byte) (*node, error) {
 			n := &node{name: t.Name.Local, attrs: t.Attr}
 			if len(open) > 0 {
 				up := open[len(open)-1]
-				up.children = append(up.children, n)
+				up.elements = append(up.elements, n)
 			} else if root != nil {
 				return fail("there is more than one root element")
 			} else {
@@ -117,10 +122,14 @@ func parse(data []byte) (*node, error) {
 
 // charset converts the encodings that a declaration may name besides UTF-8,
 // which the decoder knows itself.
-func charset(label string, in io.Reader) (io.Reader, error) {
+func (v Version) charset(label string, in io.Reader) (io.Reader, error) {
 	switch strings.ToLower(label) {
 	case "us-ascii", "ascii":
 		return in, nil
+	case "utf-16":
+		if v == Libvirt90 {
+			return in, nil // its libxml2 goes by what the bytes look like
+		}
 	case "iso-8859-1", "latin1":
 		data, err := io.ReadAll(in)
 		if err != nil {
@@ -140,7 +149,7 @@ func (n *node) child(name string) *node {
 	if n == nil {
 		return nil
 	}
-	for _, c := range n.children {
+	for _, c := range n.elements {
 		if c.name == name {
 			return c
 		}
@@ -153,7 +162,7 @@ func (n *node) all(name string, f func(*node)) {
 	if n == nil {
 		return
 	}
-	for _, c := range n.children {
+	for _, c := range n.elements {
 		if c.name == name {
 			f(c)
 		}
