@@ -63,6 +63,7 @@ func TestReferenceBlobs(t *testing.T) {
 	for short, kernel := range map[string]string{"6.1": k61, "6.12": k612, "7.3": k73} {
 		t.Run(short, func(t *testing.T) {
 			equal, total := 0, 0
+			size, reference := 0, 0
 			for _, f := range files {
 				want, ok := blobs[path.Join("blobs", short, f.Name()+".bin")]
 				if !ok {
@@ -78,6 +79,8 @@ func TestReferenceBlobs(t *testing.T) {
 					if err != nil {
 						t.Fatalf("%+v", err)
 					}
+					size += ours.Policy.Len()
+					reference += len(want.Data)
 					ds, err := blob.DiffPolicy(ours.Policy, inspect(t, want.Data), blob.DiffOptions{Ignore: func(d blob.Difference) bool {
 						return deadString(d) || short == "6.1" && d.Member == "disconnected"
 					}})
@@ -91,7 +94,10 @@ func TestReferenceBlobs(t *testing.T) {
 					equal++
 				}
 			}
-			t.Logf("%d of %d equal", equal, total)
+			t.Logf("%d of %d equal, %d bytes, 6.0's are %d", equal, total, size, reference)
+			if size > reference {
+				t.Error("larger than the reference's")
+			}
 			if total < 198 {
 				t.Errorf("only %d reference blobs found", total)
 			}
