@@ -23,7 +23,8 @@ type nfa struct {
 	setFits []uint64    // fits of every set
 	finals  map[Accept]uint32
 	memo    map[step]uint32
-	chains  map[chain]uint32
+	table   []uint32 // states by hash of their edges, 0 for none
+	hashes  []uint32 // by state
 	start   uint32
 	used    Set  // bytes that edges are taken on
 	hasOOB  bool // some edge is taken on the out-of-band symbol
@@ -51,16 +52,10 @@ type edge struct {
 
 type span struct{ from, n uint32 }
 
-// step and chain are what is remembered: an expression before a state, and a
-// literal before a state.
+// step is what is remembered: an expression before a state.
 type step struct {
 	node nodeID
 	to   uint32
-}
-
-type chain struct {
-	lit string
-	to  uint32
 }
 
 // reaches interns sets of accept values.
@@ -131,7 +126,7 @@ func newNFA(ctx context.Context, rules []rule, accepts []Accept, limits *meter) 
 		limits: limits,
 		finals: map[Accept]uint32{},
 		memo:   map[step]uint32{},
-		chains: map[chain]uint32{},
+		table:  make([]uint32, 4096),
 	}
 	n.reach.intern(nil)
 	n.states[deadState].fits = ^uint64(0)
@@ -186,19 +181,71 @@ func (n *nfa) fitsOf(y symbol) uint64 {
 	return n.setFits[y-firstSet]
 }
 
-// edgeState makes a state with one edge.
+// edgeState returns a state with one edge.
 func (n *nfa) edgeState(on symbol, to uint32) uint32 {
 	s := n.newState()
+	n.states[s].fits = ^uint64(0)
 	n.addEdge(s, on, to)
-	n.states[s].fits = n.fitsOf(on) & n.states[to].fits
-	n.states[s].reach = n.states[to].reach
+	return n.unique(s)
+}
+
+// unique returns a state with the edges of s, the state that was made last: one
+// that was there before, in place of s, or else s. States that lead to equal
+// futures in equal ways are thus one, whatever rules they come from.
+func (n *nfa) unique(s uint32) uint32 {
+	st := &n.states[s]
+	edges, eps := n.edges[st.edge:], n.eps[st.eps:]
+	h := uint64(len(edges))
+	for _, e := range edges {
+		h = mix(h, uint64(e.on)<<32|uint64(e.to))
+	}
+	for _, e := range eps {
+		h = mix(h, uint64(e))
+	}
+	mask := uint32(len(n.table) - 1)
+	i := uint32(h) & mask
+	for ; n.table[i] != 0; i = (i + 1) & mask {
+		o := n.table[i]
+		if ot := &n.states[o]; n.hashes[o] == uint32(h) &&
+			slices.Equal(n.edges[ot.edge:ot.edge+ot.edgeN], edges) && slices.Equal(n.eps[ot.eps:ot.eps+ot.epsN], eps) {
+			n.edges, n.eps, n.states = n.edges[:st.edge], n.eps[:st.eps], n.states[:s]
+			return o
+		}
+	}
+	n.table[i] = s
+	for len(n.hashes) <= int(s) {
+		n.hashes = append(n.hashes, 0)
+	}
+	n.hashes[s] = uint32(h)
+	if 2*len(n.states) > len(n.table) {
+		n.growTable()
+	}
 	return s
+}
+
+func (n *nfa) growTable() {
+	old := n.table
+	n.table = make([]uint32, 2*len(old))
+	mask := uint32(len(n.table) - 1)
+	for _, s := range old {
+		if s == 0 {
+			continue
+		}
+		i := n.hashes[s] & mask
+		for n.table[i] != 0 {
+			i = (i + 1) & mask
+		}
+		n.table[i] = s
+	}
 }
 
 // addEdge adds an edge to the state that was made last.
 func (n *nfa) addEdge(s uint32, on symbol, to uint32) {
 	n.edges = append(n.edges, edge{on, to})
-	n.states[s].edgeN++
+	st := &n.states[s]
+	st.edgeN++
+	st.fits &= n.fitsOf(on) & n.states[to].fits
+	st.reach = n.reach.union(st.reach, n.states[to].reach)
 	switch {
 	case on < symbolOOB:
 		n.used.Add(byte(on))
@@ -212,6 +259,7 @@ func (n *nfa) addEdge(s uint32, on symbol, to uint32) {
 func (n *nfa) compileTrie(ctx context.Context, t *trie) error {
 	of := make([]uint32, len(t.nodes))
 	var eps []uint32
+	var keys []uint64 // the bytes of children, and the children
 	for i := len(t.nodes) - 1; i >= 0; i-- {
 		if i%1024 == 0 {
 			if err := n.check(ctx); err != nil {
@@ -225,33 +273,28 @@ func (n *nfa) compileTrie(ctx context.Context, t *trie) error {
 			continue
 		}
 		eps = eps[:0]
-		bytes := false
+		keys = keys[:0]
 		for c := node.child; c != 0; c = t.nodes[c].sibling {
 			if k := t.nodes[c].key; k >= literalKeys {
 				eps = append(eps, n.compile(nodeID(k-literalKeys), of[c]))
 			} else {
-				bytes = true
+				keys = append(keys, uint64(k)<<32|uint64(c))
 			}
 		}
 		for e := node.end; e != 0; e = t.ends[e-1].next {
 			eps = append(eps, n.finals[t.ends[e-1].accept])
 		}
-		if !bytes {
-			of[i] = n.union(eps)
+		slices.Sort(eps)
+		if len(keys) == 0 {
+			of[i] = n.union(slices.Compact(eps))
 			continue
 		}
-		s := n.withEps(eps)
-		for c := node.child; c != 0; c = t.nodes[c].sibling {
-			k := t.nodes[c].key
-			if k >= literalKeys {
-				continue
-			}
-			n.addEdge(s, symbol(k), of[c])
-			st := &n.states[s]
-			st.fits &= n.bytes[k] & n.states[of[c]].fits
-			st.reach = n.reach.union(st.reach, n.states[of[c]].reach)
+		slices.Sort(keys)
+		s := n.withEps(slices.Compact(eps))
+		for _, k := range keys {
+			n.addEdge(s, symbol(k>>32), of[uint32(k)])
 		}
-		of[i] = s
+		of[i] = n.unique(s)
 	}
 	if len(of) > 0 {
 		n.start = of[0]
@@ -268,7 +311,7 @@ func (n *nfa) union(of []uint32) uint32 {
 	case 1:
 		return of[0]
 	}
-	return n.withEps(of)
+	return n.unique(n.withEps(of))
 }
 
 // withEps makes a state with empty edges.
@@ -309,16 +352,10 @@ func (n *nfa) compileSeq(seq []atom, l tail) uint32 {
 
 // literal returns the state from which a literal leads to a state.
 func (n *nfa) literal(lit string, to uint32) uint32 {
-	c := chain{lit, to}
-	if s, ok := n.chains[c]; ok {
-		return s
-	}
-	s := to
 	for i := len(lit) - 1; i >= 0; i-- {
-		s = n.edgeState(symbol(lit[i]), s)
+		to = n.edgeState(symbol(lit[i]), to)
 	}
-	n.chains[c] = s
-	return s
+	return to
 }
 
 // compile returns the state from which an expression leads to a state.
@@ -347,7 +384,8 @@ func (n *nfa) compile(id nodeID, to uint32) uint32 {
 		slices.Sort(alts)
 		s = n.union(slices.Compact(alts))
 	case opOpt:
-		s = n.union([]uint32{n.compile(x.subs[0], to), to})
+		one := n.compile(x.subs[0], to)
+		s = n.union([]uint32{min(one, to), max(one, to)})
 	case opStar:
 		s, _ = n.loop(x.subs[0], to)
 	case opPlus:
@@ -364,8 +402,8 @@ func (n *nfa) loop(id nodeID, to uint32) (star, plus uint32) {
 	s := n.newState()
 	n.states[s].fits = x.fits
 	if x.op == opSet {
-		n.addEdge(s, x.sym, s)
 		n.addEps(s, to)
+		n.addEdge(s, x.sym, s)
 		n.states[s].loop = int32(slices.Index(n.in.loops, n.in.setOf(x.sym))) + 1
 		return s, n.edgeState(x.sym, s)
 	}
@@ -441,4 +479,10 @@ func (m *meter) states(n int) error {
 		return &diag.LimitError{What: "states of an automaton", Limit: int64(m.limits.States), Got: int64(n)}
 	}
 	return nil
+}
+
+// mix adds a number to a hash.
+func mix(h, v uint64) uint64 {
+	h = (h ^ v) * 0xff51afd7ed558ccd
+	return h ^ h>>32
 }

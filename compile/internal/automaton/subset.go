@@ -198,10 +198,9 @@ func (b *subset) enter(h, s uint32) {
 }
 
 func hash(list []uint32) uint32 {
-	h := uint64(len(list)) * 0x9e3779b97f4a7c15
+	h := uint64(len(list))
 	for _, v := range list {
-		h = (h ^ uint64(v)) * 0xff51afd7ed558ccd
-		h ^= h >> 32
+		h = mix(h, uint64(v))
 	}
 	return uint32(h)
 }
