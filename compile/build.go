@@ -44,7 +44,7 @@ func (pc *profileCompiler) build(ctx context.Context, rs *ruleset, finish func(g
 // buildXMatch makes the automaton of attachments: always in the old form, and
 // never with differential encoding, which kernels do not understand there.
 func (pc *profileCompiler) buildXMatch(ctx context.Context, rs *ruleset) (*blob.PolicyDB, error) {
-	b, _, err := pc.build(ctx, rs, nil)
+	b, states, err := pc.build(ctx, rs, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +56,7 @@ func (pc *profileCompiler) buildXMatch(ctx context.Context, rs *ruleset) (*blob.
 	if err != nil {
 		return nil, err
 	}
-	pc.stats.XMatch = d.States()
+	pc.stats.XMatch = AutomatonStats{len(rs.entries), states, d.States()}
 	return &blob.PolicyDB{DFA: d}, nil
 }
 
@@ -82,7 +82,7 @@ func (pc *profileCompiler) buildPolicydb(ctx context.Context, rs *ruleset) (*blo
 	if db.DFA, err = b.dfa.Pack(ctx, o); err != nil {
 		return nil, err
 	}
-	pc.stats.PolicydbRules, pc.stats.PolicydbBuilt, pc.stats.Policydb = len(rs.entries), states, db.DFA.States()
+	pc.stats.Policydb = AutomatonStats{len(rs.entries), states, db.DFA.States()}
 	return db, nil
 }
 
@@ -111,7 +111,7 @@ func (pc *profileCompiler) buildFile(ctx context.Context, rs *ruleset) (*blob.Po
 	if db.DFA, err = b.dfa.Pack(ctx, o); err != nil {
 		return nil, err
 	}
-	pc.stats.FileRules, pc.stats.FileBuilt, pc.stats.File = len(rs.entries), states, db.DFA.States()
+	pc.stats.File = AutomatonStats{len(rs.entries), states, db.DFA.States()}
 	return db, nil
 }
 

@@ -78,7 +78,7 @@ func (pc *profileCompiler) capability(r *ast.CapabilityRule) {
 	for _, name := range r.Names {
 		n, ok := capNumber(name, pc.sup.kernel)
 		if !ok {
-			pc.fail(&diag.Diagnostic{Code: "unknown-capability", Message: "unknown capability", Text: name})
+			pc.fail(&diag.Diagnostic{Code: CodeUnknownCapability, Message: "unknown capability", Text: name})
 			continue
 		}
 		bits |= capBit(n, name, pc.sup.kernel)

@@ -67,14 +67,20 @@ type Output struct {
 	Stats []Stats
 }
 
-// Stats tells how large the automata of a profile are, in states.
+// Stats tells how large the automata of a profile are. An automaton that the
+// profile does not have is zero.
 type Stats struct {
-	Profile                     string
-	FileRules, PolicydbRules    int // expressions that the rules came to
-	FileBuilt, File             int // before and after minimisation
-	PolicydbBuilt, Policydb     int
-	XMatch                      int
-	FileTargets, CapabilityBits int
+	Profile string
+	// XMatch, Policydb and File are the automata of attachments, of all other
+	// classes, and of files.
+	XMatch, Policydb, File AutomatonStats
+}
+
+// AutomatonStats tells how an automaton came about.
+type AutomatonStats struct {
+	Rules  int // expressions that rules came to
+	Built  int // states before minimisation
+	States int // states as written
 }
 
 // Errors of the call itself.
@@ -161,7 +167,7 @@ func checkNames(profiles []*policy.Profile) error {
 	for _, p := range profiles {
 		if ns := profiles[0].Namespace; p.Namespace != ns {
 			errs = append(errs, &diag.Diagnostic{
-				Code: "mixed-namespaces", Pos: p.Origin.Position(), Via: p.Origin.Chain(), Profile: p.Name,
+				Code: CodeMixedNamespaces, Pos: p.Origin.Position(), Via: p.Origin.Chain(), Profile: p.Name,
 				Message: fmt.Sprintf("profile is in namespace %q, the first one in %q", p.Namespace, ns),
 				Hint:    "kernels load the profiles of one namespace at a time; see ByNamespace",
 				Related: []ast.Position{profiles[0].Origin.Position()},
@@ -169,7 +175,7 @@ func checkNames(profiles []*policy.Profile) error {
 		}
 		if first := seen[p.Name]; first != nil {
 			errs = append(errs, &diag.Diagnostic{
-				Code: "duplicate-profile", Pos: p.Origin.Position(), Via: p.Origin.Chain(), Profile: p.Name,
+				Code: CodeDuplicateProfile, Pos: p.Origin.Position(), Via: p.Origin.Chain(), Profile: p.Name,
 				Message: fmt.Sprintf("profile %s is defined twice", p.Name),
 				Related: []ast.Position{first.Origin.Position()},
 			})

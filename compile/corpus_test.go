@@ -121,7 +121,11 @@ func TestDebian(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, kernel := range []string{k61} {
+	on := kernels
+	if testing.Short() {
+		on = kernels[:1]
+	}
+	for _, kernel := range on {
 		equal, total := 0, 0
 		for _, e := range entries {
 			if !e.Type().IsRegular() {
@@ -218,7 +222,9 @@ func vmProfile(tb testing.TB) string {
 func TestLibvirt(t *testing.T) {
 	dir := testenv.DebianTree(t)
 	src := source{roots: []fs.FS{os.DirFS(dir)}}
-	compareWithDebian(t, src, k61, dir, "vm", vmProfile(t))
+	for _, kernel := range kernels {
+		compareWithDebian(t, src, kernel, dir, "vm", vmProfile(t))
+	}
 }
 
 // suiteSet is a feature set of upstream's suite. Those that offer only network

@@ -16,11 +16,17 @@ const (
 	ByKernel Cause = iota
 	// ByABI: the kernel has it, but the policy is written for an ABI without.
 	ByABI
+	// ByCompiler: kernel and ABI have it, but the form in which the kernel
+	// takes it is not known to this package.
+	ByCompiler
 )
 
 func (c Cause) String() string {
-	if c == ByABI {
+	switch c {
+	case ByABI:
 		return "abi"
+	case ByCompiler:
+		return "compiler"
 	}
 	return "kernel"
 }
@@ -45,7 +51,7 @@ func (d Degradation) String() string {
 	if d.Dropped {
 		how = "not enforced"
 	}
-	return fmt.Sprintf("%s: profile %s: %s %s: no feature %s in the %s", d.Pos, d.Profile, d.What, how, d.Feature, d.Cause)
+	return fmt.Sprintf("%s: profile %s: %s %s: no %s in the %s", d.Pos, d.Profile, d.What, how, d.Feature, d.Cause)
 }
 
 // degrade records that something is not enforced as written, and makes it an
@@ -61,21 +67,29 @@ func (pc *profileCompiler) degrade(feature, what string, dropped bool) {
 	if pc.rule != nil {
 		d.Rule = pc.rule.Rule
 	}
-	if pc.sup.kernel.Supports(feature) {
+	switch {
+	case pc.sup.has(feature):
+		d.Cause = ByCompiler
+	case pc.sup.kernel.Supports(feature):
 		d.Cause = ByABI
 	}
 	pc.degraded = append(pc.degraded, d)
-	if d.Cause == ByKernel && pc.c.options.Degrade == Strict {
-		how := "only in part"
-		if dropped {
-			how = "not at all"
-		}
-		pc.fail(&diag.Diagnostic{
-			Code:    "not-enforceable",
-			Message: fmt.Sprintf("the kernel enforces %s %s", what, how),
-			Hint:    "it lacks the feature " + feature,
-		})
+	if d.Cause == ByABI || pc.c.options.Degrade != Strict {
+		return
 	}
+	how := "only in part"
+	if dropped {
+		how = "not at all"
+	}
+	hint := "the kernel lacks the feature " + feature
+	if d.Cause == ByCompiler {
+		hint = "this library cannot write it for kernels with the feature " + feature
+	}
+	pc.fail(&diag.Diagnostic{
+		Code:    CodeNotEnforceable,
+		Message: fmt.Sprintf("%s can be enforced %s", what, how),
+		Hint:    hint,
+	})
 }
 
 // enforced reports whether rules of a class take effect, and records the rule
@@ -86,11 +100,4 @@ func (pc *profileCompiler) enforced(feature, what string) bool {
 	}
 	pc.degrade(feature, what, true)
 	return false
-}
-
-// downgraded records that the rule at hand has only part of its effect.
-func (pc *profileCompiler) downgraded(feature, what string) {
-	if !pc.sup.has(feature) {
-		pc.degrade(feature, what, false)
-	}
 }

@@ -38,7 +38,7 @@ func be32(v uint32) automaton.Node {
 func (pc *profileCompiler) globWith(p ast.Pattern, o automaton.GlobOptions) (automaton.Node, automaton.GlobInfo) {
 	n, info, err := automaton.Glob(string(p), o)
 	if err != nil {
-		pc.fail(&diag.Diagnostic{Code: "bad-pattern", Message: "invalid pattern: " + err.Error(), Text: string(p), Err: err})
+		pc.fail(&diag.Diagnostic{Code: CodeBadPattern, Message: "invalid pattern: " + err.Error(), Text: string(p), Err: err})
 	}
 	return n, info
 }

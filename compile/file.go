@@ -164,7 +164,7 @@ func (pc *profileCompiler) target(name string, child bool) (uint32, bool) {
 	}
 	if !pc.c.form.table && len(pc.targets) == maxOldTargets {
 		pc.fail(&diag.Diagnostic{
-			Code:    "too-many-exec-targets",
+			Code:    CodeTooManyExecTargets,
 			Message: fmt.Sprintf("more than %d different exec targets in one profile", maxOldTargets),
 			Text:    name,
 			Err:     &diag.LimitError{What: "exec targets", Limit: maxOldTargets, Got: maxOldTargets + 1},

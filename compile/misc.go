@@ -104,7 +104,7 @@ func (pc *profileCompiler) mqueueName(r *ast.MqueueRule) (n automaton.Node, posi
 	}
 	key, err := strconv.ParseUint(string(r.Name), 0, 32)
 	if err != nil {
-		pc.fail(&diag.Diagnostic{Code: "bad-mqueue", Message: "message queue is neither a path nor a 32-bit key", Text: string(r.Name)})
+		pc.fail(&diag.Diagnostic{Code: CodeBadMqueue, Message: "message queue is neither a path nor a 32-bit key", Text: string(r.Name)})
 		return n, false, false, false
 	}
 	return be32(uint32(key)), false, sysv, true

@@ -183,7 +183,7 @@ func (pc *profileCompiler) mount(r *ast.MountRule) {
 	}
 	if !m.emitted {
 		pc.fail(&diag.Diagnostic{
-			Code: "impossible-mount", Message: "no mount operation fits the rule",
+			Code: CodeImpossibleMount, Message: "no mount operation fits the rule",
 			Hint: "sources, file system types and options of different operations do not go together",
 		})
 	}
@@ -221,7 +221,7 @@ func (pc *profileCompiler) mountConditions(r *ast.MountRule) (*mountRule, bool) 
 		for _, v := range c.Values {
 			w, ok := mountWords[string(v)]
 			if !ok {
-				pc.fail(&diag.Diagnostic{Code: "unknown-mount-option", Message: "unknown mount option", Text: string(v)})
+				pc.fail(&diag.Diagnostic{Code: CodeUnknownMountOption, Message: "unknown mount option", Text: string(v)})
 				return nil, false
 			}
 			set |= w.set
@@ -232,7 +232,7 @@ func (pc *profileCompiler) mountConditions(r *ast.MountRule) (*mountRule, bool) 
 			continue
 		}
 		if set&clear != 0 {
-			pc.fail(&diag.Diagnostic{Code: "conflicting-mount-options", Message: "mount options contradict each other"})
+			pc.fail(&diag.Diagnostic{Code: CodeConflictingMountOptions, Message: "mount options contradict each other"})
 			return nil, false
 		}
 		exact = append(exact, set)

@@ -97,7 +97,7 @@ func (pc *profileCompiler) network(r *ast.NetworkRule) {
 	}
 	if hasConditions(r) {
 		pc.glob(r.Local.Interface) // to refuse what is no pattern
-		pc.downgraded(features.NetworkInet, "addresses, ports, interfaces and labels of network rules")
+		pc.degrade(features.NetworkInet, "addresses, ports, interfaces and labels of network rules", false)
 	}
 	perms := netPerms(r.Perms)
 	for _, f := range fams {
@@ -125,14 +125,14 @@ func netSockets(r *ast.NetworkRule) (fams []uint16, typ int, err *diag.Diagnosti
 	if r.Type != "" {
 		t, ok := socketTypes[r.Type]
 		if !ok {
-			return nil, 0, &diag.Diagnostic{Code: "unknown-socket-type", Message: "unknown socket type", Text: r.Type}
+			return nil, 0, &diag.Diagnostic{Code: CodeUnknownSocketType, Message: "unknown socket type", Text: r.Type}
 		}
 		typ = int(t)
 	}
 	if r.Protocol != "" {
 		p, ok := protocolTypes[r.Protocol]
 		if !ok {
-			return nil, 0, &diag.Diagnostic{Code: "unknown-protocol", Message: "unknown network protocol", Text: r.Protocol}
+			return nil, 0, &diag.Diagnostic{Code: CodeUnknownProtocol, Message: "unknown network protocol", Text: r.Protocol}
 		}
 		fams, typ = p.families, int(p.typ)
 	}
@@ -155,7 +155,7 @@ func netSockets(r *ast.NetworkRule) (fams []uint16, typ int, err *diag.Diagnosti
 			return []uint16{uint16(f)}, typ, nil
 		}
 	}
-	return nil, 0, &diag.Diagnostic{Code: "unknown-family", Message: "unknown address family", Text: r.Family}
+	return nil, 0, &diag.Diagnostic{Code: CodeUnknownFamily, Message: "unknown address family", Text: r.Family}
 }
 
 // typeNode matches the two bytes of a socket type.

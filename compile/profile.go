@@ -74,7 +74,7 @@ func (pc *profileCompiler) execConflict(c *conflict) {
 	}
 	first, second := min(c.a, c.b), max(c.a, c.b)
 	d := &diag.Diagnostic{
-		Code:    "exec-conflict",
+		Code:    CodeExecConflict,
 		Profile: pc.profile.Name,
 		Pos:     at(second).Position(),
 		Via:     at(second).Chain(),
@@ -172,7 +172,7 @@ func (pc *profileCompiler) translate(r ast.Rule) {
 	}
 	if q := r.Quals(); q.Access == ast.Prompt && !pc.c.form.table {
 		// The old form has no place for it.
-		pc.degrade(features.PermTable, "prompt rules", true)
+		pc.degrade(usablePermTable, "prompt rules", true)
 		return
 	}
 	switch r := r.(type) {
@@ -205,7 +205,7 @@ func (pc *profileCompiler) translate(r ast.Rule) {
 	case *ast.AllRule:
 		pc.all(r)
 	default:
-		pc.fail(&diag.Diagnostic{Code: "unexpected-rule", Message: "a rule of this type cannot be compiled"})
+		pc.fail(&diag.Diagnostic{Code: CodeUnexpectedRule, Message: "a rule of this type cannot be compiled"})
 	}
 }
 
@@ -291,7 +291,7 @@ func (pc *profileCompiler) rlimits(out *blob.Profile) {
 	for _, l := range pc.profile.Rlimits {
 		i, ok := rlimitIndex[l.Name]
 		if !ok {
-			pc.fail(&diag.Diagnostic{Code: "unknown-rlimit", Message: "unknown resource limit", Text: l.Name})
+			pc.fail(&diag.Diagnostic{Code: CodeUnknownRlimit, Message: "unknown resource limit", Text: l.Name})
 			continue
 		}
 		out.RlimitMask |= 1 << i
@@ -345,7 +345,7 @@ func (pc *profileCompiler) flags(out *blob.Profile) {
 		n, ok := signalNumber(strings.ToLower(f.KillSignal))
 		switch {
 		case !ok:
-			pc.fail(&diag.Diagnostic{Code: "unknown-signal", Message: "unknown signal", Text: f.KillSignal})
+			pc.fail(&diag.Diagnostic{Code: CodeUnknownSignal, Message: "unknown signal", Text: f.KillSignal})
 		case n > maxKillSignal:
 			pc.degrade("domain/kill.signal/"+f.KillSignal, "the flag kill.signal with a real-time signal", false)
 		case pc.sup.kernel.KillSignal():

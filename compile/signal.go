@@ -56,7 +56,7 @@ func (pc *profileCompiler) signal(r *ast.SignalRule) {
 		for _, name := range r.Signals {
 			n, ok := signalNumber(name)
 			if !ok {
-				pc.fail(&diag.Diagnostic{Code: "unknown-signal", Message: "unknown signal", Text: name})
+				pc.fail(&diag.Diagnostic{Code: CodeUnknownSignal, Message: "unknown signal", Text: name})
 				continue
 			}
 			set = append(set, n)

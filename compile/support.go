@@ -29,6 +29,7 @@ type form struct {
 
 const (
 	minPermTable     = 2 // the first version of permission tables to rely on
+	usablePermTable  = features.PermTableVer + "/2"
 	filePermsVersion = 3 // the permsv member that has pairs of entries
 )
 

@@ -50,7 +50,7 @@ func (pc *profileCompiler) unix(r *ast.UnixRule) {
 		q.Priority = 0 // as all network rules have
 		pc.policydb.add(cat(bytesNode(byte(class)), be16(familyUnix), typeNode(typ)), &q, netPerms(r.Perms))
 		if !mediated {
-			pc.downgraded(unixFeature, "unix rules")
+			pc.degrade(unixFeature, "unix rules", false)
 		}
 	} else if !mediated {
 		pc.enforced(unixFeature, "unix rules")
@@ -69,7 +69,7 @@ func (pc *profileCompiler) unixType(r *ast.UnixRule) (int, bool) {
 	}
 	t, ok := socketTypes[r.Type]
 	if !ok {
-		pc.fail(&diag.Diagnostic{Code: "unknown-socket-type", Message: "unknown socket type", Text: r.Type})
+		pc.fail(&diag.Diagnostic{Code: CodeUnknownSocketType, Message: "unknown socket type", Text: r.Type})
 	}
 	return int(t), ok
 }
@@ -130,7 +130,7 @@ func (pc *profileCompiler) unixAddr(addr ast.Pattern) automaton.Node {
 	name, ok := strings.CutPrefix(string(addr), "@")
 	if !ok {
 		pc.fail(&diag.Diagnostic{
-			Code: "bad-unix-address", Message: "unix address is not an abstract one", Text: string(addr),
+			Code: CodeBadUnixAddress, Message: "unix address is not an abstract one", Text: string(addr),
 			Hint: "write @name, none or auto; sockets in the file system are file rules",
 		})
 		return automaton.Node{}
