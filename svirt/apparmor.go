@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -223,10 +224,20 @@ func (a *AppArmor) ChangeProfile(profile string) error {
 	return a.Kernel.ChangeProfile(a.Kernel.Qualify(profile))
 }
 
-// Start implements Driver; see loader.Tasks.Start.
+// Start implements Driver; see loader.Tasks.Start. For want of the profile the
+// error matches ErrNotLoaded.
 func (a *AppArmor) Start(ctx context.Context, cmd *exec.Cmd, profile string) error {
 	if a.Kernel == nil {
 		return errNoKernel
 	}
-	return a.Kernel.Start(ctx, cmd, a.Kernel.Qualify(profile))
+	err := a.Kernel.Start(ctx, cmd, a.Kernel.Qualify(profile))
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	// It may be the profile that is not there, or the program.
+	list, listErr := a.List(ctx)
+	if listErr != nil || slices.ContainsFunc(list, func(l Loaded) bool { return l.Name == profile }) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrNotLoaded, err)
 }

@@ -23,7 +23,7 @@ func ParseRules(ctx context.Context, name string, text []byte) (*Rules, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Rules{policy: Strict, list: []Rule{}}
+	r := &Rules{policy: Strict, machine: machine{id: -1}, list: []Rule{}}
 	rest, _ := strings.CutPrefix(file.Src, filesHeader)
 	if line, _, ok := strings.Cut(rest, "\n"); ok {
 		if owner, ok := strings.CutPrefix(line, machinePrefix); ok {
@@ -48,7 +48,7 @@ func ParseRules(ctx context.Context, name string, text []byte) (*Rules, error) {
 			}
 		case *ast.FileRule:
 			plain := ast.FileRule{Span: s.Span, Path: s.Path, Perms: s.Perms}
-			if *s != plain || s.Path == "" {
+			if *s != plain || !strings.HasPrefix(string(s.Path), "/") || s.Path.HasVariable() {
 				return nil, foreign()
 			}
 			for _, o := range owners {

@@ -61,6 +61,7 @@ func TestParseRulesForeign(t *testing.T) {
 // FuzzParseRules checks that what is read is written so that it is read again.
 func FuzzParseRules(f *testing.F) {
 	f.Add(derived(f, everything(), svirt.Options{}).AppendFile(nil))
+	f.Add([]byte(" A0 a, #0 0\n"))
 	f.Add([]byte("  /srv/x rw, # disk vda rk, disk \"v\\nb\"\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		rules, err := svirt.ParseRules(context.Background(), "x", text)

@@ -240,6 +240,26 @@ func (c *converter) devices(n *node) error {
 			ID: alias(n), Mode: n.attr("mode"), Database: n.child("database").content(),
 		})
 	})
+	for _, name := range []string{"redirdev", "smartcard"} {
+		n.all(name, func(n *node) {
+			if n.attr("type") != "" {
+				d.Chardevs = append(d.Chardevs, chardev(n))
+			}
+		})
+	}
+	n.all("rng", func(n *node) {
+		b := n.child("backend")
+		ch := chardev(b)
+		ch.ID = alias(n)
+		switch b.attr("model") {
+		case "egd":
+		case "random":
+			ch.Type, ch.Path = svirt.ChardevDev, b.content()
+		default:
+			return
+		}
+		d.Chardevs = append(d.Chardevs, ch)
+	})
 	n.all("pstore", func(n *node) {
 		d.PStores = append(d.PStores, svirt.PStore{ID: alias(n), Path: n.child("path").content()})
 	})
