@@ -3,6 +3,7 @@ package compile
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/goarmor/apparmor/ast"
@@ -153,13 +154,16 @@ func (pc *profileCompiler) members() *blob.Profile {
 	return out
 }
 
-// buildError turns a conflict into a diagnostic and passes on what is no
-// fault of a rule.
+// buildError turns a conflict into a diagnostic, adds the profile to limits
+// and passes on the rest.
 func (pc *profileCompiler) buildError(err error) error {
 	var c *conflict
-	if errors.As(err, &c) {
+	switch {
+	case errors.As(err, &c):
 		pc.execConflict(c)
 		return nil
+	case errors.Is(err, diag.ErrLimit):
+		return fmt.Errorf("profile %s: %w", pc.profile.Name, err)
 	}
 	return err
 }
