@@ -1,0 +1,90 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/parser"
+	"github.com/goarmor/apparmor/render"
+)
+
+// formatAll prints every input in canonical form, or how it differs from that,
+// or writes it back. What differs is printed as a diff and makes the status 1.
+func (r *run) formatAll(ctx context.Context) (status int) {
+	var formatted int
+	missing := r.expand(func(in input) bool {
+		if s := r.formatOne(ctx, in); s != 0 {
+			formatted = s
+			return !r.options.abortOnError
+		}
+		return true
+	})
+	if formatted != 0 {
+		return formatted
+	}
+	return missing
+}
+
+func (r *run) formatOne(ctx context.Context, in input) int {
+	old, err := r.read(in)
+	if err != nil {
+		r.report.say("%v", err)
+		return statusFailed
+	}
+	c := parser.Config{Warn: func(*diag.Diagnostic) {}}
+	if r.options.json {
+		c.Recover = maxJSONErrors
+	}
+	file, err := c.Parse(ctx, in.name, string(old))
+	var text []byte
+	if err == nil {
+		text, err = render.Format(file)
+	}
+	if err != nil {
+		r.report.show(in, findings(err))
+		return statusFailed
+	}
+	status := 0
+	name := in.name
+	if name == "" {
+		name = "stdin"
+	}
+	if r.options.diff {
+		if d := unifiedDiff(name, string(old), string(text)); d != "" {
+			status = statusFailed
+			fmt.Fprint(r.env.Stdout, d)
+		}
+	}
+	if r.options.rewrite {
+		if string(old) != string(text) {
+			if err := r.rewrite(in, text); err != nil {
+				r.report.say("%v", err)
+				return statusFailed
+			}
+		}
+		return 0
+	}
+	if !r.options.diff {
+		if _, err := r.env.Stdout.Write(text); err != nil {
+			r.report.say("%v", err)
+			return statusFailed
+		}
+	}
+	return status
+}
+
+// rewrite replaces the content of a file, which keeps its permissions, owner
+// and, if it is one, its place as the target of a symbolic link.
+func (r *run) rewrite(in input, text []byte) error {
+	f, err := os.OpenFile(r.path(in.name), os.O_WRONLY|os.O_TRUNC, 0)
+	if err != nil {
+		return err
+	}
+	if _, err := f.Write(text); err != nil {
+		f.Close()
+		return err
+	}
+	return f.Close()
+}

@@ -1,0 +1,189 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/features"
+	"github.com/goarmor/apparmor/parser"
+)
+
+// Env is what the command sees of the machine. Its files are those of the
+// operating system.
+type Env struct {
+	Stdin          io.Reader // nil: nothing to read
+	Stdout, Stderr io.Writer // nil: thrown away
+	Environ        []string  // KEY=value; POSIXLY_CORRECT is looked at
+	// Dir is the working directory, absolute; empty: that of the process.
+	Dir string
+	// OpenKernel opens the policy interface of the kernel, whose AppArmor
+	// directory the option -f may name. Nil: that of the running kernel.
+	OpenKernel func(apparmorfs string) (Kernel, error)
+}
+
+// run is one run of the command.
+type run struct {
+	options *options
+	env     Env
+	report  *reporter
+	kernel  Kernel // nil: not needed
+
+	features  *features.Set // of the kernel that is compiled for
+	defaults  *features.Set // of policy without an abi; nil: the built-in set
+	override  *features.Set // of all policy, if set
+	cacheable bool
+
+	parsed parser.Cache
+	abis   abiCache
+}
+
+// Run does what the arguments, without the program's name, ask for and returns
+// the exit status: 0, 1 for errors in options, policy or the work itself, 2
+// for files that are not there, and 256 minus the error number for what the
+// kernel refuses; the last error decides.
+func Run(ctx context.Context, args []string, env Env) int {
+	if env.Stdin == nil {
+		env.Stdin = strings.NewReader("")
+	}
+	if env.Stdout == nil {
+		env.Stdout = io.Discard
+	}
+	if env.Stderr == nil {
+		env.Stderr = io.Discard
+	}
+	if env.OpenKernel == nil {
+		env.OpenKernel = openKernel
+	}
+	r := &run{options: defaults(), env: env, report: &reporter{w: env.Stderr, warn: defaultClasses}}
+	if status, done := r.readOptions(args); done {
+		return status
+	}
+	return r.do(ctx)
+}
+
+// readOptions applies the configuration file and the arguments. It reports
+// whether the run ends with that.
+func (r *run) readOptions(args []string) (status int, done bool) {
+	table := optionTable()
+	o := r.options
+	o.config = configFile(args)
+	text, err := os.ReadFile(r.path(o.config))
+	switch {
+	case err == nil:
+		err = configure(o, table, string(text), func(s string) { r.report.say("%s", s) })
+		o.inputs = nil
+	case errors.Is(err, fs.ErrNotExist):
+		if o.config != defaultConfig {
+			r.report.warning(classConfig, "config file '%s' not found", o.config)
+		}
+		err = nil
+	}
+	if err == nil {
+		err = getopt(o, table, args, slices.ContainsFunc(r.env.Environ, func(s string) bool {
+			return strings.HasPrefix(s, "POSIXLY_CORRECT=")
+		}))
+	}
+	if err == nil {
+		err = o.check()
+	}
+	if err != nil {
+		r.report.say("%v", err)
+		return statusFailed, true
+	}
+	r.report.json, r.report.quiet, r.report.warn, r.report.werror = o.json, o.quiet, o.warn, o.werror
+	switch {
+	case o.ends != nil:
+		o.ends(r.env.Stdout)
+		return 0, true
+	case o.printConfig:
+		fmt.Fprintln(r.env.Stdout, o.config)
+		return 0, true
+	case o.warnShow:
+		fmt.Fprintf(r.env.Stdout, "warn=%s\n", o.warn)
+		return 0, true
+	}
+	return 0, false
+}
+
+// check finds options that do not go together.
+func (o *options) check() error {
+	switch {
+	case o.ends != nil:
+		return nil
+	case o.rewrite && o.action != format:
+		return usageError("--write is for --format only")
+	case o.binary && (o.action == preprocess || o.action == format):
+		return usageError("compiled policy has no text: -B cannot be used with -p and --format")
+	case o.action == format && o.rewrite && len(o.inputs) == 0:
+		return usageError("--write needs files: standard input cannot be written to")
+	case len(o.cacheDirs) == 0:
+		return usageError("no directory given for the cache")
+	}
+	return nil
+}
+
+// needsKernel reports whether the running kernel is going to be changed.
+func (o *options) needsKernel() bool {
+	return o.action <= removePolicy && !o.skipKernel && !o.stopsEarly() && !o.printCacheDir &&
+		!(o.purgeCache && len(o.inputs) == 0)
+}
+
+// stopsEarly reports whether work ends before policy is compiled.
+func (o *options) stopsEarly() bool { return o.debug || o.dumpVariables || o.dumpExpanded }
+
+// do does the work of a run whose options are known.
+func (r *run) do(ctx context.Context) int {
+	o := r.options
+	if o.action == format {
+		return r.formatAll(ctx)
+	}
+	if o.needsKernel() {
+		k, err := r.env.OpenKernel(o.apparmorfs)
+		if err != nil {
+			r.report.say("unable to use the kernel's AppArmor: %v", err)
+			if o.apparmorfs == "" {
+				r.report.plain(diag.Error, "", "Use --subdomainfs to override.")
+			}
+			return statusFailed
+		}
+		defer k.Close()
+		r.kernel = k
+	}
+	if err := r.loadFeatures(ctx); err != nil {
+		r.report.say("%v", err)
+		return statusFailed
+	}
+	switch {
+	case o.printCacheDir:
+		for _, dir := range o.cacheDirs {
+			fmt.Fprintln(r.env.Stdout, r.cacheDir(dir))
+		}
+		return 0
+	case o.purgeCache:
+		if err := r.purge(); err != nil {
+			r.report.say("%v", err)
+			return statusFailed
+		}
+		if len(o.inputs) == 0 {
+			return 0
+		}
+	}
+	sink, err := r.openSink()
+	if err != nil {
+		r.report.say("%v", err)
+		return statusFailed
+	}
+	status := r.processAll(ctx, sink)
+	if err := sink.close(); err != nil {
+		r.report.say("%v", err)
+		status = statusFailed
+	}
+	return status
+}
