@@ -1,10 +1,13 @@
 package compile_test
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/compile"
+	"github.com/goarmor/apparmor/diag"
 )
 
 // query is a string and what one kernel's automata are to say to it.
@@ -214,4 +217,28 @@ func TestFileClass(t *testing.T) {
 		}},
 		{"bare file", []ast.Rule{&ast.FileRule{All: true}}, []query{{"", "/bin/x", "5b37f ix"}}},
 	})
+}
+
+// TestMqueue: no kernel of ours mediates message queues; a set of features of
+// upstream's suite has those of POSIX.
+func TestMqueue(t *testing.T) {
+	p := mustCompile(t, "features.af_inet", ruleSet(
+		&ast.MqueueRule{Perms: ast.MqueueRead | ast.MqueueOpen, Name: "/q*"},
+		&ast.MqueueRule{Perms: ast.MqueueCreate, Type: "posix", Label: "foo"},
+		&ast.MqueueRule{Perms: ast.MqueueDelete, Name: "123"},
+		&ast.MqueueRule{Perms: ast.MqueueGetattr},
+	)).Policy.Profiles()[0]
+	for in, want := range map[string]string{
+		"\x11": "214", "\x11/qa": "254", "\x11/qa\x00bar": "244", "\x11/x\x00foo": "210", "\x11/x\x00bar": "200",
+		"\x12": "0", "\x12\x00\x00\x00\x7b": "0",
+	} {
+		if got := grants(p, blob.PartPolicydb, in); got != want {
+			t.Errorf("%q: got %s, want %s", in, got, want)
+		}
+	}
+	_, err := compile.Compile(t.Context(), ruleSet(&ast.MqueueRule{Name: "12x"}), compile.Options{Kernel: kernelSet(t, k73)})
+	var d *diag.Diagnostic
+	if !errors.As(err, &d) || d.Code != compile.CodeBadMqueue {
+		t.Errorf("name that is no name: %v", err)
+	}
 }

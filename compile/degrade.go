@@ -77,9 +77,9 @@ func (pc *profileCompiler) degrade(feature, what string, dropped bool) {
 	if d.Cause == ByABI || pc.c.options.Degrade != Strict {
 		return
 	}
-	how := "only in part"
+	how := "can be enforced only in part"
 	if dropped {
-		how = "not at all"
+		how = "cannot be enforced"
 	}
 	hint := "the kernel lacks the feature " + feature
 	if d.Cause == ByCompiler {
@@ -87,7 +87,7 @@ func (pc *profileCompiler) degrade(feature, what string, dropped bool) {
 	}
 	pc.fail(&diag.Diagnostic{
 		Code:    CodeNotEnforceable,
-		Message: fmt.Sprintf("%s can be enforced %s", what, how),
+		Message: what + " " + how,
 		Hint:    hint,
 	})
 }

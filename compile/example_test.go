@@ -1,0 +1,51 @@
+package compile_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/compile"
+	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/features"
+	"github.com/goarmor/apparmor/policy"
+)
+
+// A profile made of values is compiled for a kernel that mediates no D-Bus.
+func Example() {
+	kernel, err := features.Parse([]byte("file {mask {create read write exec}\n}\npolicy {versions {v7 {yes}\n}\n}\n"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	set := &policy.Set{Profiles: []*policy.Profile{{
+		Name:       "worker",
+		Attachment: "/usr/bin/worker",
+		Rules: []policy.Rule{
+			{Rule: &ast.FileRule{Path: "/var/lib/worker/**", Perms: ast.FileRead | ast.FileWrite}},
+			{Rule: &ast.DBusRule{Bus: "system"}},
+		},
+	}}}
+
+	var findings diag.List
+	if _, err = compile.Compile(context.Background(), set, compile.Options{Kernel: kernel}); errors.As(err, &findings) {
+		for _, f := range findings {
+			fmt.Println(f.Code, "-", f.Message)
+		}
+	}
+
+	out, err := compile.Compile(context.Background(), set, compile.Options{Kernel: kernel, Degrade: compile.Report})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, d := range out.Degraded {
+		fmt.Println("left out:", d.What)
+	}
+	fmt.Println(out.Policy.Names(), out.Stats[0].File.States, "states")
+	// Output:
+	// not-enforceable - dbus rules cannot be enforced
+	// left out: dbus rules
+	// [worker] 19 states
+}
