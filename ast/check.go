@@ -101,7 +101,7 @@ func (c checker) check() *CheckError {
 	case *ABI:
 		return c.include(n.Path, n.Kind)
 	case *Alias:
-		return first(c.path("From", n.From), c.path("To", n.To))
+		return first(c.path("From", n.From), c.pattern("To", n.To))
 	case *VarAssign:
 		return first(c.variable("Name", n.Name), c.inRange("Op", int(n.Op), int(AssignReplace)), c.patterns("Values", n.Values))
 	case *BoolAssign:
@@ -150,25 +150,68 @@ func (c checker) stmts(field string, list []Stmt) *CheckError {
 	return nil
 }
 
+// include checks a path, which is written as it is: nothing in it can be
+// escaped.
 func (c checker) include(path string, kind IncludeKind) *CheckError {
-	if err := c.inRange("Kind", int(kind), int(IncludeBare)); err != nil {
-		return err
-	}
-	if path == "" && kind == IncludeMagic {
-		return c.fail("Path", "", errEmpty)
-	}
-	for i := 0; i < len(path); i++ {
-		b := path[i]
-		bad := b < ' ' || b == 0x7f || b == '"' || b == '\\'
-		if kind == IncludeMagic {
-			edge := i == 0 || i == len(path)-1
-			bad = bad || b == '<' || b == '>' || b == ' ' && edge
+	_, isABI := c.node.(*ABI)
+	ok := false
+	switch kind {
+	case IncludeMagic:
+		ok = path != "" && !strings.ContainsAny(path, "\x00\n\">")
+		if ok && (isBlank(path[0]) || isBlank(path[len(path)-1])) {
+			// Such a path is put in quotes, which abi statements do not take.
+			ok = !isABI && path[0] != '\r' && path[len(path)-1] != '\r'
 		}
-		if bad {
-			return c.fail("Path", path, errBytes)
+	case IncludeQuoted:
+		ok = endsQuoted(path)
+	case IncludeBare:
+		if strings.IndexByte(path, '\\') >= 0 {
+			ok = endsBare(path, isABI)
+		} else {
+			ok = endsQuoted(path)
 		}
+	default:
+		return c.fail("Kind", "", errRange)
+	}
+	if !ok {
+		return c.fail("Path", path, errBytes)
 	}
 	return nil
+}
+
+func isBlank(b byte) bool { return b == ' ' || b == '\t' || b == '\n' || b == '\r' }
+
+// endsQuoted reports whether path ends where it should when it stands between
+// quotes.
+func endsQuoted(path string) bool {
+	for i := 0; i < len(path); i++ {
+		switch path[i] {
+		case '"', 0:
+			return false
+		case '\\':
+			if i++; i == len(path) || path[i] == 0 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// endsBare reports whether path ends where it should without quotes.
+func endsBare(path string, abi bool) bool {
+	for i := 0; i < len(path); i++ {
+		switch b := path[i]; {
+		case b == 0, b == '<' && (i == 0 || !abi):
+			return false
+		case b == '\\' && abi:
+			if i++; i == len(path) || path[i] == 0 || path[i] == '\n' || path[i] == '\r' {
+				return false
+			}
+		case isBlank(b), b == '"', abi && (b == '!' || b == ',' && i == len(path)-1):
+			return false
+		}
+	}
+	return path != "" && path[0] != ','
 }
 
 func (c checker) profile(p *Profile) *CheckError {
@@ -261,7 +304,7 @@ func (c checker) rule(r Rule) *CheckError {
 	case *FileRule:
 		return first(c.qualifiers(q, takesPriority|takesOwner), c.file(r))
 	case *LinkRule:
-		return first(c.qualifiers(q, takesPriority|takesOwner), c.path("From", r.From), c.path("To", r.To))
+		return first(c.qualifiers(q, takesPriority|takesOwner), c.fileName("From", r.From), c.pattern("To", r.To))
 	case *CapabilityRule:
 		return first(c.qualifiers(q, takesPriority), c.words("Names", r.Names, isNameByte))
 	case *NetworkRule:
@@ -352,7 +395,7 @@ func (c checker) file(r *FileRule) *CheckError {
 	case r.Exec != ExecNone || r.Target != "":
 		return c.fail("Link", string(r.Link), errors.New("cannot stand with an exec mode or its target"))
 	}
-	return c.path("Link", r.Link)
+	return c.pattern("Link", r.Link)
 }
 
 func (c checker) mount(r *MountRule) *CheckError {
@@ -526,40 +569,17 @@ func isXattrByte(b byte) bool { return isNameByte(b) || b == '.' || b == ':' || 
 func (p Pattern) startsVariable() bool { return len(p) > 1 && p[0] == '@' && p[1] == '{' }
 
 // isBareFile reports whether a word that does not look like a path is the
-// name of a file rule and nothing else, as `foo` in `foo r,`: no keyword of
-// any version and no list of permissions.
+// name of a file rule and nothing else, as `foo` in `foo r,`: no keyword and no
+// list of permissions.
 func isBareFile(s string) bool {
-	mode := true
 	for i := 0; i < len(s); i++ {
 		b := s[i]
 		switch {
-		case 'a' <= b && b <= 'z', 'A' <= b && b <= 'Z', b == '_':
-		case i > 0 && '0' <= b && b <= '9':
+		case 'a' <= b && b <= 'z', 'A' <= b && b <= 'Z':
+		case i > 0 && ('0' <= b && b <= '9' || b == '_'):
 		default:
 			return false
 		}
-		mode = mode && isModeByte(b)
 	}
-	return s != "" && !mode && !isKeyword(s)
-}
-
-// isModeByte reports whether b may be part of a file rule's permissions.
-func isModeByte(b byte) bool {
-	switch b | 0x20 {
-	case 'r', 'w', 'a', 'l', 'k', 'm', 'x', 'i', 'u', 'p', 'c':
-		return true
-	}
-	return false
-}
-
-// isKeyword reports whether a statement may begin with the word s.
-func isKeyword(s string) bool {
-	switch s {
-	case "abi", "alias", "rewrite", "all", "allow", "deny", "prompt", "audit", "owner", "user", "other", "priority",
-		"capability", "change_profile", "dbus", "defined", "else", "file", "flags", "hat", "if", "in", "include", "io_uring",
-		"link", "mount", "mqueue", "network", "not", "or", "and", "pivot_root", "profile", "ptrace", "remount",
-		"rlimit", "safe", "unsafe", "set", "signal", "subset", "true", "false", "umount", "unmount", "unix", "userns", "xattrs":
-		return true
-	}
-	return false
+	return s != "" && !IsFilePerms(s) && !IsReserved(s)
 }

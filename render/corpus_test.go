@@ -92,7 +92,7 @@ func TestCorpusFormat(t *testing.T) {
 
 // keepsMeaning renders a file, parses that, compares the trees, and renders
 // again.
-func keepsMeaning(t *testing.T, name string, file *ast.File, f func([]byte, ast.Node) ([]byte, error)) string {
+func keepsMeaning(t testing.TB, name string, file *ast.File, f func([]byte, ast.Node) ([]byte, error)) string {
 	t.Helper()
 	text, err := f(nil, file)
 	if err != nil {

@@ -42,7 +42,8 @@ func (p *printer) rule(r ast.Rule) {
 			p.str("subset ")
 		}
 		p.word(string(r.From))
-		p.target(string(r.To))
+		p.str(" -> ")
+		p.word(string(r.To)) // which may be empty
 	case *ast.CapabilityRule:
 		p.str("capability")
 		for _, name := range r.Names {

@@ -20,6 +20,7 @@ var statements = []spellings{
 	{`include "a"`, `include a`, `#include "a"`},
 	{`abi <abi/4.0>,`, `abi <abi/4.0> ,`},
 	{`abi "a",`, `abi a,`},
+	{`alias /a -> "",`},
 	{`alias /a -> "/b c",`, `rewrite "/a" -> "/b c",`, `alias /a -> /b\x20c,`},
 	{`@{V} = a "b c" ""`, `@V=a "b\x20c" ""`, "@{V} = a \\\n  \"b c\" \"\""},
 	{`@{V} += a`, `@{V}+=a`}, {`@{V} ?= a`, `@{V}?=a`}, {`@{V} := a`},
@@ -70,6 +71,7 @@ var rules = []spellings{
 	{`allow other /a r,`}, {`prompt /a r,`},
 	{`rl /a -> /b,`, `lr "/a" -> "/b",`},
 	{`link /a -> /b,`, `l /a -> /b,`, `link "/a" -> /b,`}, {`link subset /a -> "/b c",`, `l subset /a -> /b\x20c,`},
+	{`link foo -> "",`},
 	{`capability,`}, {`capability chown kill,`, "capability  chown\n kill,"}, {`audit deny capability kill,`},
 	{`network,`}, {`network inet,`}, {`network inet stream,`}, {`network tcp,`}, {`network unix dgram,`}, {`network packet packet,`},
 	{`network (send, receive) inet stream ip=127.0.0.1 port=80 interface=eth0 peer=(ip=::1 port=1-2),`,
@@ -123,5 +125,18 @@ func TestSpellings(t *testing.T) {
 			r, err := parser.ParseRule(text)
 			return r, err
 		})
+	}
+}
+
+// The parser and ast.Check must agree on which bare words name a file.
+func TestBareFiles(t *testing.T) {
+	words := []string{"foo", "a1", "a_b", "_a", "A", "K", "ra", "ix", "i", "pi", "pux", "pX", "cu", "xx", "rwpx", "rwpy", "all", "quiet",
+		"flags", "xattrs", "true", "or", "and", "priority", "peer", "send", "owner", "mqueue", "io_uring", "exec", "label"}
+	for _, w := range words {
+		_, err := parser.ParseRule("file " + w + " r,")
+		checked := ast.Check(&ast.FileRule{Path: ast.Pattern(w), Perms: ast.FileRead})
+		if (err == nil) != (checked == nil) {
+			t.Errorf("%s: parser %v, Check %v", w, err, checked)
+		}
 	}
 }

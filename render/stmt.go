@@ -1,6 +1,10 @@
 package render
 
-import "github.com/goarmor/apparmor/ast"
+import (
+	"strings"
+
+	"github.com/goarmor/apparmor/ast"
+)
 
 // body appends statements in braces.
 func (p *printer) body(b body) {
@@ -32,7 +36,8 @@ func (p *printer) stmt(s ast.Stmt) {
 	case *ast.Alias:
 		p.str("alias ")
 		p.word(string(s.From))
-		p.target(string(s.To))
+		p.str(" -> ")
+		p.word(string(s.To)) // which may be empty
 		p.byte(',')
 	case *ast.VarAssign:
 		p.str("@{")
@@ -85,14 +90,25 @@ func (p *printer) bad(s *ast.Bad) {
 	p.str(text)
 }
 
+// includePath appends the path of an include or abi statement, in which no
+// escape is decoded.
 func (p *printer) includePath(path string, kind ast.IncludeKind) {
-	left, right := byte('"'), byte('"')
-	if kind == ast.IncludeMagic {
-		left, right = '<', '>'
+	switch {
+	case kind == ast.IncludeMagic && (path[0] == ' ' || path[len(path)-1] == ' '):
+		p.str(`<"`)
+		p.str(path)
+		p.str(`">`)
+	case kind == ast.IncludeMagic:
+		p.byte('<')
+		p.str(path)
+		p.byte('>')
+	case kind == ast.IncludeBare && strings.IndexByte(path, '\\') >= 0:
+		p.str(path) // a backslash means something else between quotes
+	default:
+		p.byte('"')
+		p.str(path)
+		p.byte('"')
 	}
-	p.byte(left)
-	p.str(path)
-	p.byte(right)
 }
 
 func (p *printer) profile(s *ast.Profile) {

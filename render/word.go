@@ -110,7 +110,8 @@ func isPlain(s string) bool {
 			return false
 		}
 	}
-	return depth == 0
+	// Behind a backslash the blank that ends the word would belong to it.
+	return depth == 0 && s[len(s)-1] != '\\'
 }
 
 func hasComma(s string) bool {

@@ -1,0 +1,111 @@
+package render_test
+
+import (
+	"testing"
+
+	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/parser"
+	"github.com/goarmor/apparmor/render"
+)
+
+// FuzzRender holds for every text that parses: it prints back as it is, and
+// in canonical form, with comments and without, it means the same and is
+// stable.
+func FuzzRender(f *testing.F) {
+	for _, group := range statements {
+		for _, text := range group {
+			f.Add(text + "\n")
+		}
+	}
+	for _, group := range rules {
+		for _, text := range group {
+			f.Add("profile t {\n  # comment\n  " + text + " # beside\n}\n")
+		}
+	}
+	f.Fuzz(func(t *testing.T, src string) {
+		file, err := parser.Parse("fuzz", src)
+		if err != nil {
+			return
+		}
+		same, err := render.Verbatim(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(same) != src {
+			t.Fatalf("verbatim:\n got %q\nwant %q", same, src)
+		}
+		keepsMeaning(t, "fuzz", file, render.Append)
+		keepsMeaning(t, "fuzz", file, func(_ []byte, n ast.Node) ([]byte, error) {
+			return render.Format(n.(*ast.File))
+		})
+	})
+}
+
+// FuzzWord holds for every byte string: as a literal it is written so that it
+// reads back as it was.
+func FuzzWord(f *testing.F) {
+	for _, s := range []string{"a", "a b", "\"", "\\", "@{V}", "{a,b}", "\n", "\xff", "#", ",", "x\\000"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		path, err := ast.Literal("/" + s)
+		if err != nil {
+			return
+		}
+		word, err := ast.Exact("w" + s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range rulesWith(word, path) {
+			text, err := render.Append(nil, r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			back, err := parser.ParseRule(string(text))
+			if err != nil {
+				t.Fatalf("%s: %v", text, err)
+			}
+			if d := differ(r, back); d != "" {
+				t.Fatalf("%s: %s", text, d)
+			}
+		}
+	})
+}
+
+// FuzzEdit removes or replaces every statement of a text in turn, and inserts
+// beside it: the rest stays as it is and the result parses, as long as it
+// makes sense to.
+func FuzzEdit(f *testing.F) {
+	f.Add("/t { /a r,/b r, # c\n ^h { } if $A { /c r, } else if $B { } }\n", uint8(2))
+	f.Add("@{A}=a\n/t {\n  audit { deny { /a r, } }\n}", uint8(3))
+	f.Fuzz(func(t *testing.T, src string, which uint8) {
+		file, err := parser.Config{Context: parser.ContextFile}.Parse(t.Context(), "fuzz", src)
+		if err != nil {
+			return
+		}
+		var list []ast.Stmt
+		for n := range ast.All(file) {
+			if s, ok := n.(ast.Rule); ok {
+				list = append(list, s)
+			}
+		}
+		if len(list) == 0 {
+			return
+		}
+		s := list[int(which)%len(list)]
+		for name, edit := range map[string]func(*render.Editor) error{
+			"before":  func(e *render.Editor) error { return e.InsertBefore(s, &ast.AllRule{}) },
+			"after":   func(e *render.Editor) error { return e.InsertAfter(s, &ast.AllRule{}) },
+			"replace": func(e *render.Editor) error { return e.Replace(s, &ast.AllRule{}, &ast.Comment{Text: "c"}) },
+			"remove":  func(e *render.Editor) error { return e.Remove(s) },
+		} {
+			e := render.NewEditor(file)
+			if err := edit(e); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			if _, err := (parser.Config{Context: parser.ContextFile}).Parse(t.Context(), "edited", string(e.Bytes())); err != nil {
+				t.Fatalf("%s: %v\n%s", name, err, e.Bytes())
+			}
+		}
+	})
+}
