@@ -53,14 +53,20 @@ func (s *set) add(p *Profile) *FormatError {
 	return nil
 }
 
-// ParentName returns what stands before the last "//" of a profile's full
-// name, which is the profile that it is a hat or child of; "" for a profile at
-// the top.
+// ParentName returns what stands before the last separator "//" of a profile's
+// full name, which is the profile that it is a hat or child of; "" for a
+// profile at the top. Kernels look for separators from the front: the child
+// "/bin/c" of p is "p///bin/c".
 func ParentName(name string) string {
-	if i := strings.LastIndex(name, "//"); i > 0 {
-		return name[:i]
+	parent := ""
+	for from := 0; ; {
+		i := strings.Index(name[from:], "//")
+		if i < 0 {
+			return parent
+		}
+		parent = name[:from+i]
+		from += i + 2
 	}
-	return ""
 }
 
 // splitName splits a name as kernels do: `:ns:name` and `:ns://name` carry a
