@@ -18,7 +18,10 @@ import (
 //	features        the kernel's features, from the corpus
 //	reference/X     testdata/X.aa as apparmor_parser compiles it for the kernel
 //	secret          something to be kept from reading
+//	debian/...      Debian's /etc/apparmor.d
+//	quickstart      the program in examples
 func TestKernels(t *testing.T) {
+	quickstart := buildExample(t, "quickstart")
 	vmtest.Run(t, vmtest.Config{
 		Package: "./checks",
 		Files: func(tb testing.TB, k vmtest.Kernel) map[string][]byte {
@@ -43,6 +46,10 @@ func TestKernels(t *testing.T) {
 					tb.Fatalf("%s: %v", source, err)
 				}
 				files["reference/"+strings.TrimSuffix(filepath.Base(source), ".aa")] = out
+			}
+			addDebian(tb, files)
+			if files["quickstart"], err = quickstart(); err != nil {
+				tb.Fatal(err)
 			}
 			return files
 		},

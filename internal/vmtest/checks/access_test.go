@@ -1,0 +1,165 @@
+//go:build linux
+
+package checks
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/loader"
+)
+
+// checkAccess asks the kernel what it makes of loaded profiles and compares
+// that with a walk of their automata, for n strings and more of each class
+// that a profile mediates: paths through the automata, which end in states
+// chosen at random, and mutations of these strings.
+func checkAccess(t *testing.T, k *loader.Kernel, profiles []*blob.Profile, n int) {
+	t.Helper()
+	rnd := rand.New(rand.NewPCG(1, 2))
+	wrong := 0
+	asked, granted := map[blob.Class]int{}, map[blob.Class]int{}
+	for _, p := range profiles {
+		if p.EffectiveMode() == blob.Unconfined {
+			continue // which allows everything, whatever the automata say
+		}
+		for class := blob.ClassFile; class <= blob.ClassDBus; class++ {
+			for _, in := range inputs(p, class, n, rnd) {
+				got, err := k.Query(t.Context(), p.Name, class, in)
+				if err != nil {
+					t.Fatalf("%s: %v %q: %v", p.Name, class, in, err)
+				}
+				want := answer(p, class, in)
+				if class != blob.ClassFile {
+					// Which states have the lock bit, that nothing asks for in
+					// these classes, depends on the kernel.
+					got.Allow &^= blob.PermLock
+					want.Allow &^= blob.PermLock
+				}
+				if got != want {
+					t.Errorf("%s: %v %q:\nkernel %+v\nours   %+v", p.Name, class, in, got, want)
+					if wrong++; wrong == 20 {
+						t.Fatal("and so on")
+					}
+				}
+				asked[class]++
+				if want.Allow&^blob.PermGetattr != 0 {
+					granted[class]++
+				}
+			}
+		}
+	}
+	summary := ""
+	for class := blob.ClassFile; class <= blob.ClassDBus; class++ {
+		if asked[class] > 0 {
+			summary += fmt.Sprintf(" %v %d/%d", class, granted[class], asked[class])
+		}
+	}
+	t.Logf("%d profiles; granted of asked:%s", len(profiles), summary)
+}
+
+// answer is what the kernel is expected to say. It says the owner's part for
+// files, since it is root that asks.
+func answer(p *blob.Profile, class blob.Class, in []byte) loader.Permissions {
+	const all = ^uint32(0)
+	var e blob.Effective
+	if class == blob.ClassFile {
+		db, start := p.FileDB()
+		if db == nil {
+			return loader.Permissions{}
+		}
+		if s := db.DFA.Match(start, in); s != blob.TrapState {
+			e = p.FilePerms(s, true)
+		}
+	} else {
+		s := p.ClassState(class)
+		if s == blob.TrapState || class == blob.ClassDBus && !p.Mediates(blob.ClassNetV9) {
+			// Kernels that answer for message buses take no such rules from
+			// policy that does not know of the newer network mediation.
+			return loader.Permissions{Allow: all, Quiet: all}
+		}
+		if s = p.Policydb.DFA.Match(s, in); s != blob.TrapState {
+			e = p.PolicydbPerms(s)
+		}
+	}
+	if p.Audit {
+		e.Audit = all
+	}
+	return loader.Permissions{Allow: e.Allow &^ e.Deny, Deny: e.Deny, Audit: e.Audit & e.Allow, Quiet: e.Quiet &^ e.Allow}
+}
+
+// inputs returns strings for a class of a profile.
+func inputs(p *blob.Profile, class blob.Class, n int, rnd *rand.Rand) [][]byte {
+	var dfa *blob.DFA
+	var start uint32
+	if class == blob.ClassFile {
+		db, s := p.FileDB()
+		if db == nil {
+			return [][]byte{nil, []byte("/")}
+		}
+		dfa, start = db.DFA, s
+	} else {
+		if p.Policydb == nil || p.ClassState(class) == blob.TrapState {
+			return [][]byte{nil, []byte("x")}
+		}
+		dfa, start = p.Policydb.DFA, p.ClassState(class)
+	}
+	found := witnesses(dfa, start, rnd)
+	rnd.Shuffle(len(found), func(i, j int) { found[i], found[j] = found[j], found[i] })
+	found = found[:min(n, len(found))]
+	for _, in := range found[:len(found):len(found)] {
+		found = append(found, mutate(in, rnd))
+	}
+	return append(found, nil)
+}
+
+// witnesses returns a short string for every state that can be reached, except
+// the trap. Which byte of those that lead on is taken is left to chance.
+func witnesses(dfa *blob.DFA, start uint32, rnd *rand.Rand) [][]byte {
+	seen := make([]bool, dfa.States())
+	seen[blob.TrapState], seen[start] = true, true
+	type node struct {
+		state uint32
+		in    []byte
+	}
+	queue := []node{{start, nil}}
+	var row [256]uint32
+	var out [][]byte
+	for len(queue) > 0 {
+		n := queue[0]
+		queue = queue[1:]
+		if n.in != nil {
+			out = append(out, n.in)
+		}
+		dfa.Row(n.state, &row)
+		offset := rnd.IntN(256)
+		for i := range row {
+			b := byte(i + offset)
+			if next := row[b]; !seen[next] {
+				seen[next] = true
+				queue = append(queue, node{next, append(n.in[:len(n.in):len(n.in)], b)})
+			}
+		}
+	}
+	return out
+}
+
+// mutate changes a string a little.
+func mutate(in []byte, rnd *rand.Rand) []byte {
+	out := append([]byte{}, in...)
+	letters := "/aA0.\x00\x01*~\xff"
+	at := rnd.IntN(len(out) + 1)
+	switch rnd.IntN(4) {
+	case 0:
+		return out[:at]
+	case 1:
+		return append(out, letters[rnd.IntN(len(letters))])
+	case 2:
+		return append(append(out[:at:at], letters[rnd.IntN(len(letters))]), out[at:]...)
+	}
+	if at < len(out) {
+		out[at] ^= 1 << rnd.IntN(8)
+	}
+	return out
+}

@@ -1,0 +1,167 @@
+//go:build linux
+
+package checks
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/compile"
+	"github.com/goarmor/apparmor/features"
+	"github.com/goarmor/apparmor/internal/vmtest/guest"
+	"github.com/goarmor/apparmor/loader"
+	"github.com/goarmor/apparmor/parser"
+	"github.com/goarmor/apparmor/policy"
+	"github.com/goarmor/apparmor/query"
+)
+
+// compiler makes policy for the running kernel from text.
+type compiler struct {
+	kernel *features.Set
+	roots  []fs.FS
+	cache  parser.Cache
+}
+
+func newCompiler(t *testing.T, roots ...fs.FS) *compiler {
+	t.Helper()
+	set, err := features.FromFS(os.DirFS("/sys/kernel/security/apparmor/features"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &compiler{kernel: set, roots: roots}
+}
+
+// compile compiles a text. What the kernel cannot enforce is left out.
+func (c *compiler) compile(t *testing.T, name, text string) (*policy.Set, *blob.Policy) {
+	t.Helper()
+	unit, err := parser.Config{Roots: c.roots, Cache: &c.cache}.ParseTree(t.Context(), name, text)
+	if err != nil {
+		t.Fatalf("%+v", err)
+	}
+	set, err := policy.Resolve(t.Context(), unit, policy.Options{Kernel: c.kernel, Roots: c.roots})
+	if err != nil {
+		t.Fatalf("%+v", err)
+	}
+	out, err := compile.Compile(t.Context(), set, compile.Options{Kernel: c.kernel, Degrade: compile.Report})
+	if err != nil {
+		t.Fatalf("%+v", err)
+	}
+	return set, out.Policy
+}
+
+// TestBuiltInFeatures compares what the kernel shows with what the module
+// carries along for its series, in all that decides how policy is compiled.
+func TestBuiltInFeatures(t *testing.T) {
+	got := newCompiler(t).kernel
+	want, ok := features.Kernel(guest.Series())
+	if !ok {
+		t.Fatalf("no features for %s", guest.Series())
+	}
+	if !got.Equal(want) {
+		t.Errorf("-built in +kernel:\n%s", cmp.Diff(want.String(), got.String()))
+	}
+}
+
+// TestDebian compiles and loads Debian's own profiles, has the kernel attach
+// them to programs, and compares what both say to many strings.
+func TestDebian(t *testing.T) {
+	k, ctx := kernel(t), t.Context()
+	tree := os.DirFS(filepath.Join(guest.FilesDir, "debian"))
+	c := newCompiler(t, tree)
+	entries, err := fs.ReadDir(tree, ".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	var all []*blob.Profile
+	files := 0
+	for _, e := range entries {
+		if !e.Type().IsRegular() {
+			continue
+		}
+		files++
+		t.Run(e.Name(), func(t *testing.T) {
+			text, err := fs.ReadFile(tree, e.Name())
+			if err != nil {
+				t.Fatal(err)
+			}
+			set, p := c.compile(t, e.Name(), string(text))
+			if err := k.Load(ctx, p); err != nil {
+				t.Fatal(err)
+			}
+			for _, p := range set.Profiles {
+				want = append(want, fmt.Sprintf("%s (%s)", p.FullName(), modes[p.Flags.Mode]))
+			}
+			// Loading is not believed either: these are the bytes.
+			again, err := blob.Inspect(p.Bytes())
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, again.Profiles()...)
+			if changed, err := k.Ensure(ctx, p); changed || err != nil {
+				t.Errorf("what the kernel holds is not what was loaded: changed %v, %v", changed, err)
+			}
+		})
+	}
+	if files < 29 {
+		t.Errorf("%d files of profiles", files)
+	}
+	t.Cleanup(func() {
+		for _, p := range all {
+			if blob.ParentName(p.Name) == "" {
+				if err := k.Remove(background, p.Name); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		if list, err := k.Profiles(background); err != nil || len(list) != 0 {
+			t.Errorf("left behind: %v, %v", list, err)
+		}
+	})
+	slices.Sort(want)
+	wantLoaded(t, k, want...)
+	t.Run("attach", func(t *testing.T) { checkAttachment(t, k, all) })
+	t.Run("access", func(t *testing.T) { checkAccess(t, k, all, 40) })
+}
+
+// modes are the names that the kernel has for modes.
+var modes = map[policy.Mode]string{
+	policy.Enforce: "enforce", policy.Complain: "complain", policy.Kill: "kill",
+	policy.Unconfined: "unconfined", policy.PromptMode: "user", policy.DefaultAllow: "unconfined",
+}
+
+// checkAttachment executes programs by paths that profiles attach to.
+func checkAttachment(t *testing.T, k *loader.Kernel, profiles []*blob.Profile) {
+	one := query.Open(encode(t, profiles...))
+	for _, path := range []string{
+		"/usr/bin/ping", "/bin/iputils-ping", "/usr/sbin/php-fpm8.2", "/usr/lib/x/samba/samba/rpcd_lsad", "/usr/bin/man",
+		"/usr/lib/libvirt/virt-aa-helper", "/usr/sbin/libvirtd", "/usr/bin/traceroute.db", "/bin/syslogd", "/usr/bin/nothing",
+	} {
+		p, err := one.Attachment(path)
+		conflict := new(query.ConflictError)
+		if err != nil && !errors.As(err, &conflict) {
+			t.Fatal(err)
+		}
+		want := loader.Unconfined
+		if p != nil {
+			want = p.Name
+		}
+		// Its answer shows that the exec is over.
+		probe := newProbe(t, other(t, path), (*exec.Cmd).Start)
+		probe.want(t, syscall.EINVAL, "nothing")
+		if l, err := k.Label(probe.cmd.Process.Pid); err != nil || !l.Is(want) {
+			t.Errorf("%s runs under %q, %v; want %q", path, l, err, want)
+		}
+		probe.end(t)
+	}
+}

@@ -1,0 +1,52 @@
+//go:build linux
+
+package vmtest_test
+
+import (
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/goarmor/apparmor/internal/testenv"
+)
+
+// addDebian adds the files of Debian's policy, below debian/.
+func addDebian(tb testing.TB, files map[string][]byte) {
+	tb.Helper()
+	tree := os.DirFS(testenv.DebianTree(tb))
+	err := fs.WalkDir(tree, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		files["debian/"+name], err = fs.ReadFile(tree, name)
+		return err
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// buildExample compiles a program of examples into a static binary for guests.
+func buildExample(t *testing.T, name string) func() ([]byte, error) {
+	t.Helper()
+	dir, root := t.TempDir(), testenv.Root(t)
+	// The go command runs a test again when a file has changed that the test
+	// looked at.
+	if _, err := os.ReadDir(filepath.Join(root, "examples", name)); err != nil {
+		t.Fatal(err)
+	}
+	return sync.OnceValues(func() ([]byte, error) {
+		out := filepath.Join(dir, name)
+		cmd := exec.Command("go", "build", "-ldflags=-s -w", "-o", out, "./examples/"+name)
+		cmd.Dir = root
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64", "GOFLAGS=")
+		cmd.Stderr = os.Stderr
+		if err := cmd.Run(); err != nil {
+			return nil, err
+		}
+		return os.ReadFile(out)
+	})
+}
