@@ -17,7 +17,7 @@ type modes struct {
 // modes decodes the next token, which must be file permissions.
 func (p *parser) modes() (m modes, ok bool) {
 	t := p.tok
-	if !lex.IsModes(p.src, &t) {
+	if !lex.IsFilePerms(p.src, &t) {
 		if t.Kind == lex.Word {
 			return m, p.fail(&t, CodePermissions, "this is no list of file permissions")
 		}
@@ -25,7 +25,7 @@ func (p *parser) modes() (m modes, ok bool) {
 	}
 	s := t.Text
 	for i := 0; i < len(s); {
-		n := lex.ModeLen(s[i:])
+		n := ast.FilePermLen(s[i:])
 		switch group := s[i : i+n]; group {
 		case "r":
 			m.perms |= ast.FileRead
@@ -122,7 +122,7 @@ func (p *parser) fileRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 	}
 	n := &ast.FileRule{Qualifiers: q}
 	first := p.tok
-	leading := lex.IsModes(p.src, &first)
+	leading := lex.IsFilePerms(p.src, &first)
 	var m modes
 	var ok bool
 	var modesTok lex.Token
@@ -170,11 +170,11 @@ func (p *parser) fileRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 		if !p.expect(lex.Value, "a target") {
 			return nil, false
 		}
-		text := tokenPattern(p.src, &target)
+		text := p.match(&target)
 		switch {
 		case leading && m.perms&ast.FileLink != 0 && m.exec != ast.ExecNone:
 			return nil, p.fail(&modesTok, CodePermissions, "link and exec permissions cannot share a target; write the permissions behind the path")
-		case leading && m.perms == ast.FileLink:
+		case m.perms == ast.FileLink && m.exec == ast.ExecNone:
 			if !p.comma() {
 				return nil, false
 			}
@@ -185,7 +185,10 @@ func (p *parser) fileRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 			if m.perms&ast.FileLink != 0 && m.exec != ast.ExecNone {
 				p.warn(from, modesTok.Text, diag.ClassDeprecated, WarnLinkExec, "it is not plain whether the target belongs to l or to x; it is taken for that of x")
 			}
-			n.Target = string(text)
+			n.Target = string(tokenPattern(p.src, &target))
+			if !p.notEmpty(n.Target, &target) {
+				return nil, false
+			}
 		}
 	} else if subset {
 		return nil, p.unexpected("an arrow")
@@ -204,7 +207,7 @@ func (p *parser) fileName() bool {
 		p.next()
 		return true
 	case lex.Word:
-		if !lex.IsReserved(p.tok.Text) && !lex.IsModes(p.src, &p.tok) {
+		if !ast.IsReserved(p.tok.Text) && !lex.IsFilePerms(p.src, &p.tok) {
 			p.next()
 			return true
 		}
@@ -215,7 +218,7 @@ func (p *parser) fileName() bool {
 // modesBehind checks that permissions follow a path, with a word on what is
 // probably wrong.
 func (p *parser) modesBehind(path *lex.Token) bool {
-	if lex.IsModes(p.src, &p.tok) {
+	if lex.IsFilePerms(p.src, &p.tok) {
 		return true
 	}
 	hint := ""
@@ -263,7 +266,7 @@ func (p *parser) linkRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 	if !p.fileName() || !p.expect(lex.Arrow, "an arrow") {
 		return nil, false
 	}
-	n.To = p.pattern()
+	n.To = p.match(&p.tok)
 	if !p.expect(lex.Value, "a path") || !p.comma() {
 		return nil, false
 	}

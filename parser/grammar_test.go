@@ -151,8 +151,11 @@ func ruleOutline(r *grammar.Rule) string {
 		return "AllRule"
 	case r.Link != nil:
 		return "LinkRule"
-	case r.File.Mode == "l" && r.File.Target != "", r.File.Mode == "lsubset", r.File.Mode == "L" && r.File.Target != "":
-		return "LinkRule"
+	case r.File.Target != "":
+		switch r.File.Mode + r.File.Mode2 {
+		case "l", "L", "ll", "lsubset", "Lsubset":
+			return "LinkRule"
+		}
 	}
 	return "FileRule"
 }

@@ -31,7 +31,7 @@ func (p *parser) mountRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 		word := p.pattern()
 		switch {
 		case n.Op != ast.OpMount:
-			n.Target = word
+			n.Target = p.match(&p.tok)
 		case word == "" || word == "detached":
 			n.Detached = true
 		default:
@@ -43,7 +43,7 @@ func (p *parser) mountRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 		if p.tok.Kind == lex.Cond {
 			return nil, p.fail(&p.tok, CodeSyntax, "conditions cannot stand behind the arrow")
 		}
-		n.Target = p.pattern()
+		n.Target = p.match(&p.tok)
 		if !p.expect(lex.Value, "a mount point") {
 			return nil, false
 		}

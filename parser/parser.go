@@ -242,6 +242,26 @@ func tokenPattern(src string, t *lex.Token) ast.Pattern {
 	return ast.Decode(text)
 }
 
+// nothing is the pattern that matches the empty string only. It stands for an
+// empty word, since an empty Pattern is an absent one.
+const nothing ast.Pattern = "{,}"
+
+// match is the pattern of a word that may be empty.
+func (p *parser) match(t *lex.Token) ast.Pattern {
+	if pattern := tokenPattern(p.src, t); pattern != "" {
+		return pattern
+	}
+	return nothing
+}
+
+// notEmpty reports text that may not be empty.
+func (p *parser) notEmpty(text string, t *lex.Token) bool {
+	if text != "" {
+		return true
+	}
+	return p.fail(t, CodePath, "this cannot be empty")
+}
+
 // raw is the text of a token as it is written.
 func (p *parser) raw(t *lex.Token) string { return p.src[t.From:t.To] }
 

@@ -148,6 +148,9 @@ func (p *parser) identities(n *ast.Profile) bool {
 			continue
 		case lex.Value:
 			id := p.pattern()
+			if !p.notEmpty(string(id), &p.tok) {
+				return false
+			}
 			if strings.ContainsAny(string(id), " \t") && id[0] != '/' {
 				return p.fail(&p.tok, CodeName, "an identity with a blank must begin with a slash")
 			}

@@ -74,7 +74,7 @@ func (p *parser) capabilityRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool)
 	}
 	p.next()
 	n := &ast.CapabilityRule{Qualifiers: q}
-	for p.tok.Kind == lex.Word && !lex.IsReserved(p.tok.Text) {
+	for p.tok.Kind == lex.Word && !ast.IsReserved(p.tok.Text) {
 		if name := p.tok.Text; !ast.Capabilities().Has(name) {
 			if p.onNewLine() {
 				break
@@ -228,7 +228,7 @@ func (p *parser) set(dst *ast.Pattern, seen *bool, cond, value *lex.Token) bool 
 		return p.fail(cond, CodeCondition, "%s stands twice", cond.Text)
 	}
 	*seen = true
-	*dst = tokenPattern(p.src, value)
+	*dst = p.match(value)
 	return true
 }
 
@@ -452,7 +452,7 @@ func (p *parser) pivotRootRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) 
 		if !ok {
 			return nil, false
 		}
-		n.OldRoot = tokenPattern(p.src, &value)
+		n.OldRoot = p.match(&value)
 	}
 	switch p.tok.Kind {
 	case lex.Path, lex.Var:
@@ -460,8 +460,9 @@ func (p *parser) pivotRootRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) 
 		p.next()
 	}
 	if p.accept(lex.Arrow) {
+		target := p.tok
 		n.Target = string(p.pattern())
-		if !p.expect(lex.Value, "a profile name") {
+		if !p.expect(lex.Value, "a profile name") || !p.notEmpty(n.Target, &target) {
 			return nil, false
 		}
 	}
@@ -503,7 +504,7 @@ func (p *parser) changeProfileRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bo
 		return nil, p.fail(&word, CodeRule, "%s needs an executable", word.Text)
 	}
 	if p.accept(lex.Arrow) {
-		n.Target = p.pattern()
+		n.Target = p.match(&p.tok)
 		if !p.expect(lex.Value, "a profile name") {
 			return nil, false
 		}

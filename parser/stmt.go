@@ -175,8 +175,9 @@ func (p *parser) alias() (ast.Stmt, bool) {
 	if !p.expect(lex.Path, "a path") || !p.expect(lex.Arrow, "an arrow") {
 		return nil, false
 	}
+	to := p.tok
 	n.To = p.pattern()
-	if !p.expect(lex.Value, "a path") || !p.expect(lex.Comma, "a comma at the end of the alias") {
+	if !p.expect(lex.Value, "a path") || !p.notEmpty(string(n.To), &to) || !p.expect(lex.Comma, "a comma at the end of the alias") {
 		return nil, false
 	}
 	n.Span = p.span(from)
@@ -338,9 +339,6 @@ func (p *parser) qualifiers(q *ast.Qualifiers) bool {
 	for p.tok.Kind == lex.Word {
 		place := qualifierPlace(p.tok.Text)
 		if place == 0 {
-			return true
-		}
-		if place == atPriority && p.src[p.tok.To:] == "" {
 			return true
 		}
 		word := p.tok

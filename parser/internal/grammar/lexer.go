@@ -7,6 +7,7 @@ import (
 
 	"github.com/alecthomas/participle/v2/lexer"
 
+	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/parser/internal/lex"
 )
 
@@ -70,9 +71,9 @@ func (l *tokens) Next() (lexer.Token, error) {
 		out.Type = lexer.EOF
 	case lex.Word:
 		switch {
-		case lex.IsModes(l.src, &t):
+		case lex.IsFilePerms(l.src, &t):
 			out.Type = typeMode
-		case lex.IsReserved(t.Text):
+		case ast.IsReserved(t.Text):
 			out.Type = typeKeyword
 		}
 	case lex.Cond:
