@@ -232,7 +232,7 @@ const cheapOrder = 512
 // taken. top is the highest.
 func (p *packer) place(ctx context.Context, order []uint64) (base []uint32, top int, err error) {
 	base = make([]uint32, len(p.own))
-	c := comb{free: combZero}
+	c := comb{free: combZero, tried: map[uint64]int{}}
 	for i, o := range order {
 		s := uint32(o)
 		if i%1024 == 0 {
@@ -252,6 +252,9 @@ func (p *packer) place(ctx context.Context, order []uint64) (base []uint32, top 
 type comb struct {
 	used []uint64
 	free int // no bit below is clear
+	// tried holds, for each pattern of slots, by its hash, the base below
+	// which it fits nowhere. Slots are only ever taken, so that stays true.
+	tried map[uint64]int
 }
 
 const combZero = 64
@@ -264,6 +267,11 @@ func (c *comb) insert(entries []entry) int {
 	if first < 0 {
 		start = max(start, 1)
 	}
+	pattern := uint64(len(entries))
+	for _, e := range entries {
+		pattern = mix(pattern, uint64(e.slot))
+	}
+	start = max(start, c.tried[pattern])
 	for w := start / 64; ; w++ {
 		fits := ^uint64(0)
 		if w == start/64 {
@@ -278,6 +286,7 @@ func (c *comb) insert(entries []entry) int {
 		if fits != 0 {
 			base := w*64 + bits.TrailingZeros64(fits)
 			c.take(base, entries)
+			c.tried[pattern] = base + 1
 			return base
 		}
 	}
