@@ -2,6 +2,7 @@ package compile
 
 import (
 	"context"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -131,5 +132,47 @@ func BenchmarkLibvirt(b *testing.B) {
 		}
 		step("encode", func() error { _, err := blob.Encode(out.Policy.Profiles()); return err })
 		b.Logf("%s: %d bytes, %+v", name, out.Policy.Len(), out.Stats[0])
+	}
+}
+
+// BenchmarkUpstream compiles all of upstream's profiles, one after the other.
+func BenchmarkUpstream(b *testing.B) {
+	tree, err := fs.Sub(testenv.CorpusFS(b, "profiles-6.0.tar.gz"), "apparmor.d")
+	if err != nil {
+		b.Fatal(err)
+	}
+	files, err := fs.ReadDir(tree, ".")
+	if err != nil {
+		b.Fatal(err)
+	}
+	config := parser.Config{Roots: []fs.FS{tree}, Cache: &parser.Cache{}}
+	var sets []*policy.Set
+	for _, f := range files {
+		if !f.Type().IsRegular() {
+			continue
+		}
+		unit, err := config.ParseFS(context.Background(), f.Name())
+		if err != nil {
+			b.Fatal(err)
+		}
+		set, err := policy.Resolve(context.Background(), unit, policy.Options{Roots: config.Roots})
+		if err != nil {
+			b.Fatal(err)
+		}
+		sets = append(sets, set)
+	}
+	for _, name := range []string{"kernel-6.1.192", "kernel-7.3.4"} {
+		b.Run(name, func(b *testing.B) {
+			o := Options{Kernel: benchKernel(b, name), Degrade: Report}
+			b.ReportAllocs()
+			for b.Loop() {
+				for _, set := range sets {
+					if _, err := Compile(context.Background(), set, o); err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+			b.ReportMetric(float64(len(sets)), "policies/op")
+		})
 	}
 }

@@ -14,7 +14,9 @@
 // A rule whose class the kernel does not mediate, or mediates less finely
 // than the rule says, is refused unless Options.Degrade is Report; then the
 // policy is compiled without it, or with what the kernel can do, and every
-// such rule is in Output.Degraded.
+// such rule is in Output.Degraded. So it is with the few things that kernels
+// may know but this package cannot write: addresses and ports of network
+// rules, and the flags interruptible, error and attach_disconnected.ipc=.
 //
 // A class that the profile's ABI does not know is a decision of the policy's
 // author: it is not mediated, whatever the kernel can do, and its rules are
