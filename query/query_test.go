@@ -342,3 +342,26 @@ func BenchmarkFile(b *testing.B) {
 		}
 	}
 }
+
+// TestDBusNeedsNetwork asks a profile that has the class of buses, but not the
+// newer one of networks, without which kernels pass it over.
+func TestDBusNeedsNetwork(t *testing.T) {
+	const bus, network = "\x20system", "\x0f\x00\x02"
+	for _, tt := range []struct {
+		grants []string
+		want   string
+	}{
+		{[]string{bus}, "not mediated"},
+		{[]string{bus, network}, "denied"},
+	} {
+		grants := map[string]blob.Perm{}
+		for _, s := range tt.grants {
+			grants[s] = blob.Perm{Allow: blob.PermRead}
+		}
+		p := profile(t, open(t, &blob.Profile{Name: "p", Policydb: trie(grants)}), "p")
+		d, err := p.Ask(DBus{Op: DBusEavesdrop, Bus: "system"})
+		if err != nil || d.String() != tt.want {
+			t.Errorf("%q: %v, %v; want %s", tt.grants, d, err, tt.want)
+		}
+	}
+}
