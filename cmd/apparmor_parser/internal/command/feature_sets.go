@@ -67,7 +67,7 @@ func (r *run) featureFile(name string) (*features.Set, error) {
 		if errors.As(err, &pe) {
 			err = pe.Err
 		}
-		return fmt.Errorf("Failed to load features from '%s': %w", name, err)
+		return fmt.Errorf("failed to load features from '%s': %w", name, err)
 	}
 	info, err := os.Stat(r.path(name))
 	if err != nil {

@@ -241,10 +241,9 @@ func setHelp(o *options, arg string) error {
 	return nil
 }
 
-// What --Dump takes. Those that are about the inside of the reference's
-// compiler are known and refused.
+// The words of --Dump that are about the inside of the reference's compiler,
+// which are known and refused, and those of --Optimize.
 var (
-	dumps        = []string{"variables", "expanded-variables", "stats", "dfa-stats"}
 	foreignDumps = []string{
 		"rule-exprs", "expr-stats", "expr-tree", "expr-simplified", "progress", "dfa-progress", "dfa-states",
 		"dfa-states-initial", "dfa-states-post-filter", "dfa-states-post-minimize", "dfa-states-post-unreachable",

@@ -20,10 +20,9 @@ import (
 
 // result is what became of one input before anything is shown or loaded.
 type result struct {
-	in     input
-	notes  []string  // lines to show before the diagnostics
-	found  diag.List // in the order to be shown
-	failed bool      // an error that is not in found was shown already
+	in    input
+	notes []string  // lines to show before the diagnostics
+	found diag.List // in the order to be shown
 
 	skipped  bool           // by a link in the directory "disable"
 	out      []byte         // to be printed
@@ -192,18 +191,38 @@ func (r *run) parse(ctx context.Context, res *result, src string) (*ast.Unit, er
 // want them all; people get the first, as from the reference.
 const maxJSONErrors = 100
 
-// pathNames warns of profiles that are named by a path.
+// codePathName is the code of the warning about names that are paths.
+const codePathName diag.Code = "path-as-name"
+
+// pathNames warns of profiles at the top that are named by a path.
 func pathNames(unit *ast.Unit) (found diag.List) {
-	for n := range ast.All(unit.Main) {
-		if p, ok := n.(*ast.Profile); ok && p.Kind == ast.KindPath && strings.HasPrefix(string(p.Name), "/") {
-			found = append(found, &diag.Diagnostic{
-				Severity: diag.Warning, Class: diag.ClassDeprecated, Code: "path-as-name",
-				Pos: unit.Main.Position(p.Pos()), Profile: string(p.Name),
-				Message: "a path is used as the name of a profile, which is deprecated",
-				Hint:    "write `profile NAME " + string(p.Name) + "`",
-			})
+	seen := map[*ast.File]bool{}
+	var look func(*ast.File)
+	look = func(file *ast.File) {
+		if seen[file] {
+			return
+		}
+		seen[file] = true
+		for _, s := range file.Stmts {
+			switch s := s.(type) {
+			case *ast.Include:
+				for _, f := range unit.Included[s] {
+					look(f)
+				}
+			case *ast.Profile:
+				if strings.HasPrefix(string(s.Name), "/") {
+					found = append(found, &diag.Diagnostic{
+						Severity: diag.Warning, Class: diag.ClassDeprecated, Code: codePathName,
+						Pos: file.Position(s.Pos()), Profile: string(s.Name),
+						Message: "a path is used as the name of a profile, which is deprecated",
+						Hint:    "write `profile NAME " + string(s.Name) + "`",
+						Related: []ast.Position{file.Position(s.Close)},
+					})
+				}
+			}
 		}
 	}
+	look(unit.Main)
 	return found
 }
 
@@ -508,7 +527,7 @@ func (r *run) openSink() (*sink, error) {
 		if errors.As(err, &pe) {
 			err = pe.Err
 		}
-		return nil, fmt.Errorf("Could not open file %s: %w", r.options.output, err)
+		return nil, fmt.Errorf("could not open file %s: %w", r.options.output, err)
 	}
 	return &sink{f, f}, nil
 }

@@ -98,6 +98,12 @@ func warningLine(in input, d *diag.Diagnostic, failed bool) string {
 	if from == "" {
 		from = "stdin"
 	}
+	if d.Code == codePathName && len(d.Related) > 0 {
+		// The reference finds this where the profile ends.
+		c := *d
+		c.Pos, c.Related = d.Related[0], nil
+		d = &c
+	}
 	switch file := d.Pos.File; {
 	case d.Pos.Line > 0:
 		if file == "" {

@@ -94,6 +94,7 @@ func (r *run) readOptions(args []string) (status int, done bool) {
 		err = o.check()
 	}
 	if err != nil {
+		r.report.json = o.json
 		r.report.say("%v", err)
 		return statusFailed, true
 	}
