@@ -17,6 +17,7 @@ type compat struct {
 	domain *Domain
 	look   *lookup
 	newer  bool // 12.8, otherwise 9.0
+	closed bool // images are not opened
 	device Device
 	rules  Rules
 
@@ -27,7 +28,7 @@ func deriveCompat(d *Domain, o *Options) (*Rules, error) {
 	if err := checkName(d.Name, false); err != nil {
 		return nil, err
 	}
-	c := &compat{domain: d, look: newLookup(o.fs()), newer: o.Policy == Compat128}
+	c := &compat{domain: d, look: newLookup(o.fs()), newer: o.Policy == Compat128, closed: o.NoProbe}
 	c.rules.policy = o.Policy
 	if err := c.derive(); err != nil {
 		return nil, err
@@ -204,7 +205,7 @@ func (c *compat) disks(d *Domain) error {
 // it if it has more than the top, otherwise as the images themselves say.
 func (c *compat) images(top *Image) []*Image {
 	var list []*Image
-	if top.Backing != nil || top.Complete || top.Volume && !c.newer {
+	if top.Backing != nil || top.Complete || c.closed || top.Volume && !c.newer {
 		for i := top; i != nil && len(list) < maxChain; i = i.Backing {
 			list = append(list, i)
 		}

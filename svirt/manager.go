@@ -343,9 +343,16 @@ func (m *Manager) Load(ctx context.Context, uuid string) error {
 		return err
 	}
 	profile := profilePrefix + uuid
+	roots := m.roots
+	files, err := m.store.read(profile + ".files")
+	if err == nil {
+		roots = append([]fs.FS{oneFile{filesPath(profile), string(files)}}, roots...)
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	compiled, err := m.driver.Compile(ctx, &Source{
 		Profile: profile, Name: filepath.Join(m.options.Dir, "libvirt", profile), Text: text,
-		Files: filesPath(profile), Roots: append([]fs.FS{os.DirFS(m.options.Dir)}, m.roots...),
+		Files: filesPath(profile), Roots: roots,
 	})
 	if err != nil {
 		return err

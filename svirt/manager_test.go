@@ -690,6 +690,10 @@ func TestManagerTemplates(t *testing.T) {
 		if err := f.Create(ctx, testDomain("/srv/a")); err != nil {
 			t.Fatal(err)
 		}
+		created := f.driver.loaded[testProfile]
+		if err := f.Load(ctx, testUUID); err != nil || f.driver.loaded[testProfile] != created {
+			t.Errorf("templates %d: what is loaded from disk is something else: %v", test.templates, err)
+		}
 		if got := strings.Contains(f.state(t)[testProfile], "abstractions/site"); got != test.site {
 			t.Errorf("templates %d: the host's is used: %v", test.templates, got)
 		}
@@ -852,5 +856,43 @@ func TestManagerNone(t *testing.T) {
 	}
 	if err := m.Remove(ctx, testUUID); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestInstall checks that the policy on disk is the one that is built in, and
+// that what is there stays.
+func TestInstall(t *testing.T) {
+	dir := t.TempDir()
+	theirs := filepath.Join(dir, "abstractions", "base")
+	if err := os.MkdirAll(filepath.Dir(theirs), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(theirs, []byte("theirs"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := Install(dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := fs.WalkDir(PolicyFS(), ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		want, err := fs.ReadFile(PolicyFS(), name)
+		if err != nil {
+			return err
+		}
+		if name == "abstractions/base" {
+			want = []byte("theirs")
+		}
+		got, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil || string(got) != string(want) {
+			t.Errorf("%s: %v, or not what it should be", name, err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

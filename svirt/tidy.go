@@ -16,9 +16,15 @@ func tidy(list []Rule) []Rule {
 	if len(list) < 2 {
 		return list
 	}
-	common := string(list[0].Path)
-	for i := range list[1:] {
-		common = common[:commonPrefix(common, string(list[i+1].Path))]
+	common, sorted := string(list[0].Path), true
+	for i := 1; i < len(list); i++ {
+		if path := string(list[i].Path); !strings.HasPrefix(path, common) {
+			common = common[:commonPrefix(common, path)]
+		}
+		sorted = sorted && list[i-1].Path < list[i].Path
+	}
+	if sorted {
+		return list
 	}
 	keys := make([]sortKey, len(list))
 	for i := range list {

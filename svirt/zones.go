@@ -110,8 +110,11 @@ func top(path string) []zone {
 	if i := strings.IndexByte(first, '/'); i >= 0 {
 		first = first[:i]
 	}
+	if first == "" {
+		return nil
+	}
 	for i := range zones {
-		if zones[i].first == first {
+		if z := zones[i].first; len(z) == len(first) && z[0] == first[0] && z == first {
 			return zones[i].zones
 		}
 	}
