@@ -52,7 +52,8 @@ var (
 // made of the wrong bytes, patterns that no text decodes to, missing parts,
 // qualifiers that a rule type does not take. It does not judge what only the
 // compiler knows, such as whether a capability exists or a glob is well
-// formed; see Pattern.Check for the latter. What the parser returns passes.
+// formed; see Pattern.Check for the latter. What the parser returns passes,
+// unless a word ends in a lone backslash, which compiles nowhere.
 //
 // Check does not allocate unless it fails. The error is a *CheckError.
 func Check(n Node) error {
@@ -101,7 +102,7 @@ func (c checker) check() *CheckError {
 	case *ABI:
 		return c.include(n.Path, n.Kind)
 	case *Alias:
-		return first(c.path("From", n.From), c.pattern("To", n.To))
+		return first(c.path("From", n.From), c.needed("To", n.To))
 	case *VarAssign:
 		return first(c.variable("Name", n.Name), c.inRange("Op", int(n.Op), int(AssignReplace)), c.patterns("Values", n.Values))
 	case *BoolAssign:
@@ -304,7 +305,7 @@ func (c checker) rule(r Rule) *CheckError {
 	case *FileRule:
 		return first(c.qualifiers(q, takesPriority|takesOwner), c.file(r))
 	case *LinkRule:
-		return first(c.qualifiers(q, takesPriority|takesOwner), c.fileName("From", r.From), c.pattern("To", r.To))
+		return first(c.qualifiers(q, takesPriority|takesOwner), c.fileName("From", r.From), c.needed("To", r.To))
 	case *CapabilityRule:
 		return first(c.qualifiers(q, takesPriority), c.words("Names", r.Names, isNameByte))
 	case *NetworkRule:

@@ -42,8 +42,7 @@ func (p *printer) rule(r ast.Rule) {
 			p.str("subset ")
 		}
 		p.word(string(r.From))
-		p.str(" -> ")
-		p.word(string(r.To)) // which may be empty
+		p.target(string(r.To))
 	case *ast.CapabilityRule:
 		p.str("capability")
 		for _, name := range r.Names {

@@ -36,8 +36,7 @@ func (p *printer) stmt(s ast.Stmt) {
 	case *ast.Alias:
 		p.str("alias ")
 		p.word(string(s.From))
-		p.str(" -> ")
-		p.word(string(s.To)) // which may be empty
+		p.target(string(s.To))
 		p.byte(',')
 	case *ast.VarAssign:
 		p.str("@{")
