@@ -187,12 +187,14 @@ func (m *Manager) Create(ctx context.Context, d *Domain) error {
 	if err := checkIDs(&d.Devices); err != nil {
 		return err
 	}
-	rules, err := Derive(d, m.options.Derive)
+	var rules *Rules
+	if hasFiles(d.Type) {
+		rules, err = Derive(d, m.options.Derive)
+	} else {
+		err = checkName(d.Name, m.options.Derive.Policy == Strict)
+	}
 	if err != nil {
 		return err
-	}
-	if !hasFiles(d.Type) {
-		rules = nil
 	}
 	c := change{uuid: d.UUID, rules: rules, load: true}
 	if c.text, c.profile, err = m.profile(ctx, d); err != nil {

@@ -710,6 +710,7 @@ func TestManagerContainer(t *testing.T) {
 	f := newFixture(t, ManagerOptions{})
 	d := testDomain()
 	d.Type = "lxc"
+	d.Devices.Filesystems = []Filesystem{{Source: "/"}} // its own root
 	if err := f.Create(ctx, d); err != nil {
 		t.Fatal(err)
 	}
