@@ -134,3 +134,34 @@ func comments(src string) string {
 	}
 	return b.String()
 }
+
+func BenchmarkTree(b *testing.B) {
+	name := filepath.Join(testenv.DebianTree(b), "abstractions", "base")
+	src, err := os.ReadFile(name)
+	if err != nil {
+		b.Fatal(err)
+	}
+	f, err := parser.Parse(name, string(src))
+	if err != nil {
+		b.Fatal(err)
+	}
+	dst := make([]byte, 0, 2*len(src))
+	for _, bb := range []struct {
+		name string
+		run  func() error
+	}{
+		{"append", func() error { _, err := render.Append(dst, f); return err }},
+		{"format", func() error { _, err := render.Format(f); return err }},
+		{"verbatim", func() error { _, err := render.Verbatim(f); return err }},
+	} {
+		b.Run(bb.name, func(b *testing.B) {
+			b.ReportAllocs()
+			b.SetBytes(int64(len(src)))
+			for b.Loop() {
+				if err := bb.run(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
