@@ -15,15 +15,6 @@ type DFA struct {
 	sets    [][]Accept // the accept values of each label, sorted; nil once resolved
 }
 
-// classes maps symbols to classes of symbols that no state tells apart.
-type classes struct {
-	of  [256]uint16
-	oob uint16 // noClass when no state has an out-of-band transition
-	n   int
-}
-
-const noClass = 0xffff
-
 // States returns the number of states.
 func (d *DFA) States() int { return len(d.label) }
 

@@ -2,7 +2,6 @@ package automaton
 
 import (
 	"encoding/binary"
-	"math/bits"
 	"slices"
 )
 
@@ -182,70 +181,4 @@ func (in *interner) fit(bytes *[256]uint64) {
 			s.fits &= in.shapes[sub].fits
 		}
 	}
-}
-
-// partition computes the classes of symbols that no set and no byte in use
-// tells apart. Classes are numbered in the order of their first byte; the
-// out-of-band symbol is a class of its own, the last one, if it is used.
-func partition(used Set, sets []Set, oob bool) *classes {
-	c := &classes{n: 1}
-	// Refine the one class of all bytes by one set after the other.
-	split := func(s Set) {
-		var inside, outside, moved [257]uint16
-		for b := range 256 {
-			k := c.of[b]
-			if s.Has(byte(b)) {
-				inside[k]++
-			} else {
-				outside[k]++
-			}
-		}
-		n := c.n
-		for k := range n {
-			if inside[k] > 0 && outside[k] > 0 {
-				moved[k] = uint16(c.n)
-				c.n++
-			}
-		}
-		if c.n == n {
-			return
-		}
-		for b := range 256 {
-			if k := c.of[b]; moved[k] != 0 && s.Has(byte(b)) {
-				c.of[b] = moved[k]
-			}
-		}
-	}
-	for _, s := range sets {
-		split(s)
-	}
-	// Bytes in use are classes of their own.
-	for w, word := range used {
-		for ; word != 0; word &= word - 1 {
-			b := w<<6 + bits.TrailingZeros64(word)
-			for o := range 256 {
-				if o != b && c.of[o] == c.of[b] {
-					c.of[b] = uint16(c.n)
-					c.n++
-					break
-				}
-			}
-		}
-	}
-	var number [257]uint16
-	n := uint16(0)
-	for b := range 256 {
-		if k := c.of[b]; number[k] == 0 {
-			n++
-			number[k] = n
-		}
-		c.of[b] = number[c.of[b]] - 1
-	}
-	c.oob = uint16(c.n)
-	if oob {
-		c.n++
-	} else {
-		c.oob = noClass
-	}
-	return c
 }

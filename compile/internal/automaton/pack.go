@@ -63,8 +63,8 @@ func (d *DFA) Pack(ctx context.Context, o PackOptions) (*blob.DFA, error) {
 // packer writes comb tables.
 type packer struct {
 	d     *DFA
-	sizes []int     // of each class, in bytes
-	bytes [][]uint8 // of each class
+	sizes []int    // of each class, in bytes
+	bytes [][]byte // of each class
 	def   []uint32
 	diff  []bool
 	count []int32 // by state, for choosing defaults
@@ -79,15 +79,22 @@ type entry struct {
 	to   uint32
 }
 
+// sortEntries puts entries in the order of slots, in which they mostly are.
+func sortEntries(entries []entry) {
+	bySlot := func(a, b entry) int { return cmp.Compare(a.slot, b.slot) }
+	if !slices.IsSortedFunc(entries, bySlot) {
+		slices.SortFunc(entries, bySlot)
+	}
+}
+
 func newPacker(d *DFA) *packer {
 	n := d.States()
 	p := &packer{
-		d: d, sizes: make([]int, d.classes.n), bytes: make([][]uint8, d.classes.n),
+		d: d, sizes: make([]int, d.classes.n), bytes: d.classes.bytes(),
 		def: make([]uint32, n), diff: make([]bool, n), count: make([]int32, n), own: make([]span, n),
 	}
-	for b, c := range d.classes.of {
-		p.sizes[c]++
-		p.bytes[c] = append(p.bytes[c], uint8(b))
+	for c, bytes := range p.bytes {
+		p.sizes[c] = len(bytes)
 	}
 	return p
 }
@@ -122,7 +129,6 @@ func (p *packer) chooseDefaults() {
 // collect lists what each state has to store, in the order of slots.
 func (p *packer) collect() {
 	oob := int(p.d.classes.oob)
-	bySlot := func(a, b entry) int { return cmp.Compare(a.slot, b.slot) }
 	for s := range p.own {
 		from := len(p.entries)
 		row := p.row(uint32(s))
@@ -144,9 +150,7 @@ func (p *packer) collect() {
 			}
 		}
 		own := p.entries[from:]
-		if !slices.IsSortedFunc(own, bySlot) {
-			slices.SortFunc(own, bySlot)
-		}
+		sortEntries(own)
 		p.own[s] = span{uint32(from), uint32(len(own))}
 	}
 }
@@ -232,7 +236,7 @@ const cheapOrder = 512
 // taken. top is the highest.
 func (p *packer) place(ctx context.Context, order []uint64) (base []uint32, top int, err error) {
 	base = make([]uint32, len(p.own))
-	c := comb{free: combZero, tried: map[uint64]int{}}
+	c := newComb()
 	for i, o := range order {
 		s := uint32(o)
 		if i%1024 == 0 {
@@ -258,6 +262,24 @@ type comb struct {
 }
 
 const combZero = 64
+
+func newComb() comb { return comb{free: combZero, tried: map[uint64]int{}} }
+
+// set takes a slot.
+func (c *comb) set(slot int) {
+	bit := combZero + slot
+	for bit/64 >= len(c.used) {
+		c.used = append(c.used, 0)
+	}
+	c.used[bit/64] |= 1 << (bit % 64)
+}
+
+// advance finds the first free slot.
+func (c *comb) advance() {
+	for c.free/64 < len(c.used) && c.used[c.free/64]>>(c.free%64)&1 != 0 {
+		c.free++
+	}
+}
 
 // insert takes the slots of entries at the lowest base at which all are free,
 // and returns the base. Bases are tried 64 at a time.
@@ -285,7 +307,10 @@ func (c *comb) insert(entries []entry) int {
 		}
 		if fits != 0 {
 			base := w*64 + bits.TrailingZeros64(fits)
-			c.take(base, entries)
+			for _, e := range entries {
+				c.set(base + int(e.slot))
+			}
+			c.advance()
 			c.tried[pattern] = base + 1
 			return base
 		}
@@ -303,18 +328,4 @@ func (c *comb) word(from int) uint64 {
 		w |= c.used[i+1] << (64 - shift) // none for a shift of 64
 	}
 	return w
-}
-
-func (c *comb) take(base int, entries []entry) {
-	last := base + combZero + int(entries[len(entries)-1].slot)
-	for last/64 >= len(c.used) {
-		c.used = append(c.used, 0)
-	}
-	for _, e := range entries {
-		bit := base + combZero + int(e.slot)
-		c.used[bit/64] |= 1 << (bit % 64)
-	}
-	for c.free/64 < len(c.used) && c.used[c.free/64]>>(c.free%64)&1 != 0 {
-		c.free++
-	}
 }

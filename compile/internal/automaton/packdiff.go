@@ -5,7 +5,7 @@ const maxChain = 8
 
 // chooseDiffs encodes a state as its differences from another one where that
 // takes fewer entries. The other state always has the lower number, so that
-// no chain is a loop.
+// no chain is a loop, and is never the start state, which a Template replaces.
 //
 // Two kinds of states are tried: the default, since in the scope of a `**` all
 // states are much like the one that most bytes lead to; and the state that
@@ -28,7 +28,7 @@ func (p *packer) chooseDiffs() {
 		}
 		best := s
 		try := func(t uint32) {
-			if t == Trap || t >= s || depth[t]+1 >= maxChain {
+			if t <= Start || t >= s || depth[t]+1 >= maxChain {
 				return
 			}
 			if cost := p.difference(row, p.row(t), stored); cost < stored {
