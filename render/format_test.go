@@ -77,6 +77,10 @@ func TestFormatChangedTree(t *testing.T) {
 	if _, err := render.Format(f); err == nil || !strings.Contains(err.Error(), "not in the tree") {
 		t.Errorf("a statement was taken out: %v", err)
 	}
+	f.Stmts = append(f.Stmts, f.Stmts[0])
+	if _, err := render.Format(f); err == nil {
+		t.Error("a statement stands twice")
+	}
 }
 
 func TestFormatRecovered(t *testing.T) {

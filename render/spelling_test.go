@@ -18,6 +18,7 @@ var statements = []spellings{
 	{`include if exists <a>`, `#include if exists <a>`},
 	{`include "/a b"`},
 	{`include "a"`, `include a`, `#include "a"`},
+	{`include <" a">`}, {`include a\b`, `#include a\b`}, {`include "a\b"`}, {`abi a\,b,`},
 	{`abi <abi/4.0>,`, `abi <abi/4.0> ,`},
 	{`abi "a",`, `abi a,`},
 	{`alias /a -> "/b c",`, `rewrite "/a" -> "/b c",`, `alias /a -> /b\x20c,`},
