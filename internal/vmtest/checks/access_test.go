@@ -5,6 +5,8 @@ package checks
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/goarmor/apparmor/blob"
@@ -57,6 +59,25 @@ func checkAccess(t *testing.T, k *loader.Kernel, profiles []*blob.Profile, n int
 		}
 	}
 	t.Logf("%d profiles; granted of asked:%s", len(profiles), summary)
+}
+
+// kernelPolicy returns the policy that a profile was loaded from, as the kernel
+// shows it in its own files.
+func kernelPolicy(t *testing.T, profile string) *blob.Policy {
+	t.Helper()
+	names, err := filepath.Glob("/sys/kernel/security/apparmor/policy/profiles/" + profile + ".*/raw_data")
+	if err != nil || len(names) != 1 {
+		t.Fatalf("files of %s: %q, %v", profile, names, err)
+	}
+	data, err := os.ReadFile(names[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := blob.Inspect(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
 }
 
 // answer is what the kernel is expected to say. It says the owner's part for

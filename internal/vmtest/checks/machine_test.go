@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/goarmor/apparmor/internal/vmtest/guest"
 	"github.com/goarmor/apparmor/loader"
 	"github.com/goarmor/apparmor/svirt"
 )
@@ -150,6 +151,7 @@ func TestMachines(t *testing.T) {
 			t.Run("processes", func(t *testing.T) { tryProcesses(t, m, stranger, free) })
 		})
 	}
+	t.Run("access", func(t *testing.T) { checkAccess(t, k, kernelPolicy(t, web.profile()).Profiles(), 400) })
 }
 
 // both has the machine and the free process do the same.
@@ -221,6 +223,10 @@ func trySystem(t *testing.T, m *machine, free *probe) {
 		allow("userns", vmm),
 	)
 	free.want(t, 0, "umount", mnt)
+	if guest.Series() != "6.1" {
+		// A way on which no file is in between.
+		both(t, m, free, deny("label by call", "unconfined"))
+	}
 }
 
 func trySockets(t *testing.T, m, stranger *machine, free *probe) {
@@ -238,15 +244,21 @@ func trySockets(t *testing.T, m, stranger *machine, free *probe) {
 	// Abstract sockets are not told apart: the policy is written for an ABI
 	// that knows unix sockets by family and type only.
 	name := "goarmor-" + stranger.Name
-	l, err := net.Listen("unix", "@"+name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
+	listenAbstract(t, name)
 	both(t, m, free,
 		allow("abstract connect", name),
 		allow("abstract bind", "goarmor-"+m.Name),
 	)
+}
+
+// listenAbstract listens on an abstract socket.
+func listenAbstract(t *testing.T, name string) {
+	t.Helper()
+	l, err := net.Listen("unix", "@"+name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
 }
 
 func tryProcesses(t *testing.T, m, stranger *machine, free *probe) {

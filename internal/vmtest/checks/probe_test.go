@@ -3,6 +3,7 @@
 package checks
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"strconv"
 	"syscall"
 	"testing"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -289,6 +291,16 @@ func withPaths(op, a, b string) error {
 		return unix.Unmount(a, 0)
 	case "label":
 		return os.WriteFile("/proc/thread-self/attr/apparmor/current", []byte("changeprofile "+a), 0)
+	case "label by call":
+		return setSelfAttr("changeprofile " + a)
+	case "sqpoll":
+		params := make([]uint32, 30) // struct io_uring_params
+		params[2] = 2                // flags: IORING_SETUP_SQPOLL
+		fd, _, errno := unix.Syscall(unix.SYS_IO_URING_SETUP, 1, uintptr(unsafe.Pointer(&params[0])), 0)
+		if errno != 0 {
+			return errno
+		}
+		return unix.Close(int(fd))
 	case "abstract bind", "abstract connect":
 		fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 		if err != nil {
@@ -303,9 +315,24 @@ func withPaths(op, a, b string) error {
 	return syscall.EINVAL
 }
 
+// setSelfAttr is lsm_set_self_attr(2) for AppArmor's current label.
+func setSelfAttr(text string) error {
+	const current, apparmor, header = 100, 104, 32
+	ctx := make([]byte, header+len(text)) // struct lsm_ctx: id, flags, len, ctx_len
+	binary.NativeEndian.PutUint64(ctx, apparmor)
+	binary.NativeEndian.PutUint64(ctx[16:], uint64(len(ctx)))
+	binary.NativeEndian.PutUint64(ctx[24:], uint64(len(text)))
+	copy(ctx[header:], text)
+	if _, _, errno := unix.Syscall6(unix.SYS_LSM_SET_SELF_ATTR, current, uintptr(unsafe.Pointer(&ctx[0])), uintptr(len(ctx)), 0, 0, 0); errno != 0 {
+		return errno
+	}
+	return nil
+}
+
 // startChild starts a probe below the probe, which says its process number.
 func startChild(children map[string]*child, op, path string) (string, error) {
 	cmd := probeCommand(path)
+	cmd.Stderr = os.Stderr
 	if op == "userns" {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWUSER}
 	}
@@ -313,10 +340,21 @@ func startChild(children map[string]*child, op, path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	answers, err := cmd.StdoutPipe()
+	if err != nil {
+		return "", err
+	}
 	if err := cmd.Start(); err != nil {
 		return "", err
 	}
 	c := &child{cmd, in}
+	// Its answer shows that the exec is over and its label the new one.
+	if err := json.NewEncoder(in).Encode(attempt{Op: "nothing"}); err != nil {
+		return "", errors.Join(err, c.stop())
+	}
+	if err := json.NewDecoder(answers).Decode(&outcome{}); err != nil {
+		return "", errors.Join(err, c.stop())
+	}
 	if op == "userns" {
 		// Only its creation counts.
 		return "", c.stop()
