@@ -52,7 +52,7 @@ func (e *GlobError) Error() string {
 //
 // The error is a *GlobError.
 func Glob(pattern string, o GlobOptions) (Node, GlobInfo, error) {
-	if strings.IndexAny(pattern, `*?[]{}\`) < 0 {
+	if !strings.ContainsAny(pattern, `*?[]{}\`) {
 		return Literal(pattern), GlobInfo{Exact: true, MinLen: len(pattern)}, nil
 	}
 	g := globScanner{text: pattern, nul: o.NUL}

@@ -126,7 +126,6 @@ func newNFA(ctx context.Context, rules []rule, accepts []Accept, limits *meter) 
 		limits: limits,
 		finals: map[Accept]uint32{},
 		memo:   map[step]uint32{},
-		table:  make([]uint32, 4096),
 	}
 	n.reach.intern(nil)
 	n.states[deadState].fits = ^uint64(0)
@@ -145,6 +144,7 @@ func newNFA(ctx context.Context, rules []rule, accepts []Accept, limits *meter) 
 	}
 	n.states = slices.Grow(n.states, size)
 	n.edges = slices.Grow(n.edges, size)
+	n.table = make([]uint32, tableSize(size))
 	for b := range 256 {
 		n.bytes[b] = in.fitSet(SetOf(byte(b)))
 	}

@@ -3,6 +3,7 @@ package automaton
 import (
 	"context"
 	"encoding/binary"
+	"math/bits"
 	"slices"
 )
 
@@ -47,8 +48,8 @@ type scratch struct {
 	head    []int32 // by class: the last target, index+1
 	targets []target
 	touched []uint16
-	wide    []wideEdge
-	sets    []uint32
+	setHead []int32    // by wide set: the last target, index+1
+	sets    []uint32   // the wide sets with targets
 	bases   [][]uint32 // by group: the states that wide edges lead to
 	dest    []uint32   // by group: their state
 	list    []uint32
@@ -60,10 +61,11 @@ type target struct {
 	next int32
 }
 
-type wideEdge struct{ set, to uint32 }
-
 // maxLikely bounds the states that room is made for in advance.
 const maxLikely = 1 << 13
+
+// tableSize returns the size of a hash table for about n states.
+func tableSize(n int) int { return 1 << bits.Len(uint(2*min(n, maxLikely))) }
 
 func newSubset(n *nfa, accepts []Accept, covers func(b, a Accept) bool) *subset {
 	c := partition(n.used, n.in.sets, n.hasOOB)
@@ -73,7 +75,7 @@ func newSubset(n *nfa, accepts []Accept, covers func(b, a Accept) bool) *subset 
 		single: make([]uint16, int(firstSet)+len(n.in.sets)),
 		wide:   make([][]uint16, len(n.in.sets)),
 		splits: map[string]*split{},
-		table:  make([]uint32, 4096),
+		table:  make([]uint32, tableSize(len(n.states))),
 		labels: map[string]uint32{},
 	}
 	for i := range 256 {
@@ -104,6 +106,7 @@ func newSubset(n *nfa, accepts []Accept, covers func(b, a Accept) bool) *subset 
 	b.members = make([]uint32, 0, 2*likely)
 	b.scratch.mark = make([]uint32, len(n.states))
 	b.scratch.head = make([]int32, c.n)
+	b.scratch.setHead = make([]int32, len(n.in.sets))
 	return b
 }
 
@@ -111,7 +114,7 @@ func (b *subset) build(ctx context.Context) (*DFA, error) {
 	b.state(nil)
 	b.addState(b.closureOf(b.n.start))
 	for s := 1; s < len(b.sets); s++ {
-		if s%256 == 0 {
+		if s%64 == 0 {
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}
@@ -231,30 +234,34 @@ func (b *subset) labelOf(list []uint32) uint32 {
 // expand fills in the row of a state.
 func (b *subset) expand(s int) {
 	x := &b.scratch
-	x.targets, x.touched, x.wide = x.targets[:0], x.touched[:0], x.wide[:0]
+	x.targets, x.touched, x.sets = x.targets[:0], x.touched[:0], x.sets[:0]
 	for _, q := range b.set(uint32(s)) {
 		st := &b.n.states[q]
 		for _, e := range b.n.edges[st.edge : st.edge+st.edgeN] {
-			c := b.single[e.on]
-			if c == noClass {
-				x.wide = append(x.wide, wideEdge{uint32(e.on - firstSet), e.to})
-				continue
+			var head *int32
+			if c := b.single[e.on]; c != noClass {
+				if head = &x.head[c]; *head == 0 {
+					x.touched = append(x.touched, c)
+				}
+			} else {
+				set := uint32(e.on - firstSet)
+				if head = &x.setHead[set]; *head == 0 {
+					x.sets = append(x.sets, set)
+				}
 			}
-			if x.head[c] == 0 {
-				x.touched = append(x.touched, c)
-			}
-			x.targets = append(x.targets, target{e.to, x.head[c]})
-			x.head[c] = int32(len(x.targets))
+			x.targets = append(x.targets, target{e.to, *head})
+			*head = int32(len(x.targets))
 		}
 	}
 	row := s * b.classes.n
-	if len(x.wide) == 0 {
+	if len(x.sets) == 0 {
 		for _, c := range x.touched {
 			b.next[row+int(c)] = b.follow(nil, c)
 		}
 		return
 	}
-	sp := b.splitOf(x.wide)
+	slices.Sort(x.sets)
+	sp := b.splitOf(x.sets)
 	b.collectBases(sp)
 	for c, g := range sp.group {
 		switch {
@@ -271,18 +278,11 @@ func (b *subset) expand(s int) {
 
 const unknownState = ^uint32(0)
 
-// splitOf returns the groups of classes for the wide sets of a state.
-func (b *subset) splitOf(edges []wideEdge) *split {
+// splitOf returns the groups of classes for the wide sets of a state, sorted.
+func (b *subset) splitOf(sets []uint32) *split {
 	x := &b.scratch
-	x.sets = x.sets[:0]
-	for _, e := range edges {
-		if !slices.Contains(x.sets, e.set) {
-			x.sets = append(x.sets, e.set)
-		}
-	}
-	slices.Sort(x.sets)
 	x.key = x.key[:0]
-	for _, s := range x.sets {
+	for _, s := range sets {
 		x.key = binary.LittleEndian.AppendUint32(x.key, s)
 	}
 	if sp := b.splits[string(x.key)]; sp != nil {
@@ -290,16 +290,16 @@ func (b *subset) splitOf(edges []wideEdge) *split {
 	}
 	sp := &split{group: make([]uint16, b.classes.n), member: make([][]uint32, 1)}
 	of := make([][]uint32, b.classes.n)
-	for _, s := range x.sets {
+	for _, s := range sets {
 		for _, c := range b.wide[s] {
 			of[c] = append(of[c], s)
 		}
 	}
-	for c, sets := range of {
-		g := slices.IndexFunc(sp.member, func(m []uint32) bool { return slices.Equal(m, sets) })
+	for c, in := range of {
+		g := slices.IndexFunc(sp.member, func(m []uint32) bool { return slices.Equal(m, in) })
 		if g < 0 {
 			g = len(sp.member)
-			sp.member = append(sp.member, sets)
+			sp.member = append(sp.member, in)
 		}
 		sp.group[c] = uint16(g)
 	}
@@ -308,7 +308,7 @@ func (b *subset) splitOf(edges []wideEdge) *split {
 }
 
 // collectBases collects, for each group, the states that its wide edges lead
-// to.
+// to, and takes those edges off the scratch.
 func (b *subset) collectBases(sp *split) {
 	x := &b.scratch
 	for len(x.bases) < len(sp.member) {
@@ -318,13 +318,16 @@ func (b *subset) collectBases(sp *split) {
 	for g, sets := range sp.member {
 		x.gen++
 		list := x.bases[g][:0]
-		for _, e := range x.wide {
-			if slices.Contains(sets, e.set) {
-				list = b.enterState(list, e.to)
+		for _, s := range sets {
+			for t := x.setHead[s]; t != 0; t = x.targets[t-1].next {
+				list = b.enterState(list, x.targets[t-1].to)
 			}
 		}
 		x.bases[g] = list
 		x.dest[g] = unknownState
+	}
+	for _, s := range x.sets {
+		x.setHead[s] = 0
 	}
 }
 

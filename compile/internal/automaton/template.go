@@ -12,9 +12,11 @@ import (
 // Template is an automaton with its tables, made ready to have small automata
 // added to it. It is immutable and safe for concurrent use.
 type Template struct {
-	dfa    *DFA
-	tables *blob.DFA
-	comb   comb
+	dfa     *DFA
+	tables  *blob.DFA
+	comb    comb
+	entries []entry // what states store in the tables, one state after the other
+	own     []span  // each state's, in the order of slots
 }
 
 // ErrTemplate is returned for automata that cannot be a Template.
@@ -29,14 +31,29 @@ func NewTemplate(d *DFA, tables *blob.DFA) (*Template, error) {
 	if d.sets == nil || tables.States() != d.States() || slices.Contains(d.next, Start) {
 		return nil, ErrTemplate
 	}
-	t := &Template{dfa: d, tables: tables, comb: newComb()}
+	t := &Template{dfa: d, tables: tables, comb: newComb(), own: make([]span, d.States())}
 	for slot, s := range tables.Check {
 		// The slots of the start state are free, because it is replaced.
 		if s > Start {
 			t.comb.set(slot)
 		}
+		t.own[s].n++
 	}
 	t.comb.advance()
+	t.own[Trap].n = 0
+	n := uint32(0)
+	for s := range t.own {
+		t.own[s].from = n
+		n += t.own[s].n
+	}
+	t.entries = make([]entry, n)
+	at := make([]uint32, d.States())
+	for slot, s := range tables.Check {
+		if s != Trap {
+			t.entries[t.own[s].from+at[s]] = entry{int32(slot) - int32(tables.Base[s]&blob.BaseMask), tables.Next[slot]}
+			at[s]++
+		}
+	}
 	return t, nil
 }
 
@@ -53,7 +70,12 @@ type Overlay struct {
 	delta    *DFA
 	pairs    []pair
 	index    map[pair]uint32 // number in the sum
-	bytes    [][]byte        // of each class of delta that leads anywhere
+	bytes    [][]byte        // of each class of delta
+
+	// Where pairs lead on what keeps the added automaton alive, one pair after
+	// the other, each in the order of slots.
+	entries []entry
+	own     []span
 }
 
 // Overlay adds an automaton, which still has its accept values, to the
@@ -78,10 +100,10 @@ func (t *Template) Overlay(ctx context.Context, delta *DFA, l Limits) (*Overlay,
 		if err := m.states(len(o.pairs)); err != nil {
 			return nil, err
 		}
-		if err := m.memory(int64(len(o.pairs)) * 64); err != nil {
+		if err := m.memory(int64(len(o.pairs))*64 + int64(len(o.entries))*8); err != nil {
 			return nil, err
 		}
-		o.each(i, func(_ int32, next pair) { o.number(next) })
+		o.follow(o.pairs[i])
 	}
 	return o, nil
 }
@@ -97,24 +119,52 @@ func (o *Overlay) number(p pair) uint32 {
 	return s
 }
 
-// each calls f for every byte, or -1 for out of band, on which the added
-// automaton stays alive, with the pair that it leads to.
-func (o *Overlay) each(i int, f func(slot int32, next pair)) {
-	p := o.pairs[i]
+// follow lists where a pair leads.
+func (o *Overlay) follow(p pair) {
 	t, d := o.template.dfa, o.delta
 	k := d.classes.n
-	for c, next := range d.next[int(p.delta)*k : int(p.delta)*k+k] {
-		if next == Trap {
-			continue
+	from := len(o.entries)
+	var last pair // many bytes lead the same way
+	var number uint32
+	add := func(slot int32, next pair) {
+		if next != last {
+			last, number = next, o.number(next)
 		}
-		if c == int(d.classes.oob) {
-			f(-1, pair{t.StepOOB(p.template), next})
-			continue
-		}
-		for _, b := range o.bytes[c] {
-			f(int32(b), pair{t.Step(p.template, b), next})
+		o.entries = append(o.entries, entry{slot, number})
+	}
+	row := d.next[int(p.delta)*k : int(p.delta)*k+k]
+	oob, classes, bytes := d.classes.oob, 0, 0
+	for c, next := range row {
+		if next != Trap && c != int(oob) {
+			classes++
+			bytes += len(o.bytes[c])
 		}
 	}
+	if oob != noClass && row[oob] != Trap {
+		add(-1, pair{t.StepOOB(p.template), row[oob]})
+	}
+	if bytes == classes {
+		// Classes of one byte are in the order of their bytes.
+		for c, next := range row {
+			if next != Trap && c != int(oob) {
+				b := o.bytes[c][0]
+				add(int32(b), pair{t.Step(p.template, b), next})
+			}
+		}
+	} else {
+		for b, c := range d.classes.of {
+			if next := row[c]; next != Trap {
+				add(int32(b), pair{t.Step(p.template, byte(b)), next})
+			}
+		}
+	}
+	o.own = append(o.own, span{uint32(from), uint32(len(o.entries) - from)})
+}
+
+// alive returns where pair i leads on what keeps the added automaton alive.
+func (o *Overlay) alive(i int) []entry {
+	own := o.own[i]
+	return o.entries[own.from : own.from+own.n]
 }
 
 // Pairs returns the number of pairs, the start state among them.
@@ -149,13 +199,13 @@ func (o *Overlay) DFA() *DFA {
 		s := o.index[p]
 		row := sum.next[int(s)*c.n : int(s)*c.n+c.n]
 		copy(row, sum.next[int(p.template)*c.n:])
-		o.each(i, func(slot int32, next pair) {
-			if slot < 0 {
-				row[c.oob] = o.index[next]
+		for _, e := range o.alive(i) {
+			if e.slot < 0 {
+				row[c.oob] = e.to
 			} else {
-				row[c.of[slot]] = o.index[next]
+				row[c.of[e.slot]] = e.to
 			}
-		})
+		}
 		sum.label[s] = uint32(len(sum.sets))
 		sum.sets = append(sum.sets, o.Accepts(i, nil))
 	}
@@ -164,8 +214,8 @@ func (o *Overlay) DFA() *DFA {
 
 // Pack writes the tables of the sum: those of the template, with the pairs
 // added. accept and accept2 are the entries of the ACCEPT tables for each
-// pair; accept2 is nil if the template has no such table. Pairs are encoded as
-// differences if the template's tables have such states.
+// pair; accept2 is nil if the template has no such table. Pairs may be encoded
+// as differences if states of the template are.
 //
 // A sum that does not fit is a *diag.LimitError; the other errors are those of
 // ctx.
@@ -198,15 +248,7 @@ func (o *Overlay) Pack(ctx context.Context, accept, accept2 []uint32) (*blob.DFA
 			out.Accept2[s] = accept2[i]
 		}
 		from := len(entries)
-		out.Base[s] = 0
-		if old.Flags&blob.FlagDiff != 0 && i > 0 && p.template != Trap {
-			entries = o.differences(i, entries)
-			out.Default[s] = p.template
-			out.Base[s] = blob.BaseDiff
-		} else {
-			out.Default[s] = old.Default[p.template]
-			entries = o.row(i, out.Default[s], entries)
-		}
+		out.Default[s], out.Base[s], entries = o.encode(i, entries)
 		placed[i] = span{uint32(from), uint32(len(entries) - from)}
 		if own := entries[from:]; len(own) > 0 {
 			base := place.insert(own)
@@ -239,40 +281,107 @@ func (o *Overlay) Pack(ctx context.Context, accept, accept2 []uint32) (*blob.DFA
 	return out, nil
 }
 
+// encode appends what pair i has to store, in the order of slots, and returns
+// its default and the bits of its base. It is encoded in the shortest way of
+// three: as what differs from its state of the template, by that state's
+// default, or by where most bytes keep the added automaton alive.
+func (o *Overlay) encode(i int, entries []entry) (def, bits uint32, _ []entry) {
+	t, s, alive := o.template, o.pairs[i].template, o.alive(i)
+	stored := len(alive)
+	diff := t.tables.Flags&blob.FlagDiff != 0 && i > 0 && s != Trap
+	if !diff {
+		stored += int(t.own[s].n) // or a little less
+	}
+	most, n := frequent(alive)
+	switch {
+	case 256-n < stored:
+		return most, 0, o.rowBut(i, most, entries)
+	case diff:
+		return s, blob.BaseDiff, o.differences(i, entries)
+	}
+	// Neither the trap nor the start is ever a difference in a template.
+	return t.tables.Default[s], 0, o.row(i, entries)
+}
+
+// frequent returns the target of most bytes of a row, of the first few, and of
+// how many.
+func frequent(row []entry) (to uint32, n int) {
+	var seen [4]struct {
+		to uint32
+		n  int
+	}
+	for _, e := range row {
+		if e.slot < 0 {
+			continue
+		}
+		for i := range seen {
+			if seen[i].n == 0 {
+				seen[i].to = e.to
+			}
+			if seen[i].to == e.to {
+				seen[i].n++
+				break
+			}
+		}
+	}
+	for _, s := range seen {
+		if s.n > n {
+			to, n = s.to, s.n
+		}
+	}
+	return to, n
+}
+
 // differences appends, in the order of slots, where pair i differs from its
 // state of the template. Out-of-band transitions are not inherited.
 func (o *Overlay) differences(i int, entries []entry) []entry {
-	from := len(entries)
-	oob := o.template.dfa.StepOOB(o.pairs[i].template)
-	o.each(i, func(slot int32, next pair) {
-		entries = append(entries, entry{slot, o.index[next]})
-		if slot < 0 {
-			oob = Trap
-		}
-	})
-	if oob != Trap {
+	alive := o.alive(i)
+	if oob := o.template.dfa.StepOOB(o.pairs[i].template); oob != Trap && (len(alive) == 0 || alive[0].slot >= 0) {
 		entries = append(entries, entry{-1, oob})
 	}
-	sortEntries(entries[from:])
-	return entries
+	return append(entries, alive...)
 }
 
-// row appends, in the order of slots, where pair i leads but for its default.
-func (o *Overlay) row(i int, def uint32, entries []entry) []entry {
-	var row [257]uint32 // by slot+1
-	t := o.template.dfa
-	s := o.pairs[i].template
-	row[0] = t.StepOOB(s)
-	for b := range 256 {
-		row[b+1] = t.Step(s, byte(b))
+// row appends, in the order of slots, where pair i does not lead to the
+// default of its state of the template.
+func (o *Overlay) row(i int, entries []entry) []entry {
+	own := o.template.own[o.pairs[i].template]
+	below := o.template.entries[own.from : own.from+own.n]
+	for _, e := range o.alive(i) {
+		for len(below) > 0 && below[0].slot <= e.slot {
+			if below[0].slot < e.slot {
+				entries = append(entries, below[0])
+			}
+			below = below[1:]
+		}
+		entries = append(entries, e)
 	}
-	o.each(i, func(slot int32, next pair) { row[slot+1] = o.index[next] })
-	if row[0] != Trap {
-		entries = append(entries, entry{-1, row[0]})
+	return append(entries, below...)
+}
+
+// rowBut appends, in the order of slots, where pair i does not lead to def.
+func (o *Overlay) rowBut(i int, def uint32, entries []entry) []entry {
+	t, s, alive := o.template.dfa, o.pairs[i].template, o.alive(i)
+	at := func(slot int32) (uint32, bool) {
+		if len(alive) == 0 || alive[0].slot != slot {
+			return 0, false
+		}
+		to := alive[0].to
+		alive = alive[1:]
+		return to, true
 	}
-	for b, to := range row[1:] {
+	if to, ok := at(-1); ok {
+		entries = append(entries, entry{-1, to})
+	} else if to := t.StepOOB(s); to != Trap {
+		entries = append(entries, entry{-1, to})
+	}
+	for b := range int32(256) {
+		to, ok := at(b)
+		if !ok {
+			to = t.Step(s, byte(b))
+		}
 		if to != def {
-			entries = append(entries, entry{int32(b), to})
+			entries = append(entries, entry{b, to})
 		}
 	}
 	return entries

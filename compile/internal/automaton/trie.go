@@ -10,7 +10,6 @@ type trie struct {
 	tails []tail
 	ends  []trieEnd
 	seqs  [][]atom
-	oob   bool
 }
 
 // trieNode is what begins in one way. Children are a list.
