@@ -207,7 +207,12 @@ func (p *parser) fileName() bool {
 		p.next()
 		return true
 	case lex.Word:
-		if !ast.IsReserved(p.tok.Text) && !lex.IsFilePerms(p.src, &p.tok) {
+		switch {
+		case ast.IsReserved(p.tok.Text), lex.IsFilePerms(p.src, &p.tok):
+		case ast.IsFilePerms(p.tok.Text):
+			// To the reference this is a name, and a trap.
+			return p.failHint(&p.tok, "put a blank behind them", CodePermissions, "something is glued to the permissions")
+		default:
 			p.next()
 			return true
 		}
@@ -235,6 +240,9 @@ func (p *parser) modesBehind(path *lex.Token) bool {
 	case lex.EOF, lex.Illegal:
 		return p.unexpected("file permissions")
 	case lex.Word:
+		if ast.IsFilePerms(p.tok.Text) {
+			return p.failHint(&p.tok, "put a blank behind them", CodePermissions, "something is glued to the permissions")
+		}
 		return p.failHint(&p.tok, hint, CodePermissions, "this is no list of file permissions")
 	}
 	return p.failHint(&p.tok, hint, CodeSyntax, "unexpected %s, expected file permissions", describe(&p.tok))

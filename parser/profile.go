@@ -91,6 +91,10 @@ func (p *parser) profileName(n *ast.Profile, t *lex.Token) bool {
 			return p.fail(t, CodeName, "the namespace is empty")
 		case rest == "":
 			return p.fail(t, CodeName, "there is no name behind the namespace")
+		case strings.IndexByte(ns, '\\') >= 0:
+			return p.fail(t, CodeName, "a namespace cannot have escaped bytes")
+		case rest[0] == ':', rest[0] == '&', strings.HasPrefix(rest, "//"):
+			return p.fail(t, CodeName, "the name behind the namespace cannot begin with a colon, an ampersand or two slashes")
 		}
 		n.Namespace, name = ns, rest
 	case n.Kind == ast.KindPath && name[0] != '/':
@@ -181,6 +185,9 @@ func (p *parser) xattrs(n *ast.Profile) bool {
 		case lex.Comma:
 			p.next()
 		case lex.Value:
+			if !p.xattrName() {
+				return false
+			}
 			n.Xattrs = append(n.Xattrs, ast.Xattr{Name: p.tok.Text})
 			p.next()
 			n.Xattrs[len(n.Xattrs)-1].Span = p.span(from)
@@ -188,6 +195,9 @@ func (p *parser) xattrs(n *ast.Profile) bool {
 			x := ast.Xattr{Name: p.tok.Text, HasValue: true}
 			if p.tok.Op != lex.OpEqual {
 				return p.fail(&p.tok, CodeXattr, "only = may stand behind the name of an xattr")
+			}
+			if !p.xattrName() {
+				return false
 			}
 			p.next()
 			x.Value = p.pattern()
@@ -200,6 +210,18 @@ func (p *parser) xattrs(n *ast.Profile) bool {
 			return p.unexpected("an xattr or a closing parenthesis")
 		}
 	}
+}
+
+// xattrName checks the name of an xattr, the next token.
+func (p *parser) xattrName() bool {
+	for i := range len(p.tok.Text) {
+		switch c := p.tok.Text[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte("_.:@/+-", c) >= 0:
+		default:
+			return p.fail(&p.tok, CodeXattr, "the name of an xattr cannot have the byte %q", c)
+		}
+	}
+	return true
 }
 
 // flags reads the list of flags behind its parenthesis.

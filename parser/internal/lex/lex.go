@@ -109,6 +109,15 @@ func (l *Lexer) spaces(i int) int {
 func (l *Lexer) token(t *Token, k Kind, to int) {
 	*t = Token{Kind: k, From: uint32(l.pos), To: uint32(to), Text: l.src[l.pos:to]}
 	l.pos = to
+	if (k == Path || k == Value) && to > int(t.From) && l.src[to-1] == '\\' && endsInEscape(t.Text) {
+		t.Kind, t.Why = Illegal, "the backslash at the end of the word escapes nothing"
+	}
+}
+
+// endsInEscape reports whether a word ends in a backslash that is not itself
+// escaped.
+func endsInEscape(word string) bool {
+	return (len(word)-len(strings.TrimRight(word, `\`)))%2 == 1
 }
 
 // illegal makes an Illegal token of the text up to an offset.
@@ -586,9 +595,13 @@ func (l *Lexer) nextInList(t *Token) {
 	case c == ',' && l.mode != modeCondValue:
 		l.token(t, Comma, l.pos+1)
 		return
-	case c == '"':
+	case c == '"' && l.mode != modeCondList:
 		if l.mode == modeCondValue {
 			l.mode = modeCondList
+		}
+		if strings.HasPrefix(l.src[l.pos:], `""`) && l.mode == modeCondList {
+			l.illegal(t, l.pos+2, "an empty word cannot stand here")
+			return
 		}
 		l.quoted(t, Value)
 		return
