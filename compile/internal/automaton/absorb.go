@@ -48,14 +48,14 @@ func newAbsorber(n *nfa, accepts []Accept, covers func(b, a Accept) bool) *absor
 		if st.loop == 0 {
 			continue
 		}
-		var finals uint32
+		finals := noReach
 		c := n.closure[s]
 		for _, q := range n.closures[c.from : c.from+c.n] {
 			if n.states[q].final != 0 {
 				finals = n.reach.union(finals, n.states[q].reach)
 			}
 		}
-		if finals != 0 {
+		if finals > unknownReach {
 			a.loops = append(a.loops, loop{state: uint32(s), fit: 1 << (st.loop - 1), finals: finals})
 			a.index[s] = int32(len(a.loops))
 		}
@@ -124,6 +124,9 @@ func (a *absorber) absorbed(s uint32) bool {
 
 // accepts reports whether a loop accepts or covers all values of a reach.
 func (a *absorber) accepts(l *loop, reach uint32) bool {
+	if reach == unknownReach {
+		return false
+	}
 	v := &l.verdicts[reach]
 	if *v == unasked {
 		*v = yes
@@ -140,13 +143,14 @@ func (a *absorber) accepts(l *loop, reach uint32) bool {
 	return *v == yes
 }
 
-// coverers returns the set of accept values that cover value i. Of two that
-// cover each other, only the first one does here.
+// coverers returns the set of accept values that cover value i, of those that
+// sets are made of. Of two that cover each other, only the first one does here.
 func (a *absorber) coverers(i int) []uint64 {
 	if a.covered[i] == nil {
-		a.covered[i] = make([]uint64, (len(a.values)+63)/64)
+		n := min(len(a.values), maxReach)
+		a.covered[i] = make([]uint64, (n+63)/64)
 		low := a.values[i]
-		for j, high := range a.values {
+		for j, high := range a.values[:n] {
 			if i != j && a.covers(high, low) && (j < i || !a.covers(low, high)) {
 				a.covered[i][j/64] |= 1 << (j % 64)
 			}
@@ -173,8 +177,8 @@ func (a *absorber) isCovered(i int, set []uint64) bool {
 func (a *absorber) coveredBy(s uint32, finals []uint32) bool {
 	by := a.coverers(int(a.n.states[s].final - 1))
 	for _, f := range finals {
-		i := a.n.states[f].final - 1
-		if by[i/64]>>(i%64)&1 != 0 {
+		i := int(a.n.states[f].final - 1)
+		if i/64 < len(by) && by[i/64]>>(i%64)&1 != 0 {
 			return true
 		}
 	}

@@ -9,12 +9,6 @@ import (
 // Small consecutive numbers are best.
 type Accept uint32
 
-// Limits bound the construction. Zero fields are without limit.
-type Limits struct {
-	States int   // states before minimisation
-	Memory int64 // estimate of the bytes held at once
-}
-
 // Builder collects expressions. The zero Builder is ready for use. It is not
 // safe for concurrent use.
 type Builder struct {

@@ -121,6 +121,9 @@ func (b *subset) build(ctx context.Context) (*DFA, error) {
 			if err := b.n.limits.memory(b.size()); err != nil {
 				return nil, err
 			}
+			if err := b.n.limits.transitions(len(b.next)); err != nil {
+				return nil, err
+			}
 		}
 		if err := b.n.limits.states(len(b.sets)); err != nil {
 			return nil, err
@@ -229,134 +232,4 @@ func (b *subset) labelOf(list []uint32) uint32 {
 	b.values = append(b.values, set)
 	b.labels[string(key)] = id
 	return id
-}
-
-// expand fills in the row of a state.
-func (b *subset) expand(s int) {
-	x := &b.scratch
-	x.targets, x.touched, x.sets = x.targets[:0], x.touched[:0], x.sets[:0]
-	for _, q := range b.set(uint32(s)) {
-		st := &b.n.states[q]
-		for _, e := range b.n.edges[st.edge : st.edge+st.edgeN] {
-			var head *int32
-			if c := b.single[e.on]; c != noClass {
-				if head = &x.head[c]; *head == 0 {
-					x.touched = append(x.touched, c)
-				}
-			} else {
-				set := uint32(e.on - firstSet)
-				if head = &x.setHead[set]; *head == 0 {
-					x.sets = append(x.sets, set)
-				}
-			}
-			x.targets = append(x.targets, target{e.to, *head})
-			*head = int32(len(x.targets))
-		}
-	}
-	row := s * b.classes.n
-	if len(x.sets) == 0 {
-		for _, c := range x.touched {
-			b.next[row+int(c)] = b.follow(nil, c)
-		}
-		return
-	}
-	slices.Sort(x.sets)
-	sp := b.splitOf(x.sets)
-	b.collectBases(sp)
-	for c, g := range sp.group {
-		switch {
-		case x.head[c] != 0:
-			b.next[row+c] = b.follow(x.bases[g], uint16(c))
-		case x.dest[g] == unknownState:
-			x.dest[g] = b.state(b.canonical(append(x.list[:0], x.bases[g]...)))
-			fallthrough
-		default:
-			b.next[row+c] = x.dest[g]
-		}
-	}
-}
-
-const unknownState = ^uint32(0)
-
-// splitOf returns the groups of classes for the wide sets of a state, sorted.
-func (b *subset) splitOf(sets []uint32) *split {
-	x := &b.scratch
-	x.key = x.key[:0]
-	for _, s := range sets {
-		x.key = binary.LittleEndian.AppendUint32(x.key, s)
-	}
-	if sp := b.splits[string(x.key)]; sp != nil {
-		return sp
-	}
-	sp := &split{group: make([]uint16, b.classes.n), member: make([][]uint32, 1)}
-	of := make([][]uint32, b.classes.n)
-	for _, s := range sets {
-		for _, c := range b.wide[s] {
-			of[c] = append(of[c], s)
-		}
-	}
-	for c, in := range of {
-		g := slices.IndexFunc(sp.member, func(m []uint32) bool { return slices.Equal(m, in) })
-		if g < 0 {
-			g = len(sp.member)
-			sp.member = append(sp.member, in)
-		}
-		sp.group[c] = uint16(g)
-	}
-	b.splits[string(x.key)] = sp
-	return sp
-}
-
-// collectBases collects, for each group, the states that its wide edges lead
-// to, and takes those edges off the scratch.
-func (b *subset) collectBases(sp *split) {
-	x := &b.scratch
-	for len(x.bases) < len(sp.member) {
-		x.bases = append(x.bases, nil)
-		x.dest = append(x.dest, 0)
-	}
-	for g, sets := range sp.member {
-		x.gen++
-		list := x.bases[g][:0]
-		for _, s := range sets {
-			for t := x.setHead[s]; t != 0; t = x.targets[t-1].next {
-				list = b.enterState(list, x.targets[t-1].to)
-			}
-		}
-		x.bases[g] = list
-		x.dest[g] = unknownState
-	}
-	for _, s := range x.sets {
-		x.setHead[s] = 0
-	}
-}
-
-// enterState appends the states entered with s that are not yet marked.
-func (b *subset) enterState(list []uint32, s uint32) []uint32 {
-	x := &b.scratch
-	c := b.n.closure[s]
-	for _, q := range b.n.closures[c.from : c.from+c.n] {
-		if x.mark[q] != x.gen {
-			x.mark[q] = x.gen
-			list = append(list, q)
-		}
-	}
-	return list
-}
-
-// follow returns the state after a class: what the wide edges lead to, and
-// what the edges on the class alone do. It takes the latter off the scratch.
-func (b *subset) follow(base []uint32, c uint16) uint32 {
-	x := &b.scratch
-	x.gen++
-	list := append(x.list[:0], base...)
-	for _, q := range base {
-		x.mark[q] = x.gen
-	}
-	for t := x.head[c]; t != 0; t = x.targets[t-1].next {
-		list = b.enterState(list, x.targets[t-1].to)
-	}
-	x.head[c] = 0
-	x.list = list
-	return b.state(b.canonical(list))
 }

@@ -1,0 +1,167 @@
+package automaton
+
+import (
+	"context"
+	"slices"
+)
+
+// compileTrie makes a state for each node of the trie. A child comes after its
+// parent.
+func (n *nfa) compileTrie(ctx context.Context, t *trie) error {
+	of := make([]uint32, len(t.nodes))
+	var eps []uint32
+	var keys []uint64 // the bytes of children, and the children
+	for i := len(t.nodes) - 1; i >= 0; i-- {
+		if i%1024 == 0 {
+			if err := n.check(ctx); err != nil {
+				return err
+			}
+		}
+		node := &t.nodes[i]
+		if node.tail != 0 {
+			l := t.tails[node.tail-1]
+			of[i] = n.compileSeq(t.seqs[l.seq], l)
+			continue
+		}
+		eps = eps[:0]
+		keys = keys[:0]
+		for c := node.child; c != 0; c = t.nodes[c].sibling {
+			if k := t.nodes[c].key; k >= literalKeys {
+				eps = append(eps, n.compile(nodeID(k-literalKeys), of[c]))
+			} else {
+				keys = append(keys, uint64(k)<<32|uint64(c))
+			}
+		}
+		for e := node.end; e != 0; e = t.ends[e-1].next {
+			eps = append(eps, n.finals[t.ends[e-1].accept])
+		}
+		slices.Sort(eps)
+		if len(keys) == 0 {
+			of[i] = n.union(slices.Compact(eps))
+			continue
+		}
+		slices.Sort(keys)
+		s := n.withEps(slices.Compact(eps))
+		for _, k := range keys {
+			n.addEdge(s, symbol(k>>32), of[uint32(k)])
+		}
+		of[i] = n.unique(s)
+	}
+	if len(of) > 0 {
+		n.start = of[0]
+	}
+	return nil
+}
+
+// union returns a state that is any of the given ones: the only one, the dead
+// one for none, or else a new one.
+func (n *nfa) union(of []uint32) uint32 {
+	switch len(of) {
+	case 0:
+		return deadState
+	case 1:
+		return of[0]
+	}
+	return n.unique(n.withEps(of))
+}
+
+// withEps makes a state with empty edges.
+func (n *nfa) withEps(to []uint32) uint32 {
+	s := n.newState()
+	n.states[s].fits = ^uint64(0)
+	n.addEps(s, to...)
+	return s
+}
+
+// addEps adds empty edges to a state that has none yet.
+func (n *nfa) addEps(s uint32, to ...uint32) {
+	st := &n.states[s]
+	st.eps, st.epsN = uint32(len(n.eps)), uint32(len(to))
+	n.eps = append(n.eps, to...)
+	for _, e := range to {
+		st.fits &= n.states[e].fits
+		st.reach = n.reach.union(st.reach, n.states[e].reach)
+	}
+}
+
+// compileSeq compiles the rest of a rule.
+func (n *nfa) compileSeq(seq []atom, l tail) uint32 {
+	k := n.finals[l.accept]
+	for i := len(seq) - 1; i >= int(l.atom); i-- {
+		a := seq[i]
+		switch {
+		case a.lit == "":
+			k = n.compile(a.node, k)
+		case i == int(l.atom):
+			k = n.literal(a.lit[l.off:], k)
+		default:
+			k = n.literal(a.lit, k)
+		}
+	}
+	return k
+}
+
+// literal returns the state from which a literal leads to a state.
+func (n *nfa) literal(lit string, to uint32) uint32 {
+	for i := len(lit) - 1; i >= 0; i-- {
+		to = n.edgeState(symbol(lit[i]), to)
+	}
+	return to
+}
+
+// compile returns the state from which an expression leads to a state.
+func (n *nfa) compile(id nodeID, to uint32) uint32 {
+	k := step{id, to}
+	if s, ok := n.memo[k]; ok {
+		return s
+	}
+	x := &n.in.shapes[id]
+	var s uint32
+	switch x.op {
+	case opLiteral:
+		return n.literal(x.lit, to)
+	case opSet, opOOB:
+		s = n.edgeState(x.sym, to)
+	case opCat:
+		s = to
+		for _, sub := range slices.Backward(x.subs) {
+			s = n.compile(sub, s)
+		}
+	case opAlt:
+		var alts []uint32
+		for _, sub := range x.subs {
+			alts = append(alts, n.compile(sub, to))
+		}
+		slices.Sort(alts)
+		s = n.union(slices.Compact(alts))
+	case opOpt:
+		one := n.compile(x.subs[0], to)
+		s = n.union([]uint32{min(one, to), max(one, to)})
+	case opStar:
+		s, _ = n.loop(x.subs[0], to)
+	case opPlus:
+		_, s = n.loop(x.subs[0], to)
+	}
+	n.memo[k] = s
+	return s
+}
+
+// loop returns the state from which any number of an expression leads to a
+// state, and the one from which at least one does.
+func (n *nfa) loop(id nodeID, to uint32) (star, plus uint32) {
+	x := &n.in.shapes[id]
+	s := n.newState()
+	n.states[s].fits = x.fits
+	if x.op == opSet {
+		n.addEps(s, to)
+		n.addEdge(s, x.sym, s)
+		n.states[s].loop = int32(slices.Index(n.in.loops, n.in.setOf(x.sym))) + 1
+		return s, n.edgeState(x.sym, s)
+	}
+	// The body leads back to s, so what is known of s has to be known first.
+	n.states[s].fits &= n.states[to].fits
+	n.states[s].reach = n.states[to].reach
+	body := n.compile(id, s)
+	n.addEps(s, body, to)
+	return s, body
+}
