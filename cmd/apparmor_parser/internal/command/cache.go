@@ -267,9 +267,5 @@ func (r *run) showCache(res *result) {
 		r.report.plain(diag.Warning, classCache, "Cache hit: "+res.cached)
 		return
 	}
-	name := res.in.name
-	if name == "" {
-		name = "stdin"
-	}
-	r.report.plain(diag.Warning, classCache, "Cache miss: "+name)
+	r.report.plain(diag.Warning, classCache, "Cache miss: "+res.in.shown())
 }

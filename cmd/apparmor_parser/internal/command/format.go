@@ -37,7 +37,7 @@ func (r *run) formatOne(ctx context.Context, in input) int {
 	if r.options.json {
 		c.Recover = maxJSONErrors
 	}
-	file, err := c.Parse(ctx, in.name, string(old))
+	file, err := c.Parse(ctx, in.shown(), string(old))
 	var text []byte
 	if err == nil {
 		text, err = render.Format(file)
@@ -47,12 +47,8 @@ func (r *run) formatOne(ctx context.Context, in input) int {
 		return statusFailed
 	}
 	status := 0
-	name := in.name
-	if name == "" {
-		name = "stdin"
-	}
 	if r.options.diff {
-		if d := unifiedDiff(name, string(old), string(text)); d != "" {
+		if d := unifiedDiff(in.shown(), string(old), string(text)); d != "" {
 			status = statusFailed
 			fmt.Fprint(r.env.Stdout, d)
 		}

@@ -56,7 +56,8 @@ func printDumps(w io.Writer) {
 	fmt.Fprint(w, "--Dump takes:\n\n"+
 		"  variables           the variables as assigned\n"+
 		"  expanded-variables  the variables as used\n"+
-		"  stats, dfa-stats    the sizes of automata\n")
+		"  stats, dfa-stats    the sizes of automata\n"+
+		"  dfa-states          the states of automata\n")
 }
 
 func printOptimizations(w io.Writer) {

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +18,12 @@ type input struct {
 	arg  string // what was given; empty: standard input
 	name string // of the file, as it stands in messages; empty: standard input
 }
+
+// stdinName is how standard input is called in messages.
+const stdinName = "stdin"
+
+// shown is the name of the input in messages.
+func (in input) shown() string { return cmp.Or(in.name, stdinName) }
 
 // base is the name of the file without its directory.
 func (in input) base() string { return filepath.Base(in.name) }

@@ -65,7 +65,7 @@ type options struct {
 	abortOnError         bool
 	jobs, maxJobs        int
 
-	dumpVariables, dumpExpanded, dumpStats bool
+	dumpVariables, dumpExpanded, dumpStats, dumpStates bool
 
 	diff, rewrite bool // of format
 
@@ -245,7 +245,7 @@ func setHelp(o *options, arg string) error {
 // which are known and refused, and those of --Optimize.
 var (
 	foreignDumps = []string{
-		"rule-exprs", "expr-stats", "expr-tree", "expr-simplified", "progress", "dfa-progress", "dfa-states",
+		"rule-exprs", "expr-stats", "expr-tree", "expr-simplified", "progress", "dfa-progress",
 		"dfa-states-initial", "dfa-states-post-filter", "dfa-states-post-minimize", "dfa-states-post-unreachable",
 		"dfa-compressed-states", "dfa-graph", "dfa-minimize", "dfa-unreachable", "dfa-node-map", "dfa-uniq-perms",
 		"dfa-minimize-uniq-perms", "dfa-minimize-partitions", "dfa-perms-build", "compress-progress",
@@ -268,6 +268,8 @@ func setDump(o *options, arg string) error {
 		o.dumpExpanded = !off
 	case name == "stats" || name == "dfa-stats":
 		o.dumpStats = !off
+	case name == "dfa-states":
+		o.dumpStates = !off
 	case slices.Contains(foreignDumps, name):
 		if !off {
 			return usageError("--Dump option " + arg + " is about the inside of another compiler and not available here")

@@ -179,7 +179,7 @@ func (r *run) parse(ctx context.Context, res *result, src string) (*ast.Unit, er
 	if r.options.json {
 		c.Recover = maxJSONErrors
 	}
-	unit, err := c.ParseTree(ctx, res.in.name, src)
+	unit, err := c.ParseTree(ctx, res.in.shown(), src)
 	if err != nil {
 		return nil, err
 	}
@@ -312,6 +312,14 @@ func (r *run) finish(ctx context.Context, res *result, out *sink) (status int) {
 	}
 	if o.dumpStats {
 		r.printStats(res.stats)
+	}
+	if o.dumpStates {
+		for _, p := range res.policies {
+			if _, err := r.env.Stderr.Write(dumpStates(p)); err != nil {
+				r.report.say("%v", err)
+				return statusFailed
+			}
+		}
 	}
 	switch {
 	case o.action == listNames:

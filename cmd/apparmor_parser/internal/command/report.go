@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -78,7 +79,7 @@ func errorLine(in input, d *diag.Diagnostic) string {
 	if in.arg != "" {
 		b.WriteString(" for " + in.arg)
 	}
-	if d.Pos.File != "" {
+	if d.Pos.File != "" && (in.arg != "" || d.Pos.File != stdinName) {
 		b.WriteString(" in profile " + d.Pos.File)
 	}
 	if d.Pos.Line > 0 {
@@ -94,22 +95,16 @@ func warningLine(in input, d *diag.Diagnostic, failed bool) string {
 	if failed {
 		head = "Warning converted to Error"
 	}
-	from := in.arg
-	if from == "" {
-		from = "stdin"
-	}
+	from := cmp.Or(in.arg, stdinName)
 	if d.Code == codePathName && len(d.Related) > 0 {
 		// The reference finds this where the profile ends.
 		c := *d
 		c.Pos, c.Related = d.Related[0], nil
 		d = &c
 	}
-	switch file := d.Pos.File; {
+	switch {
 	case d.Pos.Line > 0:
-		if file == "" {
-			file = "stdin"
-		}
-		return fmt.Sprintf("%s from %s (%s line %d): %s", head, from, file, d.Pos.Line, message(d))
+		return fmt.Sprintf("%s from %s (%s line %d): %s", head, from, cmp.Or(d.Pos.File, stdinName), d.Pos.Line, message(d))
 	case d.Class == diag.ClassABI:
 		// What is missing is missing from the first line on.
 		return fmt.Sprintf("%s from %s (%s line 1): %s", head, from, from, message(d))
@@ -134,17 +129,22 @@ func missingInclude(d *diag.Diagnostic) (name string, ok bool) {
 	if d.Code != "include-not-found" || !errors.Is(d.Err, fs.ErrNotExist) {
 		return "", false
 	}
-	text := d.Text
+	name = includeName(d.Text)
+	return name, name != ""
+}
+
+// includeName returns what the text of an include statement names.
+func includeName(text string) string {
 	for _, pair := range []string{"<>", `""`} {
 		if _, rest, ok := strings.Cut(text, pair[:1]); ok {
-			name, _, ok := strings.Cut(rest, pair[1:])
-			return strings.TrimSpace(name), ok
+			name, _, _ := strings.Cut(rest, pair[1:])
+			return strings.TrimSpace(name)
 		}
 	}
 	if fields := strings.Fields(text); len(fields) > 1 {
-		return fields[len(fields)-1], true
+		return fields[len(fields)-1]
 	}
-	return "", false
+	return ""
 }
 
 // place is a place in a file as JSON.

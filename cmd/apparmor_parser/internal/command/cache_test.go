@@ -1,0 +1,185 @@
+package command
+
+import (
+	"crypto/sha256"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// cacheRun runs one compilation with the cache and returns what it said about
+// it: "hit", "miss" or "".
+func cacheRun(tb testing.TB, dir string, args ...string) string {
+	tb.Helper()
+	all := append([]string{"-Q", "-W", "-k", "-q", "-L", "cache", "-b", ".", "-M", "features"}, args...)
+	got := runIn(tb, dir, "", all...)
+	if got.Status != 0 {
+		tb.Fatalf("%v: %+v", args, got)
+	}
+	for line := range strings.Lines(got.Stderr) {
+		if strings.HasPrefix(line, "Cache hit: ") {
+			return "hit"
+		}
+		if strings.HasPrefix(line, "Cache miss: ") {
+			return "miss"
+		}
+	}
+	return ""
+}
+
+var cacheTree = map[string]string{
+	"features":  policyTree["features"],
+	"features2": strings.Replace(policyTree["features"], "chown", "chown kill", 1),
+	"abi/one":   policyTree["features"],
+	"p":         "abi <abi/one>,\nprofile p {\n  include <i>\n  include if exists <maybe>\n  include if exists <d>\n}\n",
+	"i":         "/a r,\n", "d/1": "/b r,\n",
+}
+
+// TestCache changes one thing after the other that policy is made of, without
+// any sign of it in the times of files.
+func TestCache(t *testing.T) {
+	when := time.Unix(1e9, 0)
+	for _, test := range []struct {
+		name  string
+		files map[string]string // after the first run; "" removes
+		args  string
+		want  string
+	}{
+		{"nothing", nil, "p", "hit"},
+		{"times only", map[string]string{"i": cacheTree["i"]}, "p", "hit"},
+		{"the file", map[string]string{"p": strings.ReplaceAll(cacheTree["p"], "profile p", "profile q")}, "p", "miss"},
+		{"an include", map[string]string{"i": "/b r,\n"}, "p", "miss"},
+		{"an include that comes", map[string]string{"maybe": "/m r,\n"}, "p", "miss"},
+		{"a file that comes in a directory", map[string]string{"d/2": "/m r,\n"}, "p", "miss"},
+		{"a file that goes from a directory", map[string]string{"d/1": ""}, "p", "miss"},
+		{"an include of another name in front", map[string]string{"first/i": "/other r,\n"}, "-I first p", "miss"},
+		{"the abi", map[string]string{"abi/one": cacheTree["features2"]}, "p", "miss"},
+		{"the kernel", nil, "--kernel-features features2 p", "miss"},
+		{"the features of policy", nil, "--policy-features features2 p", "miss"},
+		{"the override", nil, "--override-policy-abi features2 p", "miss"},
+		{"complain mode", nil, "-C p", "miss"},
+		{"forced complain mode", map[string]string{"force-complain/p": "x"}, "p", "miss"},
+		{"the namespace", nil, "-n x p", "miss"},
+		{"reading maps", nil, "-X p", "miss"},
+		{"no reading", nil, "-T p", "miss"},
+		{"no cache", nil, "-K p", ""},
+		{"cached policy that was changed", map[string]string{"cache/*/p": "damaged"}, "p", "miss"},
+		{"cached policy that is gone", map[string]string{"cache/*/p": ""}, "p", "miss"},
+		{"a key that was changed", map[string]string{"cache/*/.p.key": "damaged"}, "p", "miss"},
+		{"another cache", nil, "-L cache2 p", "miss"},
+		{"a second cache", nil, "-L cache2,cache p", "hit"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			dir := files(t, cacheTree)
+			if got := cacheRun(t, dir, "p"); got != "miss" {
+				t.Fatalf("first run: %q", got)
+			}
+			for name, text := range test.files {
+				name = filepath.Join(dir, name)
+				if list, err := filepath.Glob(name); err == nil && len(list) == 1 {
+					name = list[0]
+				}
+				if text == "" {
+					if err := os.Remove(name); err != nil {
+						t.Fatal(err)
+					}
+					continue
+				}
+				if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.Chtimes(name, when, when); err != nil {
+					t.Fatal(err)
+				}
+			}
+			args := strings.Fields(test.args)
+			if got := cacheRun(t, dir, args...); got != test.want {
+				t.Errorf("%q, want %q", got, test.want)
+			}
+			// What missed was written anew, so that the next run finds it.
+			if test.want == "miss" && !strings.Contains(test.args, "-T") {
+				if got := cacheRun(t, dir, args...); got != "hit" {
+					t.Errorf("once more: %q", got)
+				}
+			}
+		})
+	}
+}
+
+// TestCacheContent checks that the cache gives back what compiling gives, and
+// that its directory holds the policy under the name of the file.
+func TestCacheContent(t *testing.T) {
+	dir := files(t, cacheTree)
+	cacheRun(t, dir, "p")
+	list, err := filepath.Glob(filepath.Join(dir, "cache", "*", "p"))
+	if err != nil || len(list) != 1 {
+		t.Fatalf("%v %v", list, err)
+	}
+	data, err := os.ReadFile(list[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := runIn(t, dir, "", "-S", "-q", "-b", ".", "-M", "features", "p").Stdout
+	if sha256.Sum256(data) != sha256.Sum256([]byte(want)) {
+		t.Error("the cache does not hold what -S writes")
+	}
+	if set, err := os.ReadFile(filepath.Join(filepath.Dir(list[0]), ".features")); err != nil || len(set) == 0 {
+		t.Errorf("features: %q %v", set, err)
+	}
+}
+
+// TestCacheCollision takes the directory of features whose short digest is
+// that of others.
+func TestCacheCollision(t *testing.T) {
+	dir := files(t, cacheTree)
+	cacheRun(t, dir, "p")
+	used, _ := filepath.Glob(filepath.Join(dir, "cache", "*"))
+	if len(used) != 1 {
+		t.Fatal(used)
+	}
+	if err := os.WriteFile(filepath.Join(used[0], ".features"), []byte("other {\n}\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got := cacheRun(t, dir, "p"); got != "miss" {
+		t.Errorf("%q", got)
+	}
+	out := strings.TrimSpace(runIn(t, dir, "", "-L", "cache", "-M", "features", "--print-cache-dir").Stdout)
+	if want := strings.TrimSuffix(filepath.Base(used[0]), ".0") + ".1"; filepath.Base(out) != want {
+		t.Errorf("%s, want %s", out, want)
+	}
+}
+
+func TestCachePurge(t *testing.T) {
+	dir := files(t, cacheTree)
+	cacheRun(t, dir, "p")
+	got := runIn(t, dir, "", "--purge-cache", "-L", "cache", "-M", "features")
+	if left, _ := filepath.Glob(filepath.Join(dir, "cache", "*")); got.Status != 0 || len(left) != 0 {
+		t.Errorf("%+v: %v", got, left)
+	}
+	if got := runIn(t, dir, "", "--purge-cache", "-L", "never", "-M", "features"); got.Status != 0 {
+		t.Errorf("%+v", got)
+	}
+	if got := cacheRun(t, dir, "p"); got != "miss" {
+		t.Errorf("%q", got)
+	}
+}
+
+// TestCacheBroken: policy is loaded even if the cache cannot be written.
+func TestCacheBroken(t *testing.T) {
+	dir := files(t, cacheTree)
+	if err := os.WriteFile(filepath.Join(dir, "cache"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	got := runIn(t, dir, "", "-Q", "-W", "-v", "-L", "cache", "-b", ".", "-M", "features", "p")
+	if got.Status != 0 || !strings.HasPrefix(got.Stderr, "Warning: cannot write the cache: ") || !strings.Contains(got.Stdout, `"p"`) {
+		t.Errorf("%+v", got)
+	}
+	if got := runIn(t, dir, "", "-Q", "-W", "--Werror=cache", "-L", "cache", "-b", ".", "-M", "features", "p"); got.Status != 1 {
+		t.Errorf("%+v", got)
+	}
+}

@@ -1,0 +1,414 @@
+package command
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/goarmor/apparmor/blob"
+)
+
+// files writes files, by name and content, into a new directory. A content
+// that begins with "->" makes a symbolic link.
+func files(tb testing.TB, content map[string]string) string {
+	tb.Helper()
+	dir := tb.TempDir()
+	for name, text := range content {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			tb.Fatal(err)
+		}
+		if target, ok := strings.CutPrefix(text, "->"); ok {
+			if err := os.Symlink(target, path); err != nil {
+				tb.Fatal(err)
+			}
+			continue
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// policyTree is the tree of most tests. The feature file knows no D-Bus.
+var policyTree = map[string]string{
+	"features": "caps {mask {chown dac_override}}\nfile {mask {read write exec append mmap_exec link lock}}\n" +
+		"domain {change_hat {yes\n}\nchange_onexec {yes\n}}\npolicy {versions {v5 {yes\n}\nv6 {yes\n}\nv7 {yes\n}}\nset_load {yes\n}}\n",
+	"ok":      "profile ok {\n  /a r,\n}\n",
+	"other":   "profile other {\n  /b r,\n  profile child { /c r, }\n  ^hat { /d r, }\n}\nprofile :ns:far { /e r, }\n",
+	"bad":     "profile bad {\n  /a r,\n  x\n}\n",
+	"path":    "/bin/x {\n  /a ux,\n}\n",
+	"dbus":    "profile d {\n  dbus send,\n  dbus receive,\n}\n",
+	"vars":    "@{B}=a \"c d\"\n@{A} = x @{B} # two\n@{A} += y\n$b = true\nprofile v /@{A} {\n  /@{A}/z rw,\n}\n",
+	"deep":    "profile deep {\n  include <top>\n}\n",
+	"gone":    "profile gone {\n  include <nowhere>\n  include \"no/where\"\n}\n",
+	"inc/top": "# top\n  include <low>\n",
+	"inc/low": "  /low r,\n  bogus\n  /x r,\n",
+	"dir/one": "profile one { }\n", "dir/two": "profile two { }\n",
+	"dir/.hidden": "broken", "dir/old.dpkg-old": "broken", "dir/x.rpmsave": "broken", "dir/sub/x": "broken",
+	"dead/one": "profile one { }\n", "dead/link": "->nothing",
+	"disable/ok": "->../ok", "force-complain/other": "->../other",
+}
+
+// TestOutcomes is about arguments: what is printed and the exit status.
+func TestOutcomes(t *testing.T) {
+	dir := files(t, policyTree)
+	for _, test := range []struct {
+		name, args, stdin string
+		want              outcome
+	}{
+		{"names", "-N other ok", "", outcome{0, "other\nother//child\nother//hat\n:ns://far\nok\n", ""}},
+		{"names of standard input", "--names", "profile a { }", outcome{0, "a\n", ""}},
+		{"names in a namespace", "-N -n x ok", "", outcome{0, ":x://ok\n", ""}},
+		{"names of a directory", "-N dir", "", outcome{0, "one\ntwo\n", "Warning: Ignoring: 'x.rpmsave'\n"}},
+		{"options behind operands", "ok -N", "", outcome{0, "ok\n", ""}},
+		{"end of options", "-N -- -N", "", outcome{2, "", "File -N not found, skipping...\n"}},
+		{"joined options", "-QKvMfeatures ok", "", outcome{0, "Addition succeeded for \"ok\".\n", ""}},
+		{"abbreviated option", "--skip-k --kernel=features --verb -K ok", "", outcome{0, "Addition succeeded for \"ok\".\n", ""}},
+		{"replace", "-rQKv -M features other", "", outcome{0, "Replacement succeeded for \"other\".\nReplacement succeeded for \"other//child\".\nReplacement succeeded for \"other//hat\".\nReplacement succeeded for \"far\".\n", ""}},
+		{"remove", "-RQv other", "", outcome{0, "Removal succeeded for \"other\".\nRemoval succeeded for \"far\".\n", ""}},
+		{"verbose after quiet", "-qv -QK -M features ok", "", outcome{0, "Addition succeeded for \"ok\".\n", ""}},
+
+		{"ambiguous option", "--skip-ca --skip", "", outcome{1, "", "apparmor_parser: option '--skip' is ambiguous; possibilities: '--skip-kernel-load' '--skip-read-cache' '--skip-cache' '--skip-bad-cache' '--skip-bad-cache-rebuild'\n"}},
+		{"unknown option", "--what", "", outcome{1, "", "apparmor_parser: unrecognized option '--what'\n"}},
+		{"unknown letter", "-Nz", "", outcome{1, "", "apparmor_parser: invalid option -- 'z'\n"}},
+		{"argument missing", "-n", "", outcome{1, "", "apparmor_parser: option requires an argument -- 'n'\n"}},
+		{"long argument missing", "--base", "", outcome{1, "", "apparmor_parser: option '--base' requires an argument\n"}},
+		{"argument too many", "--names=x", "", outcome{1, "", "apparmor_parser: option '--names' doesn't allow an argument\n"}},
+		{"two actions", "-a -r", "", outcome{1, "", "apparmor_parser: Too many actions given on the command line.\n"}},
+		{"wrong warning", "--warn=x", "", outcome{1, "", "apparmor_parser: Invalid --warn option x\n"}},
+		{"wrong error", "--Werror=x", "", outcome{1, "", "apparmor_parser: Invalid --Werror option x\n"}},
+		{"wrong dump", "-D x", "", outcome{1, "", "apparmor_parser: Invalid --Dump option x\n"}},
+		{"foreign dump", "-D expr-tree", "", outcome{1, "", "apparmor_parser: --Dump option expr-tree is about the inside of another compiler and not available here\n"}},
+		{"wrong optimisation", "-O x", "", outcome{1, "", "apparmor_parser: Invalid --Optimize option x\n"}},
+		{"wrong jobs", "-jx", "", outcome{1, "", "apparmor_parser: Invalid option -j=x\n"}},
+		{"wrong help", "--help=x", "", outcome{1, "", "apparmor_parser: Invalid --help option x\n"}},
+		{"wrong debug level", "-dx", "", outcome{1, "", "apparmor_parser: Invalid --debug option 'x'\n"}},
+		{"write without format", "-w ok", "", outcome{1, "", "apparmor_parser: --write is for --format only\n"}},
+		{"write standard input", "--format -w", "", outcome{1, "", "apparmor_parser: --write needs files: standard input cannot be written to\n"}},
+		{"text of compiled policy", "-B -p", "", outcome{1, "", "apparmor_parser: compiled policy has no text: -B cannot be used with -p and --format\n"}},
+		{"jobs and optimisations", "-QK -M features -j x2 --max-jobs=3 -O no-expr-simplify -O compress-fast -m old ok", "", outcome{}},
+
+		{"missing file", "-N nope ok", "", outcome{2, "ok\n", "File nope not found, skipping...\n"}},
+		{"abort at a missing file", "-N --abort-on-error nope ok", "", outcome{2, "", "File nope not found, skipping...\n"}},
+		{"missing features", "-QK -M nope ok", "", outcome{1, "", "apparmor_parser: failed to load features from 'nope': no such file or directory\n"}},
+		{"missing configuration", "--config-file=nope -N ok", "", outcome{0, "ok\n", "Warning: config file 'nope' not found\n"}},
+		{"dead link", "-N dead", "", outcome{2, "one\n", "There was an error while loading profiles from dead\n"}},
+		{"output that cannot be", "-QK -M features -o no/where ok", "", outcome{1, "", "apparmor_parser: could not open file no/where: no such file or directory\n"}},
+
+		{"error, then the rest", "-N bad ok", "", outcome{1, "ok\n", "AppArmor parser error for bad in profile bad at line 4: ...\n"}},
+		{"error and abort", "-N -j1 --abort-on-error bad ok", "", outcome{1, "", "AppArmor parser error for bad in profile bad at line 4: ...\n"}},
+		{"error of standard input", "-N", "\nprofile t {", outcome{1, "", "AppArmor parser error at line 2: ...\n"}},
+		{"error in an include", "-N -I inc deep", "", outcome{1, "", "AppArmor parser error for deep in profile inc/low at line 3: ...\n"}},
+		{"include that is not there", "-N gone", "", outcome{1, "", "AppArmor parser error for gone in profile gone at line 2: Could not open 'nowhere'\n"}},
+
+		{"warning", "-QK --warn=deprecated --warn=dangerous path", "", outcome{0, "", "Warning from path (path line 3): a path is used as the name of a profile, which is deprecated; write `profile NAME /bin/x`\n" +
+			"Warning from path (path line 2): ...\n"}},
+		{"warning of standard input", "-QK --warn=deprecated", "/x { }\n", outcome{0, "", "Warning from stdin (stdin line 1): a path is used as the name of a profile, which is deprecated; write `profile NAME /x`\n"}},
+		{"warning switched off", "-QK --warn=all --warn=no-deprecated --warn=no-dangerous --warn=no-abi --warn=no-cache path", "", outcome{}},
+		{"quiet", "-q -QK --warn=all path", "", outcome{}},
+		{"warning as error", "-QK --Werror=deprecated path", "", outcome{1, "", "Warning converted to Error from path (path line 3): a path is used as the name of a profile, which is deprecated; write `profile NAME /bin/x`\n"}},
+		{"no abi", "-QK --warn=abi --kernel-features features ok", "", outcome{0, "", "Warning from ok (ok line 1): ...\n"}},
+		{"not enforced", "-QK --warn=rule-not-enforced -M features dbus", "", outcome{0, "", "Warning from profile d (dbus): dbus rules not enforced\n"}},
+		{"not enforced as error", "-QK --Werror=rule-not-enforced -M features dbus", "", outcome{1, "", "Warning converted to Error from profile d (dbus): dbus rules not enforced\n"}},
+		{"show classes", "--warn=show --warn=abi", "", outcome{0, "warn=abi, config, cache, jobs, unexpected, override\n", ""}},
+
+		{"disabled", "-b . -N ok dir/one", "", outcome{0, "one\n", "Skipping profile in ./disable: ok\n"}},
+		{"text of what is disabled", "-b . -p ok", "", outcome{0, policyTree["ok"], ""}},
+		{"forced complain", "-b . -Q -d other", "", outcome{0, golden(t, "complain"), "Warning: found other in ./force-complain, forcing complain mode\n"}},
+		{"complain", "-C -d other", "", outcome{0, golden(t, "complain"), ""}},
+		{"debug", "-d vars", "", outcome{0, golden(t, "debug"), ""}},
+		{"reading maps", "-X -d ok", "", outcome{0, "----- Debugging built structures -----\nName:\t\tok\nMode:\t\tenforce\n  /a mr,\n\n", ""}},
+
+		{"variables", "-D variables vars", "", outcome{0, "@A = \"@{B}\" \"x\" \"y\"\n@B = \"a\" \"c d\"\n$b = true\n", ""}},
+		{"expanded variables", "-D expanded-variables vars", "", outcome{0, "@A = \"a\" \"c d\" \"x\" \"y\"\n@B = \"a\" \"c d\"\n$b = true\n", ""}},
+		{"unknown variable", "-D expanded-variables", "@{A}=@{B}\n", outcome{1, "", "AppArmor parser error: the variable has no value (at \"@{B}\")\n"}},
+		{"recursive variable", "-D expanded-variables", "@{A}=@{B}\n@{B}=@{A}\n", outcome{1, "", "AppArmor parser error: the variable refers to itself (at \"@{A}\")\n"}},
+
+		{"format", "--format", "profile   t {/b  w,\n#c\n}\n", outcome{0, "profile t {\n  /b w,\n  #c\n}\n", ""}},
+		{"format with an error", "--format bad", "", outcome{1, "", "AppArmor parser error for bad in profile bad at line 4: ...\n"}},
+		{"diff", "--format -d vars ok", "", outcome{1, golden(t, "diff"), ""}},
+		{"no diff", "--format -d ok", "", outcome{}},
+
+		{"name of the configuration", "--print-config-file", "", outcome{0, "/dev/null\n", ""}},
+		{"directory of the cache", "-M features -L a,b\\,c --print-cache-dir", "", outcome{0, "a/" + cacheID(t, dir) + ".0\nb,c/" + cacheID(t, dir) + ".0\n", ""}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got := runIn(t, dir, test.stdin, strings.Fields(test.args)...)
+			got.Stderr = elide(test.want.Stderr, got.Stderr)
+			if d := cmp.Diff(test.want, got); d != "" {
+				t.Errorf("%s (-want +got):\n%s", test.args, d)
+			}
+		})
+	}
+}
+
+// elide replaces what stands in got where want has lines that end in dots:
+// messages are other packages' business.
+func elide(want, got string) string {
+	w, g := strings.SplitAfter(want, "\n"), strings.SplitAfter(got, "\n")
+	for i := range min(len(w), len(g)) {
+		if head, ok := strings.CutSuffix(w[i], "...\n"); ok && strings.HasPrefix(g[i], head) && len(g[i]) > len(head)+1 {
+			g[i] = w[i]
+		}
+	}
+	return strings.Join(g, "")
+}
+
+// golden returns an expected output.
+func golden(tb testing.TB, name string) string {
+	tb.Helper()
+	data, err := os.ReadFile(filepath.Join("testdata", name+".golden"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return string(data)
+}
+
+// cacheID returns the name of the features of the test tree.
+func cacheID(tb testing.TB, dir string) string {
+	tb.Helper()
+	out := runIn(tb, dir, "", "-M", "features", "-L", ".", "--print-cache-dir").Stdout
+	return strings.TrimSuffix(strings.TrimSpace(out), ".0")
+}
+
+func TestFlatten(t *testing.T) {
+	dir := files(t, map[string]string{
+		"tunables": "@{T}=1 2\n", "one": "# one\n  /one r,\n   include <two>\n", "two": "  /two r,\n  /end r,",
+		"many/a": "  /a r,\n", "many/b": "  /b r,\n", "many/c.orig": "broken",
+		"crlf": "@{C}=1\r\n",
+	})
+	src := `# head
+include <tunables>
+include <crlf>
+include if exists <none>
+@{X}=a "b c" # why
+$b = true
+profile t {
+  include    <one>  /x r, # x
+#include <two>
+	#include   if exists   "no/where"	# tail
+  include two
+  include <many>
+  profile c { include <two>
+  }
+  if $b { include <two>
+  }
+}
+`
+	got := runIn(t, dir, src, "-b", ".", "-p", "-q")
+	if d := cmp.Diff(outcome{0, golden(t, "flatten"), ""}, got); d != "" {
+		t.Errorf("-want +got:\n%s", d)
+	}
+}
+
+func TestFormatWrite(t *testing.T) {
+	dir := files(t, map[string]string{"real": "profile a {/b r,}\n", "link": "->real", "good": "profile a { }\n", "bad": "profile {"})
+	if err := os.Chmod(filepath.Join(dir, "real"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	got := runIn(t, dir, "", "--format", "-w", "link", "bad", "good")
+	if got.Status != 1 || got.Stdout != "" || !strings.Contains(got.Stderr, "for bad in profile bad at line 1") {
+		t.Errorf("%+v", got)
+	}
+	for name, want := range map[string]string{"real": "profile a {\n  /b r,\n}\n", "bad": "profile {", "link": "profile a {\n  /b r,\n}\n"} {
+		if data, _ := os.ReadFile(filepath.Join(dir, name)); string(data) != want {
+			t.Errorf("%s: %q, want %q", name, data, want)
+		}
+	}
+	if info, err := os.Lstat(filepath.Join(dir, "link")); err != nil || info.Mode()&os.ModeSymlink == 0 {
+		t.Errorf("the link is gone: %v %v", info, err)
+	}
+	if info, err := os.Stat(filepath.Join(dir, "real")); err != nil || info.Mode() != 0o640 {
+		t.Errorf("mode %v %v", info.Mode(), err)
+	}
+}
+
+// TestJSON checks that everything on standard error is JSON, and that all
+// errors of a file are reported.
+func TestJSON(t *testing.T) {
+	tree := map[string]string{"inc/low": "  /low r,\n  bogus\n  /x r,\n", "features": policyTree["features"]}
+	tree["two"] = "profile two {\n  include <low>\n  capability nonsense,\n}\n"
+	dir := files(t, tree)
+	got := runIn(t, dir, "", "--json", "-QK", "-M", "features", "-I", "inc", "--warn=all", "two", "nope")
+	type entry struct {
+		Severity, Code, Input, File, Message string
+		Line, Column                         int
+		Via                                  []struct {
+			File string
+			Line int
+		}
+	}
+	var all []entry
+	for line := range strings.Lines(got.Stderr) {
+		var e entry
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		all = append(all, e)
+	}
+	if got.Status != 1 || len(all) != 3 {
+		t.Fatalf("status %d, %d findings: %s", got.Status, len(all), got.Stderr)
+	}
+	var included, capability *entry
+	for i := range all {
+		switch e := &all[i]; {
+		case e.File == "inc/low":
+			included = e
+		case e.Code == "unknown-capability":
+			capability = e
+		}
+	}
+	if included == nil || included.Line != 3 || included.Input != "two" || len(included.Via) != 1 || included.Via[0].File != "two" || included.Via[0].Line != 2 {
+		t.Errorf("the error in the include: %+v", included)
+	}
+	if capability == nil || capability.Line != 3 || capability.Column != 14 || capability.Severity != "error" {
+		t.Errorf("the capability: %+v", capability)
+	}
+	if got := runIn(t, dir, "", "--json", "--nonsense"); got.Status != 1 || !json.Valid([]byte(got.Stderr)) {
+		t.Errorf("a wrong option: %+v", got)
+	}
+}
+
+// TestBinary writes compiled policy and takes it back in.
+func TestBinary(t *testing.T) {
+	dir := files(t, policyTree)
+	base := []string{"-q", "-M", "features"}
+	with := func(args ...string) []string { return append(base[:len(base):len(base)], args...) }
+
+	got := runIn(t, dir, "", with("-S", "ok")...)
+	p, err := blob.Inspect([]byte(got.Stdout))
+	if err != nil || got.Status != 0 {
+		t.Fatalf("status %d, %s: %v", got.Status, got.Stderr, err)
+	}
+	if d := cmp.Diff([]string{"ok"}, p.Names()); d != "" {
+		t.Error(d)
+	}
+	if out := runIn(t, dir, "", with("-o", "out", "ok")...); out.Status != 0 || out.Stdout != "" {
+		t.Fatalf("%+v", out)
+	}
+	if data, _ := os.ReadFile(filepath.Join(dir, "out")); string(data) != got.Stdout {
+		t.Error("-o and -S differ")
+	}
+	if stdin := runIn(t, dir, policyTree["ok"], with("-S")...); stdin.Stdout != got.Stdout {
+		t.Error("standard input and file differ")
+	}
+	complain := runIn(t, dir, "", with("-S", "-C", "ok")...)
+	if p, err := blob.Inspect([]byte(complain.Stdout)); err != nil || p.Profiles()[0].Mode != blob.Complain {
+		t.Errorf("complain: %v", err)
+	}
+	two := runIn(t, dir, "", with("-S", "ok", "path")...)
+	if path := runIn(t, dir, "", with("-S", "path")...); two.Stdout != got.Stdout+path.Stdout {
+		t.Error("two files do not give both policies in order")
+	}
+	if out := runIn(t, dir, "", with("-B", "-N", "out")...); out.Stdout != "ok\n" {
+		t.Errorf("%+v", out)
+	}
+	if out := runIn(t, dir, "", with("-B", "-Qv", "out")...); out.Status != 0 {
+		t.Errorf("%+v", out)
+	}
+	if out := runIn(t, dir, "nonsense", with("-B", "-Q")...); out.Status != 1 || !strings.HasPrefix(out.Stderr, "AppArmor parser error: ") {
+		t.Errorf("%+v", out)
+	}
+}
+
+// TestFar checks that profiles of several namespaces are written one namespace
+// behind the other.
+func TestFar(t *testing.T) {
+	dir := files(t, policyTree)
+	both := runIn(t, dir, "", "-S", "-q", "-M", "features", "other")
+	own := runIn(t, dir, strings.Split(policyTree["other"], "profile :ns:")[0], "-S", "-q", "-M", "features")
+	far := runIn(t, dir, "profile :ns:far { /e r, }", "-S", "-q", "-M", "features")
+	if both.Status != 0 || both.Stdout != own.Stdout+far.Stdout {
+		t.Errorf("status %d, %d bytes, want %d and %d\n%s", both.Status, len(both.Stdout), len(own.Stdout), len(far.Stdout), both.Stderr)
+	}
+}
+
+func TestConfiguration(t *testing.T) {
+	dir := files(t, map[string]string{
+		"conf":   "# words\n  warn=deprecated  \n\nverbose\nInclude inc\npolicy-features\tfeatures\nOptimize=no-expr-simplify\nunheard-of\njobs\n",
+		"wrong":  "warn=nonsense\n",
+		"inc/x":  "  /x r,\n",
+		"policy": "/t {\n include <x>\n}\n", "features": policyTree["features"],
+	})
+	got := runEnv(t, Env{Dir: dir}, "policy", "-QK", "--kernel-features=features", "--config-file", "conf")
+	want := outcome{0, "Addition succeeded for \"/t\".\n",
+		"apparmor_parser: unknown option (unheard-of) in config file.\napparmor_parser: option (jobs) in config file needs an argument\n" +
+			"Warning from policy (policy line 3): a path is used as the name of a profile, which is deprecated; write `profile NAME /t`\n"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("-want +got:\n%s", d)
+	}
+	if got := runEnv(t, Env{Dir: dir}, "--config-file=wrong", "-N", "policy"); got.Status != 1 || got.Stderr != "apparmor_parser: Invalid --warn option nonsense\n" {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestPosix(t *testing.T) {
+	dir := files(t, policyTree)
+	got := runEnv(t, Env{Dir: dir, Environ: []string{"POSIXLY_CORRECT=1"}}, "--config-file=/dev/null", "-N", "ok", "-S")
+	if want := (outcome{2, "ok\n", "File -S not found, skipping...\n"}); got != want {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestHelp checks that every option is listed, and the form of the version.
+func TestHelp(t *testing.T) {
+	help := runIn(t, "", "", "-h").Stdout
+	for _, o := range optionTable() {
+		if o.help != "" && !strings.Contains(help, "--"+o.long[0]) {
+			t.Errorf("--%s is not in the help", o.long[0])
+		}
+	}
+	for topic, word := range map[string]string{"warn": "rule-not-enforced", "dump": "dfa-states", "optimize": "minimize"} {
+		if got := runIn(t, "", "", "--help="+topic); got.Status != 0 || !strings.Contains(got.Stdout, word) {
+			t.Errorf("%s: %+v", topic, got)
+		}
+	}
+	first, _, _ := strings.Cut(runIn(t, "", "", "-V").Stdout, "\n")
+	if first != "AppArmor parser version "+version {
+		t.Errorf("%q", first)
+	}
+}
+
+// TestOptionTable finds options that hide one another.
+func TestOptionTable(t *testing.T) {
+	long, short := map[string]bool{}, map[byte]bool{}
+	for _, o := range optionTable() {
+		for _, name := range o.long {
+			if long[name] {
+				t.Errorf("--%s twice", name)
+			}
+			long[name] = true
+		}
+		if o.short != 0 && short[o.short] {
+			t.Errorf("-%c twice", o.short)
+		}
+		short[o.short] = true
+		if o.takes != noArgument && o.help != "" && o.value == "" {
+			t.Errorf("--%s: its argument has no name", o.long[0])
+		}
+	}
+}
+
+// TestStates holds the count of states that grant something against the
+// reference's: three of files, of which two are alike for the owner only.
+func TestStates(t *testing.T) {
+	dir := files(t, policyTree)
+	got := runIn(t, dir, "profile t { /a r, /b rw, /c r, owner /d w, }", "-QK", "-q", "-M", "features", "-D", "dfa-states", "-D", "stats")
+	if d := cmp.Diff(outcome{0, "", golden(t, "states")}, got); d != "" {
+		t.Errorf("-want +got:\n%s", d)
+	}
+}
+
+func TestTooLong(t *testing.T) {
+	r := &run{options: defaults(), env: Env{Stdin: bytes.NewReader(make([]byte, maxInput+1))}}
+	if _, err := r.read(input{}); err == nil {
+		t.Error("no error")
+	}
+}

@@ -1,0 +1,167 @@
+package command
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/leanovate/gopter"
+	"github.com/leanovate/gopter/gen"
+	"github.com/leanovate/gopter/prop"
+)
+
+// patch applies a unified diff to the text that it was made for.
+func patch(old, diff string) (string, error) {
+	lines := splitLines(old)
+	var out strings.Builder
+	at := 0
+	for line := range strings.Lines(diff) {
+		switch {
+		case strings.HasPrefix(line, "--- "), strings.HasPrefix(line, "+++ "):
+		case strings.HasPrefix(line, "@@ "):
+			var a, na, b, nb int
+			if _, err := fmt.Sscanf(line, "@@ -%d,%d +%d,%d @@", &a, &na, &b, &nb); err != nil {
+				return "", err
+			}
+			if na == 0 {
+				a++
+			}
+			for ; at < a-1; at++ {
+				out.WriteString(lines[at])
+			}
+		case line[0] == '\\':
+			// What was written last, or taken, has no newline.
+			if text := out.String(); at < len(lines) || strings.HasSuffix(text, "\n") {
+				out.Reset()
+				out.WriteString(strings.TrimSuffix(text, "\n"))
+			}
+		case line[0] == '+':
+			out.WriteString(line[1:])
+		default:
+			if at >= len(lines) || strings.TrimSuffix(lines[at], "\n") != strings.TrimSuffix(line[1:], "\n") {
+				return "", fmt.Errorf("line %d is not %q", at+1, line)
+			}
+			if line[0] == ' ' {
+				out.WriteString(lines[at])
+			}
+			at++
+		}
+	}
+	for ; at < len(lines); at++ {
+		out.WriteString(lines[at])
+	}
+	return out.String(), nil
+}
+
+// TestDiffApplies: a diff turns the one text into the other.
+func TestDiffApplies(t *testing.T) {
+	text := gen.SliceOfN(30, gen.OneConstOf("a\n", "b\n", "c\n", "")).Map(func(l []string) string { return strings.Join(l, "") })
+	properties := gopter.NewProperties(nil)
+	properties.Property("applies", prop.ForAll(func(a, b string) (string, error) {
+		d := unifiedDiff("f", a, b)
+		if (d == "") != (a == b) {
+			return "", fmt.Errorf("diff %q of %q and %q", d, a, b)
+		}
+		got, err := patch(a, d)
+		if err != nil || got != b {
+			return "", fmt.Errorf("%q with\n%sgives %q, want %q: %v", a, d, got, b, err)
+		}
+		return "", nil
+	}, text, text))
+	properties.TestingRun(t)
+}
+
+func TestDiffText(t *testing.T) {
+	for _, test := range []struct{ old, text, want string }{
+		{"a\n", "a\n", ""},
+		{"", "a\n", "--- f.orig\n+++ f\n@@ -0,0 +1,1 @@\n+a\n"},
+		{"a\n", "", "--- f.orig\n+++ f\n@@ -1,1 +0,0 @@\n-a\n"},
+		{"a", "a\n", "--- f.orig\n+++ f\n@@ -1,1 +1,1 @@\n-a\n\\ No newline at end of file\n+a\n"},
+		{
+			"1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n", "1\nx\n3\n4\n5\n6\n7\n8\n9\n10\ny\n",
+			"--- f.orig\n+++ f\n@@ -1,5 +1,5 @@\n 1\n-2\n+x\n 3\n 4\n 5\n@@ -8,4 +8,4 @@\n 8\n 9\n 10\n-11\n+y\n",
+		},
+	} {
+		if d := cmp.Diff(test.want, unifiedDiff("f", test.old, test.text)); d != "" {
+			t.Errorf("%q %q (-want +got):\n%s", test.old, test.text, d)
+		}
+	}
+}
+
+func TestClasses(t *testing.T) {
+	var c classes
+	for _, name := range []string{"all", "no-dev", "no-cache", "abi"} {
+		if !c.change(name) {
+			t.Errorf("%s is unknown", name)
+		}
+	}
+	if got := c.String(); got != "abi, config, debug-cache, jobs" {
+		t.Errorf("%q", got)
+	}
+	if c.change("") || c.change("no-") || c.change("ab") {
+		t.Error("words that are no classes")
+	}
+	if c.has("news") || !allClasses.has("news") {
+		t.Error("an unknown class is not taken as unexpected")
+	}
+}
+
+func TestSplitDirs(t *testing.T) {
+	for list, want := range map[string][]string{
+		"a": {"a"}, "a,b": {"a", "b"}, `a\,b,c`: {"a,b", "c"}, ",a,,": {"a"}, `a\`: {`a\`}, "": nil,
+	} {
+		got := splitDirs(list)
+		if d := cmp.Diff(want, got); d != "" && len(want)+len(got) > 0 {
+			t.Errorf("%q (-want +got):\n%s", list, d)
+		}
+	}
+}
+
+func TestIncludeName(t *testing.T) {
+	for text, want := range map[string]string{
+		"include <a/b>": "a/b", "#include <a>": "a", `include "a b"`: "a b", "include  a/b": "a/b", "#includes": "",
+	} {
+		if got := includeName(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
+// FuzzOptions: no arguments and no configuration make the options panic, and
+// what is refused is refused with a word.
+func FuzzOptions(f *testing.F) {
+	for _, s := range []string{"-N\nok", "-rQKvMx\n--\n-a", "--warn=all\n--Werror", "-D\nvariables\n-j\nx2\n-d9", "--skip", "--=\n-", "-L\na,b\\,c"} {
+		f.Add(s, "warn all\nInclude=x\n # \n=")
+	}
+	f.Fuzz(func(t *testing.T, args, config string) {
+		o := defaults()
+		table := optionTable()
+		err := configure(o, table, config, func(string) {})
+		if err == nil {
+			err = getopt(o, table, strings.Split(args, "\n"), false)
+		}
+		if err == nil {
+			err = o.check()
+		}
+		if err != nil && err.Error() == "" {
+			t.Error("an error without a word")
+		}
+	})
+}
+
+// FuzzText runs the actions that need no compiler on arbitrary text.
+func FuzzText(f *testing.F) {
+	for _, s := range []string{"profile a { include <b> }", "@{A}=@{B} \"c\"\n$b=true\n", "#include <x>\r\n@{A}=1\r\n", "include if exists x", "profile a { if $b { /a r, } else { include \"x\" } }"} {
+		f.Add(s)
+	}
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, action := range []string{"-p", "-N", "-d", "-Dvariables", "-Dexpanded-variables", "--format"} {
+			got := runIn(t, dir, text, action, "-b", dir)
+			if got.Status > 1 || got.Status == 1 && got.Stderr == "" {
+				t.Errorf("%s: %+v", action, got)
+			}
+		}
+	})
+}
