@@ -274,6 +274,6 @@ func TestClasses(t *testing.T) {
 		free.want(t, 0, "sqpoll")
 	})
 	t.Run("access", func(t *testing.T) {
-		checkAccess(t, k, kernelPolicy(t, "subject").Profiles(), 150)
+		checkAccess(t, k, kernelPolicy(t, "subject").Profiles(), nil, 150)
 	})
 }

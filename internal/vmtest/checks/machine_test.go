@@ -83,7 +83,12 @@ func newManager(t *testing.T) *svirt.Manager {
 	if err := os.MkdirAll("/etc/apparmor.d", 0o755); err != nil {
 		t.Fatal(err)
 	}
-	manager, err := svirt.New(t.Context(), svirt.ManagerOptions{})
+	return newManagerWith(t, svirt.ManagerOptions{})
+}
+
+func newManagerWith(t *testing.T, o svirt.ManagerOptions) *svirt.Manager {
+	t.Helper()
+	manager, err := svirt.New(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,8 +127,27 @@ func deny(op string, args ...string) step  { return step{syscall.EACCES, op, arg
 // TestMachines runs two machines beside each other, and a process that is not
 // confined: what it can do shows that a denial is AppArmor's.
 func TestMachines(t *testing.T) {
+	t.Run("own templates", func(t *testing.T) {
+		tryMachines(t, newManager(t), templates{exists: syscall.EACCES, netlink: syscall.EACCES})
+	})
+	// With what Debian has in /etc/apparmor.d.
+	t.Run("Debian's templates", func(t *testing.T) {
+		dir := filepath.Join(t.TempDir(), "apparmor.d")
+		if err := os.CopyFS(dir, os.DirFS(filepath.Join(guest.FilesDir, "debian"))); err != nil {
+			t.Fatal(err)
+		}
+		tryMachines(t, newManagerWith(t, svirt.ManagerOptions{Dir: dir}), templates{})
+	})
+}
+
+// templates is in what templates differ.
+type templates struct {
+	exists  syscall.Errno // asking whether any process exists
+	netlink syscall.Errno // sockets of the family
+}
+
+func tryMachines(t *testing.T, manager *svirt.Manager, from templates) {
 	k := kernel(t)
-	manager := newManager(t)
 	other(t, vmm)
 	other(t, "/usr/bin/stranger")
 	web := newMachine(t, "web", "7d3e5a34-1c0f-4f4e-9d0a-2b8f6c1e9a11")
@@ -147,11 +171,19 @@ func TestMachines(t *testing.T) {
 			t.Run("files", func(t *testing.T) { tryFiles(t, m, stranger, free) })
 			t.Run("exec", func(t *testing.T) { tryExec(t, k, m, free) })
 			t.Run("system", func(t *testing.T) { trySystem(t, m, free) })
-			t.Run("sockets", func(t *testing.T) { trySockets(t, m, stranger, free) })
-			t.Run("processes", func(t *testing.T) { tryProcesses(t, m, stranger, free) })
+			t.Run("sockets", func(t *testing.T) { trySockets(t, m, stranger, free, from) })
+			t.Run("processes", func(t *testing.T) { tryProcesses(t, m, stranger, free, from) })
 		})
 	}
-	t.Run("access", func(t *testing.T) { checkAccess(t, k, kernelPolicy(t, web.profile()).Profiles(), 400) })
+	t.Run("access", func(t *testing.T) {
+		var paths []string
+		for _, m := range []*machine{web, mail} {
+			for _, name := range []string{"disk.img", "seed.iso", "late.img", "serial.log", "snapshot", "disk.img/", "disk.im", ""} {
+				paths = append(paths, m.file(name), m.file(name)+"\x00"+m.file("disk.img"))
+			}
+		}
+		checkAccess(t, k, kernelPolicy(t, web.profile()).Profiles(), map[string][]string{web.profile(): paths}, 400)
+	})
 }
 
 // both has the machine and the free process do the same.
@@ -229,7 +261,7 @@ func trySystem(t *testing.T, m *machine, free *probe) {
 	}
 }
 
-func trySockets(t *testing.T, m, stranger *machine, free *probe) {
+func trySockets(t *testing.T, m, stranger *machine, free *probe, from templates) {
 	socket := func(want syscall.Errno, family, typ int) step {
 		return step{want, "socket", []string{strconv.Itoa(family), strconv.Itoa(typ), "0"}}
 	}
@@ -237,7 +269,7 @@ func trySockets(t *testing.T, m, stranger *machine, free *probe) {
 		socket(0, unix.AF_INET, unix.SOCK_STREAM), socket(0, unix.AF_INET, unix.SOCK_DGRAM),
 		socket(0, unix.AF_INET6, unix.SOCK_STREAM), socket(0, unix.AF_UNIX, unix.SOCK_STREAM),
 		socket(syscall.EACCES, unix.AF_PACKET, unix.SOCK_RAW),
-		socket(syscall.EACCES, unix.AF_NETLINK, unix.SOCK_RAW),
+		socket(from.netlink, unix.AF_NETLINK, unix.SOCK_RAW),
 		allow("listen", strconv.Itoa(unix.AF_INET), strconv.Itoa(unix.SOCK_STREAM), "0"),
 	)
 
@@ -261,18 +293,19 @@ func listenAbstract(t *testing.T, name string) {
 	t.Cleanup(func() { l.Close() })
 }
 
-func tryProcesses(t *testing.T, m, stranger *machine, free *probe) {
+func tryProcesses(t *testing.T, m, stranger *machine, free *probe, from templates) {
 	none, winch := "0", strconv.Itoa(int(unix.SIGWINCH)) // which is ignored
 	own := m.want(t, 0, "start", vmm)
 	both(t, m, free,
 		allow("kill", own.Out, none), allow("kill", own.Out, winch),
-		deny("kill", stranger.pid(), none), deny("kill", stranger.pid(), winch),
+		step{from.exists, "kill", []string{stranger.pid(), none}}, deny("kill", stranger.pid(), winch),
 		deny("trace", stranger.pid()),
 		deny("label", stranger.profile()),
 	)
 	m.want(t, 0, "stop", own.Out)
 	m.want(t, syscall.EACCES, "kill", free.pid(), winch)
-	m.want(t, syscall.EACCES, "kill", "1", none)
+	m.want(t, from.exists, "kill", "1", none)
+	m.want(t, syscall.EACCES, "kill", "1", winch)
 	m.want(t, syscall.EACCES, "trace", free.pid())
 	// Unconfined processes look after machines.
 	free.want(t, 0, "kill", m.pid(), winch)
