@@ -1,0 +1,175 @@
+package parser
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/goarmor/apparmor/diag"
+)
+
+// TestErrors pins messages, places and codes. The text of a rule stands in the
+// profile on a line of its own; a text that begins with a bar stands alone.
+func TestErrors(t *testing.T) {
+	for _, c := range []struct {
+		src  string
+		code diag.Code
+		want string
+	}{
+		// Structure.
+		{"| t { }\n", CodePlace, `f:1:2: a rule cannot stand outside a profile (at "t")`},
+		{"|/t { /a r,\n", CodeSyntax, `f:2:1: unexpected end of file, expected a closing brace; see f:1:4`},
+		{"|/t{ }\n", CodeSyntax, `f:1:5: unexpected brace, expected an opening brace (at "}"); put a blank before the brace`},
+		{"|/t { } }\n", CodeSyntax, `f:1:8: unexpected brace, expected a profile or a preamble statement (at "}")`},
+		{"|/t { }\n@{V}=a\n", CodePlace, `f:2:1: an assignment must stand before the first profile (at "@{V}")`},
+		{"|/t { }\nalias /a -> /b,\n", CodePlace, `f:2:1: an alias must stand before the first profile (at "alias")`},
+		{"|/t { }\nabi <default>,\n", CodePlace, `f:2:1: abi must stand before the first profile (at "abi")`},
+		{"|if true { }\n", CodePlace, `f:1:1: a conditional cannot stand outside a profile (at "if")`},
+		{"@{V}=a", CodePlace, `f:2:2: an assignment cannot stand in a profile (at "@{V}")`},
+		{"/b { }", CodeSyntax, `f:2:5: unexpected brace, expected file permissions (at "{")`},
+		{"else { }", CodeSyntax, `f:2:2: unexpected word, expected a rule, a path or file permissions (at "else")`},
+		{"|# foo", CodeCharacter, `f:1:1: a comment must end in a newline (at "# foo")`},
+		{"! r,", CodeCharacter, `f:2:2: an exclamation mark must be quoted or escaped (at "!")`},
+		{"\"/a r,", CodeCharacter, `f:2:2: the quote is not closed (at "\"/a r,")`},
+		{"\x00", CodeCharacter, `f:2:2: a NUL byte cannot stand in policy (at "\x00")`},
+		{"\x0c", CodeCharacter, `f:2:2: this character cannot stand here (at "\f")`},
+		{"\ufeff", CodeCharacter, `f:2:2: this character cannot stand here (at "\ufeff")`},
+		// Preamble.
+		{"|@{V}=a,\n", CodeSyntax, `f:1:7: an assignment does not end in a comma (at ","); remove it, or quote the value`},
+		{"|@{V}=\n", CodeSyntax, `f:1:5: the assignment has no value; an empty one is written "" (at "=")`},
+		{"|@{V} { }\n", CodeSyntax, `f:1:6: unexpected brace, expected an assignment (a profile that is named by a variable needs the word profile) (at "{")`},
+		{"|$B += true\n", CodeSyntax, `f:1:4: a boolean variable cannot be added to (at "+=")`},
+		{"|$B = yes\n", CodeExpression, `f:1:6: this is neither true nor false, nor is it compared (at "yes")`},
+		{"|alias /a /b,\n", CodeSyntax, `f:1:10: unexpected path, expected an arrow (at "/b")`},
+		{"|alias /a -> \"\",\n", CodePath, `f:1:13: this cannot be empty (at "\"\"")`},
+		{"|abi <x>\n/t { }\n", CodeSyntax, `f:2:1: unexpected word, expected a comma at the end of the abi statement (at "/t"); is a comma missing at the end of the line before?`},
+		{"include <x", CodeCharacter, `f:2:2: the path is not closed by > (at "include <x")`},
+		// Heads of profiles.
+		{"|profile { }\n", CodeSyntax, `f:1:11: unexpected brace, expected an opening brace (at "}"); put a blank before the brace`},
+		{"|profile \"\" { }\n", CodeName, `f:1:9: the name of a profile cannot be empty (at "\"\"")`},
+		{"|&t { }\n", CodeName, `f:1:1: the name of a profile cannot be a stack (at "&t")`},
+		{"|:ns { }\n", CodeName, `f:1:1: the namespace is not ended by a colon (at ":ns")`},
+		{"|profile t /a /b { }\n", CodeSyntax, `f:1:14: unexpected path, expected an opening brace (at "/b")`},
+		{"|profile t flags=(complian) { }\n", CodeFlag, `f:1:18: there is no flag "complian" (at "complian"); did you mean "complain"?`},
+		{"|profile t flags=() { }\n", CodeFlag, `f:1:18: the list of flags is empty (at ")")`},
+		{"|profile t flags=(complain kill) { }\n", CodeFlagConflict, `f:1:27: the flags complain and kill exclude each other (at "kill")`},
+		{"|profile t flags=(error=EFOO) { }\n", CodeFlag, `f:1:18: unknown error code "EFOO" (at "error=EFOO")`},
+		{"^h xattrs=(a) { }", CodeXattr, `f:2:5: a hat cannot have xattrs (at "xattrs=")`},
+		// Qualifiers.
+		{"deny audit /a r,", CodeQualifier, `f:2:7: audit stands too late (at "audit"); the order is priority, audit, allow or deny, owner`},
+		{"owner owner /a r,", CodeQualifier, `f:2:8: a second owner qualifier (at "owner")`},
+		{"priority=1001 /a r,", CodeQualifier, `f:2:11: the priority is not within -1000 and 1000 (at "1001")`},
+		{"owner network,", CodeQualifier, `f:2:8: owner and other cannot stand before network (at "network")`},
+		{"priority=1 all,", CodeQualifier, `f:2:13: priority cannot stand before all (at "all")`},
+		{"audit set rlimit cpu <= 1,", CodeQualifier, `f:2:8: an rlimit rule takes no qualifiers (at "set")`},
+		{"allow { deny /a r, }", CodeQualifiers, `f:2:10: the qualifier contradicts that of the block around it (at "deny")`},
+		{"priority=5 { }", CodeQualifier, `f:2:2: a block cannot have a priority (at "priority")`},
+		// File rules.
+		{"/a r\n /b r,", CodeSyntax, `f:3:2: unexpected path, expected a comma at the end of the rule (at "/b"); is a comma missing at the end of the line before?`},
+		{"/a r }", CodeSyntax, `f:2:7: unexpected brace, expected a comma at the end of the rule (at "}"); is a comma missing before the brace?`},
+		{"/a,", CodeSyntax, `f:2:4: unexpected comma, expected file permissions (at ","); permissions are missing`},
+		{"/a q,", CodePermissions, `f:2:5: this is no list of file permissions (at "q")`},
+		{"/a x,", CodePermissions, `f:2:5: x alone stands only in deny rules (at "x"); write ix, px, cx or ux`},
+		{"deny /a ix,", CodePermissions, `f:2:10: a deny rule takes no exec mode but x (at "ix"); write x`},
+		{"/a pxux,", CodePermissions, `f:2:5: two different exec modes, px and ux (at "pxux")`},
+		{"/a rwa,", CodePermissions, `f:2:5: write and append exclude each other in one rule (at "rwa")`},
+		{"deny file,", CodePermissions, `f:2:7: file cannot be denied as a whole: it stands for an exec mode too (at "file"); write deny all, or list permissions`},
+		{"unsafe /a r,", CodePermissions, `f:2:2: unsafe needs an exec mode (at "unsafe")`},
+		{"/a px->b,", CodePermissions, `f:2:5: something is glued to the permissions (at "px"); put a blank behind them`},
+		{"/a px -> b,}", CodeSyntax, `f:3:1: unexpected brace, expected a comma at the end of the rule (at "}"); is a comma missing at the end of the line before?`},
+		{"capabilty chown,", CodeSyntax, `f:2:2: there is no rule "capabilty" (at "capabilty"); did you mean "capability"?`},
+		// Other rules.
+		{"capability chwn,", CodeCapability, `f:2:13: unknown capability "chwn" (at "chwn"); did you mean "chown"?`},
+		{"capability CAP_CHOWN,", CodeCapability, `f:2:13: unknown capability "CAP_CHOWN" (at "CAP_CHOWN"); did you mean "chown"?`},
+		{"signal set=(queit),", CodeSignal, `f:2:14: unknown signal "queit" (at "queit"); did you mean "quit"?`},
+		{"signal set=SIGHUP,", CodeSignal, `f:2:13: unknown signal "SIGHUP" (at "SIGHUP"); did you mean "hup"?`},
+		{"signal send receive,", CodeSyntax, `f:2:14: unexpected word, expected a comma at the end of the rule (at "receive"); put several permissions in parentheses`},
+		{"signal peer=(a),", CodeSyntax, `f:2:9: peer takes one value here, not a list (at "peer=")`},
+		{"signal peer=a peer=b,", CodeCondition, `f:2:16: peer stands twice (at "peer=")`},
+		{"ptrace (tracd),", CodePermissions, `f:2:10: unknown permission "tracd" (at "tracd"); did you mean "trace"?`},
+		{"dbus label=a,", CodeCondition, `f:2:7: label can stand only in peer=( ) (at "label="); write peer=(label=...)`},
+		{"dbus send name=a,", CodeRule, `f:2:2: send and receive cannot stand with name; write peer=(name=...) (at "dbus")`},
+		{"dbus peer=(name=org.{a,b}),", CodeSyntax, `f:2:25: unexpected word, expected a condition (at "b}"); a comma ends a value here; quote a value that holds one`},
+		{"dbus bus=(a b),", CodeCondition, `f:2:14: bus takes one value (at "b")`},
+		{"network intet,", CodeNetwork, `f:2:10: unknown address family, socket type or protocol "intet" (at "intet"); did you mean "inet"?`},
+		{"network inet,}", CodeNetwork, `f:2:10: unknown address family, socket type or protocol "inet,}" (at "inet,}"); a comma ends a rule only if a blank follows it`},
+		{"network ip=1.2.3,", CodeAddress, `f:2:13: this is no IP address, nor none (at "1.2.3")`},
+		{"network port=90-80,", CodeAddress, `f:2:15: this is no port from 0 to 65535, nor a range of ports (at "90-80")`},
+		{"unix addr=foo,", CodeAddress, `f:2:12: the address of a unix socket is none, auto or begins with an at sign (at "foo")`},
+		{"unix bind peer=(label=a),", CodeRule, `f:2:2: bind cannot stand with conditions on a peer (at "unix")`},
+		{"mount options=(rw,nosuidd) /a -> /b,", CodeMountFlag, `f:2:20: unknown mount option "nosuidd" (at "nosuidd"); did you mean "nosuid"?`},
+		{"mount options=ro,nosuid,", CodeMountFlag, `f:2:16: unknown mount option "ro,nosuid" (at "ro,nosuid"); write a list in parentheses`},
+		{"mount options=(ro,rw),", CodeMountFlag, `f:2:8: the options ro and rw exclude each other (at "options=(ro,rw)")`},
+		{"mount /a options=ro,", CodeSyntax, `f:2:11: conditions must stand before the paths (at "options=")`},
+		{"change_profile b,", CodePath, `f:2:17: the executable must begin with a slash or a variable (at "b")`},
+		{"change_profile->b,", CodePath, `f:2:16: the executable must begin with a slash or a variable (at "->b"); put blanks around the arrow`},
+		{"set rlimit cpu <= 10 ms,", CodeRlimit, `f:2:23: cpu: it is less than a second (at "ms")`},
+		{"set rlimit nofil <= 10,", CodeRlimit, `f:2:13: unknown resource "nofil" (at "nofil"); did you mean "nofile"?`},
+		{"mqueue type=sysv /a,", CodeCondition, `f:2:19: the name of a sysv message queue is a number (at "/a")`},
+		{"userns crate,", CodeSyntax, `f:2:9: unexpected word, expected a comma at the end of the rule (at "crate"); did you mean "create"?`},
+		// Conditionals.
+		{"if true{ }", CodeExpression, `f:2:5: this is neither true nor false, nor is it compared (at "true{"); put a blank before the brace`},
+		{"if ! true { }", CodeCharacter, `f:2:5: an exclamation mark must be quoted or escaped (at "!")`},
+		{"if (true { }", CodeSyntax, `f:2:11: unexpected brace, expected a closing parenthesis (at "{")`},
+	} {
+		src, alone := strings.CutPrefix(c.src, "|")
+		if !alone {
+			src = "/t {\n " + src + "\n}\n"
+		}
+		f, err := Config{Context: ContextFile}.Parse(t.Context(), "f", src)
+		var list diag.List
+		if !errors.As(err, &list) || len(list) != 1 || f != nil {
+			t.Errorf("%q: got %v, %v", c.src, f, err)
+			continue
+		}
+		if diff := cmp.Diff(c.want, strings.ReplaceAll(list[0].Error(), "\ufeff", `\ufeff`)); diff != "" {
+			t.Errorf("%q:\n%s", c.src, diff)
+		}
+		if list[0].Code != c.code {
+			t.Errorf("%q: code %s, want %s", c.src, list[0].Code, c.code)
+		}
+		if inProfile := !alone; inProfile != (list[0].Profile == "/t") && list[0].Pos.Line == 2 && !alone {
+			t.Errorf("%q: in profile %q", c.src, list[0].Profile)
+		}
+	}
+}
+
+func TestAutoContext(t *testing.T) {
+	for src, ok := range map[string]bool{
+		"/a r,\n/b w,\n":                   true,  // an abstraction
+		"@{V}=a\n":                         true,  // a tunable
+		"@{V}=a\n/a r,\n":                  false, // neither
+		"/a r,\n@{V}=a\n":                  false,
+		"include <a>\n^h { }\n/a r,\n":     false,
+		"include <a>\nprofile x { }\n":     true,
+		"/t { }\n/u flags=(kill) { }\n":    true,
+		"/t @{exec} { }\n":                 true,
+		"/t r,\nif true { }\naudit { }\n":  true,
+		"@{V} r,\n@{V}/x r,\n":             true,
+		"network,\nalias /a -> /b,\n":      false,
+		"/t { }\nnetwork,\n":               false,
+		"abi <x>,\n/a r,\nhat h { /b r, }": true,
+	} {
+		if _, err := Parse("f", src); (err == nil) != ok {
+			t.Errorf("%q: %v", src, err)
+		}
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	var got []string
+	c := Config{Warn: func(d *diag.Diagnostic) { got = append(got, d.Error()) }}
+	if _, err := c.Parse(t.Context(), "f", "/t {\n #include <x>\n /a RW,\n /b lpx -> c,\n}\n"); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		`f:2:2: warning: #include looks like a comment; write include (at "#include <x>")`,
+		`f:3:5: warning: upper-case permissions are deprecated (at "RW")`,
+		`f:4:2: warning: it is not plain whether the target belongs to l or to x; it is taken for that of x (at "lpx")`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
