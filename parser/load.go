@@ -225,15 +225,15 @@ func (l *loader) include(f *ast.File, s *ast.Include, where Context, via []ast.P
 	}
 }
 
-// includeHint says why an include without angle brackets is not found.
+// includeHint says why an include is not found, if that is plain.
 func (l *loader) includeHint(s *ast.Include) string {
 	switch {
+	case s.Hash && s.Kind == ast.IncludeBare:
+		return "is this a comment? put a blank behind the #"
 	case s.Kind == ast.IncludeMagic && len(l.config.Roots) == 0:
 		return "there is no search path"
 	case s.Kind != ast.IncludeMagic && l.config.Abs == nil:
 		return "paths without angle brackets are not looked up"
-	case s.Hash && s.Kind == ast.IncludeBare:
-		return "is this a comment? put a blank behind the #"
 	}
 	return ""
 }

@@ -3,6 +3,7 @@ package parser
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/json"
 	"io"
 	"os"
 	"strings"
@@ -50,4 +51,18 @@ func stripMarkers(src string) string {
 		b.WriteString(line)
 	}
 	return b.String()
+}
+
+// decodeLines reads one JSON value a line.
+func decodeLines[T any](tb testing.TB, data []byte) []T {
+	var out []T
+	for dec := json.NewDecoder(bytes.NewReader(data)); ; {
+		var v T
+		if err := dec.Decode(&v); err == io.EOF {
+			return out
+		} else if err != nil {
+			tb.Fatal(err)
+		}
+		out = append(out, v)
+	}
 }

@@ -160,8 +160,10 @@ func ParseRule(src string) (ast.Rule, error) {
 		return nil, errs
 	}
 	if len(file.Stmts) == 1 {
-		if r, ok := file.Stmts[0].(ast.Rule); ok {
-			return r, nil
+		if _, block := file.Stmts[0].(*ast.Block); !block {
+			if r, ok := file.Stmts[0].(ast.Rule); ok {
+				return r, nil
+			}
 		}
 	}
 	d := &diag.Diagnostic{Code: CodeSyntax, Pos: file.Position(1), Message: "this is not one rule"}

@@ -10,7 +10,10 @@ import (
 // bad makes a node of a statement that failed, and goes to where the next one
 // may begin. First is the statement's first token.
 func (p *parser) bad(from ast.Pos, first *lex.Token) ast.Stmt {
-	n := &ast.Bad{Err: p.errs[len(p.errs)-1]}
+	n := &ast.Bad{Err: p.ctx.Err()}
+	if len(p.errs) > 0 {
+		n.Err = p.errs[len(p.errs)-1]
+	}
 	if !p.stopped {
 		p.skip(first)
 	}

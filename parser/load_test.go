@@ -1,0 +1,413 @@
+package parser
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/internal/testenv"
+)
+
+func mapFS(files ...string) fstest.MapFS {
+	m := fstest.MapFS{}
+	for i := 0; i < len(files); i += 2 {
+		m[files[i]] = &fstest.MapFile{Data: []byte(files[i+1])}
+	}
+	return m
+}
+
+// included lists what a unit includes: path -> names of files.
+func included(u *ast.Unit) map[string]string {
+	out := map[string]string{}
+	for s, files := range u.Included {
+		var names []string
+		for _, f := range files {
+			names = append(names, f.Name)
+		}
+		out[s.Path] = strings.Join(names, " ")
+	}
+	return out
+}
+
+func TestIncludeTree(t *testing.T) {
+	etc := mapFS(
+		"abstractions/base", "/a r,\ninclude <abstractions/base.d>\ninclude <abstractions/base>\n",
+		"abstractions/base.d/b", "/b r,\n", "abstractions/base.d/a", "include <abstractions/base>\n",
+		"abstractions/base.d/sub/c", "garbage",
+		"abstractions/base.d/.hidden", "garbage", "abstractions/base.d/README", "garbage", "abstractions/base.d/x.dpkg-old", "garbage",
+		"abstractions/base.d/x.rpmnew", "garbage", "abstractions/base.d/x~", "garbage",
+		"tunables/global", "@{V}=a\n",
+	)
+	local := mapFS("tunables/local", "@{W}=b\n", "abstractions/base", "never read")
+	abs := mapFS("etc/local", "/l r,\n", "work/rel", "/r r,\n")
+	var warned []string
+	c := Config{
+		Roots: []fs.FS{etc, local}, RootNames: []string{"/etc/apparmor.d"}, Abs: abs, Dir: "/work",
+		Warn: func(d *diag.Diagnostic) { warned = append(warned, d.Error()) },
+	}
+	u, err := c.ParseTree(t.Context(), "main", `include <tunables/global>
+include <tunables/local>
+include if exists <tunables/none>
+/t {
+  include <abstractions/base>
+  audit { include "/etc/local" }
+  if true { include rel
+  }
+}
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := "/etc/apparmor.d/abstractions/base"
+	want := map[string]string{
+		"tunables/global": "/etc/apparmor.d/tunables/global", "tunables/local": "tunables/local", "tunables/none": "",
+		"abstractions/base": base, "abstractions/base.d": base + ".d/a " + base + ".d/b",
+		"/etc/local": "/etc/local", "rel": "/work/rel",
+	}
+	if diff := cmp.Diff(want, included(u)); diff != "" {
+		t.Error(diff)
+	}
+	// A file is parsed once, also when it includes itself.
+	var trees []*ast.File
+	for s, files := range u.Included {
+		if s.Path == "abstractions/base" {
+			trees = append(trees, files...)
+		}
+	}
+	if len(trees) != 3 || trees[0] != trees[1] || trees[1] != trees[2] {
+		t.Errorf("trees of one file: %v", trees)
+	}
+	wantWarned := []string{
+		"/etc/apparmor.d/abstractions/base:2:1: warning: a file that looks like a leftover is not included (at \"" + base + ".d/x.rpmnew\") (included from main:5:3)",
+		"/etc/apparmor.d/abstractions/base:2:1: warning: a file that looks like a leftover is not included (at \"" + base + ".d/x~\") (included from main:5:3)",
+	}
+	if diff := cmp.Diff(wantWarned, warned); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestIncludeContext includes one file in the preamble and in a body, where
+// its text means different things.
+func TestIncludeContext(t *testing.T) {
+	c := Config{Roots: []fs.FS{mapFS("empty", "# nothing\n", "rule", "/a r,\n", "profile", "/a { }\n", "both", "profile x { }\n")}}
+	for src, want := range map[string]string{
+		"include <empty>\n/t { include <empty> }\n": "",
+		"include <both>\n/t { include <both> }\n":   "",
+		"/t { include <rule> }\n":                   "",
+		"include <profile>\n":                       "",
+		"include <rule>\n":                          `rule:1:4: unexpected word, expected an opening brace (at "r"); a rule must stand inside a profile (included from main:1:1)`,
+		"/t { include <profile> }\n":                `profile:1:4: unexpected brace, expected file permissions (at "{") (included from main:1:6)`,
+	} {
+		_, err := c.ParseTree(t.Context(), "main", src)
+		got := ""
+		if err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%s: %s, want %s", src, got, want)
+		}
+	}
+}
+
+func TestIncludeErrors(t *testing.T) {
+	root := mapFS("a", "include <b>\n", "b", "\n/x r,\n include <none>\n/y q,\n", "dir/f", "")
+	for _, c := range []struct{ src, want string }{
+		{"include <none>\n", `main:1:1: cannot include none (at "include <none>")`},
+		{"/t {\n include <a>\n}\n", `b:4:4: this is no list of file permissions (at "q") (included from a:1:1, main:2:2)
+b:3:2: cannot include none (at "include <none>") (included from a:1:1, main:2:2)`},
+		{"include \"a\"\n", `main:1:1: cannot include a (at "include \"a\""); paths without angle brackets are not looked up`},
+		{"include <../a>\n", `main:1:1: cannot include ../a (at "include <../a>")`},
+		{"#includes are fun\n", `main:1:1: cannot include s (at "#includes"); is this a comment? put a blank behind the #
+main:1:11: a rule cannot stand outside a profile (at "are")`},
+	} {
+		_, err := Config{Roots: []fs.FS{root}, Recover: 10}.ParseTree(t.Context(), "main", c.src)
+		var list diag.List
+		if !errors.As(err, &list) {
+			t.Errorf("%s: %v", c.src, err)
+			continue
+		}
+		var got []string
+		for _, d := range list {
+			got = append(got, d.Error())
+		}
+		slices.Sort(got)
+		want := strings.Split(c.want, "\n")
+		slices.Sort(want)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s:\n%s", c.src, diff)
+		}
+	}
+	_, err := Config{Roots: []fs.FS{root}}.ParseTree(t.Context(), "main", "include <none>\n")
+	if !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a missing file is %v", err)
+	}
+	for _, name := range []string{"none", "dir", "/a", "../a", ""} {
+		if u, err := (Config{Roots: []fs.FS{root}}).ParseFS(t.Context(), name); err == nil || u != nil {
+			t.Errorf("ParseFS(%q) = %v, %v", name, u, err)
+		}
+	}
+}
+
+// endless is a file that says it has a size and never ends.
+type endless struct{ size int64 }
+
+func (e endless) Open(name string) (fs.File, error) { return e, nil }
+func (e endless) Stat() (fs.FileInfo, error)        { return e, nil }
+func (e endless) Read(b []byte) (int, error)        { return copy(b, strings.Repeat("#", len(b))), nil }
+func (e endless) Close() error                      { return nil }
+func (e endless) Name() string                      { return "endless" }
+func (e endless) Size() int64                       { return e.size }
+func (e endless) Mode() fs.FileMode                 { return 0 }
+func (e endless) ModTime() time.Time                { return time.Time{} }
+func (e endless) IsDir() bool                       { return false }
+func (e endless) Sys() any                          { return nil }
+
+func TestLimits(t *testing.T) {
+	chain := fstest.MapFS{}
+	for i := range 100 {
+		chain[fmt.Sprint("f", i)] = &fstest.MapFile{Data: fmt.Appendf(nil, "include <f%d>\n", i+1)}
+	}
+	chain["f100"] = &fstest.MapFile{}
+	many := fstest.MapFS{}
+	for i := range 100 {
+		many[fmt.Sprint("d/f", i)] = &fstest.MapFile{Data: []byte("# 16 bytes long\n")}
+	}
+	deep := func(n int) string { return "/t " + strings.Repeat("{ ", n) + strings.Repeat("} ", n) }
+	parens := func(n int) string {
+		return "/t { if " + strings.Repeat("(", n) + "true" + strings.Repeat(")", n) + " { } }"
+	}
+	for _, c := range []struct {
+		name   string
+		config Config
+		src    string
+		what   string // of the limit; empty: none is hit
+	}{
+		{"depth", Config{}, deep(DefaultDepth), ""},
+		{"depth", Config{}, deep(DefaultDepth + 1), "nesting depth"},
+		{"depth of its own", Config{Limits: Limits{Depth: 3}}, deep(4), "nesting depth"},
+		{"profiles", Config{Limits: Limits{Depth: 3}}, strings.Repeat("profile x { ", 4), "nesting depth"},
+		{"else if", Config{Limits: Limits{Depth: 3}}, "/t { if true { } " + strings.Repeat("else if true { } ", 9) + "}", "nesting depth"},
+		{"unclosed", Config{}, "/t " + strings.Repeat("{ ", 1_000_000), "nesting depth"},
+		{"parentheses", Config{}, parens(4 * DefaultDepth), ""},
+		{"parentheses", Config{}, parens(1_000_000), "operators in an expression"},
+		{"not", Config{}, "$B = " + strings.Repeat("not ", 1_000_000) + "true\n", "operators in an expression"},
+		{"and", Config{}, "$B = true" + strings.Repeat(" and true", 1_000_000) + "\n", "operators in an expression"},
+		{"bytes", Config{Limits: Limits{Bytes: 5}}, "/t { }", "file size in bytes"},
+		{"bytes", Config{Limits: Limits{Bytes: 6}}, "/t { }", ""},
+		{"include depth", Config{Roots: []fs.FS{chain}}, "include <f0>\n", "include depth"},
+		{"include depth", Config{Roots: []fs.FS{chain}, Limits: Limits{IncludeDepth: 101}}, "include <f0>\n", ""},
+		{"includes", Config{Roots: []fs.FS{many}, Limits: Limits{Includes: 99}}, "include <d>\n", "number of included files"},
+		{"includes", Config{Roots: []fs.FS{many}, Limits: Limits{Includes: 100}}, "include <d>\n", ""},
+		{"total", Config{Roots: []fs.FS{many}, Limits: Limits{TotalBytes: 1500}}, "include <d>\n", "size of all files in bytes"},
+		{"large", Config{Roots: []fs.FS{endless{100 << 20}}}, "include <x>\n", "file size in bytes"},
+		{"growing", Config{Roots: []fs.FS{endless{10}}, Limits: Limits{Bytes: 1 << 16}}, "include <x>\n", "file size in bytes"},
+	} {
+		for _, recover := range []int{0, 1000} {
+			c.config.Recover = recover
+			_, err := c.config.ParseTree(t.Context(), "main", c.src)
+			var limit *diag.LimitError
+			got := ""
+			if errors.As(err, &limit) {
+				got = limit.What
+			} else if err != nil {
+				got = err.Error()
+			}
+			if got != c.what || (c.what != "") != errors.Is(err, diag.ErrLimit) {
+				t.Errorf("%s: %q, want %q", c.name, got, c.what)
+			}
+		}
+	}
+}
+
+func TestCancelled(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := (Config{}).Parse(ctx, "", "/t { }"); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if _, err := (Config{}).ParseTree(ctx, "", "/t { }"); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	ctx = &cancelLater{Context: t.Context(), left: 3}
+	if f, err := (Config{Recover: 1}).Parse(ctx, "", "/t {\n"+strings.Repeat("/a r,\n", 10_000)+"}\n"); !errors.Is(err, context.Canceled) || f != nil {
+		t.Error(f, err)
+	}
+}
+
+// cancelLater is cancelled when it has been asked a number of times.
+type cancelLater struct {
+	context.Context
+	left int
+}
+
+func (c *cancelLater) Err() error {
+	if c.left--; c.left < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+func TestCache(t *testing.T) {
+	root := mapFS("a", "/a r,\n#include <b>\n", "b", "/b r,\n")
+	cache := &Cache{}
+	var warnings []string
+	c := Config{Roots: []fs.FS{root}, Cache: cache, Warn: func(d *diag.Diagnostic) { warnings = append(warnings, d.Error()) }}
+	load := func() (a, b *ast.File) {
+		t.Helper()
+		u, err := c.ParseTree(t.Context(), "main", "/t { include <a> }\n")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for s, files := range u.Included {
+			if s.Path == "a" {
+				a = files[0]
+			} else {
+				b = files[0]
+			}
+		}
+		return a, b
+	}
+	a1, b1 := load()
+	a2, b2 := load()
+	if a1 != a2 || b1 != b2 {
+		t.Error("trees are not shared")
+	}
+	root["b"].Data = []byte("/c r,\n")
+	a3, b3 := load()
+	if a1 != a3 || b1 == b3 {
+		t.Error("only what changed must be parsed anew")
+	}
+	if len(warnings) != 3 || warnings[0] != warnings[2] {
+		t.Errorf("warnings: %q", warnings)
+	}
+	// What has errors is not kept.
+	root["b"].Data = []byte("/c q,\n")
+	for range 2 {
+		if _, err := c.ParseTree(t.Context(), "main", "/t { include <a> }\n"); err == nil {
+			t.Error("no error")
+		}
+	}
+	small := &Cache{MaxBytes: 10}
+	for i := range 10 {
+		k := newCacheKey("x", fmt.Sprint(i), ContextBody, 1)
+		small.put(k, cached{file: &ast.File{Src: "1234"}})
+	}
+	if len(small.files) > 2 {
+		t.Errorf("%d files of 4 bytes in 10", len(small.files))
+	}
+}
+
+func TestConcurrent(t *testing.T) {
+	root := os.DirFS(testenv.DebianTree(t))
+	c := Config{Roots: []fs.FS{root}, Cache: &Cache{}}
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for _, name := range []string{"usr.sbin.smbd", "usr.bin.pidgin"} {
+				if _, err := c.ParseFS(context.Background(), name); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// TestDebianUnits loads every profile of Debian's tree with its includes.
+func TestDebianUnits(t *testing.T) {
+	dir := testenv.DebianTree(t)
+	c := Config{Roots: []fs.FS{os.DirFS(dir)}, RootNames: []string{dir}, Abs: os.DirFS("/")}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := 0
+	for _, e := range entries {
+		if !e.Type().IsRegular() || Skip(e.Name()) {
+			continue
+		}
+		u, err := c.ParseFS(t.Context(), e.Name())
+		if err != nil {
+			t.Errorf("%+v", err)
+			continue
+		}
+		if want := filepath.Join(dir, e.Name()); u.Main.Name != want {
+			t.Errorf("%s is called %s", want, u.Main.Name)
+		}
+		files += len(u.Included)
+	}
+	if files < 300 {
+		t.Errorf("only %d include statements", files)
+	}
+}
+
+// TestReferenceErrors holds file and line of errors against those that the
+// reference reports for upstream's own tests of messages.
+func TestReferenceErrors(t *testing.T) {
+	tree := testenv.CorpusFS(t, "errors.tar.gz")
+	data, err := fs.ReadFile(tree, "errors/errors.jsonl")
+	if err != nil {
+		if data, err = fs.ReadFile(tree, "errors.jsonl"); err != nil {
+			t.Fatal(slices.Sorted(maps.Keys(tree)), err)
+		}
+	}
+	base := "errors"
+	if _, err := fs.Stat(tree, "errors/errors"); err == nil {
+		base = "errors/errors"
+	}
+	root, err := fs.Sub(tree, base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cases := decodeLines[struct {
+		ID, Input, Expect string
+		Structured        *struct {
+			Kind, File string
+			Line       int
+		}
+	}](t, data)
+	judged := 0
+	for _, c := range cases {
+		name, ok := strings.CutPrefix(c.Input, "errors/")
+		if !ok {
+			continue
+		}
+		config := Config{Roots: []fs.FS{root}, RootNames: []string{"errors"}}
+		_, err := config.ParseFS(t.Context(), name)
+		if c.Expect == "accept" {
+			if err != nil {
+				t.Errorf("%s: %v", c.ID, err)
+			}
+			continue
+		}
+		var list diag.List
+		if !errors.As(err, &list) || c.Structured == nil {
+			t.Errorf("%s: %v", c.ID, err)
+			continue
+		}
+		judged++
+		if p := list[0].Pos; p.File != c.Structured.File || p.Line != c.Structured.Line {
+			t.Errorf("%s: at %v, the reference says %s:%d", c.ID, p, c.Structured.File, c.Structured.Line)
+		}
+	}
+	if judged < 4 {
+		t.Errorf("only %d errors were judged", judged)
+	}
+}
+
+var _ io.Reader = endless{}
