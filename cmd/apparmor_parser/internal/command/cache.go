@@ -10,8 +10,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/blob"
@@ -32,22 +30,11 @@ const cacheFormat = "goarmor apparmor policy cache 1\n"
 // featuresFile says for which features a directory of the cache is.
 const featuresFile = ".features"
 
-// maxCacheDirs is how many directories with one short digest are looked at.
-const maxCacheDirs = 100
-
 // cacheDir returns the directory for the features of this run below one of the
 // cache's directories.
 func (r *run) cacheDir(base string) string {
 	id := r.features.ID()
-	want := r.features.String()
-	for i := range maxCacheDirs {
-		dir := filepath.Join(base, fmt.Sprintf("%s.%d", hex.EncodeToString(id[:4]), i))
-		have, err := os.ReadFile(filepath.Join(r.path(dir), featuresFile))
-		if err != nil || string(have) == want {
-			return dir
-		}
-	}
-	return filepath.Join(base, hex.EncodeToString(id[:]))
+	return filepath.Join(base, hex.EncodeToString(id[:4])+".0")
 }
 
 // cacheEntry is the place of one input in the cache.
@@ -158,6 +145,9 @@ func (r *run) lookup(e *cacheEntry) (*blob.Policy, string) {
 	}
 	for _, dir := range e.dirs {
 		file := filepath.Join(dir, e.name)
+		if !e.fits(dir) {
+			continue
+		}
 		data, err := os.ReadFile(file)
 		if err != nil {
 			continue
@@ -173,13 +163,36 @@ func (r *run) lookup(e *cacheEntry) (*blob.Policy, string) {
 	return nil, ""
 }
 
+// fits reports whether a directory is for the features of the entry.
+func (e *cacheEntry) fits(dir string) bool {
+	have, err := os.ReadFile(filepath.Join(dir, featuresFile))
+	return err == nil && string(have) == e.features
+}
+
+var errBadCache = errors.New("the directory is for other features")
+
 // write puts policy into the cache and returns the file that it is in. A
 // reader finds the old policy, the new one or none, never half of one: a key
-// that does not fit the policy is a miss.
-func (e *cacheEntry) write(p *blob.Policy) (file string, err error) {
+// that does not fit the policy is a miss. A directory that is for other
+// features, by a collision of digests or by damage, is emptied first, unless
+// keep says not to.
+func (e *cacheEntry) write(p *blob.Policy, keep bool) (file string, err error) {
 	dir := e.dirs[0]
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
+	}
+	if !e.fits(dir) {
+		entries, err := os.ReadDir(dir)
+		switch {
+		case err != nil:
+			return "", err
+		case len(entries) > 0 && keep:
+			return "", errBadCache
+		case len(entries) > 0:
+			if err := emptyDir(dir); err != nil {
+				return "", err
+			}
+		}
 	}
 	file = filepath.Join(dir, e.name)
 	data := p.Bytes()
@@ -223,21 +236,27 @@ func writeFileAtomic(name string, data []byte, mode fs.FileMode) (err error) {
 	return os.Rename(f.Name(), name)
 }
 
-// purge empties the directory that the cache is written to. Directories in it
-// are not the cache's and stay.
+// purge removes what the cache that is written to holds for these features.
 func (r *run) purge() error {
 	dir := r.path(r.cacheDir(r.options.cacheDirs[0]))
-	entries, err := os.ReadDir(dir)
+	err := emptyDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
+	if err == nil {
+		// It stays if it holds directories.
+		_ = os.Remove(dir)
+	}
+	return err
+}
+
+// emptyDir removes the files of a directory. Directories in it are not the
+// cache's and stay.
+func emptyDir(dir string) error {
+	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return err
 	}
-	// The features go last: they tell whose directory it is.
-	slices.SortStableFunc(entries, func(a, b fs.DirEntry) int {
-		return strings.Compare(last(a.Name()), last(b.Name()))
-	})
 	for _, e := range entries {
 		if !e.IsDir() {
 			if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
@@ -245,17 +264,7 @@ func (r *run) purge() error {
 			}
 		}
 	}
-	// It stays if it holds something else.
-	_ = os.Remove(dir)
 	return nil
-}
-
-// last orders the features behind everything else.
-func last(name string) string {
-	if name == featuresFile {
-		return "1"
-	}
-	return "0"
 }
 
 // showCache tells whether policy came from the cache, if that is asked for.

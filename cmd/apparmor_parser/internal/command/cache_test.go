@@ -133,24 +133,56 @@ func TestCacheContent(t *testing.T) {
 	}
 }
 
-// TestCacheCollision takes the directory of features whose short digest is
-// that of others.
-func TestCacheCollision(t *testing.T) {
+// TestCacheForeign finds a directory that is for other features, though its
+// name says otherwise.
+func TestCacheForeign(t *testing.T) {
 	dir := files(t, cacheTree)
 	cacheRun(t, dir, "p")
 	used, _ := filepath.Glob(filepath.Join(dir, "cache", "*"))
 	if len(used) != 1 {
 		t.Fatal(used)
 	}
-	if err := os.WriteFile(filepath.Join(used[0], ".features"), []byte("other {\n}\n"), 0o644); err != nil {
-		t.Fatal(err)
+	stale := filepath.Join(used[0], "stale")
+	for _, name := range []string{stale, filepath.Join(used[0], ".features")} {
+		if err := os.WriteFile(name, []byte("other {\n}\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		if got := cacheRun(t, dir, "--skip-bad-cache", "p"); got != "miss" {
+			t.Errorf("left alone: %q", got)
+		}
+	}
+	if _, err := os.Stat(stale); err != nil {
+		t.Error(err)
 	}
 	if got := cacheRun(t, dir, "p"); got != "miss" {
 		t.Errorf("%q", got)
 	}
-	out := strings.TrimSpace(runIn(t, dir, "", "-L", "cache", "-M", "features", "--print-cache-dir").Stdout)
-	if want := strings.TrimSuffix(filepath.Base(used[0]), ".0") + ".1"; filepath.Base(out) != want {
-		t.Errorf("%s, want %s", out, want)
+	if _, err := os.Stat(stale); !os.IsNotExist(err) {
+		t.Errorf("what is for other features is left: %v", err)
+	}
+	if got := cacheRun(t, dir, "p"); got != "hit" {
+		t.Errorf("%q", got)
+	}
+}
+
+// TestCacheVerbose: what comes from a file of compiled policy is named by it.
+func TestCacheVerbose(t *testing.T) {
+	dir := files(t, cacheTree)
+	args := []string{"-Q", "-W", "-v", "-L", "cache", "-b", ".", "-M", "features"}
+	runIn(t, dir, "", append(args, "p")...)
+	used, _ := filepath.Glob(filepath.Join(dir, "cache", "*", "p"))
+	if len(used) != 1 {
+		t.Fatal(used)
+	}
+	for action, want := range map[string]string{"-a": "Cached load", "-r": "Cached reload"} {
+		for _, more := range [][]string{{"p"}, {"-B", used[0]}} {
+			got := runIn(t, dir, "", append(append(args, action), more...)...)
+			if got.Stdout != want+" succeeded for \""+used[0]+"\".\n" {
+				t.Errorf("%s %v: %+v", action, more, got)
+			}
+		}
 	}
 }
 

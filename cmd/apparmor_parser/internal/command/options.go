@@ -57,6 +57,7 @@ type options struct {
 	showCache     bool
 	purgeCache    bool
 	printCacheDir bool
+	keepBadCache  bool
 	printConfig   bool
 
 	quiet, verbose, json bool
@@ -139,7 +140,8 @@ func optionTable() []option {
 		{long: []string{"show-cache"}, short: 'k', help: "tell what is found in the cache", set: flag(func(o *options) { o.showCache = true })},
 		{long: []string{"purge-cache"}, help: "empty the cache for these features", set: flag(func(o *options) { o.purgeCache = true })},
 		{long: []string{"print-cache-dir"}, help: "print the directory of the cache for these features", set: flag(func(o *options) { o.printCacheDir = true })},
-		{long: []string{"skip-bad-cache"}, set: flag(func(*options) {})},
+		{long: []string{"skip-bad-cache"}, help: "leave a directory of the cache that is for other features alone", set: flag(func(o *options) { o.keepBadCache = true })},
+		{long: []string{"create-cache-dir"}, set: flag(func(*options) {})},
 		{long: []string{"skip-bad-cache-rebuild"}, set: flag(func(*options) {})},
 		{long: []string{"debug-cache"}, help: "tell why the cache is not used", set: flag(func(o *options) { o.warn |= bitDebugCache })},
 

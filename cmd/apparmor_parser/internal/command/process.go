@@ -2,6 +2,7 @@ package command
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -343,7 +344,7 @@ func (r *run) finish(ctx context.Context, res *result, out *sink) (status int) {
 	}
 	// A file of the cache is what a kernel takes in one write.
 	if res.store != nil && res.cached == "" && o.writeCache && len(res.policies) == 1 {
-		file, err := res.store.write(res.policies[0])
+		file, err := res.store.write(res.policies[0], o.keepBadCache)
 		if err != nil {
 			// Policy that is loaded stays loaded whatever the cache does.
 			if r.report.warning(classCache, "cannot write the cache: %v", err) {
@@ -416,9 +417,9 @@ func (res *result) profiles(top bool) (list []profileName) {
 
 // load gives compiled policy to the kernel.
 func (r *run) load(ctx context.Context, res *result) int {
-	verb, done := "add", "Addition"
+	verb, done, cachedDone := "add", "Addition", "Cached load"
 	if r.options.action == replacePolicy {
-		verb, done = "replace", "Replacement"
+		verb, done, cachedDone = "replace", "Replacement", "Cached reload"
 	}
 	if r.kernel != nil {
 		do := r.kernel.Load
@@ -431,7 +432,13 @@ func (r *run) load(ctx context.Context, res *result) int {
 			}
 		}
 	}
-	r.succeeded(done, res.profiles(false))
+	switch from := cmp.Or(res.cached, res.in.name); {
+	case !r.options.verbose:
+	case res.cached != "" || r.options.binary && from != "":
+		fmt.Fprintf(r.env.Stdout, "%s succeeded for \"%s\".\n", cachedDone, from)
+	default:
+		r.succeeded(done, res.profiles(false))
+	}
 	return 0
 }
 

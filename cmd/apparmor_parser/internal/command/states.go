@@ -26,7 +26,7 @@ func dumpStates(p *blob.Policy) []byte {
 				if a == b {
 					return a
 				}
-				return cmp.Or(a, "(0x0/0/0/0/0)") + " other " + cmp.Or(b, "none")
+				return cmp.Or(a, "none") + " other " + cmp.Or(b, "none")
 			})
 		}
 		if db := profile.Policydb; db != nil && db.DFA != nil {
@@ -45,7 +45,7 @@ func permissionsBeyond(least blob.Effective) func(blob.Effective) string {
 		if e.Allow|e.Deny|e.Prompt|e.Audit|e.Quiet == 0 {
 			return ""
 		}
-		text := fmt.Sprintf("(0x%x/%x/%x/%x/%x)", e.Allow, e.Deny, e.Prompt, e.Audit, e.Quiet)
+		text := fmt.Sprintf("0x%x/%x/%x/%x/%x", e.Allow, e.Deny, e.Prompt, e.Audit, e.Quiet)
 		if !e.Exec.IsZero() {
 			text += " " + e.Exec.String()
 		}
@@ -59,11 +59,13 @@ func startOf(db *blob.PolicyDB) uint32 { return cmp.Or(db.Start, blob.StartState
 func dumpAutomaton(b *bytes.Buffer, db *blob.PolicyDB, grants func(uint32) string) {
 	start := startOf(db)
 	states := uint32(db.DFA.States())
+	// What a state grants, in parentheses; empty for nothing.
 	text := make([]string, states)
 	fmt.Fprintf(b, "{%d} <== (allow/deny/prompt/audit/quiet)\n", start)
 	for s := range states {
-		if text[s] = grants(s); text[s] != "" {
-			fmt.Fprintf(b, "{%d} %s\n", s, text[s])
+		if granted := grants(s); granted != "" {
+			text[s] = "(" + granted + ")"
+			fmt.Fprintf(b, "{%d}%s\n", s, text[s])
 		}
 	}
 	b.WriteByte('\n')
@@ -74,11 +76,7 @@ func dumpAutomaton(b *bytes.Buffer, db *blob.PolicyDB, grants func(uint32) strin
 	for s := blob.StartState; s < states; s++ {
 		db.DFA.Row(s, &row)
 		others := commonest(&row)
-		head := "none"
-		if text[s] != "" {
-			head = text[s]
-		}
-		fmt.Fprintf(b, "{%d} perms: %s\n", s, head)
+		fmt.Fprintf(b, "{%d} perms: %s\n", s, cmp.Or(text[s], "none"))
 		for c, next := range row {
 			if next == others {
 				continue
