@@ -27,12 +27,12 @@ func ABIs() []string { return []string{"3.0", "4.0", "5.0"} }
 func Default() *Set { return defaultABI() }
 
 var (
-	defaultABI = sync.OnceValue(func() *Set { return table(common) })
+	defaultABI = sync.OnceValue(func() *Set { return table(base, common) })
 
 	abis = map[string]func() *Set{
-		"3.0": sync.OnceValue(func() *Set { return table(common, abi30) }),
-		"4.0": sync.OnceValue(func() *Set { return table(common, abi40) }),
-		"5.0": sync.OnceValue(func() *Set { return table(common, abi40, abi50) }),
+		"3.0": sync.OnceValue(func() *Set { return table(base, common, abi30) }),
+		"4.0": sync.OnceValue(func() *Set { return table(base, common, abi40) }),
+		"5.0": sync.OnceValue(func() *Set { return table(base, common, abi40, abi50) }),
 	}
 )
 
@@ -51,11 +51,10 @@ const (
 		"mac_admin syslog wake_alarm block_suspend audit_read perfmon bpf"
 )
 
-// common is what every ABI has had.
-var common = []leaf{
+// base is what every ABI and every kernel has had.
+var base = []leaf{
 	{"capability", "0xffffff"},
 	{"caps/mask", capabilities},
-	{"dbus/mask", "acquire send receive"},
 	{"domain/change_hat", "yes"},
 	{"domain/change_hatv", "yes"},
 	{"domain/change_onexec", "yes"},
@@ -69,8 +68,6 @@ var common = []leaf{
 	{"mount/mask", "mount umount pivot_root"},
 	{"namespaces/pivot_root", "no"},
 	{"namespaces/profile", "yes"},
-	{"network/af_mask", families},
-	{"network/af_unix", "yes"},
 	{"policy/set_load", "yes"},
 	{"policy/versions/v5", "yes"},
 	{"policy/versions/v6", "yes"},
@@ -83,6 +80,13 @@ var common = []leaf{
 	{"rlimit/mask", "cpu fsize data stack core rss nproc nofile memlock as locks sigpending msgqueue nice rtprio rttime"},
 	{"signal/mask", "hup int quit ill trap abrt bus fpe kill usr1 segv usr2 pipe alrm term stkflt chld cont stop stp ttin ttou urg " +
 		"xcpu xfsz vtalrm prof winch io pwr sys emt lost"},
+}
+
+// common is what every ABI has had besides.
+var common = []leaf{
+	{"dbus/mask", "acquire send receive"},
+	{"network/af_mask", families},
+	{"network/af_unix", "yes"},
 }
 
 var abi30 = []leaf{
