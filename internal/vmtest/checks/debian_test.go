@@ -168,9 +168,18 @@ var modes = map[policy.Mode]string{
 	policy.Unconfined: "unconfined", policy.PromptMode: "user", policy.DefaultAllow: "unconfined",
 }
 
-// checkAttachment executes programs by paths that profiles attach to.
+// checkAttachment executes programs by paths that profiles attach to, and has
+// them try a few things.
 func checkAttachment(t *testing.T, k *loader.Kernel, profiles []*blob.Profile) {
 	one := query.Open(encode(t, profiles...))
+	if err := os.MkdirAll("/etc", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile("/etc/passwd", []byte("root:x:0:0::/:\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.Remove("/etc/passwd") })
+	allowed, denied := 0, 0
 	for _, path := range []string{
 		"/usr/bin/ping", "/bin/iputils-ping", "/usr/sbin/php-fpm8.2", "/usr/lib/x/samba/samba/rpcd_lsad", "/usr/bin/man",
 		"/usr/lib/libvirt/virt-aa-helper", "/usr/sbin/libvirtd", "/usr/bin/traceroute.db", "/bin/syslogd", "/usr/bin/nothing",
@@ -190,6 +199,49 @@ func checkAttachment(t *testing.T, k *loader.Kernel, profiles []*blob.Profile) {
 		if l, err := k.Label(probe.cmd.Process.Pid); err != nil || !l.Is(want) {
 			t.Errorf("%s runs under %q, %v; want %q", path, l, err, want)
 		}
+		if p != nil {
+			for _, a := range trials {
+				d, err := p.Ask(a.request)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var errno syscall.Errno
+				if d.Permitted() {
+					allowed++
+				} else {
+					errno = a.errno
+					denied++
+				}
+				probe.want(t, errno, a.Op, a.Args...)
+			}
+		}
 		probe.end(t)
 	}
+	t.Logf("%d attempts allowed, %d denied", allowed, denied)
+	if allowed == 0 || denied == 0 {
+		t.Error("the programs are not a good choice")
+	}
+}
+
+// trials are things to try and how package query calls them.
+var trials = []struct {
+	attempt
+	errno   syscall.Errno // when it is denied
+	request query.Request
+}{
+	{attempt{"read", []string{"/etc/passwd"}}, syscall.EACCES, query.File{Path: "/etc/passwd", Access: query.Read, Owner: true}},
+	{attempt{"write", []string{"/etc/passwd"}}, syscall.EACCES, query.File{Path: "/etc/passwd", Access: query.Write, Owner: true}},
+	{attempt{"read", []string{"/files/secret"}}, syscall.EACCES, query.File{Path: "/files/secret", Access: query.Read, Owner: true}},
+	{attempt{"read", []string{"/dev/urandom"}}, syscall.EACCES, query.File{Path: "/dev/urandom", Access: query.Read, Owner: true}},
+	{attempt{"write", []string{"/dev/null"}}, syscall.EACCES, query.File{Path: "/dev/null", Access: query.Write, Owner: true}},
+	{attempt{"map", []string{"/init"}}, syscall.EACCES, query.File{Path: "/init", Access: query.Read | query.Mmap, Owner: true}},
+	{attempt{"list", []string{"/sys/devices/system/cpu"}}, syscall.EACCES, query.File{Path: "/sys/devices/system/cpu/", Access: query.Read, Owner: true}},
+	{attempt{"socket", []string{"2", "1", "0"}}, syscall.EACCES, query.Network{Family: "inet", Type: "stream"}},
+	{attempt{"socket", []string{"2", "2", "0"}}, syscall.EACCES, query.Network{Family: "inet", Type: "dgram"}},
+	{attempt{"socket", []string{"16", "3", "0"}}, syscall.EACCES, query.Network{Family: "netlink", Type: "raw"}},
+	{attempt{"socket", []string{"17", "3", "768"}}, syscall.EACCES, query.Network{Family: "packet", Type: "raw"}},
+	{attempt{"hostname", []string{"debian"}}, syscall.EPERM, query.Capability("sys_admin")},
+	{attempt{"kill", []string{"1", "0"}}, syscall.EACCES, query.Signal{Signal: "exists", Access: query.Send, Peer: "unconfined"}},
+	{attempt{"kill", []string{"1", "28"}}, syscall.EACCES, query.Signal{Signal: "winch", Access: query.Send, Peer: "unconfined"}},
+	{attempt{"run", []string{"/init"}}, syscall.EACCES, query.File{Path: "/init", Access: query.Exec, Owner: true}},
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/goarmor/apparmor/features"
 	"github.com/goarmor/apparmor/internal/vmtest/guest"
+	"github.com/goarmor/apparmor/query"
 )
 
 // classes is policy with rules of every class that a kernel mediates. What it
@@ -173,7 +174,8 @@ func TestClasses(t *testing.T) {
 		link(syscall.EACCES, "foreign", "pair")
 	})
 	t.Run("exec", func(t *testing.T) {
-		for name, want := range map[string]string{"subject": "subject", "target": "peer", "child": "subject//child"} {
+		for _, c := range [][2]string{{"subject", "subject"}, {"target", "peer"}, {"child", "subject//child"}} {
+			name, want := c[0], c[1]
 			o := subject.want(t, 0, "start", "/usr/bin/"+name)
 			pid, err := strconv.Atoi(o.Out)
 			if err != nil {
@@ -273,7 +275,103 @@ func TestClasses(t *testing.T) {
 		plain.want(t, where(set.Supports(features.IOUring)), "sqpoll")
 		free.want(t, 0, "sqpoll")
 	})
+	t.Run("query", func(t *testing.T) { askClasses(t, set) })
 	t.Run("access", func(t *testing.T) {
 		checkAccess(t, k, kernelPolicy(t, "subject").Profiles(), nil, 150)
 	})
+}
+
+// askClasses asks package query what the kernel has decided, from the bytes
+// that it holds.
+func askClasses(t *testing.T, set *features.Set) {
+	const dir = "/srv/classes/"
+	const yes = true
+	unixNo := !set.Unix() // where sockets have no addresses
+	policy := query.Open(kernelPolicy(t, "subject"))
+	for _, c := range []struct {
+		profile string
+		want    bool
+		request query.Request
+	}{
+		{"subject", yes, query.File{Path: dir, Access: query.Read}},
+		{"subject", yes, query.File{Path: dir + "file", Access: query.Read | query.Write | query.Lock}},
+		{"subject", false, query.File{Path: dir + "denied", Access: query.Read}},
+		{"subject", false, query.File{Path: dir + "other", Access: query.Read}},
+		{"subject", yes, query.File{Path: dir + "owned", Access: query.Read, Owner: true}},
+		{"subject", false, query.File{Path: dir + "owned", Access: query.Read}},
+		{"plain", yes, query.File{Path: dir + "owned", Access: query.Read}},
+
+		{"subject", yes, query.Link{Path: dir + "pair", Target: dir + "file", Owner: true}},
+		{"subject", false, query.Link{Path: dir + "pair", Target: dir + "other", Owner: true}},
+		{"subject", yes, query.Link{Path: dir + "any", Target: dir + "file", Owner: true}},
+		{"subject", false, query.Link{Path: dir + "any", Target: dir + "other", Owner: true}},
+		{"subject", yes, query.Link{Path: dir + "sub", Target: dir + "file", Owner: true}},
+		{"subject", false, query.Link{Path: dir + "sub", Target: dir + "other", Owner: true}},
+		{"subject", false, query.Link{Path: dir + "none", Target: dir + "file", Owner: true}},
+		{"subject", yes, query.Link{Path: dir + "any", Target: dir + "foreign"}},
+		{"subject", yes, query.Link{Path: dir + "sub", Target: dir + "foreign"}},
+		{"subject", false, query.Link{Path: dir + "pair", Target: dir + "foreign"}},
+
+		{"subject", yes, query.File{Path: "/usr/bin/subject", Access: query.Exec}},
+		{"subject", yes, query.File{Path: "/usr/bin/target", Access: query.Exec}},
+		{"subject", yes, query.File{Path: "/usr/bin/child", Access: query.Exec}},
+		{"subject", false, query.File{Path: "/usr/bin/none", Access: query.Exec}},
+		{"plain", false, query.File{Path: "/usr/bin/subject", Access: query.Exec}},
+		{"subject", yes, query.ChangeProfile{Target: "peer"}},
+		{"subject", false, query.ChangeProfile{Target: "plain"}},
+		{"subject", false, query.ChangeProfile{Target: "unconfined"}},
+		{"plain", false, query.ChangeProfile{Target: "peer"}},
+
+		{"subject", yes, query.Capability("sys_admin")},
+		{"subject", false, query.Capability("chown")},
+		{"plain", false, query.Capability("sys_admin")},
+
+		{"subject", yes, query.Network{Family: "packet", Type: "raw"}},
+		{"subject", false, query.Network{Family: "packet", Type: "dgram"}},
+		{"subject", false, query.Network{Family: "inet", Type: "raw"}},
+		{"subject", false, query.Network{Family: "inet", Type: "stream"}},
+		{"plain", false, query.Network{Family: "packet", Type: "raw"}},
+		{"subject", yes, query.Unix{Type: "stream"}},
+		{"subject", false, query.Unix{Type: "dgram"}},
+		{"plain", false, query.Unix{Type: "stream"}},
+		{"subject", yes, query.Unix{Type: "stream", Access: query.Bind, Addr: "@classes-ok"}},
+		{"subject", unixNo, query.Unix{Type: "stream", Access: query.Bind, Addr: "@classes-no"}},
+		{"subject", yes, query.Unix{Type: "stream", Access: query.Connect, PeerAddr: "@classes-peer", Peer: "unconfined"}},
+		{"subject", unixNo, query.Unix{Type: "stream", Access: query.Connect, PeerAddr: "@classes-none", Peer: "unconfined"}},
+
+		{"subject", yes, query.Signal{Signal: "winch", Access: query.Send, Peer: "peer"}},
+		{"subject", false, query.Signal{Signal: "cont", Access: query.Send, Peer: "peer"}},
+		{"subject", yes, query.Signal{Signal: "cont", Access: query.Send, Peer: "plain"}},
+		{"plain", yes, query.Signal{Signal: "winch", Access: query.Receive, Peer: "subject"}},
+		{"plain", false, query.Signal{Signal: "cont", Access: query.Receive, Peer: "subject"}},
+		{"subject", false, query.Signal{Signal: "winch", Access: query.Send, Peer: "unconfined"}},
+		{"plain", false, query.Signal{Signal: "winch", Access: query.Receive, Peer: "unconfined"}},
+		{"peer", yes, query.Signal{Signal: "winch", Access: query.Receive, Peer: "unconfined"}},
+		{"subject", yes, query.Ptrace{Access: query.Trace, Peer: "peer"}},
+		{"peer", yes, query.Ptrace{Access: query.TracedBy, Peer: "subject"}},
+		{"plain", false, query.Ptrace{Access: query.TracedBy, Peer: "subject"}},
+		{"subject", false, query.Ptrace{Access: query.Trace, Peer: "unconfined"}},
+
+		{"subject", yes, query.Mount{Source: "probe", Target: dir + "m1/", FSType: "tmpfs", Flags: query.MountNoSuid}},
+		{"subject", false, query.Mount{Source: "probe", Target: dir + "m3/", FSType: "tmpfs", Flags: query.MountNoSuid}},
+		{"subject", yes, query.Mount{Source: dir + "dir/", Target: dir + "m2/", Flags: query.MountBind}},
+		{"subject", false, query.Mount{Source: dir + "dir/", Target: dir + "m1/", Flags: query.MountBind}},
+		{"subject", false, query.Mount{Source: dir + "m1/", Target: dir + "m2/", Flags: query.MountBind}},
+		{"plain", false, query.Mount{Source: "probe", Target: dir + "m1/", FSType: "tmpfs", Flags: query.MountNoSuid}},
+		{"subject", yes, query.Umount{Target: dir + "m1/"}},
+		{"subject", false, query.Umount{Target: dir + "m3/"}},
+
+		{"subject", yes, query.Userns{}},
+		{"plain", !set.Supports(features.Userns), query.Userns{}},
+		{"subject", yes, query.IOUring{}},
+		{"plain", !set.Supports(features.IOUring), query.IOUring{}},
+	} {
+		p, ok := policy.Profile(c.profile)
+		if !ok {
+			t.Fatalf("no profile %s", c.profile)
+		}
+		if got := p.Allows(c.request); got != c.want {
+			t.Errorf("%s: %v: allowed %v, want %v", c.profile, c.request, got, c.want)
+		}
+	}
 }

@@ -184,7 +184,7 @@ func (a attempt) do(children map[string]*child) (out string, err error) {
 		return n
 	}
 	switch a.Op {
-	case "start", "userns":
+	case "start", "run", "userns":
 		out, err = startChild(children, a.Op, arg(0))
 	case "stop":
 		err = stopChild(children, arg(0))
@@ -329,7 +329,8 @@ func setSelfAttr(text string) error {
 	return nil
 }
 
-// startChild starts a probe below the probe, which says its process number.
+// startChild starts a probe below the probe, in a user namespace of its own for
+// userns. Only start leaves it running and says its process number.
 func startChild(children map[string]*child, op, path string) (string, error) {
 	cmd := probeCommand(path)
 	cmd.Stderr = os.Stderr
@@ -355,8 +356,7 @@ func startChild(children map[string]*child, op, path string) (string, error) {
 	if err := json.NewDecoder(answers).Decode(&outcome{}); err != nil {
 		return "", errors.Join(err, c.stop())
 	}
-	if op == "userns" {
-		// Only its creation counts.
+	if op != "start" {
 		return "", c.stop()
 	}
 	pid := strconv.Itoa(cmd.Process.Pid)
