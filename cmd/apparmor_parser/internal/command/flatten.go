@@ -4,30 +4,50 @@ import (
 	"strings"
 
 	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/diag"
 )
 
 // flatten returns the text of a unit with its includes put in place, as -p of
 // the reference prints it. A comment names what was included. A file is put
 // in once for each scope, which is the preamble or the body of a profile; what
-// is in a child is not in its parent.
-func flatten(unit *ast.Unit) []byte {
+// is in a child is not in its parent. What includes make too large or too deep
+// is a *diag.LimitError.
+func flatten(unit *ast.Unit) ([]byte, error) {
 	f := flattener{unit: unit, seen: map[string]bool{}}
 	f.file(unit.Main)
-	return f.out
+	return f.out, f.err
 }
+
+// The limits of what includes may come to. A file that includes itself in a
+// child of its own is a new one each time.
+const (
+	maxFlatten      = 256 << 20 // bytes
+	maxFlattenDepth = 100       // files in files
+)
 
 type flattener struct {
-	unit *ast.Unit
-	seen map[string]bool
-	out  []byte
+	unit  *ast.Unit
+	seen  map[string]bool
+	out   []byte
+	depth int
+	err   error
 }
 
-// maxFlatten bounds the text: includes can multiply it.
-const maxFlatten = 256 << 20
-
 func (f *flattener) file(file *ast.File) {
+	switch {
+	case f.err != nil:
+		return
+	case f.depth > maxFlattenDepth:
+		f.err = &diag.LimitError{What: "include depth", Limit: maxFlattenDepth, Got: maxFlattenDepth + 1}
+		return
+	case len(f.out)+len(file.Src) > maxFlatten:
+		f.err = &diag.LimitError{What: "bytes of text with its includes", Limit: maxFlatten, Got: int64(len(f.out) + len(file.Src))}
+		return
+	}
+	f.depth++
 	rest := f.stmts(file, file.Stmts, 0)
 	f.out = append(f.out, file.Src[rest:]...)
+	f.depth--
 }
 
 // stmts writes the text of a file from an offset to the end of the last of the
@@ -100,9 +120,6 @@ func (f *flattener) include(s *ast.Include, text string) {
 		mark("included")
 	}
 	for _, file := range fresh {
-		if len(f.out) > maxFlatten {
-			return
-		}
 		f.file(file)
 	}
 }

@@ -2,21 +2,16 @@ package command
 
 import (
 	"bytes"
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 
-	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/compile"
 	"github.com/goarmor/apparmor/diag"
-	"github.com/goarmor/apparmor/parser"
 	"github.com/goarmor/apparmor/policy"
-	"github.com/goarmor/apparmor/render"
 )
 
 // result is what became of one input before anything is shown or loaded.
@@ -129,8 +124,8 @@ func (r *run) work(ctx context.Context, res *result) error {
 	}
 	switch {
 	case o.action == preprocess:
-		res.out = flatten(unit)
-		return nil
+		res.out, err = flatten(unit)
+		return err
 	case o.dumpVariables || o.dumpExpanded:
 		res.out, err = dumpVariables(unit, o.dumpExpanded)
 		return err
@@ -162,131 +157,6 @@ func (r *run) work(ctx context.Context, res *result) error {
 		}
 	}
 	return nil
-}
-
-// parse reads the text and what it includes.
-func (r *run) parse(ctx context.Context, res *result, src string) (*ast.Unit, error) {
-	dir := r.env.Dir
-	if dir == "" {
-		// Without a working directory only absolute includes are found.
-		dir, _ = os.Getwd()
-	}
-	roots, names := r.roots()
-	c := parser.Config{
-		Context: parser.ContextFile, Roots: roots, RootNames: names, Abs: os.DirFS("/"), Dir: filepath.ToSlash(dir),
-		Cache: &r.parsed,
-		Warn:  func(d *diag.Diagnostic) { res.found = append(res.found, d) },
-	}
-	if r.options.json {
-		c.Recover = maxJSONErrors
-	}
-	unit, err := c.ParseTree(ctx, res.in.shown(), src)
-	if err != nil {
-		return nil, err
-	}
-	res.found = append(res.found, pathNames(unit)...)
-	return unit, nil
-}
-
-// maxJSONErrors is how many errors of one input are listed for programs, which
-// want them all; people get the first, as from the reference.
-const maxJSONErrors = 100
-
-// codePathName is the code of the warning about names that are paths.
-const codePathName diag.Code = "path-as-name"
-
-// pathNames warns of profiles at the top that are named by a path.
-func pathNames(unit *ast.Unit) (found diag.List) {
-	seen := map[*ast.File]bool{}
-	var look func(*ast.File)
-	look = func(file *ast.File) {
-		if seen[file] {
-			return
-		}
-		seen[file] = true
-		for _, s := range file.Stmts {
-			switch s := s.(type) {
-			case *ast.Include:
-				for _, f := range unit.Included[s] {
-					look(f)
-				}
-			case *ast.Profile:
-				if strings.HasPrefix(string(s.Name), "/") {
-					found = append(found, &diag.Diagnostic{
-						Severity: diag.Warning, Class: diag.ClassDeprecated, Code: codePathName,
-						Pos: file.Position(s.Pos()), Profile: string(s.Name),
-						Message: "a path is used as the name of a profile, which is deprecated",
-						Hint:    "write `profile NAME " + string(s.Name) + "`",
-						Related: []ast.Position{file.Position(s.Close)},
-					})
-				}
-			}
-		}
-	}
-	look(unit.Main)
-	return found
-}
-
-// resolve makes profiles of a unit and applies what options ask for.
-func (r *run) resolve(ctx context.Context, unit *ast.Unit, complain bool) (*policy.Set, error) {
-	po := policy.Options{Namespace: r.options.namespace, Kernel: r.features, Default: r.defaults, ABI: r.abi}
-	if r.override != nil {
-		po.Kernel, po.Default = r.override, r.override
-	}
-	set, err := policy.Resolve(ctx, unit, po)
-	if err != nil {
-		return nil, err
-	}
-	for _, p := range set.Profiles {
-		if complain {
-			p.Flags.Mode = policy.Complain
-		}
-		if r.options.readMmaps {
-			for _, rule := range p.Rules {
-				if f, ok := rule.Rule.(*ast.FileRule); ok && f.Access != ast.Deny && f.Perms&ast.FileRead != 0 {
-					f.Perms |= ast.FileMmap
-				}
-			}
-		}
-	}
-	return set, nil
-}
-
-// compile makes binary policy of the resolved profiles of one namespace.
-func (r *run) compile(ctx context.Context, res *result, set *policy.Set) error {
-	out, err := compile.Compile(ctx, set, compile.Options{Kernel: r.features, Degrade: compile.Report})
-	if err != nil {
-		return err
-	}
-	res.policies = append(res.policies, out.Policy)
-	res.stats = append(res.stats, out.Stats...)
-	type once struct {
-		profile, what string
-		dropped       bool
-	}
-	seen := map[once]bool{}
-	for _, d := range out.Degraded {
-		key := once{d.Profile, d.What, d.Dropped}
-		if seen[key] {
-			continue
-		}
-		seen[key] = true
-		res.found = append(res.found, degraded(d))
-	}
-	return nil
-}
-
-// degraded is the warning for what is not enforced as it is written. Like the
-// reference's it is about the profile and not about one of its lines.
-func degraded(d compile.Degradation) *diag.Diagnostic {
-	w := &diag.Diagnostic{
-		Severity: diag.Warning, Class: diag.ClassRuleDowngraded, Code: "rule-downgraded",
-		Profile: d.Profile, Message: d.What + " downgraded",
-	}
-	if d.Dropped {
-		w.Class, w.Code, w.Message = diag.ClassRuleNotEnforced, "rule-not-enforced", d.What+" not enforced"
-	}
-	return w
 }
 
 // finish shows what there is to show about an input, and writes or loads what
@@ -392,169 +262,9 @@ func (r *run) printNames(res *result) int {
 	return 0
 }
 
-// profileName is the name of a profile and of its namespace.
-type profileName struct{ namespace, name string }
-
-// profiles lists the profiles of a result, those at the top only if asked for.
-func (res *result) profiles(top bool) (list []profileName) {
-	if res.set != nil {
-		for _, p := range res.set.Profiles {
-			if !top || p.Parent == nil {
-				list = append(list, profileName{p.Namespace, p.Name})
-			}
-		}
-		return list
-	}
-	for _, policy := range res.policies {
-		for _, p := range policy.Profiles() {
-			if !top || blob.ParentName(p.Name) == "" {
-				list = append(list, profileName{p.Namespace, p.Name})
-			}
-		}
-	}
-	return list
-}
-
-// load gives compiled policy to the kernel.
-func (r *run) load(ctx context.Context, res *result) int {
-	verb, done, cachedDone := "add", "Addition", "Cached load"
-	if r.options.action == replacePolicy {
-		verb, done, cachedDone = "replace", "Replacement", "Cached reload"
-	}
-	if r.kernel != nil {
-		do := r.kernel.Load
-		if r.options.action == replacePolicy {
-			do = r.kernel.Replace
-		}
-		for _, p := range res.policies {
-			if err := do(ctx, p); err != nil {
-				return r.refused(verb, p.Names()[0], err)
-			}
-		}
-	}
-	switch from := cmp.Or(res.cached, res.in.name); {
-	case !r.options.verbose:
-	case res.cached != "" || r.options.binary && from != "":
-		fmt.Fprintf(r.env.Stdout, "%s succeeded for \"%s\".\n", cachedDone, from)
-	default:
-		r.succeeded(done, res.profiles(false))
-	}
-	return 0
-}
-
-// remove takes the profiles of an input out of the kernel. Children go with
-// their parents.
-func (r *run) remove(ctx context.Context, res *result) (status int) {
-	for _, p := range res.profiles(true) {
-		if r.kernel != nil {
-			if err := r.kernel.Remove(ctx, p.namespace, p.name); err != nil {
-				status = r.refused("remove", p.name, err)
-				continue
-			}
-		}
-		r.succeeded("Removal", []profileName{p})
-	}
-	return status
-}
-
-func (r *run) succeeded(what string, profiles []profileName) {
-	if !r.options.verbose {
-		return
-	}
-	for _, p := range profiles {
-		fmt.Fprintf(r.env.Stdout, "%s succeeded for \"%s\".\n", what, p.name)
-	}
-}
-
 // linked reports whether the file has a namesake in a directory of the base,
 // which is how profiles are disabled and forced into complain mode.
 func (r *run) linked(dir string, in input) bool {
 	_, err := os.Lstat(r.path(filepath.Join(r.options.base, dir, in.base())))
 	return err == nil
-}
-
-// dumpProfiles prints resolved profiles: the head of each, and its rules in
-// canonical form.
-func dumpProfiles(set *policy.Set) []byte {
-	b := []byte("----- Debugging built structures -----\n")
-	line := func(format string, args ...any) { b = fmt.Appendf(b, format+"\n", args...) }
-	for _, p := range set.Profiles {
-		if p.Namespace != "" {
-			line("Ns:\t\t%s", p.Namespace)
-		}
-		line("Name:\t\t%s", p.Name)
-		if p.Attachment != "" {
-			line("Attachment:\t%s", p.Attachment)
-		}
-		if p.Parent != nil {
-			line("Local To:\t%s", p.Parent.Name)
-		}
-		line("Mode:\t\t%s", modeName(p.Flags.Mode))
-		for _, limit := range p.Rlimits {
-			if limit.Value == policy.Infinity {
-				line("  set rlimit %s <= infinity", limit.Name)
-			} else {
-				line("  set rlimit %s <= %d", limit.Name, limit.Value)
-			}
-		}
-		for _, rule := range p.Rules {
-			line("  %s", render.String(rule.Rule))
-		}
-		line("")
-	}
-	return b
-}
-
-func modeName(m policy.Mode) string {
-	names := []string{"enforce", "complain", "kill", "unconfined", "prompt", "default_allow"}
-	if int(m) < len(names) {
-		return names[m]
-	}
-	return fmt.Sprint(int(m))
-}
-
-func (r *run) printStats(stats []compile.Stats) {
-	for _, s := range stats {
-		for _, a := range []struct {
-			name string
-			compile.AutomatonStats
-		}{{"attachment", s.XMatch}, {"policydb", s.Policydb}, {"file", s.File}} {
-			if a.AutomatonStats != (compile.AutomatonStats{}) {
-				fmt.Fprintf(r.env.Stderr, "%s: %s: %d rules, %d states, %d before minimisation\n", s.Profile, a.name, a.Rules, a.States, a.Built)
-			}
-		}
-	}
-}
-
-// sink is where -S and -o write to.
-type sink struct {
-	file *os.File
-	out  interface{ Write([]byte) (int, error) }
-}
-
-func (r *run) openSink() (*sink, error) {
-	if r.options.action != writeFile || r.options.stopsEarly() {
-		return &sink{out: r.env.Stdout}, nil
-	}
-	f, err := os.Create(r.path(r.options.output))
-	if err != nil {
-		var pe *os.PathError
-		if errors.As(err, &pe) {
-			err = pe.Err
-		}
-		return nil, fmt.Errorf("could not open file %s: %w", r.options.output, err)
-	}
-	return &sink{f, f}, nil
-}
-
-func (s *sink) write(p *blob.Policy) error {
-	_, err := s.out.Write(p.Bytes())
-	return err
-}
-
-func (s *sink) close() error {
-	if s.file == nil {
-		return nil
-	}
-	return s.file.Close()
 }

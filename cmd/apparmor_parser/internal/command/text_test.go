@@ -2,6 +2,8 @@ package command
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -89,6 +91,27 @@ func TestDiffText(t *testing.T) {
 	}
 }
 
+// TestLimits is about text of a few lines that asks for too much.
+func TestLimits(t *testing.T) {
+	dir := files(t, map[string]string{"loop": "profile c { include <loop>\n}\n"})
+	var power strings.Builder
+	fmt.Fprintf(&power, "@{V0}=a b\n")
+	for i := range 40 {
+		fmt.Fprintf(&power, "@{V%d}=@{V%d}@{V%d}\n", i+1, i, i)
+	}
+	long := "@{A}=" + strings.Repeat("x", 1<<20) + " y\n@{B}=" + strings.Repeat("@{A}", 16) + "\n"
+	for _, test := range []struct{ action, text, limit string }{
+		{"-p", "profile a { include <loop>\n}\n", "include depth"},
+		{"-Dexpanded-variables", power.String(), "values of a variable"},
+		{"-Dexpanded-variables", long, "bytes of expanded variables"},
+	} {
+		got := runIn(t, dir, test.text, test.action, "-b", dir)
+		if got.Status != 1 || !strings.Contains(got.Stderr, test.limit) {
+			t.Errorf("%s: status %d, %.200s", test.action, got.Status, got.Stderr)
+		}
+	}
+}
+
 func TestClasses(t *testing.T) {
 	var c classes
 	for _, name := range []string{"all", "no-dev", "no-cache", "abi"} {
@@ -156,6 +179,9 @@ func FuzzText(f *testing.F) {
 		f.Add(s)
 	}
 	dir := f.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "x"), []byte("@{B}=@{A}\nprofile c { include <x>\n}\n"), 0o600); err != nil {
+		f.Fatal(err)
+	}
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, action := range []string{"-p", "-N", "-d", "-Dvariables", "-Dexpanded-variables", "--format"} {
 			got := runIn(t, dir, text, action, "-b", dir)

@@ -11,8 +11,11 @@ import (
 	"github.com/goarmor/apparmor/render"
 )
 
-// maxValues bounds what expanding one variable may come to.
-const maxValues = 65536
+// The limits of what expanding variables may come to.
+const (
+	maxValues        = 65536    // of one variable
+	maxExpandedBytes = 64 << 20 // of all of them
+)
 
 // dumpVariables prints the variables that a unit assigns, as they are
 // assigned or with the variables in them expanded.
@@ -48,6 +51,7 @@ type variables struct {
 	sets     map[string]map[string]bool
 	booleans map[string]string
 	seen     map[string]bool // files that were included
+	bytes    int             // of what was expanded
 }
 
 func (v *variables) collect(unit *ast.Unit, file *ast.File) {
@@ -89,6 +93,9 @@ func (v *variables) assign(s *ast.VarAssign) {
 func (v *variables) expand(done, rest string, open []string, out map[string]bool) error {
 	if len(out) > maxValues {
 		return &diag.LimitError{What: "values of a variable", Limit: maxValues, Got: maxValues + 1}
+	}
+	if v.bytes += len(done) + len(rest); v.bytes > maxExpandedBytes {
+		return &diag.LimitError{What: "bytes of expanded variables", Limit: maxExpandedBytes, Got: int64(v.bytes)}
 	}
 	head, tail, ok := strings.Cut(rest, "@{")
 	name, after, closed := strings.Cut(tail, "}")

@@ -1,0 +1,43 @@
+package command
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/goarmor/apparmor/blob"
+)
+
+// sink is where -S and -o write to.
+type sink struct {
+	file *os.File
+	out  io.Writer
+}
+
+func (r *run) openSink() (*sink, error) {
+	if r.options.action != writeFile || r.options.stopsEarly() {
+		return &sink{out: r.env.Stdout}, nil
+	}
+	f, err := os.Create(r.path(r.options.output))
+	if err != nil {
+		var pe *os.PathError
+		if errors.As(err, &pe) {
+			err = pe.Err
+		}
+		return nil, fmt.Errorf("could not open file %s: %w", r.options.output, err)
+	}
+	return &sink{f, f}, nil
+}
+
+func (s *sink) write(p *blob.Policy) error {
+	_, err := s.out.Write(p.Bytes())
+	return err
+}
+
+func (s *sink) close() error {
+	if s.file == nil {
+		return nil
+	}
+	return s.file.Close()
+}

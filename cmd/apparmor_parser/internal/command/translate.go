@@ -1,0 +1,139 @@
+package command
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/compile"
+	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/parser"
+	"github.com/goarmor/apparmor/policy"
+)
+
+// parse reads the text and what it includes.
+func (r *run) parse(ctx context.Context, res *result, src string) (*ast.Unit, error) {
+	dir := r.env.Dir
+	if dir == "" {
+		// Without a working directory only absolute includes are found.
+		dir, _ = os.Getwd()
+	}
+	roots, names := r.roots()
+	c := parser.Config{
+		Context: parser.ContextFile, Roots: roots, RootNames: names, Abs: os.DirFS("/"), Dir: filepath.ToSlash(dir),
+		Cache: &r.parsed,
+		Warn:  func(d *diag.Diagnostic) { res.found = append(res.found, d) },
+	}
+	if r.options.json {
+		c.Recover = maxJSONErrors
+	}
+	unit, err := c.ParseTree(ctx, res.in.shown(), src)
+	if err != nil {
+		return nil, err
+	}
+	res.found = append(res.found, pathNames(unit)...)
+	return unit, nil
+}
+
+// maxJSONErrors is how many errors of one input are listed for programs, which
+// want them all; people get the first, as from the reference.
+const maxJSONErrors = 100
+
+// codePathName is the code of the warning about names that are paths.
+const codePathName diag.Code = "path-as-name"
+
+// pathNames warns of profiles at the top that are named by a path.
+func pathNames(unit *ast.Unit) (found diag.List) {
+	seen := map[*ast.File]bool{}
+	var look func(*ast.File)
+	look = func(file *ast.File) {
+		if seen[file] {
+			return
+		}
+		seen[file] = true
+		for _, s := range file.Stmts {
+			switch s := s.(type) {
+			case *ast.Include:
+				for _, f := range unit.Included[s] {
+					look(f)
+				}
+			case *ast.Profile:
+				if strings.HasPrefix(string(s.Name), "/") {
+					found = append(found, &diag.Diagnostic{
+						Severity: diag.Warning, Class: diag.ClassDeprecated, Code: codePathName,
+						Pos: file.Position(s.Pos()), Profile: string(s.Name),
+						Message: "a path is used as the name of a profile, which is deprecated",
+						Hint:    "write `profile NAME " + string(s.Name) + "`",
+						Related: []ast.Position{file.Position(s.Close)},
+					})
+				}
+			}
+		}
+	}
+	look(unit.Main)
+	return found
+}
+
+// resolve makes profiles of a unit and applies what options ask for.
+func (r *run) resolve(ctx context.Context, unit *ast.Unit, complain bool) (*policy.Set, error) {
+	po := policy.Options{Namespace: r.options.namespace, Kernel: r.features, Default: r.defaults, ABI: r.abi}
+	if r.override != nil {
+		po.Kernel, po.Default = r.override, r.override
+	}
+	set, err := policy.Resolve(ctx, unit, po)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range set.Profiles {
+		if complain {
+			p.Flags.Mode = policy.Complain
+		}
+		if r.options.readMmaps {
+			for _, rule := range p.Rules {
+				if f, ok := rule.Rule.(*ast.FileRule); ok && f.Access != ast.Deny && f.Perms&ast.FileRead != 0 {
+					f.Perms |= ast.FileMmap
+				}
+			}
+		}
+	}
+	return set, nil
+}
+
+// compile makes binary policy of the resolved profiles of one namespace.
+func (r *run) compile(ctx context.Context, res *result, set *policy.Set) error {
+	out, err := compile.Compile(ctx, set, compile.Options{Kernel: r.features, Degrade: compile.Report})
+	if err != nil {
+		return err
+	}
+	res.policies = append(res.policies, out.Policy)
+	res.stats = append(res.stats, out.Stats...)
+	type once struct {
+		profile, what string
+		dropped       bool
+	}
+	seen := map[once]bool{}
+	for _, d := range out.Degraded {
+		key := once{d.Profile, d.What, d.Dropped}
+		if seen[key] {
+			continue
+		}
+		seen[key] = true
+		res.found = append(res.found, degraded(d))
+	}
+	return nil
+}
+
+// degraded is the warning for what is not enforced as it is written. Like the
+// reference's it is about the profile and not about one of its lines.
+func degraded(d compile.Degradation) *diag.Diagnostic {
+	w := &diag.Diagnostic{
+		Severity: diag.Warning, Class: diag.ClassRuleDowngraded, Code: "rule-downgraded",
+		Profile: d.Profile, Message: d.What + " downgraded",
+	}
+	if d.Dropped {
+		w.Class, w.Code, w.Message = diag.ClassRuleNotEnforced, "rule-not-enforced", d.What+" not enforced"
+	}
+	return w
+}
