@@ -1,13 +1,7 @@
 package compile_test
 
 import (
-	"bufio"
-	"compress/gzip"
-	"io/fs"
-	"os"
-	"strings"
 	"testing"
-	"testing/fstest"
 
 	"github.com/goarmor/apparmor/compile"
 	"github.com/goarmor/apparmor/features"
@@ -21,20 +15,13 @@ import (
 type verdicts struct {
 	config parser.Config
 	kernel *features.Set
-	tree   fstest.MapFS
 }
 
-func newVerdicts(tb testing.TB) verdicts {
+func newVerdicts(tb testing.TB, s testenv.PolicySuite) verdicts {
 	tb.Helper()
-	tree := testenv.CorpusFS(tb, "simple_tests.tar.gz")
-	sub, err := fs.Sub(tree, "simple_tests")
-	if err != nil {
-		tb.Fatal(err)
-	}
 	return verdicts{
-		config: parser.Config{Roots: []fs.FS{sub}, Abs: tstRoot{tree}, Dir: "tst", Cache: &parser.Cache{}},
+		config: parser.Config{Roots: s.Roots, Abs: s.Abs, Dir: s.Dir, Cache: &parser.Cache{}},
 		kernel: suiteSet(tb, suite),
-		tree:   tree,
 	}
 }
 
@@ -78,7 +65,7 @@ func TestCorners(t *testing.T) {
 		Verdict            string `json:"upstream_6_0"`
 		Message            string `json:"upstream_6_0_message"`
 	}
-	v := newVerdicts(t)
+	v := newVerdicts(t, testenv.PolicyTests(t, false))
 	agree := 0
 	for _, c := range testenv.CorpusLines[corner](t, "corners.jsonl.gz") {
 		err := v.check(t, c.ID, c.Profile)
@@ -93,63 +80,15 @@ func TestCorners(t *testing.T) {
 
 // TestVerdicts checks the verdicts on upstream's policy tests.
 func TestVerdicts(t *testing.T) {
-	v := newVerdicts(t)
-	if !testing.Short() {
-		for name, f := range testenv.CorpusFS(t, "simple_tests_generated.tar.gz") {
-			v.tree["simple_tests/"+name] = f
-		}
-	}
+	tests := testenv.PolicyTests(t, !testing.Short())
+	v := newVerdicts(t, tests)
 	agree := 0
-	for _, test := range manifest(t) {
-		f := v.tree["simple_tests/"+test.path]
-		if test.expect == "TODO" || f == nil {
-			continue
-		}
-		var text strings.Builder
-		for line := range strings.Lines(string(f.Data)) {
-			if !strings.HasPrefix(line, "#=") {
-				text.WriteString(line)
-			}
-		}
-		if err := v.check(t, test.path, text.String()); (err == nil) != (test.verdict == "accept") {
-			t.Errorf("%s: 6.0 says %s (%s), we say %v", test.path, test.verdict, test.message, err)
+	for _, test := range tests.Tests {
+		if err := v.check(t, test.Path, test.Text); (err == nil) != test.Accept {
+			t.Errorf("%s: 6.0 accepts: %v (%s), we say %v", test.Path, test.Accept, test.Message, err)
 			continue
 		}
 		agree++
 	}
 	t.Logf("%d agree", agree)
-}
-
-// manifestLine is a line of the manifest of the policy tests.
-type manifestLine struct{ path, expect, verdict, message string }
-
-func manifest(tb testing.TB) []manifestLine {
-	tb.Helper()
-	f, err := os.Open(testenv.Corpus(tb, "simple_tests_manifest.tsv.gz"))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer f.Close()
-	zr, err := gzip.NewReader(f)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	var out []manifestLine
-	for sc := bufio.NewScanner(zr); sc.Scan(); {
-		if f := strings.Split(sc.Text(), "\t"); f[0] != "path" {
-			out = append(out, manifestLine{f[0], f[1], f[2], strings.Join(f[6:], " ")})
-		}
-	}
-	return out
-}
-
-// tstRoot is a root directory whose tst holds a tree, as the tests expect.
-type tstRoot struct{ tree fstest.MapFS }
-
-func (r tstRoot) Open(name string) (fs.File, error) {
-	rel, ok := strings.CutPrefix(name, "tst/")
-	if !ok {
-		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
-	}
-	return r.tree.Open(rel)
 }

@@ -1,10 +1,8 @@
 package parser
 
 import (
-	"io/fs"
 	"strings"
 	"testing"
-	"testing/fstest"
 
 	"github.com/goarmor/apparmor/internal/testenv"
 )
@@ -27,29 +25,9 @@ func semantic(message string) bool {
 	return false
 }
 
-// corpusFS is the tree of upstream's policy tests with its generated part, and
-// the root directory as the tests expect it: the tree is in /tst.
-func corpusFS(tb testing.TB) (tree fstest.MapFS, config Config) {
-	tree = testenv.CorpusFS(tb, "simple_tests.tar.gz")
-	for name, f := range testenv.CorpusFS(tb, "simple_tests_generated.tar.gz") {
-		tree["simple_tests/"+name] = f
-	}
-	sub, err := fs.Sub(tree, "simple_tests")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return tree, Config{Roots: []fs.FS{sub}, Abs: tstRoot{tree}, Dir: "/tst"}
-}
-
-// tstRoot is a root directory whose tst holds the tree.
-type tstRoot struct{ tree fs.FS }
-
-func (r tstRoot) Open(name string) (fs.File, error) {
-	rel, ok := strings.CutPrefix(name, "tst/")
-	if !ok {
-		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
-	}
-	return r.tree.Open(rel)
+// suiteConfig returns how policy tests are parsed.
+func suiteConfig(s testenv.PolicySuite) Config {
+	return Config{Roots: s.Roots, Abs: s.Abs, Dir: s.Dir}
 }
 
 func TestCorners(t *testing.T) {
@@ -58,7 +36,7 @@ func TestCorners(t *testing.T) {
 		Verdict     string `json:"upstream_6_0"`
 		Message     string `json:"upstream_6_0_message"`
 	}
-	_, config := corpusFS(t)
+	config := suiteConfig(testenv.PolicyTests(t, false))
 	agree, left := 0, 0
 	for _, c := range testenv.CorpusLines[corner](t, "corners.jsonl.gz") {
 		_, err := config.ParseTree(t.Context(), "stdin", c.Profile)
@@ -75,25 +53,18 @@ func TestCorners(t *testing.T) {
 }
 
 func TestSimple(t *testing.T) {
-	tree, config := corpusFS(t)
+	suite := testenv.PolicyTests(t, true)
+	config := suiteConfig(suite)
 	agree, left := 0, 0
-	for _, test := range simpleTests(t) {
-		if test.expect == "TODO" {
-			continue
-		}
-		f := tree["simple_tests/"+test.path]
-		if f == nil {
-			t.Errorf("%s is not there", test.path)
-			continue
-		}
-		_, err := config.ParseTree(t.Context(), test.path, stripMarkers(string(f.Data)))
+	for _, test := range suite.Tests {
+		_, err := config.ParseTree(t.Context(), test.Path, test.Text)
 		switch {
-		case (err == nil) == (test.verdict == "accept"):
+		case (err == nil) == test.Accept:
 			agree++
-		case err == nil && (semantic(test.message) || generatedConflict(test.path)):
+		case err == nil && (semantic(test.Message) || generatedConflict(test.Path)):
 			left++
 		default:
-			t.Errorf("%s: %s (%s), got %v", test.path, test.verdict, test.message, err)
+			t.Errorf("%s: 6.0 accepts: %v (%s), got %v", test.Path, test.Accept, test.Message, err)
 		}
 	}
 	t.Logf("%d agree, %d are refused later", agree, left)

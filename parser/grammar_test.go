@@ -39,11 +39,8 @@ func TestGrammar(t *testing.T) {
 	for _, c := range testenv.CorpusLines[struct{ ID, Profile string }](t, "corners.jsonl.gz") {
 		compareGrammar(t, c.ID, c.Profile)
 	}
-	tree := testenv.CorpusFS(t, "simple_tests.tar.gz")
-	for _, test := range simpleTests(t) {
-		if f := tree["simple_tests/"+test.path]; f != nil {
-			compareGrammar(t, test.path, stripMarkers(string(f.Data)))
-		}
+	for _, test := range testenv.PolicyTests(t, false).Tests {
+		compareGrammar(t, test.Path, test.Text)
 	}
 	for name, src := range debianFiles(t) {
 		if f, err := Parse(name, src); err != nil {

@@ -1,7 +1,9 @@
 package parser
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -411,3 +413,17 @@ func TestReferenceErrors(t *testing.T) {
 }
 
 var _ io.Reader = endless{}
+
+// decodeLines reads one JSON value a line.
+func decodeLines[T any](tb testing.TB, data []byte) []T {
+	var out []T
+	for dec := json.NewDecoder(bytes.NewReader(data)); ; {
+		var v T
+		if err := dec.Decode(&v); err == io.EOF {
+			return out
+		} else if err != nil {
+			tb.Fatal(err)
+		}
+		out = append(out, v)
+	}
+}

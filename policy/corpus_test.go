@@ -1,14 +1,9 @@
 package policy_test
 
 import (
-	"bufio"
-	"compress/gzip"
-	"io/fs"
-	"os"
 	"regexp"
 	"strings"
 	"testing"
-	"testing/fstest"
 
 	"github.com/goarmor/apparmor/features"
 	"github.com/goarmor/apparmor/internal/testenv"
@@ -47,7 +42,7 @@ func TestCorners(t *testing.T) {
 		Message            string `json:"upstream_6_0_message"`
 	}
 	n, skipped := 0, 0
-	config := testTree(t)
+	config := testConfig(testenv.PolicyTests(t, false))
 	for _, c := range testenv.CorpusLines[corner](t, "corners.jsonl.gz") {
 		err := resolveWith(t, config, c.ID, c.Profile)
 		accepted := err == nil
@@ -69,15 +64,9 @@ func TestCorners(t *testing.T) {
 	t.Logf("%d corners, %d more are refused when compiling", n, skipped)
 }
 
-// testTree returns where includes of the policy tests are found.
-func testTree(tb testing.TB) parser.Config {
-	tb.Helper()
-	tree := testenv.CorpusFS(tb, "simple_tests.tar.gz")
-	sub, err := fs.Sub(tree, "simple_tests")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return parser.Config{Roots: []fs.FS{sub}, Abs: tstRoot{tree}, Dir: "tst", Cache: &parser.Cache{}}
+// testConfig returns how policy tests are parsed.
+func testConfig(suite testenv.PolicySuite) parser.Config {
+	return parser.Config{Roots: suite.Roots, Abs: suite.Abs, Dir: suite.Dir, Cache: &parser.Cache{}}
 }
 
 // resolveWith parses and resolves a text with its includes.
@@ -99,66 +88,19 @@ var overlap = regexp.MustCompile(`^generated_(x|perms_safe)/(ambiguous|dominate)
 // TestSimple runs upstream's policy tests through parser and resolver. The
 // verdicts must agree, but for what is only seen when compiling.
 func TestSimple(t *testing.T) {
-	config := testTree(t)
-	tree := config.Abs.(tstRoot).tree
-	for name, f := range testenv.CorpusFS(t, "simple_tests_generated.tar.gz") {
-		tree["simple_tests/"+name] = f
-	}
+	suite := testenv.PolicyTests(t, true)
+	config := testConfig(suite)
 	agree, compiled := 0, 0
-	for _, test := range manifest(t) {
-		f := tree["simple_tests/"+test.path]
-		if test.expect == "TODO" || f == nil {
-			continue
-		}
-		var text strings.Builder
-		for line := range strings.Lines(string(f.Data)) {
-			if !strings.HasPrefix(line, "#=") {
-				text.WriteString(line)
-			}
-		}
-		err := resolveWith(t, config, test.path, text.String())
+	for _, test := range suite.Tests {
+		err := resolveWith(t, config, test.Path, test.Text)
 		switch accepted := err == nil; {
-		case accepted == (test.verdict == "accept"):
+		case accepted == test.Accept:
 			agree++
-		case accepted && (later(test.message) || overlap.MatchString(test.path)):
+		case accepted && (later(test.Message) || overlap.MatchString(test.Path)):
 			compiled++
 		default:
-			t.Errorf("%s: 6.0 says %s (%s), we say %v", test.path, test.verdict, test.message, err)
+			t.Errorf("%s: 6.0 accepts: %v (%s), we say %v", test.Path, test.Accept, test.Message, err)
 		}
 	}
 	t.Logf("%d agree, %d are refused when compiling", agree, compiled)
-}
-
-// manifestLine is a line of the manifest of the policy tests.
-type manifestLine struct{ path, expect, verdict, message string }
-
-func manifest(tb testing.TB) []manifestLine {
-	tb.Helper()
-	f, err := os.Open(testenv.Corpus(tb, "simple_tests_manifest.tsv.gz"))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer f.Close()
-	zr, err := gzip.NewReader(f)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	var out []manifestLine
-	for sc := bufio.NewScanner(zr); sc.Scan(); {
-		if f := strings.Split(sc.Text(), "\t"); f[0] != "path" {
-			out = append(out, manifestLine{f[0], f[1], f[2], strings.Join(f[6:], " ")})
-		}
-	}
-	return out
-}
-
-// tstRoot is a root directory whose tst holds a tree, as the tests expect.
-type tstRoot struct{ tree fstest.MapFS }
-
-func (r tstRoot) Open(name string) (fs.File, error) {
-	rel, ok := strings.CutPrefix(name, "tst/")
-	if !ok {
-		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
-	}
-	return r.tree.Open(rel)
 }
