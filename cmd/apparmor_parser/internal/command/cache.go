@@ -57,6 +57,8 @@ func (r *run) entry(unit *ast.Unit, in input, complain bool) (*cacheEntry, error
 	h.text(r.options.namespace)
 	h.flag(complain)
 	h.flag(r.options.readMmaps)
+	// What would be refused for a warning must not be found.
+	h.number(int(r.options.werror))
 	if err := r.hashFile(h, unit, unit.Main, map[*ast.File]int{}); err != nil {
 		return nil, err
 	}

@@ -63,6 +63,7 @@ func TestCache(t *testing.T) {
 		{"forced complain mode", map[string]string{"force-complain/p": "x"}, "p", "miss"},
 		{"the namespace", nil, "-n x p", "miss"},
 		{"reading maps", nil, "-X p", "miss"},
+		{"warnings as errors", nil, "--Werror=dangerous p", "miss"},
 		{"no reading", nil, "-T p", "miss"},
 		{"no cache", nil, "-K p", ""},
 		{"cached policy that was changed", map[string]string{"cache/*/p": "damaged"}, "p", "miss"},

@@ -108,8 +108,8 @@ func TestOutcomes(t *testing.T) {
 		{"error in an include", "-N -I inc deep", "", outcome{1, "", "AppArmor parser error for deep in profile inc/low at line 3: ...\n"}},
 		{"include that is not there", "-N gone", "", outcome{1, "", "AppArmor parser error for gone in profile gone at line 2: Could not open 'nowhere'\n"}},
 
-		{"warning", "-QK --warn=deprecated --warn=dangerous path", "", outcome{0, "", "Warning from path (path line 3): a path is used as the name of a profile, which is deprecated; write `profile NAME /bin/x`\n" +
-			"Warning from path (path line 2): ...\n"}},
+		{"warning", "-QK --warn=deprecated --warn=dangerous path", "", outcome{0, "", "Warning from path (path line 2): ...\n" +
+			"Warning from path (path line 3): a path is used as the name of a profile, which is deprecated; write `profile NAME /bin/x`\n"}},
 		{"warning of standard input", "-QK --warn=deprecated", "/x { }\n", outcome{0, "", "Warning from stdin (stdin line 1): a path is used as the name of a profile, which is deprecated; write `profile NAME /x`\n"}},
 		{"warning switched off", "-QK --warn=all --warn=no-deprecated --warn=no-dangerous --warn=no-abi --warn=no-cache path", "", outcome{}},
 		{"quiet", "-q -QK --warn=all path", "", outcome{}},

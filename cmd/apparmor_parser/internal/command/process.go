@@ -142,7 +142,7 @@ func (r *run) work(ctx context.Context, res *result) error {
 	if res.set, err = r.resolve(ctx, unit, complain); err != nil {
 		return err
 	}
-	res.found = append(res.found, res.set.Warnings...)
+	res.found = append(append(res.found, res.set.Warnings...), pathNames(unit)...)
 	switch {
 	case o.action == listNames, o.action == removePolicy:
 		return nil

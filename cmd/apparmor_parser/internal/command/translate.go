@@ -29,12 +29,7 @@ func (r *run) parse(ctx context.Context, res *result, src string) (*ast.Unit, er
 	if r.options.json {
 		c.Recover = maxJSONErrors
 	}
-	unit, err := c.ParseTree(ctx, res.in.shown(), src)
-	if err != nil {
-		return nil, err
-	}
-	res.found = append(res.found, pathNames(unit)...)
-	return unit, nil
+	return c.ParseTree(ctx, res.in.shown(), src)
 }
 
 // maxJSONErrors is how many errors of one input are listed for programs, which
