@@ -231,7 +231,7 @@ func (p *parser) modesBehind(path *lex.Token) bool {
 	case p.tok.Kind == lex.Comma && p.src[p.end-1] != ',':
 		hint = "permissions are missing"
 	case path.Kind == lex.Word:
-		hint = nearestHint(ruleWords(), path.Text)
+		hint = nearestHint(ast.VocabularyOf(ruleWords[:]...), path.Text)
 		if hint != "" {
 			return p.failHint(path, hint, CodeSyntax, "there is no rule %q", path.Text)
 		}

@@ -1,6 +1,7 @@
 package parser
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/goarmor/apparmor/ast"
@@ -100,16 +101,26 @@ func (p *parser) mountFlagsAgree(n *ast.MountRule) bool {
 		if !c.Options || c.In {
 			continue
 		}
-		for j, a := range c.Values {
-			for _, b := range c.Values[j+1:] {
-				if fa, fb := mountFlag(string(a)), mountFlag(string(b)); fa != "" && fb == "no"+fa || fb != "" && fa == "no"+fb {
+		// No more than the known options can differ, however long the list.
+		var seen []ast.Pattern
+		for _, a := range c.Values {
+			if slices.Contains(seen, a) {
+				continue
+			}
+			for _, b := range seen {
+				if opposite(mountFlag(string(a)), mountFlag(string(b))) {
 					t := lex.Token{From: uint32(c.From.Offset()), To: uint32(c.To.Offset())}
-					return p.fail(&t, CodeMountFlag, "the options %s and %s exclude each other", a, b)
+					return p.fail(&t, CodeMountFlag, "the options %s and %s exclude each other", b, a)
 				}
 			}
+			seen = append(seen, a)
 		}
 	}
 	return true
+}
+
+func opposite(a, b string) bool {
+	return a != "" && b == "no"+a || b != "" && a == "no"+b
 }
 
 // mountFlag maps the spellings of a mount option to one name, such that the

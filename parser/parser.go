@@ -285,9 +285,7 @@ func (p *parser) report(d *diag.Diagnostic) bool {
 		return false
 	}
 	p.failed = true
-	if len(p.names) > 0 {
-		d.Profile = strings.Join(p.names, "//")
-	}
+	d.Profile = p.profileNames()
 	p.errs = append(p.errs, d)
 	if len(p.errs) >= max(p.recover, 1) {
 		p.stopped = true
@@ -303,10 +301,22 @@ func (p *parser) warn(from ast.Pos, text string, class diag.Class, code diag.Cod
 	d := &diag.Diagnostic{
 		Severity: diag.Warning, Class: class, Code: code, Pos: p.file.Position(from), Message: message, Text: text,
 	}
-	if len(p.names) > 0 {
-		d.Profile = strings.Join(p.names, "//")
-	}
+	d.Profile = p.profileNames()
 	p.warnings = append(p.warnings, d)
+}
+
+// profileNames is the name of the profile around the statement, cut off if it
+// is unreasonably long.
+func (p *parser) profileNames() string {
+	const longest = 1024
+	var b strings.Builder
+	for i, name := range p.names {
+		if i > 0 {
+			b.WriteString("//")
+		}
+		b.WriteString(name[:min(len(name), longest-min(b.Len(), longest))])
+	}
+	return b.String()
 }
 
 // unexpected reports the next token, saying what could stand there.

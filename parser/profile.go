@@ -289,6 +289,8 @@ func (p *parser) flag(n *ast.Profile) bool {
 	for i := range n.Flags {
 		g := &n.Flags[i]
 		switch {
+		case g.Name == f.Name && g.Value == f.Value:
+			return true // once is enough, and keeps the list short
 		case g.Name == f.Name && g.Value != "" && f.Value != "" && !sameFlagValue(f.Name, g.Value, f.Value):
 			return p.fail(&t, CodeFlagConflict, "the flag %s has two values, %s and %s", name, g.Value, f.Value)
 		case flagsConflict(g.Name, f.Name):

@@ -1,6 +1,7 @@
 package parser
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/goarmor/apparmor/ast"
@@ -150,7 +151,7 @@ func beginsStmt(line string, paths bool) bool {
 	if n == 0 || n < len(line) && !lex.IsBlank(line[n]) && line[n] != ',' {
 		return false
 	}
-	return ruleWords().Has(line[:n])
+	return slices.Contains(ruleWords[:], line[:n])
 }
 
 // skipToBody goes to the brace that opens the body of a profile whose head is

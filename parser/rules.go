@@ -46,11 +46,12 @@ func ruleParser(word string) func(*parser, ast.Pos, ast.Qualifiers) (ast.Stmt, b
 	return nil
 }
 
-// ruleWords are the words that a rule may begin with, for hints.
-func ruleWords() ast.Vocabulary {
-	return ast.VocabularyOf("capability", "network", "unix", "dbus", "signal", "ptrace", "mount", "remount", "umount", "pivot_root",
-		"change_profile", "set", "mqueue", "io_uring", "userns", "all", "link", "file", "profile", "include", "audit", "deny",
-		"allow", "prompt", "owner", "other", "priority", "abi", "alias", "if", "else", "hat", "safe", "unsafe")
+// ruleWords are the words that a statement may begin with, for hints and for
+// going on behind an error.
+var ruleWords = [...]string{
+	"capability", "network", "unix", "dbus", "signal", "ptrace", "mount", "remount", "umount", "pivot_root",
+	"change_profile", "set", "mqueue", "io_uring", "userns", "all", "link", "file", "profile", "include", "audit", "deny",
+	"allow", "prompt", "owner", "other", "priority", "abi", "alias", "if", "else", "hat", "safe", "unsafe",
 }
 
 // noOwner checks that a rule which knows no owner has none.

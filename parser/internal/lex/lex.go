@@ -33,6 +33,7 @@ type Lexer struct {
 	pos     int
 	mode    mode
 	base    mode // what a name, value or list returns to
+	last    int  // offset of the last newline, once it was looked for
 	assign  bool // the last token was a variable
 	boolVar bool // ... a boolean one
 }
@@ -813,12 +814,20 @@ func (l *Lexer) include(t *Token, start, i int, hash bool) {
 		l.illegal(t, max(end, start+1), why)
 		return
 	}
-	if hash && strings.IndexByte(l.src[i:], '\n') < 0 {
+	if hash && !l.newlineBehind(i) {
 		l.illegal(t, end, "a line with #include must end in a newline")
 		return
 	}
 	l.token(t, Include, end)
 	t.Text, t.Form, t.Hash, t.IfExists = l.src[from:to], form, hash, exists
+}
+
+// newlineBehind reports whether there is a newline from offset i on.
+func (l *Lexer) newlineBehind(i int) bool {
+	if l.last < i {
+		l.last = strings.LastIndexByte(l.src, '\n')
+	}
+	return l.last >= i
 }
 
 func skipBlanks(s string, i int) int {
@@ -847,13 +856,14 @@ func fileName(s string, i int, abi bool) (from, to, end int, form Form, why stri
 	}
 	switch s[i] {
 	case '<':
-		end = lineEnd(s, i)
-		if n := strings.IndexByte(s[i:end], '>'); n >= 0 {
-			end = i + n + 1
-		} else {
+		for end = i; end < len(s) && s[end] != '>' && s[end] != '\n'; {
+			end++
+		}
+		if end == len(s) || s[end] == '\n' {
 			return 0, 0, end, 0, "the path is not closed by >"
 		}
-		from, to = i+1, end-1
+		from, to = i+1, end
+		end++
 		for from < to && IsBlank(s[from]) {
 			from++
 		}
