@@ -95,3 +95,37 @@ func checkTree(tb testing.TB, f *ast.File) {
 		tb.Errorf("%s: the nodes do not add up to the text", f.Name)
 	}
 }
+
+// TestUpstreamTree parses upstream's own profiles, and loads those at the top
+// with all that they include.
+func TestUpstreamTree(t *testing.T) {
+	tree := testenv.CorpusFS(t, "profiles-6.0.tar.gz")
+	root, err := fs.Sub(tree, "apparmor.d")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := Config{Roots: []fs.FS{root}, Cache: &Cache{}}
+	units := 0
+	for name, file := range tree {
+		rel := strings.TrimPrefix(name, "apparmor.d/")
+		if strings.HasPrefix(rel, "abi/") || Skip(filepath.Base(rel)) {
+			continue
+		}
+		f, err := Parse(rel, string(file.Data))
+		if err != nil {
+			t.Errorf("%+v", err)
+			continue
+		}
+		checkTree(t, f)
+		if strings.Contains(rel, "/") {
+			continue
+		}
+		units++
+		if _, err := c.ParseFS(t.Context(), rel); err != nil {
+			t.Errorf("%+v", err)
+		}
+	}
+	if units < 190 {
+		t.Errorf("only %d profiles", units)
+	}
+}
