@@ -9,7 +9,7 @@ import (
 
 // exprFactor bounds the operators of one expression, in units of
 // Limits.Depth.
-const exprFactor = 4
+const exprFactor = 2
 
 // expression reads a boolean expression: or binds weaker than and, and weaker
 // than not.

@@ -205,7 +205,7 @@ func TestLimits(t *testing.T) {
 		{"profiles", Config{Limits: Limits{Depth: 3}}, strings.Repeat("profile x { ", 4), "nesting depth"},
 		{"else if", Config{Limits: Limits{Depth: 3}}, "/t { if true { } " + strings.Repeat("else if true { } ", 9) + "}", "nesting depth"},
 		{"unclosed", Config{}, "/t " + strings.Repeat("{ ", 1_000_000), "nesting depth"},
-		{"parentheses", Config{}, parens(4 * DefaultDepth), ""},
+		{"parentheses", Config{}, parens(exprFactor * DefaultDepth), ""},
 		{"parentheses", Config{}, parens(1_000_000), "operators in an expression"},
 		{"not", Config{}, "$B = " + strings.Repeat("not ", 1_000_000) + "true\n", "operators in an expression"},
 		{"and", Config{}, "$B = true" + strings.Repeat(" and true", 1_000_000) + "\n", "operators in an expression"},

@@ -78,7 +78,7 @@ type Config struct {
 // default. What exceeds a limit is a *diag.LimitError.
 type Limits struct {
 	// Depth of nested blocks, profiles and conditionals; 256. Parentheses, nots
-	// and operators in one expression are bounded by four times as many.
+	// and operators in one expression are bounded by twice as many.
 	Depth int
 	// Bytes of one file; 16 MiB. A longer file is refused before it is read.
 	Bytes int64
