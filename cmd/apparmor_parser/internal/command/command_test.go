@@ -120,6 +120,9 @@ func TestOutcomes(t *testing.T) {
 		{"show classes", "--warn=show --warn=abi", "", outcome{0, "warn=abi, config, cache, jobs, unexpected, override\n", ""}},
 
 		{"disabled", "-b . -N ok dir/one", "", outcome{0, "one\n", "Skipping profile in ./disable: ok\n"}},
+		{"disabled, and quiet", "-q -b . -N ok dir/one", "", outcome{0, "one\n", ""}},
+		{"leftover as error", "-N --Werror=unexpected dir", "", outcome{1, "one\ntwo\n", "Warning converted to Error: Ignoring: 'x.rpmsave'\n"}},
+		{"no features as error", "-Q --Werror=cache -f . ok", "", outcome{1, "", "Warning converted to Error: the cache is neither read nor written: this kernel shows no features, and --kernel-features names none\n"}},
 		{"text of what is disabled", "-b . -p ok", "", outcome{0, policyTree["ok"], ""}},
 		{"forced complain", "-b . -Q -d other", "", outcome{0, golden(t, "complain"), "Warning: found other in ./force-complain, forcing complain mode\n"}},
 		{"complain", "-C -d other", "", outcome{0, golden(t, "complain"), ""}},

@@ -100,8 +100,10 @@ func (r *run) work(ctx context.Context, res *result) error {
 	complain := o.complain
 	if res.in.name != "" && o.action != preprocess {
 		if o.action != removePolicy && r.linked("disable", res.in) {
-			res.notes = append(res.notes, fmt.Sprintf("Skipping profile in %s/disable: %s", strings.TrimRight(o.base, "/"), res.in.base()))
 			res.skipped = true
+			if !o.quiet {
+				res.notes = append(res.notes, fmt.Sprintf("Skipping profile in %s/disable: %s", strings.TrimRight(o.base, "/"), res.in.base()))
+			}
 			return nil
 		}
 		if r.linked("force-complain", res.in) {
@@ -173,9 +175,7 @@ func (r *run) finish(ctx context.Context, res *result, out *sink) (status int) {
 		return 0
 	}
 	if res.in.name == "" && o.writeCache && r.cacheable {
-		if r.report.warning(classCache, "standard input is not kept in the cache, and never disabled or forced into complain mode") {
-			return statusFailed
-		}
+		r.report.warning(classCache, "standard input is not kept in the cache, and never disabled or forced into complain mode")
 	}
 	if _, err := r.env.Stdout.Write(res.out); err != nil {
 		r.report.say("%v", err)
@@ -217,9 +217,7 @@ func (r *run) finish(ctx context.Context, res *result, out *sink) (status int) {
 		file, err := res.store.write(res.policies[0], o.keepBadCache)
 		if err != nil {
 			// Policy that is loaded stays loaded whatever the cache does.
-			if r.report.warning(classCache, "cannot write the cache: %v", err) {
-				return statusFailed
-			}
+			r.report.warning(classCache, "cannot write the cache: %v", err)
 			return 0
 		}
 		if o.showCache {

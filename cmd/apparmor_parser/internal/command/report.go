@@ -22,6 +22,7 @@ type reporter struct {
 	w            io.Writer
 	json, quiet  bool
 	warn, werror classes
+	failed       bool // by a warning about the run that counts as an error
 }
 
 // say writes a message about the run itself.
@@ -29,12 +30,14 @@ func (r *reporter) say(format string, args ...any) {
 	r.plain(diag.Error, "", program+": "+fmt.Sprintf(format, args...))
 }
 
-// warning writes a warning about the run itself, if its class is on, and
-// reports whether it counts as an error.
-func (r *reporter) warning(class diag.Class, format string, args ...any) (failed bool) {
-	return r.diagnostic(input{}, &diag.Diagnostic{
+// warning writes a warning about the run itself, if its class is on. One that
+// counts as an error makes the run fail in the end, but not stop.
+func (r *reporter) warning(class diag.Class, format string, args ...any) {
+	if r.diagnostic(input{}, &diag.Diagnostic{
 		Severity: diag.Warning, Class: class, Message: fmt.Sprintf(format, args...),
-	})
+	}) {
+		r.failed = true
+	}
 }
 
 // plain writes a line, or its JSON.

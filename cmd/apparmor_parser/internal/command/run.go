@@ -65,7 +65,11 @@ func Run(ctx context.Context, args []string, env Env) int {
 	if status, done := r.readOptions(args); done {
 		return status
 	}
-	return r.do(ctx)
+	status := r.do(ctx)
+	if status == 0 && r.report.failed {
+		return statusFailed
+	}
+	return status
 }
 
 // readOptions applies the configuration file and the arguments. It reports
