@@ -8,22 +8,13 @@ import (
 	"github.com/goarmor/apparmor/blob"
 )
 
-// inClass asks for a string of a class of the policydb automaton.
-func inClass(p *blob.Profile, c blob.Class, rest []byte, want Access) Decision {
-	s := p.ClassState(c)
-	if s == blob.TrapState {
-		return unmediated(want)
-	}
-	return decide(want, p.PolicydbPerms(p.Policydb.DFA.Match(s, rest)))
-}
-
 // Capability asks for a capability by its name without CAP_, in lower case.
 type Capability string
 
 // String implements fmt.Stringer.
 func (r Capability) String() string { return "capability " + string(r) }
 
-func (r Capability) ask(p *blob.Profile) (Decision, error) {
+func (r Capability) ask(p asked) (Decision, error) {
 	// The kernel has no permission bits for capabilities; exec stands for
 	// having it.
 	n, ok := numberOf(capabilities, string(r))
@@ -39,6 +30,9 @@ func (r Capability) ask(p *blob.Profile) (Decision, error) {
 		if f.set&bit != 0 {
 			*f.to = blob.PermExec
 		}
+	}
+	if p.lookups != nil {
+		p.note(blob.PartProfile, blob.ClassCap, true, Exec, e, string(r))
 	}
 	return decide(Exec, e).in(wordsNone), nil
 }
@@ -64,7 +58,7 @@ func (r Network) String() string {
 	return s
 }
 
-func (r Network) ask(p *blob.Profile) (Decision, error) {
+func (r Network) ask(p asked) (Decision, error) {
 	family, ok := numberOf(families, r.Family)
 	if !ok {
 		return Decision{}, &RequestError{r, "address family", r.Family}
@@ -87,15 +81,14 @@ func (r Network) ask(p *blob.Profile) (Decision, error) {
 			return unmediated(want), nil
 		}
 	}
-	d := p.Policydb.DFA
-	s = d.Match(s, be16(be16(nil, family), typ))
-	e := p.PolicydbPerms(s)
+	sock := be16(be16(nil, family), typ)
 	if class == blob.ClassNet {
-		return decide(want, e), nil
+		return decide(want, p.after(class, s, sock, want)), nil
 	}
+	e := p.after(class, s, sock, want|Access(blob.PermContinue))
 	// Unix sockets are always asked for with the protocol.
 	if family == familyUnix || uint32(want)&^e.Allow != 0 && e.Allow&blob.PermContinue != 0 {
-		e = p.PolicydbPerms(d.Match(s, be16(nil, int(r.Protocol))))
+		e = p.after(class, s, be16(sock, int(r.Protocol)), want)
 	}
 	return decide(want, e), nil
 }
@@ -146,7 +139,7 @@ func (r Unix) want() Access {
 	return r.Access
 }
 
-func (r Unix) ask(p *blob.Profile) (Decision, error) {
+func (r Unix) ask(p asked) (Decision, error) {
 	typ, ok := socketType(r.Type)
 	if !ok {
 		return Decision{}, &RequestError{r, "socket type", r.Type}
@@ -182,11 +175,11 @@ func (r Unix) ask(p *blob.Profile) (Decision, error) {
 			continue
 		}
 		text := group.text()
-		d := inClass(p, blob.ClassNetV9, text, want)
+		d := p.inClass(blob.ClassNetV9, text, want)
 		if i == 4 {
 			d = Decision{}
 			for n, peer := range strings.Split(r.Peer, "//&") {
-				e := inClass(p, blob.ClassNetV9, append(text[:len(text):len(text)], peer...), want)
+				e := p.inClass(blob.ClassNetV9, append(text[:len(text):len(text)], peer...), want)
 				if n == 0 {
 					d = e
 				} else {
@@ -236,13 +229,13 @@ func sendReceive(a Access) string {
 	return a.String()
 }
 
-func (r Signal) ask(p *blob.Profile) (Decision, error) {
+func (r Signal) ask(p asked) (Decision, error) {
 	n, ok := signalNumber(r.Signal)
 	if !ok {
 		return Decision{}, &RequestError{r, "signal", r.Signal}
 	}
 	return eachLabel(r.Peer, func(label string) Decision {
-		return inClass(p, blob.ClassSignal, append([]byte{n}, label...), r.Access).in(wordsMessage)
+		return p.inClass(blob.ClassSignal, append([]byte{n}, label...), r.Access).in(wordsMessage)
 	}), nil
 }
 
@@ -275,15 +268,14 @@ func ptraceNames(a Access) string {
 	return strings.Join(s, "|")
 }
 
-func (r Ptrace) ask(p *blob.Profile) (Decision, error) {
+func (r Ptrace) ask(p asked) (Decision, error) {
 	// Mediation goes by the class, the string by that of labels.
 	if !p.Mediates(blob.ClassPtrace) {
 		return unmediated(r.Access).in(wordsPtrace), nil
 	}
 	return eachLabel(r.Peer, func(label string) Decision {
-		d := p.Policydb.DFA
-		s := d.MatchString(d.Step(p.ClassState(blob.ClassLabel), byte(blob.ClassPtrace)), label)
-		return decide(r.Access, p.PolicydbPerms(s)).in(wordsPtrace)
+		rest := append([]byte{byte(blob.ClassPtrace)}, label...)
+		return decide(r.Access, p.after(blob.ClassLabel, p.ClassState(blob.ClassLabel), rest, r.Access)).in(wordsPtrace)
 	}), nil
 }
 
@@ -324,7 +316,7 @@ func (r DBus) String() string {
 	return s
 }
 
-func (r DBus) ask(p *blob.Profile) (Decision, error) {
+func (r DBus) ask(p asked) (Decision, error) {
 	var text string
 	var want Access
 	words := wordsNone
@@ -345,7 +337,7 @@ func (r DBus) ask(p *blob.Profile) (Decision, error) {
 	if !p.Mediates(blob.ClassNetV9) {
 		return unmediated(want).in(words), nil
 	}
-	return inClass(p, blob.ClassDBus, []byte(text), want).in(words), nil
+	return p.inClass(blob.ClassDBus, []byte(text), want).in(words), nil
 }
 
 // Userns asks to create a user namespace.
@@ -354,9 +346,9 @@ type Userns struct{}
 // String implements fmt.Stringer.
 func (Userns) String() string { return "userns create" }
 
-func (r Userns) ask(p *blob.Profile) (Decision, error) {
+func (r Userns) ask(p asked) (Decision, error) {
 	const create = Append // the bit of "create" in this class
-	return inClass(p, blob.ClassNamespaces, nil, create).in(wordsUserns), nil
+	return p.inClass(blob.ClassNamespaces, nil, create).in(wordsUserns), nil
 }
 
 // IOUring asks for kernel-side polling of submissions or, with Creds set, to
@@ -374,11 +366,11 @@ func (r IOUring) String() string {
 	return "io_uring sqpoll"
 }
 
-func (r IOUring) ask(p *blob.Profile) (Decision, error) {
+func (r IOUring) ask(p asked) (Decision, error) {
 	if !r.OverrideCreds {
-		return inClass(p, blob.ClassIOUring, nil, 0x10).in(wordsNone), nil
+		return p.inClass(blob.ClassIOUring, nil, 0x10).in(wordsNone), nil
 	}
 	return eachLabel(r.Label, func(label string) Decision {
-		return inClass(p, blob.ClassIOUring, []byte(label), 0x8).in(wordsNone)
+		return p.inClass(blob.ClassIOUring, []byte(label), 0x8).in(wordsNone)
 	}), nil
 }

@@ -25,12 +25,8 @@ func (r File) String() string {
 	return s
 }
 
-func (r File) ask(p *blob.Profile) (Decision, error) {
-	db, start := p.FileDB()
-	if db == nil {
-		return decide(r.Access, blob.Effective{}), nil
-	}
-	return decide(r.Access, p.FilePerms(db.DFA.MatchString(start, r.Path), r.Owner)), nil
+func (r File) ask(p asked) (Decision, error) {
+	return decide(r.Access, p.onPath(r.Path, r.Owner, r.Access)), nil
 }
 
 // Link asks for a hard link Path to the existing file Target. The permission
@@ -43,24 +39,21 @@ type Link struct {
 // String implements fmt.Stringer.
 func (r Link) String() string { return fmt.Sprintf("link %s -> %s", r.Path, r.Target) }
 
-func (r Link) ask(p *blob.Profile) (Decision, error) {
-	const link = Access(blob.PermLink)
-	db, start := p.FileDB()
-	if db == nil {
-		return decide(link, blob.Effective{}).in(wordsNone), nil
-	}
-	s := db.DFA.MatchString(start, r.Path)
-	name := p.FilePerms(s, r.Owner)
+func (r Link) ask(p asked) (Decision, error) {
+	const link, test = Access(blob.PermLink), Access(blob.PermLinkSubset)
+	name := p.onPath(r.Path, r.Owner, link)
 	if name.Allow&blob.PermLink == 0 {
 		return decide(link, name).in(wordsNone), nil
 	}
-	s = db.DFA.MatchString(db.DFA.Step(s, 0), r.Target)
-	pair := p.FilePerms(s, r.Owner)
+	pair := p.onPair(r.Path, r.Target, r.Owner, link|test)
 	d := decide(link, pair).in(wordsNone)
 	if !d.Allowed() || pair.Allow&blob.PermLinkSubset == 0 {
 		return d, nil
 	}
-	target := p.FilePerms(db.DFA.MatchString(start, r.Target), r.Owner)
+	if p.lookups != nil {
+		p.onPath(r.Path, r.Owner, ^Access(0)) // all that it grants matters
+	}
+	target := p.onPath(r.Target, r.Owner, Access(name.Allow)&^link)
 	if !subset(name, target) {
 		d.Allow, d.Deny, d.Audit = 0, link, 0
 		d.Info = "link is not a subset of its target"
@@ -108,29 +101,24 @@ func (r ChangeProfile) String() string {
 	return s + " -> " + r.Target
 }
 
-func (r ChangeProfile) ask(p *blob.Profile) (Decision, error) {
+func (r ChangeProfile) ask(p asked) (Decision, error) {
 	const change, onexec = Access(blob.PermChangeProf), Access(blob.PermOnexec)
 	want := change
 	if r.OnExec {
 		want = onexec
 	}
-	db, start := p.FileDB()
-	if db == nil {
-		return decide(want, blob.Effective{}), nil
-	}
 	prefix := ""
 	if r.Stack {
 		prefix = "&"
 	}
-	at := func(s uint32) Decision {
-		return eachLabel(r.Target, func(label string) Decision {
-			return decide(want, p.FilePerms(db.DFA.MatchString(s, prefix+label), true))
-		})
-	}
-	d := at(start)
+	d := eachLabel(r.Target, func(label string) Decision {
+		return decide(want, p.onPath(prefix+label, true, want))
+	})
 	if r.OnExec && r.Path != "" {
-		s := db.DFA.MatchString(start, r.Path)
-		d = d.and(decide(onexec, p.FilePerms(s, true))).and(at(db.DFA.Step(s, 0)))
+		d = d.and(decide(onexec, p.onPath(r.Path, true, onexec)))
+		d = d.and(eachLabel(r.Target, func(label string) Decision {
+			return decide(onexec, p.onPair(r.Path, prefix+label, true, onexec))
+		}))
 	}
 	return d, nil
 }

@@ -56,7 +56,7 @@ func (r Mount) String() string {
 	return fmt.Sprintf("mount fstype=%s flags=%#x %s -> %s", r.FSType, uint32(r.Flags), r.Source, r.Target)
 }
 
-func (r Mount) ask(p *blob.Profile) (Decision, error) {
+func (r Mount) ask(p asked) (Decision, error) {
 	flags := r.Flags
 	if flags&mountMagic == mountMagicIs {
 		flags &^= mountMagic
@@ -82,9 +82,9 @@ func (r Mount) ask(p *blob.Profile) (Decision, error) {
 			text = append(text, byte(i+1))
 		}
 	}
-	d := inClass(p, blob.ClassMount, text, mountPerm)
-	if !d.Allowed() && r.Data != "" && inClass(p, blob.ClassMount, text, mountGoOn).Allowed() {
-		d = inClass(p, blob.ClassMount, append(append(text, 0), r.Data...), mountPerm)
+	d := p.inClass(blob.ClassMount, text, mountPerm)
+	if !d.Allowed() && r.Data != "" && p.inClass(blob.ClassMount, text, mountGoOn).Allowed() {
+		d = p.inClass(blob.ClassMount, append(append(text, 0), r.Data...), mountPerm)
 	}
 	return d.in(wordsNone), nil
 }
@@ -95,8 +95,8 @@ type Umount struct{ Target string }
 // String implements fmt.Stringer.
 func (r Umount) String() string { return "umount " + r.Target }
 
-func (r Umount) ask(p *blob.Profile) (Decision, error) {
-	return inClass(p, blob.ClassMount, []byte(r.Target), umountPerm).in(wordsNone), nil
+func (r Umount) ask(p asked) (Decision, error) {
+	return p.inClass(blob.ClassMount, []byte(r.Target), umountPerm).in(wordsNone), nil
 }
 
 // PivotRoot asks for pivot_root(2).
@@ -105,6 +105,6 @@ type PivotRoot struct{ NewRoot, PutOld string }
 // String implements fmt.Stringer.
 func (r PivotRoot) String() string { return fmt.Sprintf("pivot_root %s -> %s", r.PutOld, r.NewRoot) }
 
-func (r PivotRoot) ask(p *blob.Profile) (Decision, error) {
-	return inClass(p, blob.ClassMount, []byte(r.NewRoot+"\x00"+r.PutOld), pivotPerm).in(wordsNone), nil
+func (r PivotRoot) ask(p asked) (Decision, error) {
+	return p.inClass(blob.ClassMount, []byte(r.NewRoot+"\x00"+r.PutOld), pivotPerm).in(wordsNone), nil
 }

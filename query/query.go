@@ -52,14 +52,13 @@ type Profile struct {
 // Request is something that a task may want to do.
 type Request interface {
 	fmt.Stringer
-	// ask is called with a profile from a verified policy.
-	ask(p *blob.Profile) (Decision, error)
+	ask(p asked) (Decision, error)
 }
 
 // Ask returns what the profile says to the request. The error is a
 // *RequestError for a request that names something unknown.
 func (p *Profile) Ask(r Request) (Decision, error) {
-	d, err := r.ask(p.Profile)
+	d, err := r.ask(asked{Profile: p.Profile})
 	d.Mode = p.EffectiveMode()
 	return d, err
 }

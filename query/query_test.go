@@ -333,7 +333,7 @@ profile none { }
 }
 
 func BenchmarkFile(b *testing.B) {
-	q := profile(b, compile(b, "6.12.107", "profile t { /usr/lib/** mr, owner @{HOME}/** rw, }\n@{HOME}=/home/*/"), "t")
+	q := profile(b, compile(b, "6.12.107", "@{HOME}=/home/*/\nprofile t { /usr/lib/** mr, owner @{HOME}/** rw, }"), "t")
 	r := File{Path: "/usr/lib/x86_64-linux-gnu/libc.so.6", Access: Read | Mmap}
 	b.ReportAllocs()
 	for b.Loop() {
@@ -362,6 +362,48 @@ func TestDBusNeedsNetwork(t *testing.T) {
 		d, err := p.Ask(DBus{Op: DBusEavesdrop, Bus: "system"})
 		if err != nil || d.String() != tt.want {
 			t.Errorf("%q: %v, %v; want %s", tt.grants, d, err, tt.want)
+		}
+	}
+}
+
+// TestTrace compares what was looked up.
+func TestTrace(t *testing.T) {
+	p := profile(t, open(t, &blob.Profile{
+		Name: "p",
+		File: trie(map[string]blob.Perm{
+			"/a": {Allow: blob.PermLink | blob.PermRead}, "/a\x00/b": {Allow: blob.PermLink | blob.PermLinkSubset}, "/b": {Allow: blob.PermRead},
+		}),
+		Policydb: trie(map[string]blob.Perm{"\x09": {}, "\x10\x09x": {Allow: 2}, "\x0f\x00\x02\x00\x01": {Allow: blob.PermContinue}}),
+	}), "p")
+	found := func(allow uint32) blob.Effective { return blob.Effective{Allow: allow} }
+	const next = Access(blob.PermContinue)
+	for _, tt := range []struct {
+		ask  Request
+		want []Lookup
+	}{
+		{File{Path: "/a", Access: Write, Owner: true}, []Lookup{{blob.PartFile, blob.ClassFile, "/a", true, Write, found(blob.PermLink | blob.PermRead)}}},
+		{Link{Path: "/a", Target: "/b"}, []Lookup{
+			{blob.PartFile, blob.ClassFile, "/a", false, Access(blob.PermLink), found(blob.PermLink | blob.PermRead)},
+			{blob.PartFile, blob.ClassFile, "/a\x00/b", false, Access(blob.PermLink | blob.PermLinkSubset), found(blob.PermLink | blob.PermLinkSubset)},
+			{blob.PartFile, blob.ClassFile, "/a", false, ^Access(0), found(blob.PermLink | blob.PermRead)},
+			{blob.PartFile, blob.ClassFile, "/b", false, Read, found(blob.PermRead)},
+		}},
+		{Capability("kill"), []Lookup{{blob.PartProfile, blob.ClassCap, "kill", true, Exec, found(0)}}},
+		{Ptrace{Access: Trace, Peer: "x"}, []Lookup{{blob.PartPolicydb, blob.ClassPtrace, "\x10\x09x", true, Trace, found(2)}}},
+		{Network{Family: "inet", Type: "stream", Protocol: 6}, []Lookup{
+			{blob.PartPolicydb, blob.ClassNetV9, "\x0f\x00\x02\x00\x01", true, Create | next, found(blob.PermContinue)},
+			{blob.PartPolicydb, blob.ClassNetV9, "\x0f\x00\x02\x00\x01\x00\x06", true, Create, found(0)},
+		}},
+		{Signal{Signal: "term", Access: Send, Peer: "x"}, nil},
+		{Unix{Type: "none"}, nil},
+	} {
+		d, got, err := p.Trace(tt.ask)
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("%v: %s", tt.ask, diff)
+		}
+		asked, askErr := p.Ask(tt.ask)
+		if diff := cmp.Diff(asked, d, cmp.AllowUnexported(Decision{})); diff != "" || (err == nil) != (askErr == nil) {
+			t.Errorf("%v: Trace and Ask differ: %s %v %v", tt.ask, diff, err, askErr)
 		}
 	}
 }

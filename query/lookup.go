@@ -1,0 +1,106 @@
+package query
+
+import (
+	"strings"
+
+	"github.com/goarmor/apparmor/blob"
+)
+
+// Lookup is one thing that was looked up in a compiled profile to answer a
+// request.
+type Lookup struct {
+	// Part is where: blob.PartFile or blob.PartPolicydb, or blob.PartProfile
+	// for capabilities.
+	Part blob.Part
+	// Class is the class by which the profile mediates the request.
+	Class blob.Class
+	// Input is what the automaton was walked with from its start, or the name
+	// of the capability.
+	Input string
+	// Owner tells whether the owner's permissions were looked at; they are
+	// those of everybody for all but files.
+	Owner bool
+	// Access is which permissions had a say in the decision. It can be more
+	// than was requested, as for links, which may grant no more than their
+	// targets do.
+	Access Access
+	// Found is what the profile grants there.
+	Found blob.Effective
+}
+
+// Trace is Ask that also returns what was looked up, in order. There is
+// nothing where the class of the request is not mediated or the profile has no
+// automaton for it.
+func (p *Profile) Trace(r Request) (Decision, []Lookup, error) {
+	var found []Lookup
+	d, err := r.ask(asked{p.Profile, &found})
+	d.Mode = p.EffectiveMode()
+	return d, found, err
+}
+
+// asked is a profile that a request is put to. The profile is from a verified
+// policy.
+type asked struct {
+	*blob.Profile
+	lookups *[]Lookup // nil: nobody wants to know
+}
+
+func (p asked) note(part blob.Part, c blob.Class, owner bool, want Access, e blob.Effective, input ...string) {
+	*p.lookups = append(*p.lookups, Lookup{part, c, strings.Join(input, ""), owner, want, e})
+}
+
+// onPath returns what is granted on a string that begins like a path.
+func (p asked) onPath(name string, owner bool, want Access) blob.Effective {
+	return p.onPaths(name, "", false, owner, want)
+}
+
+// onPair returns what is granted on two names with a NUL between them.
+func (p asked) onPair(name, target string, owner bool, want Access) blob.Effective {
+	return p.onPaths(name, target, true, owner, want)
+}
+
+func (p asked) onPaths(name, target string, pair, owner bool, want Access) blob.Effective {
+	db, s := p.FileDB()
+	if db == nil {
+		return blob.Effective{}
+	}
+	s = db.DFA.MatchString(s, name)
+	if pair {
+		s = db.DFA.MatchString(db.DFA.Step(s, 0), target)
+	}
+	e := p.FilePerms(s, owner)
+	if p.lookups != nil {
+		part, class, nul := blob.PartFile, "", ""
+		if db == p.Policydb {
+			part, class = blob.PartPolicydb, string([]byte{byte(blob.ClassFile)})
+		}
+		if pair {
+			nul = "\x00"
+		}
+		p.note(part, blob.ClassFile, owner, want, e, class, name, nul, target)
+	}
+	return e
+}
+
+// inClass asks for a string of a class of the policydb automaton.
+func (p asked) inClass(c blob.Class, rest []byte, want Access) Decision {
+	s := p.ClassState(c)
+	if s == blob.TrapState {
+		return unmediated(want)
+	}
+	return decide(want, p.after(c, s, rest, want))
+}
+
+// after returns what the policydb automaton grants on rest in state s, the one
+// after the byte of the class.
+func (p asked) after(c blob.Class, s uint32, rest []byte, want Access) blob.Effective {
+	e := p.PolicydbPerms(p.Policydb.DFA.Match(s, rest))
+	if p.lookups != nil {
+		by := c
+		if c == blob.ClassLabel {
+			by = blob.Class(rest[0]) // whose strings begin with the class of labels
+		}
+		p.note(blob.PartPolicydb, by, true, want, e, string([]byte{byte(c)}), string(rest))
+	}
+	return e
+}
