@@ -18,8 +18,12 @@ type KernelLimits struct {
 	Prompt     bool // mode prompt: 6.12 and later
 
 	Disconnected bool // the disconnected member: domain/disconnected.path
-	Kill         bool // the kill member: domain/kill.signal
-	CapsExtended bool // the capsx member: caps/extended
+	// DisconnectedIPC is the disconnected_ipc member: domain/disconnected.ipc.
+	DisconnectedIPC bool
+	Kill            bool // the kill member: domain/kill.signal
+	Error           bool // the error member: policy/profile/error
+	Families        bool // the net_allowed_af member: network/af_mask
+	CapsExtended    bool // the capsx member: caps/extended
 }
 
 // The version from which on permission tables can be relied on.
@@ -78,6 +82,12 @@ func (p *Profile) check(k KernelLimits) *KernelError {
 		return &KernelError{Member: "name", Reason: "with its number the name may be too long for a file, which blocks its namespace on some kernels", Hint: fmt.Sprintf("keep it within %d bytes", maxFileName-fileNameMargin)}
 	case p.Disconnected != "" && !k.Disconnected:
 		return &KernelError{Member: "disconnected", Reason: "the kernel does not know the member"}
+	case p.DisconnectedIPC != "" && !k.DisconnectedIPC:
+		return &KernelError{Member: "disconnected_ipc", Reason: "the kernel does not know the member"}
+	case p.Error != 0 && !k.Error:
+		return &KernelError{Member: "error", Reason: "the kernel does not know the member"}
+	case p.Families != nil && !k.Families:
+		return &KernelError{Member: "net_allowed_af", Reason: "the kernel does not know the member"}
 	case p.Kill != 0 && !k.Kill:
 		return &KernelError{Member: "kill", Reason: "the kernel does not know the member"}
 	case p.Caps.Extended != 0 && !k.CapsExtended:

@@ -27,6 +27,9 @@ func TestCheck(t *testing.T) {
 	}{
 		{"abi 9", Profile{Header: 0x00202009}, KernelLimits{MaxABI: 9}, "version", "kernel ABI 9 is above 8"},
 		{"disconnected", Profile{Disconnected: "/d"}, KernelLimits{Disconnected: true}, "disconnected", ""},
+		{"disconnected_ipc", Profile{DisconnectedIPC: "/d"}, KernelLimits{DisconnectedIPC: true}, "disconnected_ipc", ""},
+		{"error", Profile{Error: 1}, KernelLimits{Error: true}, "error", ""},
+		{"net_allowed_af", Profile{Families: []FamilyMask{{Allow: 2}}}, KernelLimits{Families: true}, "net_allowed_af", ""},
 		{"kill", Profile{Kill: 15}, KernelLimits{Kill: true}, "kill", ""},
 		{"capsx", Profile{Caps: Caps{Extended: 1}}, KernelLimits{CapsExtended: true}, "capsx", ""},
 		{"prompt", Profile{Mode: Prompt}, KernelLimits{Prompt: true}, "mode", ""},
@@ -80,11 +83,11 @@ func TestCheck(t *testing.T) {
 // them.
 func TestOldForm(t *testing.T) {
 	all := &Profile{Name: "p",
-		Policydb: &PolicyDB{DFA: chainDFA("\x0ex", 0x001fc076|1<<31, 0x001fc076|2<<7|1<<21)},
+		Policydb: &PolicyDB{DFA: chainDFA("\x0ex", 0x001fc076|1<<31|1<<28, 0x001fc076|2<<7|1<<21)},
 		File:     &PolicyDB{DFA: chainDFA("x", 1<<30, 0x7f)}}
 	q := encode(t, all).Profiles()[0]
 	s := q.Policydb.DFA.MatchString(StartState, "\x0ex")
-	want := Effective{Allow: 0x83708376, Audit: 0x03700376, Quiet: 0x102}
+	want := Effective{Allow: 0x8b708376, Audit: 0x03700376, Quiet: 0x102}
 	if diff := cmp.Diff(want, q.PolicydbPerms(s)); diff != "" {
 		t.Error(diff)
 	}

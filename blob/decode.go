@@ -131,7 +131,7 @@ func (d *decoder) next() (*Profile, *FormatError) {
 	p := &Profile{Header: d.header}
 	steps := [...]func(*Profile) *FormatError{
 		d.readName, d.readXMatch, d.readDisconnect, d.readFlags, d.readCaps,
-		d.readXattrs, d.readRlimits, d.readSecmarks, d.readRules, d.readData,
+		d.readXattrs, d.readRlimits, d.readSecmarks, d.readFamilies, d.readRules, d.readData,
 	}
 	for _, step := range steps {
 		if err := step(p); err != nil {
@@ -227,6 +227,9 @@ func (d *decoder) readDisconnect(p *Profile) (err *FormatError) {
 	if p.Disconnected, _, err = d.text("disconnected", "disconnected"); err != nil {
 		return err
 	}
+	if p.DisconnectedIPC, _, err = d.text("disconnected_ipc", "disconnected_ipc"); err != nil {
+		return err
+	}
 	at := d.pos
 	if sig, ok := d.u32("kill"); ok {
 		if sig < 1 || sig > maxKill {
@@ -234,6 +237,7 @@ func (d *decoder) readDisconnect(p *Profile) (err *FormatError) {
 		}
 		p.Kill = sig
 	}
+	p.Error, _ = d.u32("error")
 	return nil
 }
 
@@ -393,6 +397,27 @@ func (d *decoder) readSecmarks(p *Profile) *FormatError {
 	}
 	if !d.enter("", tagArrayEnd) || !d.enter("", tagStructEnd) {
 		return d.missing("secmark", "the end of the array or struct")
+	}
+	return nil
+}
+
+func (d *decoder) readFamilies(p *Profile) *FormatError {
+	n, ok := d.namedArray("net_allowed_af")
+	if !ok || n == 0 {
+		return nil // kernels look for the end of an array that is not empty only
+	}
+	// The count comes from the data; the masks are appended as they are read.
+	for i := range n {
+		allow, ok1 := d.u16()
+		audit, ok2 := d.u16()
+		quiet, ok3 := d.u16()
+		if !ok1 || !ok2 || !ok3 {
+			return d.missing("net_allowed_af", fmt.Sprintf("a mask of family %d of %d", i, n))
+		}
+		p.Families = append(p.Families, FamilyMask{Allow: allow, Audit: audit, Quiet: quiet})
+	}
+	if !d.enter("", tagArrayEnd) {
+		return d.missing("net_allowed_af", "the end of the array")
 	}
 	return nil
 }

@@ -191,9 +191,11 @@ func (c *differ) members() {
 		c.member("xmatch_len", a.XMatchLen, b.XMatchLen)
 	}
 	c.member("disconnected", a.Disconnected, b.Disconnected)
+	c.member("disconnected_ipc", a.DisconnectedIPC, b.DisconnectedIPC)
 	c.member("kill", a.Kill, b.Kill)
+	c.member("error", a.Error, b.Error)
 	c.member("hat", a.Hat, b.Hat)
-	c.member("debug flags", hex(a.FlagBits), hex(b.FlagBits))
+	c.member("flags", hex(a.FlagBits), hex(b.FlagBits))
 	c.member("mode", a.EffectiveMode(), b.EffectiveMode())
 	c.member("audit", a.Audit, b.Audit)
 	c.member("path_flags", a.pathFlagsText(), b.pathFlagsText())
@@ -206,6 +208,7 @@ func (c *differ) members() {
 	c.member("xattrs", strings.Join(a.Xattrs, ", "), strings.Join(b.Xattrs, ", "))
 	c.member("rlimits", a.rlimitsText(), b.rlimitsText())
 	c.member("secmark", fmt.Sprintf("%+v", a.Secmarks), fmt.Sprintf("%+v", b.Secmarks))
+	c.member("net_allowed_af", a.familiesText(c.o.Decisions), b.familiesText(c.o.Decisions))
 	c.member("data", a.dataText(), b.dataText())
 }
 
@@ -217,6 +220,20 @@ func (p *Profile) EffectiveMode() Mode {
 		return Complain
 	}
 	return p.Mode
+}
+
+// familiesText lists the families with any mask that is not zero.
+func (p *Profile) familiesText(decisions bool) string {
+	var parts []string
+	for i, m := range p.Families {
+		switch {
+		case decisions && m.Allow != 0:
+			parts = append(parts, fmt.Sprintf("%d: %#x", i, m.Allow))
+		case !decisions && m != FamilyMask{}:
+			parts = append(parts, fmt.Sprintf("%d: allow %#x audit %#x quiet %#x", i, m.Allow, m.Audit, m.Quiet))
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 func (p *Profile) pathFlagsText() string {

@@ -42,7 +42,9 @@ func (p *Profile) dump(w *bufio.Writer, o DumpOptions) {
 	line("attach", p.Attach != "", "%q", p.Attach)
 	line("xmatch_len", p.XMatch != nil, "%d", p.XMatchLen)
 	line("disconnected", p.Disconnected != "", "%q", p.Disconnected)
+	line("disconnected_ipc", p.DisconnectedIPC != "", "%q", p.DisconnectedIPC)
 	line("kill", p.Kill != 0, "%d", p.Kill)
+	line("error", p.Error != 0, "%d", p.Error)
 	line("mode", true, "%v", p.EffectiveMode())
 	line("audit", p.Audit, "all")
 	line("flags", p.FlagBits != 0, "%#x", p.FlagBits)
@@ -54,6 +56,7 @@ func (p *Profile) dump(w *bufio.Writer, o DumpOptions) {
 	for _, m := range p.Secmarks {
 		line("secmark", true, "audit %d deny %d label %q", m.Audit, m.Deny, m.Label)
 	}
+	line("net_allowed_af", p.Families != nil, "%s", p.familiesText(false))
 	for _, part := range p.parts() {
 		part.db.dump(w, permReader{part.db, part.kind, p.ABI()}, o)
 	}

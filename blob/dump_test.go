@@ -20,7 +20,9 @@ func TestDump(t *testing.T) {
   attach         "/bin/x"
   xmatch_len     6
   disconnected   "/disc"
+  disconnected_ipc "/ipc"
   kill           9
+  error          1
   mode           complain
   audit          all
   flags          0x2
@@ -31,6 +33,7 @@ func TestDump(t *testing.T) {
   rlimits        nofile=1024
   secmark        audit 1 deny 0 label "*"
   secmark        audit 0 deny 1 label "label"
+  net_allowed_af 1: allow 0xffff audit 0x2 quiet 0x4
   xmatch         8 states (0 differential, 1 out of band), 2048 slots of 16 bits, packed permissions
   policydb       3 states (0 differential, 0 out of band), 768 slots of 16 bits, 2 permission entries, permsv 0
     entry 0: nothing

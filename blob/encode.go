@@ -66,8 +66,8 @@ func (p *Profile) encodable(namespace string) error {
 
 // encodedLen estimates the length of the profile on the wire, rather too high.
 func (p *Profile) encodedLen() int {
-	n := 512 + len(p.Name) + len(p.Namespace) + len(p.Attach) + len(p.Rename) + len(p.Disconnected) +
-		32*len(p.Xattrs) + 16*len(p.Secmarks)
+	n := 512 + len(p.Name) + len(p.Namespace) + len(p.Attach) + len(p.Rename) + len(p.Disconnected) + len(p.DisconnectedIPC) +
+		32*len(p.Xattrs) + 16*len(p.Secmarks) + 9*len(p.Families)
 	for _, db := range []*PolicyDB{p.XMatch, p.Policydb, p.File} {
 		if db != nil && db.DFA != nil {
 			n += 128 + db.DFA.encodedLen() + 5*permWords*len(db.Perms) + 32*len(db.XTable)
@@ -99,14 +99,19 @@ func (w *writer) profile(p *Profile, first bool) {
 		w.u32("", p.XMatchLen)
 	}
 	w.optional("disconnected", p.Disconnected)
+	w.optional("disconnected_ipc", p.DisconnectedIPC)
 	if p.Kill != 0 {
 		w.u32("kill", p.Kill)
+	}
+	if p.Error != 0 {
+		w.u32("error", p.Error)
 	}
 	w.flags(p)
 	w.caps(&p.Caps)
 	w.xattrs(p.Xattrs)
 	w.rlimits(p)
 	w.secmarks(p.Secmarks)
+	w.families(p.Families)
 	if p.Policydb != nil {
 		w.tag("policydb", tagStruct)
 		w.policyDB(p.Policydb)
@@ -195,6 +200,21 @@ func (w *writer) secmarks(marks []Secmark) {
 	}
 	w.tag("", tagArrayEnd)
 	w.tag("", tagStructEnd)
+}
+
+// families writes an array whose count is that of families, not of words.
+func (w *writer) families(masks []FamilyMask) {
+	if len(masks) == 0 {
+		return
+	}
+	w.label("net_allowed_af")
+	w.array(len(masks))
+	for _, m := range masks {
+		w.u16(m.Allow)
+		w.u16(m.Audit)
+		w.u16(m.Quiet)
+	}
+	w.tag("", tagArrayEnd)
 }
 
 func (w *writer) policyDB(db *PolicyDB) {

@@ -49,11 +49,12 @@ func fullProfile() *Profile {
 	return &Profile{
 		Namespace: "ns", Name: "t", Rename: "old", Attach: "/bin/x",
 		XMatch: &PolicyDB{DFA: oob}, XMatchLen: 6,
-		Disconnected: "/disc", Kill: 9, FlagBits: 2, Mode: Complain, Audit: true,
+		Disconnected: "/disc", DisconnectedIPC: "/ipc", Kill: 9, Error: 1, FlagBits: 2, Mode: Complain, Audit: true,
 		PathFlags: PathAttachDisconnected, HasPathFlags: true,
 		Caps:   Caps{Allow: 1<<40 | 3, Audit: 1 << 39, Quiet: 1 << 38, Extended: 5 << 30},
 		Xattrs: []string{"user.a"}, RlimitMask: 1 << 7, Rlimits: [16]uint64{7: 1024},
 		Secmarks: []Secmark{{1, 0, "*"}, {0, 1, "label"}},
+		Families: []FamilyMask{{}, {Allow: 0xffff, Audit: 2, Quiet: 4}},
 		Policydb: tabled(chainDFA("\x02", 1, 0), Perm{Allow: 4}),
 		File:     &PolicyDB{DFA: file, XTable: []string{":ns:other", "&stack", "t//c"}},
 		Data:     []Data{{"key", []byte("value\x00")}},

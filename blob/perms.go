@@ -33,6 +33,7 @@ const (
 	oldUnconfined = 1 << 7
 	oldUnsafe     = 1 << 8
 	oldInherit    = 1 << 9
+	oldContinue   = 1 << 28 // classes only
 	oldOnexec     = 1 << 30
 	oldChange     = 1 << 31
 
@@ -254,7 +255,7 @@ func (p permReader) packed(s uint32, owner bool) (Effective, uint32) {
 		return Effective{Allow: a1 & (0x7f | PermChangeHat)}, 0
 	}
 	return Effective{
-		Allow: oldClasses(a1, a1>>oldHalf, p.abi) | a1&PermChangeHat | implicitPolicydb,
+		Allow: oldClasses(a1, a1>>oldHalf, p.abi) | a1&PermChangeHat | a1&oldContinue>>1 | implicitPolicydb,
 		Audit: oldClasses(a2, a2>>oldHalf, 0),
 		Quiet: oldClasses(a2>>7, a2>>(oldHalf+7), 0),
 	}, 0

@@ -24,10 +24,16 @@ type Profile struct {
 	XMatchLen uint32
 
 	Disconnected string // prefix given to disconnected paths; kernel 6.12 and later
-	Kill         uint32 // signal of mode kill, 1 to 35; zero: SIGKILL, not written; 7.x
+	// DisconnectedIPC is the prefix for the paths of IPC objects, Disconnected
+	// when empty. Ubuntu's kernels read it.
+	DisconnectedIPC string
+	Kill            uint32 // signal of mode kill, 1 to 35; zero: SIGKILL, not written; 7.x
+	// Error is the errno that a denial gives; zero: EACCES, not written.
+	// apparmor_parser 6.0 writes it for a feature that no known kernel has.
+	Error uint32
 
 	Hat      bool
-	FlagBits uint32 // the first flags word without the hat bit: 2 and 4 are debug
+	FlagBits uint32 // the first flags word without the hat bit: 2 and 4 are debug, 8 interruptible
 	Mode     Mode
 	Audit    bool // audit everything that is allowed
 
@@ -41,6 +47,12 @@ type Profile struct {
 	Rlimits    [16]uint64 // by kernel number: cpu, fsize, data, ...; all ones: infinity
 
 	Secmarks []Secmark
+
+	// Families is the old form of network mediation, by number of address
+	// family; nil: not written. It stands for families that it does not have
+	// as for those whose masks are zero. Kernels before 4.17 and, as long as
+	// Policydb has no network class, Ubuntu's look at it; others refuse it.
+	Families []FamilyMask
 
 	// Policydb decides every class but files; nil: nothing else is mediated.
 	Policydb *PolicyDB
@@ -104,6 +116,12 @@ type Caps struct {
 type Secmark struct {
 	Audit, Deny uint8
 	Label       string // "*" for any
+}
+
+// FamilyMask holds the types of sockets of one address family; bit n is type n
+// as Linux numbers types.
+type FamilyMask struct {
+	Allow, Audit, Quiet uint16
 }
 
 // Data is an arbitrary value that policy carries along for user space.

@@ -109,6 +109,13 @@ func (r *reader) u8() (uint8, bool) {
 	return 0, false
 }
 
+func (r *reader) u16() (uint16, bool) {
+	if b := r.fixed("", tagU16, 2); b != nil {
+		return binary.LittleEndian.Uint16(b), true
+	}
+	return 0, false
+}
+
 func (r *reader) u32(name string) (uint32, bool) {
 	if b := r.fixed(name, tagU32, 4); b != nil {
 		return binary.LittleEndian.Uint32(b), true
@@ -151,8 +158,10 @@ func (r *reader) blob(name string) ([]byte, bool) {
 }
 
 // array reads the head of an array: the count of its logical items.
-func (r *reader) array() (int, bool) {
-	if b := r.fixed("", tagArray, 2); b != nil {
+func (r *reader) array() (int, bool) { return r.namedArray("") }
+
+func (r *reader) namedArray(name string) (int, bool) {
+	if b := r.fixed(name, tagArray, 2); b != nil {
 		return int(binary.LittleEndian.Uint16(b)), true
 	}
 	return 0, false

@@ -388,6 +388,10 @@ func TestRefusedMembers(t *testing.T) {
 			}
 		}, endArray, end)
 	}
+	const (
+		families = "\x04\x0f\x00net_allowed_af\x00\x0b"
+		masks    = "\x01\xff\xff\x01\x00\x00\x01\x00\x00" // of one family
+	)
 	tests := []struct {
 		name  string
 		steps []step
@@ -439,6 +443,10 @@ func TestRefusedMembers(t *testing.T) {
 		{"rlimits without mask", body(open("rlimits"), array(0), endArray, end), ErrSyntax, EPROTO, "the mask is missing"},
 		{"rlimits before xattrs", body(rlimits(0, 0), open("xattrs"), array(0), endArray, end), ErrSyntax, EPROTO, `found NAME "xattrs"`},
 		{"secmark short", body(open("secmark"), array(1), endArray, end), ErrSyntax, EPROTO, "secmark 0 of 1"},
+		{"families short", body(raw(families+"\x01\x00"), endArray), ErrSyntax, EPROTO, "mask of family 0 of 1"},
+		{"families long", body(raw(families+"\x01\x00"+masks+masks), endArray), ErrSyntax, EPROTO, "end of the array"},
+		{"families empty", body(raw(families + "\x00\x00")), nil, 0, ""},
+		{"families before secmark", body(raw(families+"\x01\x00"+masks), endArray, open("secmark"), array(0), endArray, end), ErrSyntax, EPROTO, `found NAME "secmark"`},
 		{"secmark long", body(open("secmark"), array(0), func(w *writer) { w.u8(0) }, endArray, end), ErrSyntax, EPROTO, "end of the array"},
 		{"policydb without DFA", body(open("policydb"), end), ErrSyntax, EPROTO, "the DFA is missing"},
 		{"policydb not closed", body(open("policydb"), dfa, u32("novelty", 1), end), ErrSyntax, EPROTO, "end of the policydb struct"},

@@ -47,6 +47,11 @@ func (w *writer) tag(name string, t tag) {
 
 func (w *writer) u8(v uint8) { w.buf = append(w.buf, byte(tagU8), v) }
 
+func (w *writer) u16(v uint16) {
+	w.buf = append(w.buf, byte(tagU16))
+	w.buf = binary.LittleEndian.AppendUint16(w.buf, v)
+}
+
 func (w *writer) u32(name string, v uint32) {
 	w.tag(name, tagU32)
 	w.buf = binary.LittleEndian.AppendUint32(w.buf, v)
