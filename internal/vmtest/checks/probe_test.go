@@ -176,29 +176,19 @@ func (a attempt) do(children map[string]*child) (out string, err error) {
 		}
 		return ""
 	}
-	num := func(i int) int {
-		n, nerr := strconv.Atoi(arg(i))
-		if nerr != nil && err == nil {
-			err = nerr
-		}
-		return n
-	}
 	switch a.Op {
 	case "start", "run", "userns":
 		out, err = startChild(children, a.Op, arg(0))
 	case "stop":
 		err = stopChild(children, arg(0))
 	case "kill", "trace", "socket", "listen":
-		x, y, z := num(0), 0, 0
-		if len(a.Args) > 1 {
-			y = num(1)
+		var n [3]int
+		for i, text := range a.Args {
+			if n[i], err = strconv.Atoi(text); err != nil {
+				return "", err
+			}
 		}
-		if len(a.Args) > 2 {
-			z = num(2)
-		}
-		if err == nil {
-			err = withNumbers(a.Op, x, y, z)
-		}
+		err = withNumbers(a.Op, n[0], n[1], n[2])
 	default:
 		err = withPaths(a.Op, arg(0), arg(1))
 	}
