@@ -53,6 +53,9 @@ func (d *Devices) each(f func(Device, *string)) {
 	for i := range d.PStores {
 		f(device(DevicePStore, d.PStores[i].ID, i), &d.PStores[i].ID)
 	}
+	for i := range d.Programs {
+		f(device(DeviceProgram, d.Programs[i].ID, i), &d.Programs[i].ID)
+	}
 	for i := range d.Extra {
 		f(device(DeviceExtra, d.Extra[i].ID, i), &d.Extra[i].ID)
 	}
@@ -84,6 +87,7 @@ func (d *Domain) with(c Change) *Domain {
 	have.TPMs = merge(DeviceTPM, have.TPMs, add.TPMs, leaves, func(x *TPM) string { return x.ID })
 	have.Smartcards = merge(DeviceSmartcard, have.Smartcards, add.Smartcards, leaves, func(x *Smartcard) string { return x.ID })
 	have.PStores = merge(DevicePStore, have.PStores, add.PStores, leaves, func(x *PStore) string { return x.ID })
+	have.Programs = merge(DeviceProgram, have.Programs, add.Programs, leaves, func(x *Program) string { return x.ID })
 	have.Extra = merge(DeviceExtra, have.Extra, add.Extra, leaves, func(x *Access) string { return x.ID })
 	return next
 }
@@ -118,6 +122,7 @@ func (d *Domain) clone() *Domain {
 	v.TPMs = slices.Clone(v.TPMs)
 	v.Smartcards = slices.Clone(v.Smartcards)
 	v.PStores = slices.Clone(v.PStores)
+	v.Programs = slices.Clone(v.Programs)
 	v.Extra = slices.Clone(v.Extra)
 	for i := range v.Disks {
 		v.Disks[i].Image = *v.Disks[i].Image.clone()

@@ -71,7 +71,10 @@ type Devices struct {
 	TPMs        []TPM        `json:"tpms,omitempty"`
 	Smartcards  []Smartcard  `json:"smartcards,omitempty"`
 	PStores     []PStore     `json:"pstores,omitempty"`
-	Extra       []Access     `json:"extra,omitempty"`
+	// Programs are what the machine's processes may execute, the VMM's own
+	// binary among it unless the template grants it. Compat grants nothing.
+	Programs []Program `json:"programs,omitempty"`
+	Extra    []Access  `json:"extra,omitempty"`
 }
 
 // ImageType tells where an image is.
@@ -279,6 +282,15 @@ type Smartcard struct {
 
 // PStore is a store for the guest's crash dumps.
 type PStore struct {
+	ID   string `json:"id,omitempty"`
+	Path string `json:"path"`
+}
+
+// Program is an executable that may be read, mapped and executed under the
+// machine's own profile, such as the VMM's binary or a helper of it. It may be
+// where the system keeps programs, which no other device may have, and must
+// not be where the machine can write.
+type Program struct {
 	ID   string `json:"id,omitempty"`
 	Path string `json:"path"`
 }

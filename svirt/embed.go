@@ -25,10 +25,16 @@ func PolicyFS() fs.FS {
 	return sub
 }
 
-// Install writes this package's policy into a tree such as /etc/apparmor.d,
-// for people and tools that look for it there. A Manager does not need it.
-// Files that are there already, whoever made them, stay as they are.
-func Install(dir string) error {
+// Install writes parts and this package's policy into a tree such as
+// /etc/apparmor.d, for people and tools that look for it there. A Manager does
+// not need it. Files that are there already, whoever made them, stay as they
+// are; a part counts before this package's file of the same name.
+func Install(dir string, parts ...Part) error {
+	for _, p := range parts {
+		if err := install(dir, p.Name(), p.Text()); err != nil {
+			return err
+		}
+	}
 	own := PolicyFS()
 	return fs.WalkDir(own, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -38,14 +44,22 @@ func Install(dir string) error {
 		if err != nil {
 			return err
 		}
-		s, err := openStore(filepath.Join(dir, filepath.FromSlash(path.Dir(name))))
-		if err != nil {
-			return err
-		}
-		err = s.create(path.Base(name), text)
-		if errors.Is(err, fs.ErrExist) {
-			err = nil
-		}
-		return errors.Join(err, s.root.Close())
+		return install(dir, name, string(text))
 	})
+}
+
+// install writes one file if it is not there.
+func install(dir, name, text string) error {
+	if !fs.ValidPath(name) || name == "." {
+		return &FileError{File: name, Err: fs.ErrInvalid}
+	}
+	s, err := openStore(filepath.Join(dir, filepath.FromSlash(path.Dir(name))))
+	if err != nil {
+		return err
+	}
+	err = s.create(path.Base(name), []byte(text))
+	if errors.Is(err, fs.ErrExist) {
+		err = nil
+	}
+	return errors.Join(err, s.root.Close())
 }

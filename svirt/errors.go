@@ -27,11 +27,13 @@ const (
 	ReasonAmbiguous   Reason = "there is more than one such device"
 	ReasonNoDirectory Reason = "the path is not a directory"
 	ReasonNoFile      Reason = "the path is not a regular file or a block device"
+	ReasonNoProgram   Reason = "the program is not a regular file"
 	ReasonBroken      Reason = "the image's chain of backing files is broken"
 	ReasonUnsupported Reason = "the kind of device is not supported"
 	ReasonName        Reason = "the name cannot be part of a path"
 	ReasonPerms       Reason = "the permissions are not valid"
 	ReasonNoID        Reason = "the device has no ID"
+	ReasonWritable    Reason = "the program is where the machine can write"
 	ReasonDuplicate   Reason = "another device of the kind has the same ID"
 )
 

@@ -47,15 +47,19 @@ func ParseRules(ctx context.Context, name string, text []byte) (*Rules, error) {
 				r.gl = append(r.gl, o.device)
 			}
 		case *ast.FileRule:
-			plain := ast.FileRule{Span: s.Span, Path: s.Path, Perms: s.Perms}
+			plain := ast.FileRule{Span: s.Span, Path: s.Path, Perms: s.Perms, Exec: s.Exec}
 			if *s != plain || !strings.HasPrefix(string(s.Path), "/") || s.Path.HasVariable() {
 				return nil, foreign()
 			}
 			for _, o := range owners {
 				if o.perms == 0 {
-					o.perms = s.Perms
+					o.perms, o.exec = s.Perms, s.Exec
 				}
-				r.list = append(r.list, Rule{Device: o.device, Path: s.Path, Perms: o.perms})
+				// Programs are executed, and nothing else is.
+				if program := o.device.Kind == DeviceProgram; program != (o.exec == ast.ExecInherit) || o.exec > s.Exec {
+					return nil, foreign()
+				}
+				r.list = append(r.list, Rule{Device: o.device, Path: s.Path, Perms: o.perms, Exec: o.exec})
 			}
 		default:
 			return nil, foreign()
@@ -74,7 +78,8 @@ func comment(src string, end int) string {
 
 type owner struct {
 	device Device
-	perms  ast.FilePerm // zero: those of the rule
+	perms  ast.FilePerm // zero: what the rule has
+	exec   ast.Exec
 }
 
 // parseOwners reads `disk vda, disk "v d b" rk`.
@@ -103,10 +108,14 @@ func parseOwners(s string) (owners []owner, ok bool) {
 		}
 		if perms, ok := strings.CutPrefix(rest, " "); ok {
 			perms, _, _ = strings.Cut(perms, ",")
+			rest = rest[1+len(perms):]
+			perms, exec := strings.CutSuffix(perms, execLetters)
+			if exec {
+				o.exec = ast.ExecInherit
+			}
 			if o.perms, ok = parsePerms(perms); !ok {
 				return nil, false
 			}
-			rest = rest[1+len(perms):]
 		}
 		owners = append(owners, o)
 		if rest == "" {

@@ -42,6 +42,13 @@ func TestParseRulesForeign(t *testing.T) {
 		head + "  deny /srv/x w, # disk vda\n",
 		head + "  owner /srv/x w, # disk vda\n",
 		head + "  /srv/x ix, # disk vda\n",
+		head + "  /srv/x mrix, # disk vda\n",
+		head + "  /srv/x mrix, # disk vda rix\n",
+		head + "  /srv/x mrix, # disk vda, program vmm\n",
+		head + "  /srv/x mr, # program vmm\n",
+		head + "  /srv/x mr, # program vmm mrix\n",
+		head + "  /srv/x mrpx, # program vmm\n",
+		head + "  /srv/x mrix -> y, # program vmm\n",
 		head + "  file, # disk vda\n",
 		head + "  capability, # disk vda\n",
 		head + "  include <abstractions/base> # disk vda\n",
@@ -62,6 +69,7 @@ func TestParseRulesForeign(t *testing.T) {
 func FuzzParseRules(f *testing.F) {
 	f.Add(derived(f, everything(), svirt.Options{}).AppendFile(nil))
 	f.Add([]byte(" A0 a, #0 0\n"))
+	f.Add([]byte("  /srv/x mrkix, # disk vda rk, program vmm mrix\n  /srv/y rix, # program y\n"))
 	f.Add([]byte("  /srv/x rw, # disk vda rk, disk \"v\\nb\"\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		rules, err := svirt.ParseRules(context.Background(), "x", text)

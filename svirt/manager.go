@@ -42,6 +42,10 @@ type ManagerOptions struct {
 	Derive Options
 	// Templates says where templates come from.
 	Templates Templates
+	// Parts are templates, abstractions and other files of policy that count
+	// before all that Templates names. They are not written to Dir; Install
+	// does that.
+	Parts []Part
 	// Logger is told what happens; nil: nobody is.
 	Logger *slog.Logger
 }
@@ -56,8 +60,8 @@ type ManagerOptions struct {
 // written by the Manager.
 //
 // When a method returns an error, the files are what they were before, and so
-// is what is in force. Where that could not be brought about the error matches
-// ErrInconsistent.
+// is what is in force; only Remove may stop halfway. Where that could not be
+// brought about the error matches ErrInconsistent.
 type Manager struct {
 	options ManagerOptions
 	driver  Driver
@@ -111,6 +115,9 @@ func New(ctx context.Context, o ManagerOptions) (*Manager, error) {
 		m.roots = []fs.FS{host}
 	default:
 		m.roots = []fs.FS{host, PolicyFS()}
+	}
+	if len(o.Parts) > 0 {
+		m.roots = append([]fs.FS{Layout(o.Parts...)}, m.roots...)
 	}
 	if m.driver == nil {
 		driver, err := OpenAppArmor(ctx)
@@ -224,7 +231,7 @@ const (
 func (m *Manager) profile(ctx context.Context, d *Domain) (string, onDisk, error) {
 	data, err := m.store.read(profilePrefix + d.UUID)
 	if err == nil && len(data) > 0 {
-		return string(data), profileKept, nil
+		return string(data), profileKept, m.checkProfile(ctx, d.UUID, string(data))
 	}
 	state := profileEmpty
 	if errors.Is(err, fs.ErrNotExist) {
@@ -241,14 +248,22 @@ func (m *Manager) instantiate(ctx context.Context, uuid, virtType string) (strin
 	if err != nil {
 		return "", err
 	}
-	t, err := ReadTemplate(m.roots, name)
+	if m.options.Derive.Policy != Strict {
+		text, err := readPolicy(m.roots, name)
+		if err != nil {
+			return "", err
+		}
+		return InstantiateCompat(m.options.Derive.Policy, name, text, uuid, hasFiles(virtType))
+	}
+	t, err := ReadTemplate(ctx, m.roots, name)
 	if err != nil {
 		return "", err
 	}
-	if m.options.Derive.Policy != Strict {
-		return t.InstantiateCompat(m.options.Derive.Policy, uuid, hasFiles(virtType))
+	p, err := t.Instantiate(ctx, uuid, hasFiles(virtType))
+	if err != nil {
+		return "", err
 	}
-	return t.Instantiate(ctx, uuid, hasFiles(virtType))
+	return p.Text(), nil
 }
 
 // change is one step from a state of a machine to the next.
@@ -340,7 +355,7 @@ func (m *Manager) Load(ctx context.Context, uuid string) error {
 		return err
 	}
 	defer unlock()
-	text, err := m.read(uuid)
+	text, err := m.read(ctx, uuid)
 	if err != nil {
 		return err
 	}
@@ -363,12 +378,26 @@ func (m *Manager) Load(ctx context.Context, uuid string) error {
 }
 
 // read returns the text of a machine's profile on disk.
-func (m *Manager) read(uuid string) (string, error) {
+func (m *Manager) read(ctx context.Context, uuid string) (string, error) {
 	data, err := m.store.read(profilePrefix + uuid)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("%s: %w", uuid, ErrNotFound)
 	}
-	return string(data), err
+	if err != nil {
+		return "", err
+	}
+	return string(data), m.checkProfile(ctx, uuid, string(data))
+}
+
+// checkProfile reports whether the text on disk, which others may have edited,
+// is the profile of the machine. What the reference's way of making profiles
+// leads to is left to the driver.
+func (m *Manager) checkProfile(ctx context.Context, uuid, text string) error {
+	if m.options.Derive.Policy != Strict {
+		return nil
+	}
+	_, err := ParseMachineProfile(ctx, uuid, text)
+	return err
 }
 
 // Unload takes a machine's profile out of force and leaves its files. It
@@ -399,6 +428,9 @@ func (m *Manager) unload(ctx context.Context, uuid string) error {
 // Manager's own of its files: its rules, and its profile unless it has been
 // changed. It returns ErrInUse while a process runs under the profile. That
 // there is nothing to remove is no error.
+//
+// Until the profile is out of force an error changes nothing. From then on
+// files may be left, which another call removes.
 func (m *Manager) Remove(ctx context.Context, uuid string) error {
 	g, unlock, err := m.lock(ctx, uuid)
 	if err != nil {
@@ -454,6 +486,9 @@ func (m *Manager) edited(ctx context.Context, uuid string) (bool, error) {
 		}
 		if text, err := m.instantiate(ctx, uuid, virtType); err == nil && text == string(data) {
 			return false, nil
+		}
+		if err := ctx.Err(); err != nil {
+			return false, err
 		}
 	}
 	return len(data) > 0, nil

@@ -654,7 +654,7 @@ func TestManagerRefusesNames(t *testing.T) {
 		t.Error("a type with a path was taken")
 	}
 	d.Type = "xen"
-	var te *TemplateError
+	var te *FileError
 	if err := f.Create(ctx, d); !errors.As(err, &te) || !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a type without a template: %v", err)
 	}

@@ -28,16 +28,16 @@ func source(tb testing.TB, d *svirt.Domain, rules *svirt.Rules, roots ...fs.FS) 
 	if err != nil {
 		tb.Fatal(err)
 	}
-	t, err := svirt.ReadTemplate(roots, name)
+	t, err := svirt.ReadTemplate(context.Background(), roots, name)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	text, err := t.Instantiate(context.Background(), d.UUID, rules != nil)
+	p, err := t.Instantiate(context.Background(), d.UUID, rules != nil)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	profile := "libvirt-" + d.UUID
-	return &svirt.Source{Profile: profile, Name: profile, Text: text, Files: "libvirt/" + profile + ".files", Rules: rules, Roots: roots}
+	return &svirt.Source{Profile: profile, Name: profile, Text: p.Text(), Files: p.Files(), Rules: rules, Roots: roots}
 }
 
 // compiled compiles a machine's policy for a kernel.
@@ -77,6 +77,7 @@ func everything() *svirt.Domain {
 		Serials:     []svirt.Chardev{{ID: "serial0", Type: "pty", Path: "/dev/pts/9"}},
 		Graphics:    []svirt.Graphics{{ID: "a", Type: "spice", RenderNode: "/dev/dri/renderD128", GL: true}, {ID: "b", Type: "dbus", GL: true}},
 		Filesystems: []svirt.Filesystem{{ID: "fs\"0\n", Source: "/srv/share"}},
+		Programs:    []svirt.Program{{ID: "vmm", Path: "/usr/local/bin/my vmm"}, {ID: "iso", Path: "/srv/images/cd,1.iso"}},
 		Extra:       []svirt.Access{{Path: "/srv/extra", Perms: "rwlkm"}},
 	}}
 }
@@ -195,6 +196,11 @@ func TestOwnPolicyGrants(t *testing.T) {
 		{"/srv/images/é#@.iso", all, true},
 		{"/srv/share/x/y", query.Read | query.Write, true},
 		{"/dev/pts/9", query.Read | query.Write, true},
+		{"/usr/local/bin/my vmm", query.Read | query.Mmap | query.Exec, true},
+		{"/usr/local/bin/my vmm", query.Write, false},
+		{"/usr/local/bin/my", query.Exec, false},
+		{"/srv/images/cd,1.iso", query.Exec, true},
+		{"/srv/images/a b.img", query.Exec, false},
 		{"/dev/dri/renderD128", query.Read | query.Write, true},
 		// What belongs to others.
 		{"/srv/images/", query.Read, false},

@@ -30,6 +30,7 @@ const (
 	DeviceTPM        DeviceKind = "tpm"
 	DeviceSmartcard  DeviceKind = "smartcard"
 	DevicePStore     DeviceKind = "pstore"
+	DeviceProgram    DeviceKind = "program"
 	DeviceExtra      DeviceKind = "extra"
 )
 
@@ -60,12 +61,14 @@ type Rule struct {
 	Device Device
 	Path   ast.Pattern
 	Perms  ast.FilePerm
-	Deny   bool
+	// Exec is ast.ExecInherit for a program, and for nothing else.
+	Exec ast.Exec
+	Deny bool
 }
 
 // FileRule returns the rule as part of a syntax tree.
 func (r *Rule) FileRule() *ast.FileRule {
-	f := &ast.FileRule{Path: r.Path, Perms: r.Perms}
+	f := &ast.FileRule{Path: r.Path, Perms: r.Perms, Exec: r.Exec}
 	if r.Deny {
 		f.Access = ast.Deny
 	}
@@ -90,6 +93,18 @@ func appendPerms(dst []byte, p ast.FilePerm) []byte {
 		if p&l.perm != 0 {
 			dst = append(dst, l.letter)
 		}
+	}
+	return dst
+}
+
+// execLetters is the only exec mode of rules.
+const execLetters = "ix"
+
+// appendAccess appends the permissions and the exec mode of a rule.
+func appendAccess(dst []byte, p ast.FilePerm, x ast.Exec) []byte {
+	dst = appendPerms(dst, p)
+	if x == ast.ExecInherit {
+		dst = append(dst, execLetters...)
 	}
 	return dst
 }

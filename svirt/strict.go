@@ -17,6 +17,7 @@ const (
 	permRW  = ast.FileRead | ast.FileWrite
 	permRK  = ast.FileRead | ast.FileLock
 	permRWK = ast.FileRead | ast.FileWrite | ast.FileLock
+	permMR  = ast.FileMmap | ast.FileRead
 	permRWL = ast.FileRead | ast.FileWrite | ast.FileLink
 )
 
@@ -55,11 +56,16 @@ func deriveStrict(d *Domain, o *Options) (*Rules, error) {
 	s.memory()
 	s.tpms()
 	s.smartcards()
+	s.programs()
 	s.extra()
 	if len(s.errs) > 0 {
 		return nil, errors.Join(s.errs...)
 	}
-	return &Rules{policy: Strict, machine: machineOf(d), list: tidy(s.list), gl: s.gl}, nil
+	list := tidy(s.list)
+	if err := checkPrograms(list); err != nil {
+		return nil, err
+	}
+	return &Rules{policy: Strict, machine: machineOf(d), list: list, gl: s.gl}, nil
 }
 
 func (s *strict) refuse(path string, reason Reason, err error) {
@@ -684,6 +690,66 @@ func (s *strict) smartcards() {
 			Rule{Device: s.device, Path: p, Perms: permR},
 			Rule{Device: s.device, Path: p + "*", Perms: permRK})
 	}
+}
+
+// programs grants what may be executed.
+func (s *strict) programs() {
+	for i := range s.domain.Devices.Programs {
+		p := &s.domain.Devices.Programs[i]
+		s.device = device(DeviceProgram, p.ID, i)
+		real, ok := s.canonical(p.Path)
+		if !ok {
+			continue
+		}
+		if reason := zoneOfProgram(real); reason != "" {
+			s.refuse(real, reason, nil)
+			continue
+		}
+		if s.look != nil {
+			if info, err := s.look.fsys.Lstat(name(real)); err == nil && !info.Mode().IsRegular() {
+				s.refuse(real, ReasonNoProgram, nil)
+				continue
+			}
+		}
+		n := len(s.list)
+		if s.literal(real, permMR); len(s.list) > n {
+			s.list[n].Exec = ast.ExecInherit
+		}
+	}
+}
+
+// checkPrograms refuses programs that the machine could write: what it wrote
+// there would run with all that the machine may do and nobody asked for.
+func checkPrograms(list []Rule) error {
+	var errs []error
+	for i := range list {
+		if list[i].Exec == ast.ExecNone {
+			continue
+		}
+		for j := range list {
+			w := &list[j]
+			if w.Perms&(ast.FileWrite|ast.FileAppend|ast.FileLink) != 0 && covers(w.Path, list[i].Path) {
+				path, _ := list[i].Path.Unescape()
+				errs = append(errs, &PathError{Device: list[i].Device, Path: path, Reason: ReasonWritable, Err: errors.New("by way of " + w.Device.String())})
+				break
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// covers reports whether the pattern of a rule, which is a literal or all that
+// is in a directory, matches a literal path.
+func covers(pattern, path ast.Pattern) bool {
+	p := string(pattern)
+	if dir, ok := strings.CutSuffix(p, "/**"); ok {
+		p = dir
+	} else if dir, ok := strings.CutSuffix(p, "/*"); ok {
+		p = dir
+	} else {
+		return pattern == path
+	}
+	return strings.HasPrefix(string(path), p+"/")
 }
 
 func (s *strict) extra() {

@@ -9,19 +9,53 @@ import (
 
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/parser"
+	"github.com/goarmor/apparmor/render"
 )
 
 // templateName is the name of the profile in a template.
 const templateName = "LIBVIRT_TEMPLATE"
 
-// maxFile is the size of the largest policy file that is read, as in the
-// reference.
-const maxFile = 10 << 20
-
-// Template is the text that machines' profiles are made from.
+// Template is what machines' profiles are made from: a file of policy that has
+// just one profile of the name LIBVIRT_TEMPLATE at its top. It is read from
+// text or made of values, is never changed, and may be shared.
 type Template struct {
-	Name string // as libvirt/TEMPLATE.qemu
-	Text string
+	profileDocument
+}
+
+// NewTemplate makes a template of values: the flags of the profile, and what
+// is in it, such as includes and rules. The preamble is that of this package's
+// own templates: the features of AppArmor 3.0, and tunables/global for the
+// variables. The name is a path in the tree of policy; see TemplateFor. The
+// error is a *FileError.
+func NewTemplate(name string, flags []ast.Flag, body ...ast.Stmt) (*Template, error) {
+	text, err := render.Append(nil, &ast.File{Stmts: []ast.Stmt{
+		&ast.ABI{Path: "abi/3.0"},
+		&ast.Include{Path: "tunables/global"},
+		&ast.Profile{Name: templateName, Flags: flags, Body: body},
+	}})
+	if err != nil {
+		return nil, &FileError{File: name, Err: err}
+	}
+	return ParseTemplate(context.Background(), name, string(text))
+}
+
+// ParseTemplate reads a template from text. The error is a *FileError.
+func ParseTemplate(ctx context.Context, name, text string) (*Template, error) {
+	d, err := parseProfileDocument(ctx, name, text, templateName)
+	if err != nil {
+		return nil, err
+	}
+	return &Template{d}, nil
+}
+
+// ReadTemplate reads a template from the first of the roots that has it. The
+// error is a *FileError.
+func ReadTemplate(ctx context.Context, roots []fs.FS, name string) (*Template, error) {
+	text, err := readPolicy(roots, name)
+	if err != nil {
+		return nil, err
+	}
+	return ParseTemplate(ctx, name, text)
 }
 
 // TemplateFor returns the name of the template for a virtualization type:
@@ -44,93 +78,93 @@ func TemplateFor(virtType string) (string, error) {
 	return "libvirt/TEMPLATE." + virtType, nil
 }
 
-// ReadTemplate reads a template from the first of the roots that has it.
-func ReadTemplate(roots []fs.FS, name string) (*Template, error) {
-	for _, root := range roots {
-		text, err := fs.ReadFile(root, name)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err == nil && len(text) > maxFile {
-			err = fmt.Errorf("it has more than %d bytes", maxFile)
-		}
-		if err != nil {
-			return nil, &TemplateError{Template: name, Err: err}
-		}
-		return &Template{Name: name, Text: string(text)}, nil
+// With returns the template with statements, such as includes and rules, at
+// the end of its profile. All else stays as it is written. The error is a
+// *FileError.
+func (t *Template) With(list ...ast.Stmt) (*Template, error) {
+	text, err := t.appended(t.profile, list)
+	if err != nil {
+		return nil, err
 	}
-	return nil, &TemplateError{Template: name, Err: fs.ErrNotExist}
+	return ParseTemplate(context.Background(), t.name, text)
 }
 
-// TemplateError says that a template cannot be used.
-type TemplateError struct {
-	Template string
-	Err      error
+// Without returns the template without statements of its profile: those that
+// say the same as the given ones, however they are spelled. What is not there
+// is an error that matches ErrNotFound, so that nothing stays granted by
+// mistake. All else stays as it is written. The error is a *FileError.
+func (t *Template) Without(list ...ast.Stmt) (*Template, error) {
+	text, err := t.removed(t.body(), list)
+	if err != nil {
+		return nil, err
+	}
+	return ParseTemplate(context.Background(), t.name, text)
 }
-
-// Error implements error.
-func (e *TemplateError) Error() string { return "template " + e.Template + ": " + e.Err.Error() }
-
-// Unwrap returns the cause.
-func (e *TemplateError) Unwrap() error { return e.Err }
 
 // filesPath is the path of a machine's rules in the tree of policy.
 func filesPath(profile string) string { return "libvirt/" + profile + ".files" }
 
-// Instantiate makes the text of a machine's profile: the profile of the
-// template with its name, and in it at its end an include of its rules.
-// Containers (files is false) have no rules of their own. All else stays as it
-// is written. The template must have just one profile of the name
-// LIBVIRT_TEMPLATE at its top.
-func (t *Template) Instantiate(ctx context.Context, uuid string, files bool) (string, error) {
+// Instantiate makes a machine's profile: the profile of the template with its
+// name, and in it at its end an include of its rules. Containers (files is
+// false) have no rules of their own. All else stays as it is written. The
+// error is an *IdentityError for a bad UUID, otherwise a *FileError.
+func (t *Template) Instantiate(ctx context.Context, uuid string, files bool) (*MachineProfile, error) {
+	text, err := t.instantiate(uuid, files)
+	if err != nil {
+		return nil, err
+	}
+	return ParseMachineProfile(ctx, uuid, text)
+}
+
+// Made reports whether a machine's profile is what Instantiate makes. One that
+// no template makes has been edited by an administrator, or was made before
+// the template changed.
+func (t *Template) Made(p *MachineProfile, files bool) bool {
+	text, err := t.instantiate(p.uuid, files)
+	return err == nil && text == p.text
+}
+
+// instantiate returns the text of a machine's profile.
+func (t *Template) instantiate(uuid string, files bool) (string, error) {
 	profile, err := ProfileName(uuid)
 	if err != nil {
 		return "", err
 	}
-	fail := func(err error) (string, error) { return "", &TemplateError{Template: t.Name, Err: err} }
-	file, err := parser.Config{Context: parser.ContextFile}.Parse(ctx, t.Name, t.Text)
-	if err != nil {
-		return fail(err)
+	if t.profile == nil {
+		return "", t.fail(errNoText)
 	}
-	var found *ast.Profile
-	for _, s := range file.Stmts {
-		p, ok := s.(*ast.Profile)
-		if !ok || p.Name != templateName {
-			continue
-		}
-		if found != nil {
-			return fail(fmt.Errorf("%s: there is more than one profile %s", file.Position(p.Pos()), templateName))
-		}
-		found = p
+	at, end := t.profile.Pos().Offset(), t.profile.Close.Offset()
+	name := strings.Index(t.text[at:t.profile.Open.Offset()], templateName)
+	if name < 0 {
+		return "", t.fail(errors.New("the name " + templateName + " is not written plainly"))
 	}
-	if found == nil {
-		return fail(errors.New("there is no profile " + templateName))
-	}
-	head, end := t.Text[:found.Open.Offset()], found.Close.Offset()
-	at := found.Pos().Offset() + strings.Index(head[found.Pos().Offset():], templateName)
+	at += name
 	var b strings.Builder
-	b.WriteString(t.Text[:at])
+	b.WriteString(t.text[:at])
 	b.WriteString(profile)
-	b.WriteString(t.Text[at+len(templateName) : end])
+	b.WriteString(t.text[at+len(templateName) : end])
 	if files {
-		if !strings.HasSuffix(t.Text[:end], "\n") {
+		if !strings.HasSuffix(t.text[:end], "\n") {
 			b.WriteByte('\n')
 		}
 		b.WriteString("\n  include if exists <" + filesPath(profile) + ">\n")
 	}
-	b.WriteString(t.Text[end:])
+	b.WriteString(t.text[end:])
 	return b.String(), nil
 }
 
-// InstantiateCompat makes the text of a machine's profile as virt-aa-helper of
-// a version does: by replacing strings. What is not laid out as the
-// reference's own templates are comes out wrong in the same way.
-func (t *Template) InstantiateCompat(policy Policy, uuid string, files bool) (string, error) {
+// InstantiateCompat makes the text of a machine's profile from that of a
+// template as virt-aa-helper of a version does: by replacing strings. What is
+// not laid out as the reference's own templates are comes out wrong in the
+// same way, and the template need not be policy at all. The name is that of
+// the template, for errors: an *IdentityError for a bad UUID, otherwise a
+// *FileError.
+func InstantiateCompat(policy Policy, name, text, uuid string, files bool) (string, error) {
 	profile, err := ProfileName(uuid)
 	if err != nil {
 		return "", err
 	}
-	text, err := t.replace(t.Text, "\nprofile "+templateName, "\nprofile "+profile)
+	text, err = replace(name, text, "\nprofile "+templateName, "\nprofile "+profile)
 	if err != nil || !files {
 		return text, err
 	}
@@ -138,15 +172,63 @@ func (t *Template) InstantiateCompat(policy Policy, uuid string, files bool) (st
 	if policy == Compat128 {
 		word = "#include if exists"
 	}
-	return t.replace(text, "\n}", "\n  "+word+" <"+filesPath(profile)+">\n\n}")
+	return replace(name, text, "\n}", "\n  "+word+" <"+filesPath(profile)+">\n\n}")
 }
 
 // replace replaces every occurrence and cuts the text to the length that one
 // would have made.
-func (t *Template) replace(text, from, to string) (string, error) {
+func replace(name, text, from, to string) (string, error) {
 	if !strings.Contains(text, from) {
-		return "", &TemplateError{Template: t.Name, Err: fmt.Errorf("it does not have %q", from)}
+		return "", &FileError{File: name, Err: fmt.Errorf("it does not have %q", from)}
 	}
 	length := len(text) + len(to) - len(from)
 	return strings.ReplaceAll(text, from, to)[:length], nil
+}
+
+// profileDocument is a file with one profile of a certain name.
+type profileDocument struct {
+	document
+	profile *ast.Profile
+}
+
+// Profile returns the profile of the file. It must not be changed.
+func (d *profileDocument) Profile() *ast.Profile { return d.profile }
+
+func (d *profileDocument) body() []ast.Stmt {
+	if d.profile == nil {
+		return nil
+	}
+	return d.profile.Body
+}
+
+// Includes returns the includes of the profile, without those of its children
+// and blocks. They must not be changed.
+func (d *profileDocument) Includes() []*ast.Include { return includesOf(d.body()) }
+
+// Rules returns the rules that are written in the profile itself, without
+// those of its children and blocks and of what it includes. They must not be
+// changed.
+func (d *profileDocument) Rules() []ast.Rule { return rulesOf(d.body()) }
+
+// parseProfileDocument parses a file and finds the profile in it.
+func parseProfileDocument(ctx context.Context, name, text, profile string) (profileDocument, error) {
+	d, err := parseDocument(ctx, name, text, parser.ContextFile)
+	if err != nil {
+		return profileDocument{}, err
+	}
+	var found *ast.Profile
+	for _, s := range d.file.Stmts {
+		p, ok := s.(*ast.Profile)
+		if !ok || p.Name != ast.Pattern(profile) || p.Namespace != "" {
+			continue
+		}
+		if found != nil {
+			return profileDocument{}, d.fail(fmt.Errorf("%s: there is more than one profile %s", d.file.Position(p.Pos()), profile))
+		}
+		found = p
+	}
+	if found == nil {
+		return profileDocument{}, d.fail(errors.New("there is no profile " + profile))
+	}
+	return profileDocument{d, found}, nil
 }

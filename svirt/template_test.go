@@ -10,7 +10,6 @@ import (
 	"testing/fstest"
 
 	"github.com/goarmor/apparmor/internal/testenv"
-	"github.com/goarmor/apparmor/parser"
 	"github.com/goarmor/apparmor/svirt"
 )
 
@@ -58,11 +57,11 @@ func TestInstantiateCompat(t *testing.T) {
 			continue
 		}
 		tested++
-		tmpl, err := svirt.ReadTemplate(roots, name)
+		text, err := fs.ReadFile(roots[0], name)
 		if err != nil {
 			t.Fatalf("%s: %v", l.Scenario, err)
 		}
-		got, err := tmpl.InstantiateCompat(svirt.Compat90, uuid, !strings.HasPrefix(l.Scenario, "lxc"))
+		got, err := svirt.InstantiateCompat(svirt.Compat90, name, string(text), uuid, !strings.HasPrefix(l.Scenario, "lxc"))
 		switch {
 		case made && err != nil:
 			t.Errorf("%s: %v", l.Scenario, err)
@@ -88,6 +87,10 @@ func TestInstantiate(t *testing.T) {
 		{"one line", "profile LIBVIRT_TEMPLATE { /a r, }", "profile libvirt-U { /a r, \n\n  include if exists <libvirt/libvirt-U.files>\n}"},
 		{"child", "profile LIBVIRT_TEMPLATE {\nprofile c {\n}\n}\n", "profile libvirt-U {\nprofile c {\n}\n\n  include if exists <libvirt/libvirt-U.files>\n}\n"},
 		{"two", "profile LIBVIRT_TEMPLATE { }\nprofile LIBVIRT_TEMPLATE { }\n", ""},
+		{"quoted", "profile \"LIBVIRT_TEMPLATE\" { }\n", "profile \"libvirt-U\" { \n\n  include if exists <libvirt/libvirt-U.files>\n}\n"},
+		{"escaped", "profile \"LIBVIRT\\137TEMPLATE\" { }\n", ""},
+		{"in a comment", "profile # LIBVIRT_TEMPLATE\n \"LIBVIRT\\137TEMPLATE\" { }\n", ""},
+		{"namespace", "profile :LIBVIRT_TEMPLATE:LIBVIRT_TEMPLATE { }\n", ""},
 		{"none", "profile other { }\n", ""},
 		{"longer name", "profile LIBVIRT_TEMPLATE_X { }\n", ""},
 		{"a child's name", "profile x { profile LIBVIRT_TEMPLATE { } }\n", ""},
@@ -96,28 +99,49 @@ func TestInstantiate(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			tmpl := svirt.Template{Name: "t", Text: test.text}
-			got, err := tmpl.Instantiate(ctx, uuid, true)
+			tmpl, err := svirt.ParseTemplate(ctx, "t", test.text)
+			var p *svirt.MachineProfile
+			if err == nil {
+				if tmpl.Text() != test.text {
+					t.Errorf("the template's text is %q", tmpl.Text())
+				}
+				p, err = tmpl.Instantiate(ctx, uuid, true)
+			}
 			if test.want == "" {
-				var te *svirt.TemplateError
-				if !errors.As(err, &te) || got != "" {
-					t.Errorf("got %q, %v", got, err)
+				var fe *svirt.FileError
+				if !errors.As(err, &fe) || p != nil {
+					t.Errorf("got %v, %v", p, err)
 				}
 				return
 			}
-			if want := strings.ReplaceAll(test.want, "libvirt-U", "libvirt-"+uuid); err != nil || got != want {
-				t.Errorf("got %q, %v, want %q", got, err, want)
+			if err != nil {
+				t.Fatal(err)
 			}
-			if _, err := parser.Parse("p", got); err != nil {
-				t.Errorf("what was made is no policy: %v", err)
+			if want := strings.ReplaceAll(test.want, "libvirt-U", "libvirt-"+uuid); p.Text() != want {
+				t.Errorf("got %q, want %q", p.Text(), want)
+			}
+			if p.UUID() != uuid || p.Name() != "libvirt/libvirt-"+uuid || !p.HasFiles() || string(p.Profile().Name) != "libvirt-"+uuid {
+				t.Errorf("got %q, %q, %v, %q", p.UUID(), p.Name(), p.HasFiles(), p.Profile().Name)
+			}
+			back, err := svirt.ParseMachineProfile(ctx, uuid, p.Text())
+			if err != nil || back.Text() != p.Text() || !tmpl.Made(back, true) || tmpl.Made(back, false) {
+				t.Errorf("it is not read back: %v", err)
+			}
+			edited, err := svirt.ParseMachineProfile(ctx, uuid, p.Text()+"# mine\n")
+			if err != nil || tmpl.Made(edited, true) {
+				t.Errorf("an edited profile counts as made: %v", err)
 			}
 		})
 	}
-	tmpl := svirt.Template{Name: "t", Text: "profile LIBVIRT_TEMPLATE {\n}\n"}
-	if got, err := tmpl.Instantiate(ctx, uuid, false); err != nil || strings.Contains(got, "include") {
-		t.Errorf("without rules: %q, %v", got, err)
+	tmpl, err := svirt.ParseTemplate(ctx, "t", "profile LIBVIRT_TEMPLATE {\n}\n")
+	if err != nil {
+		t.Fatal(err)
 	}
-	if _, err := tmpl.Instantiate(ctx, "x", true); err == nil {
-		t.Error("a UUID that is none was taken")
+	if p, err := tmpl.Instantiate(ctx, uuid, false); err != nil || p.HasFiles() || len(p.Includes()) != 0 || !tmpl.Made(p, false) {
+		t.Errorf("without rules: %v, %v", p, err)
+	}
+	var ie *svirt.IdentityError
+	if _, err := tmpl.Instantiate(ctx, "x", true); !errors.As(err, &ie) {
+		t.Errorf("a UUID that is none: %v", err)
 	}
 }

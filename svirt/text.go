@@ -44,14 +44,11 @@ func (r *Rules) AppendText(dst []byte) []byte {
 	for i := 0; i < len(r.list); {
 		end := r.path(i)
 		group := r.list[i:end]
-		var perms ast.FilePerm
-		for j := range group {
-			perms |= group[j].Perms
-		}
+		perms, exec := union(group)
 		dst = append(dst, "  "...)
 		dst = appendQuoted(dst, group[0].Path)
 		dst = append(dst, ' ')
-		dst = appendPerms(dst, perms)
+		dst = appendAccess(dst, perms, exec)
 		dst = append(dst, ", #"...)
 		for j := range group {
 			if j > 0 {
@@ -59,15 +56,24 @@ func (r *Rules) AppendText(dst []byte) []byte {
 			}
 			dst = append(dst, ' ')
 			dst = appendOwner(dst, group[j].Device)
-			if group[j].Perms != perms {
+			if group[j].Perms != perms || group[j].Exec != exec {
 				dst = append(dst, ' ')
-				dst = appendPerms(dst, group[j].Perms)
+				dst = appendAccess(dst, group[j].Perms, group[j].Exec)
 			}
 		}
 		dst = append(dst, '\n')
 		i = end
 	}
 	return dst
+}
+
+// union returns what rules for one path grant together.
+func union(group []Rule) (perms ast.FilePerm, exec ast.Exec) {
+	for i := range group {
+		perms |= group[i].Perms
+		exec = max(exec, group[i].Exec)
+	}
+	return perms, exec
 }
 
 // appendQuoted appends a pattern in quotes, which libvirt's files have around
@@ -128,11 +134,8 @@ func (r *Rules) path(i int) int {
 func (r *Rules) FileRules(dst []ast.FileRule) []ast.FileRule {
 	for i := 0; i < len(r.list); {
 		end := r.path(i)
-		f := ast.FileRule{Path: r.list[i].Path}
-		for j := i; j < end; j++ {
-			f.Perms |= r.list[j].Perms
-		}
-		dst = append(dst, f)
+		perms, exec := union(r.list[i:end])
+		dst = append(dst, ast.FileRule{Path: r.list[i].Path, Perms: perms, Exec: exec})
 		i = end
 	}
 	return dst

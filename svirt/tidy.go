@@ -41,6 +41,7 @@ func tidy(list []Rule) []Rule {
 		r := &list[k.index]
 		if n := len(out); n > 0 && out[n-1].Path == r.Path && out[n-1].Device == r.Device {
 			out[n-1].Perms |= r.Perms
+			out[n-1].Exec = max(out[n-1].Exec, r.Exec)
 			continue
 		}
 		out = append(out, *r)

@@ -35,7 +35,7 @@ func (m *Manager) Update(ctx context.Context, uuid string, c Change) error {
 	if err := checkAdded(&c.Add); err != nil {
 		return err
 	}
-	text, err := m.read(uuid)
+	text, err := m.read(ctx, uuid)
 	if err != nil {
 		return err
 	}
@@ -94,6 +94,9 @@ func (m *Manager) updated(ctx context.Context, uuid string, c Change) (*Rules, e
 	rules.gl = slices.DeleteFunc(rules.gl, func(d Device) bool { return leaves[d] })
 	rules.list = tidy(append(rules.list, added.list...))
 	rules.gl = append(rules.gl, added.gl...)
+	if err := checkPrograms(rules.list); err != nil {
+		return nil, err
+	}
 	return rules, nil
 }
 

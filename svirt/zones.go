@@ -167,6 +167,23 @@ func zoneOf(path string, perms ast.FilePerm) Reason {
 	return ""
 }
 
+// notPrograms are directories that hold no programs: what the kernel makes up,
+// and settings.
+var notPrograms = [...]string{"/boot", "/dev", "/etc", "/proc", "/sys"}
+
+// zoneOfProgram returns the reason to refuse a file as a program.
+func zoneOfProgram(path string) Reason {
+	if path == "/" {
+		return ReasonRestricted
+	}
+	for _, dir := range notPrograms {
+		if within(path, dir) {
+			return ReasonRestricted
+		}
+	}
+	return ""
+}
+
 // zoneOfShare returns the reason to refuse a directory with all that is in it.
 func zoneOfShare(dir string) Reason {
 	if z, ok := find(dir); ok {

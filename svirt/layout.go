@@ -1,0 +1,55 @@
+package svirt
+
+import (
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+)
+
+// Part is a file of policy that is a value: a *Template, an *Abstraction, a
+// *MachineProfile.
+type Part interface {
+	Name() string // path in the tree of policy, as fs.ValidPath wants it
+	Text() string
+}
+
+// Layout returns parts as a tree of policy in the layout of /etc/apparmor.d,
+// to look up what is included. Of parts with the same name the last one
+// counts. Files can be opened by their names; directories cannot.
+func Layout(parts ...Part) fs.FS {
+	l := layout{}
+	for _, p := range parts {
+		l[p.Name()] = p.Text()
+	}
+	return l
+}
+
+// layout is a file system of texts by their names.
+type layout map[string]string
+
+var _ fs.GlobFS = layout{}
+
+// Open implements fs.FS.
+func (l layout) Open(name string) (fs.File, error) {
+	text, ok := l[name]
+	if !ok {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	return oneFile{name, text}.Open(name)
+}
+
+// Glob implements fs.GlobFS.
+func (l layout) Glob(pattern string) ([]string, error) {
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(l)) {
+		ok, err := path.Match(pattern, name)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			out = append(out, name)
+		}
+	}
+	return out, nil
+}
