@@ -246,23 +246,37 @@ func (pc *profileCompiler) changeProfile(r *ast.ChangeProfileRule) {
 	pc.files.addRecord(cat(exec, nul(), label), pair)
 }
 
-// implied adds what a task needs to change its own profile: the attribute
-// files below /proc, and the file that tells whether AppArmor is enabled.
-func (pc *profileCompiler) implied() {
-	hats := pc.profile.Hat || len(pc.profile.Children) > 0
-	write := func(path ast.Pattern) { pc.ownFile(path, fileWrite) }
-	if pc.usesChangeProfile {
-		write("/proc/*/attr/{apparmor/,}{current,exec}")
-	}
-	if hats {
-		write("/proc/[0-9]*/attr/{apparmor/,}current")
-	}
-	if pc.usesChangeProfile || hats {
-		pc.ownFile("/proc/*/attr/apparmor/", fileRead)
-		pc.ownFile("/sys/module/apparmor/parameters/enabled", fileRead)
-	}
+// impliedFile is access to files that no rule spells out.
+type impliedFile struct {
+	change, hats bool // what brings it: a rule that changes the profile, hats and children
+	path         ast.Pattern
+	perms        uint32
 }
 
-func (pc *profileCompiler) ownFile(path ast.Pattern, perms uint32) {
-	pc.files.addRecord(pc.glob(path), record{effect: effectAllow, perms: perms})
+// impliedFiles is what a task needs to change its own profile: the attribute
+// files below /proc, and the file that tells whether AppArmor is enabled.
+var impliedFiles = [...]impliedFile{
+	{true, false, "/proc/*/attr/{apparmor/,}{current,exec}", fileWrite},
+	{false, true, "/proc/[0-9]*/attr/{apparmor/,}current", fileWrite},
+	{true, true, "/proc/*/attr/apparmor/", fileRead},
+	{true, true, "/sys/module/apparmor/parameters/enabled", fileRead},
+}
+
+// implies returns what brings the access to the profile, ByRule for nothing.
+func (pc *profileCompiler) implies(f *impliedFile) Implied {
+	switch {
+	case f.change && pc.usesChangeProfile:
+		return ByChangeProfile
+	case f.hats && (pc.profile.Hat || len(pc.profile.Children) > 0):
+		return ByHats
+	}
+	return ByRule
+}
+
+func (pc *profileCompiler) implied() {
+	for i := range impliedFiles {
+		if f := &impliedFiles[i]; pc.implies(f) != ByRule {
+			pc.files.addRecord(pc.glob(f.path), record{effect: effectAllow, perms: f.perms})
+		}
+	}
 }

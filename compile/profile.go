@@ -128,15 +128,18 @@ func (pc *profileCompiler) compile(ctx context.Context) (*blob.Profile, error) {
 func (pc *profileCompiler) rules() {
 	pc.mergeMounts()
 	for i := range pc.profile.Rules {
-		pc.index, pc.rule = i, &pc.profile.Rules[i]
-		pc.translate(pc.rule.Rule)
-		if len(pc.errs) > maxErrors {
+		if pc.translateRule(i); len(pc.errs) > maxErrors {
 			break
 		}
 	}
 	pc.rule = nil
 	pc.implied()
 	pc.mediates()
+}
+
+func (pc *profileCompiler) translateRule(i int) {
+	pc.index, pc.rule = i, &pc.profile.Rules[i]
+	pc.translate(pc.rule.Rule)
 }
 
 // members fills in all that is no automaton and does not come from rules with

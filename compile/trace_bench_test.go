@@ -1,0 +1,60 @@
+package compile
+
+import (
+	"context"
+	"testing"
+
+	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/policy"
+)
+
+// BenchmarkTrace measures what it takes to make a Tracer, to prepare an
+// automaton for it, and to ask it.
+func BenchmarkTrace(b *testing.B) {
+	ctx := context.Background()
+	text, config, options := benchProfile(b)
+	kernel := benchKernel(b, "kernel-7.3.4")
+	options.Default = kernel
+	unit, err := config.ParseTree(ctx, "vm", text)
+	if err != nil {
+		b.Fatal(err)
+	}
+	set, err := policy.Resolve(ctx, unit, options)
+	if err != nil {
+		b.Fatal(err)
+	}
+	name := set.Profiles[0].Name
+	trace := func() *Tracer {
+		t, err := Trace(ctx, set, Options{Kernel: kernel, Degrade: Report})
+		if err != nil {
+			b.Fatal(err)
+		}
+		return t
+	}
+	ask := func(t *Tracer) {
+		if _, err := t.Match(ctx, name, blob.PartFile, "/usr/share/qemu/bios.bin", false); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.Run("trace", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			trace()
+		}
+	})
+	b.Run("first", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			ask(trace())
+		}
+	})
+	t := trace()
+	b.Run("match", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			ask(t)
+		}
+		b.ReportMetric(float64(len(t.profiles[name].files.groups)), "groups")
+		b.ReportMetric(float64(len(t.profiles[name].files.set.entries)), "expressions")
+	})
+}

@@ -1,0 +1,252 @@
+package compile
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/blob"
+)
+
+// weighing is what resolver.resolve does for one half of the permissions of
+// one input, with an account of who decided what.
+type weighing struct {
+	half  int
+	files bool
+	found []Contribution
+	recs  []*record // of each contribution
+	// winners holds, for each permission bit, the contributions that decide
+	// it; effects are theirs.
+	winners [32][]int
+	effects [32]effect
+}
+
+// own returns the bits of a permission word that are about one half.
+func (w *weighing) own(perms uint32, half int) uint32 {
+	if !w.files {
+		return perms
+	}
+	return perms>>(half*fileHalfBits)&fileHalf | perms&fileShared
+}
+
+// kernel translates the bits of a half into the kernel's.
+func (w *weighing) kernel(own uint32) uint32 {
+	if !w.files {
+		return own
+	}
+	k := kernelFile(own)
+	if own&fileOnexec != 0 {
+		k |= blob.PermOnexec
+	}
+	if own&fileChangeProfile != 0 {
+		k |= blob.PermChangeProf
+	}
+	return k
+}
+
+// weigh makes the contributions of the entries that match.
+func (t *traced) weigh(a *tracedAutomaton, entries []int, half int) []Contribution {
+	w := weighing{half: half, files: a == &t.files}
+	type key struct {
+		source source
+		record *record
+	}
+	seen := map[key]bool{}
+	for _, i := range entries {
+		k := key{a.sources[i], &a.set.records.all[a.set.entries[i].accept]}
+		if seen[k] {
+			continue // several strings of one rule
+		}
+		seen[k] = true
+		w.add(t, k.source, k.record)
+	}
+	w.decide(&resolver{space: a.set.space})
+	if w.files {
+		w.mapped()
+	}
+	return w.found
+}
+
+// add makes the contribution of a record.
+func (w *weighing) add(t *traced, s source, rec *record) {
+	c := Contribution{
+		Access:   accessOf(rec.effect),
+		Priority: rec.priority,
+		Perms:    w.kernel(w.own(rec.perms, w.half)),
+		Audit:    w.kernel(w.own(rec.audit, w.half)),
+	}
+	t.from(&c, s)
+	if w.files {
+		c.Elsewhere = w.kernel(w.own(rec.perms, 1-w.half)) &^ c.Perms
+		if rec.effect != effectDeny && c.Perms&blob.PermExec != 0 {
+			c.Exec = execOf(rec.exec[w.half], t.targets)
+			c.Exact = rec.exact
+		}
+	}
+	w.found = append(w.found, c)
+	w.recs = append(w.recs, rec)
+}
+
+// from fills in where a contribution is from.
+func (t *traced) from(c *Contribution, s source) {
+	switch {
+	case s >= 0:
+		c.Rule = &t.rules[s]
+	case s == -source(ByChangeProfile):
+		c.Rule = t.changes
+		fallthrough
+	default:
+		c.Implied = Implied(-s)
+	}
+}
+
+func accessOf(e effect) ast.Access {
+	switch e {
+	case effectDeny:
+		return ast.Deny
+	case effectPrompt:
+		return ast.Prompt
+	}
+	return ast.Allow
+}
+
+// decide goes through the levels from the strongest to the weakest.
+func (w *weighing) decide(r *resolver) {
+	type piece struct {
+		part
+		by int
+	}
+	var pieces []piece
+	var parts []part
+	for i, rec := range w.recs {
+		parts = r.parts(parts[:0], rec)
+		for _, p := range parts {
+			pieces = append(pieces, piece{p, i})
+		}
+	}
+	slices.SortStableFunc(pieces, func(a, b piece) int { return cmp.Compare(b.level, a.level) })
+	var levels [32]int
+	for _, p := range pieces {
+		c := &w.found[p.by]
+		decided := uint32(0)
+		own := w.own(p.perms, w.half)
+		for bit := range 32 {
+			if own>>bit&1 == 0 {
+				continue
+			}
+			if win := w.winners[bit]; win != nil && levels[bit] != p.level {
+				first := w.recs[win[0]]
+				c.yield(win[0], w.kernel(1<<bit), reason(first.priority, w.effects[bit], p.record.priority))
+				continue
+			}
+			levels[bit], w.effects[bit] = p.level, p.effect
+			w.winners[bit] = append(w.winners[bit], p.by)
+			decided |= 1 << bit
+		}
+		c.Decides |= w.kernel(decided)
+	}
+}
+
+// reason tells why one effect wins over a weaker one.
+func reason(priority int16, e effect, other int16) Reason {
+	switch {
+	case priority > other:
+		return HigherPriority
+	case e == effectDeny:
+		return DenyFirst
+	case e == effectExact:
+		return ExactFirst
+	}
+	return AllowFirst
+}
+
+// yield notes that the contribution yields to another one.
+func (c *Contribution) yield(to int, perms uint32, why Reason) {
+	for i := range c.Overridden {
+		if o := &c.Overridden[i]; o.By == to && o.Why == why {
+			o.Perms |= perms
+			return
+		}
+	}
+	c.Overridden = append(c.Overridden, Override{to, perms, why})
+}
+
+const (
+	execBit = 0 // of fileExec
+	mmapBit = 6 // of fileMmap
+)
+
+// mapped gives those that decide execution their say on mmap, see impliedMmap.
+func (w *weighing) mapped() {
+	if w.winners[mmapBit] != nil && w.effects[mmapBit] == effectDeny {
+		return
+	}
+	inherits := func(i int) bool {
+		rec := w.recs[i]
+		return w.own(rec.perms, w.half)&fileExec != 0 && rec.effect == effectAllow && rec.exec[w.half]&blob.XInherit != 0
+	}
+	for i := range w.recs {
+		if !inherits(i) {
+			continue
+		}
+		for _, by := range w.winners[execBit] {
+			w.found[by].Perms |= blob.PermMmap
+			w.found[by].Decides |= blob.PermMmap
+		}
+		return
+	}
+}
+
+// execOf decodes a transition.
+func execOf(x uint32, targets []string) blob.Exec {
+	e := blob.Exec{
+		ByName:     x&blob.XTypeMask == blob.XName,
+		Table:      x&blob.XTypeMask == blob.XTable,
+		Child:      x&blob.XChild != 0,
+		Inherit:    x&blob.XInherit != 0,
+		Unconfined: x&blob.XUnconfined != 0,
+		Unsafe:     x&blob.XUnsafe != 0,
+	}
+	if i := x & blob.XIndexMask; e.Table && int(i) < len(targets) {
+		e.Target = targets[i]
+	}
+	return e
+}
+
+// capability makes the contributions to a capability, where denial is all that
+// comes before anything else.
+func (t *traced) capability(n int) []Contribution {
+	var found []Contribution
+	deny := -1
+	for _, v := range t.caps {
+		c := Contribution{Perms: blob.PermExec}
+		t.from(&c, v.source)
+		logged := v.vector.audit
+		switch bit := uint64(1) << n; {
+		case v.vector.allow&bit != 0:
+		case v.vector.deny&bit != 0:
+			c.Access = ast.Deny
+			logged = ^v.vector.quiet
+			if deny < 0 {
+				deny = len(found)
+			}
+		default:
+			continue
+		}
+		if logged>>n&1 != 0 {
+			c.Audit = blob.PermExec
+		}
+		if c.Rule != nil {
+			c.Priority = c.Rule.Quals().Priority
+		}
+		found = append(found, c)
+	}
+	for i := range found {
+		if c := &found[i]; deny < 0 || c.Access == ast.Deny {
+			c.Decides = blob.PermExec
+		} else {
+			c.yield(deny, blob.PermExec, DenyFirst)
+		}
+	}
+	return found
+}
