@@ -129,6 +129,11 @@ func (w words) text(a Access) string {
 	return " " + a.String()
 }
 
+// Names returns what the class of the request calls permissions, separated by
+// bars: "send" for signals where files have "write". It is "" for classes with
+// one permission only.
+func (d Decision) Names(a Access) string { return strings.TrimPrefix(d.words.text(a), " ") }
+
 // Allowed reports whether the policy grants the whole request, in mode
 // enforce.
 func (d Decision) Allowed() bool { return d.Deny == 0 }

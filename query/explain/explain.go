@@ -1,0 +1,267 @@
+// Package explain tells which rules are behind what a policy allows: where
+// they are written, what they say, which of them decided and which had to
+// yield.
+//
+// The answers themselves are those of package query, read from the compiled
+// policy. For the rules behind them the resolved profiles are needed, too;
+// those who only ask need package query alone.
+//
+// Everything here is safe for concurrent use.
+package explain
+
+import (
+	"context"
+
+	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/compile"
+	"github.com/goarmor/apparmor/policy"
+	"github.com/goarmor/apparmor/query"
+	"github.com/goarmor/apparmor/render"
+)
+
+// Policy is a policy that can explain itself.
+type Policy struct {
+	compiled *compile.Output
+	asked    *query.Policy
+	tracer   *compile.Tracer
+	profiles map[string]*policy.Profile
+}
+
+// Open compiles a policy for explaining. The errors are those of
+// compile.Compile. The set must not be changed as long as the Policy is in
+// use.
+func Open(ctx context.Context, set *policy.Set, o compile.Options) (*Policy, error) {
+	out, err := compile.Compile(ctx, set, o)
+	if err != nil {
+		return nil, err
+	}
+	tracer, err := compile.Trace(ctx, set, o)
+	if err != nil {
+		return nil, err
+	}
+	p := &Policy{compiled: out, asked: query.Open(out.Policy), tracer: tracer, profiles: make(map[string]*policy.Profile, len(set.Profiles))}
+	for _, q := range set.Profiles {
+		p.profiles[q.Name] = q
+	}
+	return p, nil
+}
+
+// Compiled returns the compiled policy, with the list of rules that the kernel
+// does not enforce as they are written.
+func (p *Policy) Compiled() *compile.Output { return p.compiled }
+
+// Query returns the policy for asking without explanations.
+func (p *Policy) Query() *query.Policy { return p.asked }
+
+// Explain is Open and Policy.Explain for one request.
+func Explain(ctx context.Context, set *policy.Set, o compile.Options, profile string, r query.Request) (*Explanation, error) {
+	p, err := Open(ctx, set, o)
+	if err != nil {
+		return nil, err
+	}
+	return p.Explain(ctx, profile, r)
+}
+
+// Explain returns what the profile of that full name says to the request, and
+// why. The first request of a kind that a profile is asked takes about as long
+// as compiling the profile; later ones take microseconds.
+//
+// The error is a *compile.NoProfileError, a *query.RequestError, a
+// *diag.LimitError or ctx's.
+func (p *Policy) Explain(ctx context.Context, profile string, r query.Request) (*Explanation, error) {
+	q, ok := p.asked.Profile(profile)
+	if !ok {
+		return nil, &compile.NoProfileError{Name: profile}
+	}
+	d, lookups, err := q.Trace(r)
+	if err != nil {
+		return nil, err
+	}
+	e := &Explanation{Profile: profile, Request: r, Decision: d, Steps: make([]Step, len(lookups))}
+	for i, l := range lookups {
+		if e.Steps[i], err = p.step(ctx, profile, l); err != nil {
+			return nil, err
+		}
+	}
+	return e, nil
+}
+
+// Explanation is an answer with the rules behind it.
+type Explanation struct {
+	Profile string
+	Request query.Request
+	// Decision is what query.Profile.Ask returns.
+	Decision query.Decision
+	// Steps is what was looked up, in order. Most requests take one step. It
+	// is empty where the class of the request is not mediated, and where a
+	// profile has nothing on files, which denies them all.
+	Steps []Step
+}
+
+// Deciding returns the rules that the decision follows from, each once, in the
+// order in which they come up. There is none where nothing but the absence of
+// rules decided.
+func (e *Explanation) Deciding() []ast.Rule {
+	var all []ast.Rule
+	seen := map[ast.Rule]bool{}
+	for _, s := range e.Steps {
+		for _, r := range s.Rules {
+			if r.Status == Decides && r.Rule != nil && !seen[r.Rule] {
+				seen[r.Rule] = true
+				all = append(all, r.Rule)
+			}
+		}
+	}
+	return all
+}
+
+// Step is one thing that was looked up in the compiled profile.
+type Step struct {
+	query.Lookup
+	// Rules is every rule that matches the input, in the order of the
+	// profile, what is implied last.
+	Rules []Rule
+	// Always is the part of Access that is granted whatever the rules say:
+	// getattr on files.
+	Always query.Access
+}
+
+// Status is the part that a rule has in a step.
+type Status uint8
+
+// The parts.
+const (
+	// Decides: the rule decides some of what was looked up, alone or together
+	// with others of its strength.
+	Decides Status = iota
+	// Overridden: all that it says to what was looked up is decided by
+	// stronger rules.
+	Overridden
+	// OtherOwner: it is only for the owner of the file, or only for others.
+	OtherOwner
+	// Unrelated: it is about other permissions.
+	Unrelated
+	// Mediates: it is no rule, but makes the class of the request mediated, so
+	// that what no rule allows is denied.
+	Mediates
+)
+
+// String returns the status in a word or two.
+func (s Status) String() string {
+	return [...]string{"decides", "overridden", "for another owner", "unrelated", "mediates"}[s%5]
+}
+
+// Rule is a rule that matches what was looked up.
+type Rule struct {
+	Status Status
+
+	// Rule is the resolved rule, nil for what the profile implies. For what a
+	// rule implies, it is that rule.
+	Rule    ast.Rule
+	Implied compile.Implied
+	// Text is the resolved rule in canonical form, with variables expanded;
+	// what is implied is described in words.
+	Text string
+	Pos  ast.Position   // of the rule, or of the profile for what that implies
+	Via  []ast.Position // the includes that led there, innermost first
+
+	Effect   ast.Access // Allow, Deny or Prompt
+	Priority int16
+	Exact    bool      // execution of paths that are named one by one
+	Exec     blob.Exec // transition of a rule for execution
+
+	Says       query.Access // all that it speaks of
+	Logs       query.Access // the part of Says that is logged
+	Decides    query.Access // the part of what was looked up that it decides
+	Overridden []Override   // the part that it does not
+}
+
+// Override is what a rule yields to.
+type Override struct {
+	By     int // index of the stronger rule in Step.Rules
+	Access query.Access
+	Why    compile.Reason
+}
+
+// step finds the rules behind one lookup.
+func (p *Policy) step(ctx context.Context, profile string, l query.Lookup) (Step, error) {
+	s := Step{Lookup: l}
+	var found []compile.Contribution
+	var err error
+	if l.Part == blob.PartProfile {
+		found, err = p.tracer.Capability(profile, l.Input)
+	} else {
+		found, err = p.tracer.Match(ctx, profile, l.Part, l.Input, l.Owner)
+	}
+	if err != nil {
+		return Step{}, err
+	}
+	s.Always = l.Access & query.Access(l.Found.Allow)
+	index := make([]int, len(found)) // of each contribution in s.Rules
+	for i := range found {
+		c := &found[i]
+		index[i] = len(s.Rules)
+		if c.Implied == compile.ByMediation {
+			continue // told below
+		}
+		if c.Access != ast.Deny {
+			s.Always &^= query.Access(c.Decides)
+		}
+		s.Rules = append(s.Rules, p.rule(profile, c, l.Access))
+	}
+	kept := 0
+	for i := range found {
+		if found[i].Implied == compile.ByMediation {
+			continue
+		}
+		r := &s.Rules[kept]
+		kept++
+		for _, o := range found[i].Overridden {
+			if a := query.Access(o.Perms) & l.Access; a != 0 && found[o.By].Implied != compile.ByMediation {
+				r.Overridden = append(r.Overridden, Override{index[o.By], a, o.Why})
+			}
+		}
+	}
+	if l.Part == blob.PartPolicydb {
+		found, err = p.tracer.Match(ctx, profile, l.Part, string([]byte{byte(l.Class)}), true)
+		if err != nil {
+			return Step{}, err
+		}
+		for i := range found {
+			if c := &found[i]; c.Implied == compile.ByMediation {
+				r := p.rule(profile, c, 0)
+				r.Status, r.Says, r.Text = Mediates, 0, "class "+l.Class.String()
+				s.Rules = append(s.Rules, r)
+				break
+			}
+		}
+	}
+	return s, nil
+}
+
+// rule describes a contribution as far as it is about want.
+func (p *Policy) rule(profile string, c *compile.Contribution, want query.Access) Rule {
+	r := Rule{
+		Implied: c.Implied, Effect: c.Access, Priority: c.Priority, Exact: c.Exact, Exec: c.Exec,
+		Says: query.Access(c.Perms), Logs: query.Access(c.Audit), Decides: query.Access(c.Decides) & want,
+	}
+	switch {
+	case r.Decides != 0:
+	case r.Says&want != 0:
+		r.Status = Overridden
+	case query.Access(c.Elsewhere)&want != 0:
+		r.Status = OtherOwner
+	default:
+		r.Status = Unrelated
+	}
+	origin := p.profiles[profile].Origin
+	if c.Rule != nil {
+		origin, r.Rule = c.Rule.Origin, c.Rule.Rule
+		r.Text = render.String(r.Rule)
+	} else {
+		r.Text = c.Implied.String()
+	}
+	r.Pos, r.Via = origin.Position(), origin.Chain()
+	return r
+}

@@ -1,0 +1,85 @@
+package explain
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/compile"
+	"github.com/goarmor/apparmor/query"
+)
+
+// String returns the answer and the rules that have a say in it, a line each:
+//
+//	file write /etc/shadow: denied write, quiet
+//	  abstractions/private:4:3: deny /etc/shadow w, decides
+//	    included at profile:7:3
+//	  profile:9:3: /etc/** rw, overridden by abstractions/private:4:3: deny beats allow
+//
+// Rules about other permissions are left out.
+func (e *Explanation) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%v: %v\n", e.Request, e.Decision)
+	for i := range e.Steps {
+		s := &e.Steps[i]
+		if len(e.Steps) > 1 {
+			fmt.Fprintf(&b, "  at %v:\n", blob.BytesInput(s.Input))
+		}
+		s.write(&b, e.Decision)
+	}
+	return b.String()
+}
+
+// write appends the rules that have a say.
+func (s *Step) write(b *strings.Builder, d query.Decision) {
+	told := false // whether there is a line yet
+	for i := range s.Rules {
+		r := &s.Rules[i]
+		switch r.Status {
+		case Unrelated:
+			continue
+		case Mediates:
+			if !told {
+				told = true
+				fmt.Fprintf(b, "  %v: no rule speaks of it, and %s is mediated\n", r.Pos, r.Text)
+			}
+			continue
+		}
+		told = true
+		fmt.Fprintf(b, "  %v: %s", r.Pos, r.Text)
+		if r.Implied != compile.ByRule && r.Rule != nil {
+			fmt.Fprintf(b, " (%v)", r.Implied)
+		}
+		fmt.Fprintf(b, " %v", r.Status)
+		if n := d.Names(r.Decides); r.Decides != 0 && n != "" && r.Decides != s.Access {
+			b.WriteString(" " + n)
+		}
+		for j, o := range r.Overridden {
+			by := &s.Rules[o.By]
+			if j == 0 && r.Status == Overridden {
+				b.WriteString(" by")
+			} else {
+				fmt.Fprintf(b, "; yields %s to", d.Names(o.Access))
+			}
+			fmt.Fprintf(b, " %v: %v", by.Pos, o.Why)
+		}
+		b.WriteByte('\n')
+		for _, via := range r.Via {
+			fmt.Fprintf(b, "    included at %v\n", via)
+		}
+	}
+	// What nobody decided is granted by the kernel itself, or by nobody.
+	nobody := s.Access & d.Request &^ s.Always &^ query.Access(s.Found.Allow)
+	for i := range s.Rules {
+		nobody &^= s.Rules[i].Decides
+	}
+	switch {
+	case !told:
+		b.WriteString("  no rule speaks of it\n")
+	case nobody != 0 && d.Names(nobody) != "" && nobody != s.Access:
+		fmt.Fprintf(b, "  no rule speaks of %s\n", d.Names(nobody))
+	}
+	if s.Always != 0 && d.Names(s.Always) != "" {
+		fmt.Fprintf(b, "  always allowed: %s\n", d.Names(s.Always))
+	}
+}
