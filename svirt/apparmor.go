@@ -85,11 +85,11 @@ func (a *AppArmor) Compile(ctx context.Context, src *Source) (Compiled, error) {
 	}
 	for _, p := range set.Profiles {
 		if p.Namespace != "" || p.Name != src.Profile && !strings.HasPrefix(p.Name, src.Profile+"//") {
-			return nil, fmt.Errorf("%s: it defines the profile %s, and may only define %s", src.Name, p.FullName(), src.Profile)
+			return nil, src.fail("it defines the profile %s, and may only define %s", p.FullName(), src.Profile)
 		}
 	}
 	if len(set.Profiles) == 0 {
-		return nil, fmt.Errorf("%s: it does not define %s", src.Name, src.Profile)
+		return nil, src.fail("it does not define %s", src.Profile)
 	}
 	out, err := compile.Compile(ctx, set, compile.Options{Kernel: kernel, Degrade: a.Degrade})
 	if err != nil {
@@ -133,10 +133,15 @@ func (src *Source) Resolve(ctx context.Context, kernel *features.Set, cache *par
 			}
 		}
 		if !included {
-			return nil, fmt.Errorf("%s: it does not include <%s>, so its machine would have nothing", src.Name, src.Files)
+			return nil, src.fail("it does not include <%s>, so its machine would have nothing", src.Files)
 		}
 	}
 	return policy.Resolve(ctx, unit, policy.Options{Kernel: kernel, Roots: roots})
+}
+
+// fail returns an error about the profile's file.
+func (src *Source) fail(format string, args ...any) error {
+	return &FileError{File: src.Name, Err: fmt.Errorf(format, args...)}
 }
 
 func (a *AppArmor) logger() *slog.Logger {

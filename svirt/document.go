@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strings"
 
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/diag"
@@ -19,12 +20,19 @@ const maxFile = 10 << 20
 
 // FileError says that a file of policy, such as a template, cannot be used.
 type FileError struct {
-	File string // its path in the tree of policy, as libvirt/TEMPLATE.qemu
+	File string // its path, mostly in the tree of policy, as libvirt/TEMPLATE.qemu
 	Err  error  // a diag.List if the text is wrong, fs.ErrNotExist, a *diag.LimitError, ...
 }
 
-// Error implements error.
-func (e *FileError) Error() string { return e.File + ": " + e.Err.Error() }
+// Error implements error. What names the file already, with a line, is said
+// once.
+func (e *FileError) Error() string {
+	s := e.Err.Error()
+	if strings.HasPrefix(s, e.File+":") {
+		return s
+	}
+	return e.File + ": " + s
+}
 
 // Unwrap returns the cause.
 func (e *FileError) Unwrap() error { return e.Err }
