@@ -1,9 +1,6 @@
 package automaton
 
-import (
-	"context"
-	"slices"
-)
+import "context"
 
 // MinimizeOptions are the parameters of Minimize.
 type MinimizeOptions struct {
@@ -26,13 +23,11 @@ func (d *DFA) Minimize(ctx context.Context, o MinimizeOptions) (*DFA, error) {
 	return m.quotient(), nil
 }
 
-// minimizer refines a partition of the states by Hopcroft's algorithm: states
-// from which a symbol leads into a block are parted from those of their block
-// from which it does not, until no block parts another. Of a block that falls
-// in two, the smaller part does the work.
+// minimizer parts states until no two of a block can be told apart by where
+// they lead.
 //
-// The trap and what leads nowhere else are left out, so a transition to them
-// is one that is not there.
+// The trap and what leads nowhere else are left out: a transition to them is
+// one to nowhere.
 type minimizer struct {
 	d         *DFA
 	keepStart bool
@@ -40,17 +35,40 @@ type minimizer struct {
 	of        []int32  // by state: its place in states, or -1
 	alive     []bool   // by place: a label other than the trap's can be reached
 
-	// Transitions by target. in holds where those of each place begin.
+	// What leads where, by place.
+	rows  []sparse
+	edges []edgeTo
+
+	// Places by where they lead. in holds where those of each place begin.
 	in     []int32
 	source []int32
-	class  []uint16
 
 	blocks blocks
+	parter parter
 }
+
+// sparse is a row of transitions: where most classes lead, if more than half of
+// them lead to one place, and the others; or else all of them.
+type sparse struct {
+	edges span
+	most  int32 // nowhere for the trap; various if there is none
+}
+
+type edgeTo struct {
+	class int32
+	to    int32
+}
+
+// Places that are none.
+const (
+	nowhere int32 = -1
+	various int32 = -2
+)
 
 func newMinimizer(d *DFA, keepStart bool) *minimizer {
 	m := &minimizer{d: d, keepStart: keepStart}
 	m.reach()
+	m.invert()
 	m.live()
 	return m
 }
@@ -67,45 +85,115 @@ func (m *minimizer) reach() {
 	n := m.d.States()
 	m.of = make([]int32, n)
 	for i := range m.of {
-		m.of[i] = -1
+		m.of[i] = nowhere
 	}
 	m.states = make([]uint32, 1, n+1)
 	m.states[0] = Start
 	if !m.keepStart {
 		m.of[Start] = 0
 	}
-	m.in = make([]int32, n+2)
+	m.rows = make([]sparse, 0, n+1)
+	m.edges = make([]edgeTo, 0, 4*n)
 	for i := 0; i < len(m.states); i++ {
-		for _, t := range m.row(m.states[i]) {
-			if t == Trap {
+		row := m.row(m.states[i])
+		last := Trap
+		for _, t := range row {
+			if t == last || t == Trap {
 				continue
 			}
+			last = t
 			if m.of[t] < 0 {
 				m.of[t] = int32(len(m.states))
 				m.states = append(m.states, t)
 			}
-			m.in[m.of[t]]++
+		}
+		from := len(m.edges)
+		most, ok := majority(row)
+		r := sparse{most: various}
+		if ok {
+			r.most = m.place(most)
+		}
+		for c, t := range row {
+			if !ok || t != most {
+				m.edges = append(m.edges, edgeTo{int32(c), m.place(t)})
+			}
+		}
+		r.edges = span{uint32(from), uint32(len(m.edges) - from)}
+		m.rows = append(m.rows, r)
+	}
+}
+
+func (m *minimizer) place(s uint32) int32 {
+	if s == Trap {
+		return nowhere
+	}
+	return m.of[s]
+}
+
+// majority returns the value of more than half of a list, if there is one.
+func majority[T comparable](list []T) (most T, ok bool) {
+	votes := 0
+	for _, v := range list {
+		switch {
+		case votes == 0:
+			most, votes = v, 1
+		case v == most:
+			votes++
+		default:
+			votes--
 		}
 	}
+	n := 0
+	for _, v := range list {
+		if v == most {
+			n++
+		}
+	}
+	return most, 2*n > len(list)
+}
+
+func (m *minimizer) edgesOf(i int32) []edgeTo {
+	r := &m.rows[i]
+	return m.edges[r.edges.from : r.edges.from+r.edges.n]
+}
+
+// invert lists the places that lead to each place, each of them once.
+func (m *minimizer) invert() {
+	m.in = make([]int32, len(m.states)+1)
+	seen := make([]int32, len(m.states)) // by place: the last one found to lead there, plus one
+	each := func(f func(from, to int32)) {
+		clear(seen)
+		for i := range int32(len(m.states)) {
+			if t := m.rows[i].most; t >= 0 {
+				seen[t] = i + 1
+				f(i, t)
+			}
+			for _, e := range m.edgesOf(i) {
+				if e.to >= 0 && seen[e.to] != i+1 {
+					seen[e.to] = i + 1
+					f(i, e.to)
+				}
+			}
+		}
+	}
+	each(func(_, to int32) { m.in[to]++ })
 	sum := int32(0)
 	for i, n := range m.in {
 		sum += n
 		m.in[i] = sum
 	}
-	m.source, m.class = make([]int32, sum), make([]uint16, sum)
-	for i := len(m.states) - 1; i >= 0; i-- {
-		for c, t := range m.row(m.states[i]) {
-			if t == Trap {
-				continue
-			}
-			at := &m.in[m.of[t]]
-			*at--
-			m.source[*at], m.class[*at] = int32(i), uint16(c)
-		}
-	}
+	m.source = make([]int32, sum)
+	each(func(from, to int32) {
+		m.in[to]--
+		m.source[m.in[to]] = from
+	})
 }
 
-// live finds the states from which a label can be reached.
+// leading returns the places that lead to a place.
+func (m *minimizer) leading(to int32) []int32 { return m.source[m.in[to]:m.in[to+1]] }
+
+// live finds the states from which a label can be reached. What leads to
+// another one leads nowhere.
 func (m *minimizer) live() {
 	m.alive = make([]bool, len(m.states))
 	stack := make([]int32, 0, len(m.states))
@@ -118,7 +206,7 @@ func (m *minimizer) live() {
 	for len(stack) > 0 {
 		j := stack[len(stack)-1]
 		stack = stack[:len(stack)-1]
-		for _, i := range m.source[m.in[j]:m.in[j+1]] {
+		for _, i := range m.leading(j) {
 			if !m.alive[i] {
 				m.alive[i] = true
 				stack = append(stack, i)
@@ -126,154 +214,16 @@ func (m *minimizer) live() {
 		}
 	}
 	m.alive[0] = true
-}
-
-func (m *minimizer) refine(ctx context.Context) error {
-	labels := slices.Max(m.d.label) + 1
-	m.blocks.init(len(m.states), int(labels)+2, func(i int32) uint32 {
-		switch {
-		case !m.alive[i]:
-			return labels + 1
-		case i == 0 && m.keepStart:
-			return labels
-		}
-		return m.d.label[m.states[i]]
-	})
-	b := &m.blocks
-	var (
-		queue   = make([]int32, b.n)
-		first   = make([]int32, m.d.classes.n) // by class: the last source, index+1
-		touched []uint16
-		sources []int32
-		before  []int32 // of each source: the one before it
-	)
-	for i := range queue {
-		queue[i] = int32(i)
-	}
-	for work := 0; len(queue) > 0; work++ {
-		if work%256 == 0 {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-		}
-		splitter := queue[len(queue)-1]
-		queue = queue[:len(queue)-1]
-		touched, sources, before = touched[:0], sources[:0], before[:0]
-		for _, t := range b.members(splitter) {
-			if !m.alive[t] {
-				break // none of this block is
-			}
-			for j := m.in[t]; j < m.in[t+1]; j++ {
-				c := m.class[j]
-				if first[c] == 0 {
-					touched = append(touched, c)
-				}
-				sources = append(sources, m.source[j])
-				before = append(before, first[c])
-				first[c] = int32(len(sources))
-			}
-		}
-		for _, c := range touched {
-			for j := first[c]; j != 0; j = before[j-1] {
-				b.mark(sources[j-1])
-			}
-			first[c] = 0
-			for _, old := range b.touched {
-				// If the old block still waits, both parts have to; if it has
-				// had its turn, the smaller one is enough.
-				if part, ok := b.split(old); ok {
-					queue = append(queue, part)
-				}
-			}
-			b.touched = b.touched[:0]
+	for i := range m.rows {
+		if t := m.rows[i].most; t >= 0 && !m.alive[t] {
+			m.rows[i].most = nowhere
 		}
 	}
-	return nil
-}
-
-// blocks is a partition of the numbers below some n that can be refined.
-type blocks struct {
-	n       int32   // blocks
-	elems   []int32 // by block, one block after the other
-	place   []int32 // of each element in elems
-	of      []int32 // the block of each element
-	first   []int32 // of each block: its begin in elems
-	past    []int32 // and its end
-	marked  []int32 // and how many are marked; these come first
-	touched []int32 // the blocks with marked elements
-}
-
-// init makes a block of the elements of each key below keys.
-func (b *blocks) init(n, keys int, key func(e int32) uint32) {
-	ints := make([]int32, 6*n)
-	cut := func() []int32 {
-		s := ints[:n:n]
-		ints = ints[n:]
-		return s
-	}
-	b.elems, b.place, b.of = cut(), cut(), cut()
-	b.first, b.past, b.marked = cut()[:0], cut()[:0], cut()[:0]
-	at := make([]int32, keys+1)
-	for e := range int32(n) {
-		at[key(e)+1]++
-	}
-	block := make([]int32, keys)
-	for k := range keys {
-		size := at[k+1]
-		at[k+1] += at[k]
-		if size > 0 {
-			block[k] = b.n
-			b.n++
-			b.first, b.past, b.marked = append(b.first, at[k]), append(b.past, at[k]+size), append(b.marked, 0)
+	for i := range m.edges {
+		if t := m.edges[i].to; t >= 0 && !m.alive[t] {
+			m.edges[i].to = nowhere
 		}
 	}
-	for e := range int32(n) {
-		k := key(e)
-		b.elems[at[k]], b.place[e], b.of[e] = e, at[k], block[k]
-		at[k]++
-	}
-}
-
-func (b *blocks) members(s int32) []int32 { return b.elems[b.first[s]:b.past[s]] }
-
-// mark moves an element to the marked ones of its block.
-func (b *blocks) mark(e int32) {
-	s := b.of[e]
-	i, j := b.place[e], b.first[s]+b.marked[s]
-	if i < j {
-		return
-	}
-	if b.marked[s] == 0 {
-		b.touched = append(b.touched, s)
-	}
-	b.marked[s]++
-	other := b.elems[j]
-	b.elems[i], b.place[other] = other, i
-	b.elems[j], b.place[e] = e, j
-}
-
-// split makes a new block of the smaller part of a block, of its marked and its
-// other elements, if it has both, and removes the marks.
-func (b *blocks) split(s int32) (part int32, ok bool) {
-	j := b.first[s] + b.marked[s]
-	b.marked[s] = 0
-	if j == b.past[s] {
-		return 0, false
-	}
-	part = b.n
-	b.n++
-	from, to := j, b.past[s]
-	if j-b.first[s] <= to-j {
-		from, to = b.first[s], j
-		b.first[s] = j
-	} else {
-		b.past[s] = j
-	}
-	b.first, b.past, b.marked = append(b.first, from), append(b.past, to), append(b.marked, 0)
-	for _, e := range b.elems[from:to] {
-		b.of[e] = part
-	}
-	return part, true
 }
 
 // quotient makes the automaton of blocks, numbered breadth first.

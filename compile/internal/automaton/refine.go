@@ -1,0 +1,285 @@
+package automaton
+
+import (
+	"context"
+	"slices"
+)
+
+// refine parts the states. Those of a block are compared by the blocks that
+// they lead to, their signature; a block falls into those of equal signature,
+// of which the largest keeps the block's number. Only states that lead to a
+// block with a new number have to be looked at again, and every time that
+// happens to a transition, its target is in a block of at most half the size.
+//
+// Those that need no second look have one signature, as they had before, and
+// none of the others can have it, which lead to a block that is new.
+func (m *minimizer) refine(ctx context.Context) error {
+	labels := slices.Max(m.d.label) + 1
+	m.blocks.init(len(m.states), int(labels)+2, func(i int32) uint32 {
+		switch {
+		case !m.alive[i]:
+			return labels + 1
+		case i == 0 && m.keepStart:
+			return labels
+		}
+		return m.d.label[m.states[i]]
+	})
+	for i := range int32(len(m.states)) {
+		if m.alive[i] {
+			m.blocks.mark(i)
+		}
+	}
+	var turn []int32
+	for work := 0; len(m.blocks.touched) > 0; {
+		turn, m.blocks.touched = m.blocks.touched, turn[:0]
+		for _, b := range turn {
+			if work%64 == 0 {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+			}
+			work++
+			m.part(b)
+		}
+	}
+	return nil
+}
+
+// parter is what parting a block needs, reused from block to block.
+type parter struct {
+	words  []uint64 // signatures, one after the other
+	groups []group
+	table  []int32 // groups by hash of their signature, plus one; 0 for none
+	of     []int32 // by marked element: its group
+	sorted []int32
+	moved  []int32 // what is in a new block
+}
+
+// group is the marked elements of one signature.
+type group struct {
+	words span
+	hash  uint64
+	n, at int32
+}
+
+// part lets a block fall into its groups.
+func (m *minimizer) part(b int32) {
+	k, p := &m.blocks, &m.parter
+	first, past := k.first[b], k.past[b]
+	marked := k.elems[first : first+k.marked[b]]
+	k.marked[b] = 0
+	if past-first == 1 {
+		return
+	}
+	m.group(marked)
+	rest := past - first - int32(len(marked))
+	if len(p.groups) == 1 && rest == 0 {
+		return
+	}
+	if len(p.groups) > 1 {
+		p.sort(marked)
+		for i, e := range marked {
+			k.place[e] = first + int32(i)
+		}
+	}
+	// The largest part stays the block.
+	largest, size := -1, rest
+	for i := range p.groups {
+		if n := p.groups[i].n; n > size {
+			largest, size = i, n
+		}
+	}
+	p.moved = p.moved[:0]
+	from := first
+	cut := func(i int, n int32) {
+		if i == largest {
+			k.first[b], k.past[b] = from, from+n
+		} else if n > 0 {
+			k.add(from, from+n)
+			p.moved = append(p.moved, k.elems[from:from+n]...)
+		}
+		from += n
+	}
+	for i := range p.groups {
+		cut(i, p.groups[i].n)
+	}
+	cut(-1, rest)
+	for _, t := range p.moved {
+		for _, s := range m.leading(t) {
+			k.mark(s)
+		}
+	}
+}
+
+// group finds the groups of elements.
+func (m *minimizer) group(elems []int32) {
+	p := &m.parter
+	p.words, p.groups, p.of = p.words[:0], p.groups[:0], p.of[:0]
+	size := 1 << 2
+	for size < 2*len(elems) {
+		size *= 2
+	}
+	if len(p.table) < size {
+		p.table = make([]int32, size)
+	}
+	table := p.table[:size]
+	clear(table)
+	for _, e := range elems {
+		from := len(p.words)
+		m.signature(e)
+		own := p.words[from:]
+		h := uint64(len(own))
+		for _, w := range own {
+			h = mix(h, w)
+		}
+		i := h & uint64(size-1)
+		for ; table[i] != 0; i = (i + 1) & uint64(size-1) {
+			g := &p.groups[table[i]-1]
+			if g.hash == h && slices.Equal(p.words[g.words.from:g.words.from+g.words.n], own) {
+				break
+			}
+		}
+		if table[i] == 0 {
+			p.groups = append(p.groups, group{words: span{uint32(from), uint32(len(own))}, hash: h})
+			table[i] = int32(len(p.groups))
+		} else {
+			p.words = p.words[:from]
+		}
+		p.groups[table[i]-1].n++
+		p.of = append(p.of, table[i]-1)
+	}
+}
+
+// sort puts marked elements in the order of their groups.
+func (p *parter) sort(marked []int32) {
+	at := int32(0)
+	for i := range p.groups {
+		p.groups[i].at = at
+		at += p.groups[i].n
+	}
+	p.sorted = append(p.sorted[:0], marked...)
+	for i, e := range p.sorted {
+		g := &p.groups[p.of[i]]
+		marked[g.at] = e
+		g.at++
+	}
+}
+
+// noMost stands for the block that most classes lead to, where there is none.
+const noMost = ^uint64(0)
+
+// signature appends the blocks that a place leads to: the one that more than
+// half of the classes lead to, if there is one, and all others with their
+// classes. Equal functions from classes to blocks have equal signatures.
+func (m *minimizer) signature(i int32) {
+	p := &m.parter
+	edges := m.edgesOf(i)
+	from := len(p.words)
+	if most := m.rows[i].most; most != various {
+		b := m.blockOf(most)
+		p.words = append(p.words, uint64(b))
+		for _, e := range edges {
+			if t := m.blockOf(e.to); t != b {
+				p.words = append(p.words, uint64(e.class)<<32|uint64(t))
+			}
+		}
+		return
+	}
+	p.words = append(p.words, noMost)
+	for _, e := range edges {
+		p.words = append(p.words, uint64(m.blockOf(e.to)))
+	}
+	blocks := p.words[from+1:]
+	b, ok := majority(blocks)
+	if !ok {
+		return // all classes, in their order
+	}
+	p.words[from] = b
+	kept := blocks[:0]
+	for c, t := range blocks {
+		if t != b {
+			kept = append(kept, uint64(c)<<32|t)
+		}
+	}
+	p.words = p.words[:from+1+len(kept)]
+}
+
+func (m *minimizer) blockOf(place int32) uint32 {
+	if place == nowhere {
+		return ^uint32(0)
+	}
+	return uint32(m.blocks.of[place])
+}
+
+// blocks is a partition of the numbers below some n that can be refined.
+type blocks struct {
+	n       int32   // blocks
+	elems   []int32 // by block, one block after the other
+	place   []int32 // of each element in elems
+	of      []int32 // the block of each element
+	first   []int32 // of each block: its begin in elems
+	past    []int32 // and its end
+	marked  []int32 // and how many are marked; these come first
+	touched []int32 // the blocks that have come to have marked elements
+}
+
+// init makes a block of the elements of each key below keys.
+func (b *blocks) init(n, keys int, key func(e int32) uint32) {
+	ints := make([]int32, 6*n)
+	cut := func() []int32 {
+		s := ints[:n:n]
+		ints = ints[n:]
+		return s
+	}
+	b.elems, b.place, b.of = cut(), cut(), cut()
+	b.first, b.past, b.marked = cut()[:0], cut()[:0], cut()[:0]
+	at := make([]int32, keys+1)
+	for e := range int32(n) {
+		at[key(e)+1]++
+	}
+	block := make([]int32, keys)
+	for k := range keys {
+		size := at[k+1]
+		at[k+1] += at[k]
+		if size > 0 {
+			block[k] = b.n
+			b.n++
+			b.first, b.past, b.marked = append(b.first, at[k]), append(b.past, at[k]+size), append(b.marked, 0)
+		}
+	}
+	for e := range int32(n) {
+		k := key(e)
+		b.elems[at[k]], b.place[e], b.of[e] = e, at[k], block[k]
+		at[k]++
+	}
+}
+
+// add makes a block of the elements in a range of elems.
+func (b *blocks) add(from, past int32) {
+	s := b.n
+	b.n++
+	b.first, b.past, b.marked = append(b.first, from), append(b.past, past), append(b.marked, 0)
+	for _, e := range b.elems[from:past] {
+		b.of[e] = s
+	}
+}
+
+// mark moves an element to the marked ones of its block. An element that is
+// alone needs no mark: its block cannot be refined.
+func (b *blocks) mark(e int32) {
+	s := b.of[e]
+	if b.past[s]-b.first[s] == 1 {
+		return
+	}
+	i, j := b.place[e], b.first[s]+b.marked[s]
+	if i < j {
+		return
+	}
+	if b.marked[s] == 0 {
+		b.touched = append(b.touched, s)
+	}
+	b.marked[s]++
+	other := b.elems[j]
+	b.elems[i], b.place[other] = other, i
+	b.elems[j], b.place[e] = e, j
+}
