@@ -29,10 +29,16 @@ func (pc *profileCompiler) build(ctx context.Context, rs *ruleset, finish func(g
 	states = d.States()
 	b.dfa, b.grants, err = automaton.Resolve(d, func(set []automaton.Accept) (grant, error) {
 		g, denied, err := r.resolve(set)
-		if err != nil || finish == nil {
+		if err != nil {
 			return g, err
 		}
-		return finish(g, denied), nil
+		if finish != nil {
+			g = finish(g, denied)
+		}
+		if pc.c.keepDenials {
+			g.denied = denied &^ g.allow
+		}
+		return g, nil
 	})
 	if err != nil {
 		return built{}, 0, err

@@ -222,7 +222,7 @@ func TestFileClass(t *testing.T) {
 // TestMqueue: no kernel of ours mediates message queues; a set of features of
 // upstream's suite has those of POSIX.
 func TestMqueue(t *testing.T) {
-	p := mustCompile(t, "features.af_inet", ruleSet(
+	p := mustCompile(t, afInet, ruleSet(
 		&ast.MqueueRule{Perms: ast.MqueueRead | ast.MqueueOpen, Name: "/q*"},
 		&ast.MqueueRule{Perms: ast.MqueueCreate, Type: "posix", Label: "foo"},
 		&ast.MqueueRule{Perms: ast.MqueueDelete, Name: "123"},

@@ -5,6 +5,7 @@ import "github.com/goarmor/apparmor/diag"
 // Codes of the diagnostics of this package.
 const (
 	CodeBadMqueue               diag.Code = "bad-mqueue"                // a message queue that is neither a path nor a key
+	CodeBadNetAddress           diag.Code = "bad-net-address"           // an IP address or a port that is none
 	CodeBadPattern              diag.Code = "bad-pattern"               // a pattern that is none
 	CodeBadUnixAddress          diag.Code = "bad-unix-address"          // an address that no unix rule can have
 	CodeConflictingMountOptions diag.Code = "conflicting-mount-options" // mount options that contradict each other
@@ -16,6 +17,7 @@ const (
 	CodeTooManyExecTargets      diag.Code = "too-many-exec-targets"     // more exec targets than the kernel takes
 	CodeUnexpectedRule          diag.Code = "unexpected-rule"           // a rule type that has no place in a resolved profile
 	CodeUnknownCapability       diag.Code = "unknown-capability"        // a capability that neither we nor the kernel know
+	CodeUnknownError            diag.Code = "unknown-error"             // an error that Linux does not have
 	CodeUnknownFamily           diag.Code = "unknown-family"            // an unknown address family
 	CodeUnknownMountOption      diag.Code = "unknown-mount-option"      // an unknown mount option
 	CodeUnknownProtocol         diag.Code = "unknown-protocol"          // an unknown network protocol

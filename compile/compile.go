@@ -14,9 +14,8 @@
 // A rule whose class the kernel does not mediate, or mediates less finely
 // than the rule says, is refused unless Options.Degrade is Report; then the
 // policy is compiled without it, or with what the kernel can do, and every
-// such rule is in Output.Degraded. So it is with the few things that kernels
-// may know but this package cannot write: addresses and ports of network
-// rules, and the flags interruptible, error and attach_disconnected.ipc=.
+// such rule is in Output.Degraded. So it is with the one thing that a kernel
+// may know but this package cannot write: the interface of a network rule.
 //
 // A class that the profile's ABI does not know is a decision of the policy's
 // author: it is not mediated, whatever the kernel can do, and its rules are
@@ -54,6 +53,12 @@ type Options struct {
 	Kernel *features.Set
 	// Degrade tells what to do with rules that the kernel cannot enforce.
 	Degrade Degrade
+	// KeepDenials writes into permission tables what rules deny. Otherwise, as
+	// in the reference, they say what is allowed and which denials are not
+	// logged, so that an audited denial cannot be told from what no rule
+	// speaks of. Tables are larger for it. Kernels without usable tables have
+	// no place for it.
+	KeepDenials bool
 	// Limits bound the work. The zero value selects the defaults.
 	Limits Limits
 }
@@ -108,6 +113,7 @@ func Compile(ctx context.Context, set *policy.Set, o Options) (*Output, error) {
 		return nil, ErrNoProfiles
 	}
 	c := &compiler{options: o, form: formOf(o.Kernel), limits: o.Limits.withDefaults()}
+	c.keepDenials = o.KeepDenials && c.form.table
 	if err := checkNames(set.Profiles); err != nil {
 		return nil, err
 	}
@@ -157,7 +163,9 @@ type compiler struct {
 	options Options
 	form    form
 	limits  Limits
-	errs    diag.List
+	// keepDenials is the option where there is a place for denials.
+	keepDenials bool
+	errs        diag.List
 }
 
 // checkNames refuses two profiles of one name, since kernels crash when such a

@@ -137,7 +137,8 @@ func tableFile(g grant) [2]blob.Perm {
 			Audit: kernelFile(g.audit >> shift),
 			Quiet: kernelFile(g.quiet >> shift),
 		}
-		p.Prompt = kernelFile(g.prompt>>shift) &^ p.Allow
+		p.Deny = kernelFile(g.denied>>shift) &^ p.Allow
+		p.Prompt = kernelFile(g.prompt>>shift) &^ (p.Allow | p.Deny)
 		if (g.allow|g.prompt)&fileSpace.exec[h] != 0 {
 			p.XIndex = g.exec[h]
 		}

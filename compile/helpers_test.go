@@ -1,12 +1,9 @@
 package compile_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/binary"
 	"fmt"
 	"os"
-	"slices"
 	"testing"
 
 	"github.com/goarmor/apparmor/ast"
@@ -24,6 +21,9 @@ const (
 	k72   = "kernel-7.2.13"
 	k73   = "kernel-7.3.4"
 	suite = "features.all"
+
+	// afInet mediates addresses.
+	afInet = "features.af_inet"
 )
 
 var kernels = []string{k61, k612, k72, k73}
@@ -57,22 +57,6 @@ func mustCompile(tb testing.TB, kernel string, set *policy.Set) *compile.Output 
 		tb.Fatalf("%+v", err)
 	}
 	return out
-}
-
-// withoutOldNetwork takes the member net_allowed_af out of a stream. Parsers
-// write it for kernels with the old form of network mediation, which have long
-// been gone; only the suite's feature files still ask for it.
-func withoutOldNetwork(data []byte) []byte {
-	name := []byte("\x04\x0f\x00net_allowed_af\x00\x0b")
-	for {
-		i := bytes.Index(data, name)
-		if i < 0 {
-			return data
-		}
-		count := int(binary.LittleEndian.Uint16(data[i+len(name):]))
-		end := i + len(name) + 2 + 9*count + 1 // three U16 each
-		data = slices.Concat(data[:i], data[end:])
-	}
 }
 
 // grants reads what a profile says to a string, as text that is easy to

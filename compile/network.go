@@ -83,10 +83,13 @@ func (s *support) netClass() (blob.Class, bool) {
 // netFeature is the feature to name when there is no network mediation at all.
 const netFeature = features.NetworkV8
 
-// network rules match the class, the family and the type of the socket.
+// network rules match the class, the family and the type of the socket, and
+// where inet is mediated by address, the rest of it. Before there were classes,
+// they are masks.
 func (pc *profileCompiler) network(r *ast.NetworkRule) {
 	class, ok := pc.sup.netClass()
-	if !ok {
+	old := pc.sup.oldNetwork()
+	if !ok && !old {
 		pc.enforced(netFeature, "network rules")
 		return
 	}
@@ -96,18 +99,46 @@ func (pc *profileCompiler) network(r *ast.NetworkRule) {
 		return
 	}
 	if hasConditions(r) {
-		pc.glob(r.Local.Interface) // to refuse what is no pattern
-		pc.degrade(features.NetworkInet, "addresses, ports, interfaces and labels of network rules", false)
+		pc.conditions(r)
 	}
+	if old && r.Perms != 0 {
+		pc.degrade(netFeature, "permissions of network rules", false)
+	}
+	named := r.Family != "" || r.Protocol != "" || hasConditions(r)
 	perms := netPerms(r.Perms)
 	for _, f := range fams {
-		pc.policydb.add(cat(bytesNode(byte(class)), be16(f), typeNode(typ)), r.Quals(), perms)
+		start := cat(bytesNode(byte(class)), be16(f), typeNode(typ))
+		switch {
+		case old:
+			pc.addFamily(f, typeMask(typ, named), r.Quals())
+		case (f == familyInet || f == familyInet6) && pc.sup.inet():
+			pc.inetStrings(r, start)
+		default:
+			pc.policydb.add(start, r.Quals(), perms)
+		}
 		if f == familyUnix && pc.sup.unixClass() != 0 {
 			u := &ast.UnixRule{Qualifiers: r.Qualifiers, Perms: r.Perms, Type: r.Type}
 			// As in the reference, what such a rule denies is not quiet.
 			u.Audit = u.Audit || u.Access == ast.Deny
 			pc.unixStrings(u)
 		}
+	}
+}
+
+// conditions reports those that are not enforced, and refuses what is none
+// whether it is or not; labels that are not enforced may be anything, as in
+// 6.0.
+func (pc *profileCompiler) conditions(r *ast.NetworkRule) {
+	for _, e := range [...]*ast.NetEnd{&r.Local, &r.Peer} {
+		pc.ipNode(e.IP)
+		pc.portNode(e.Port)
+		pc.glob(e.Interface)
+	}
+	switch {
+	case !pc.sup.inet():
+		pc.degrade(features.NetworkInet, "addresses, ports, interfaces and labels of network rules", false)
+	case r.Local.Interface != "":
+		pc.degrade(networkIface, "interfaces of network rules", false)
 	}
 }
 

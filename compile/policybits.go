@@ -11,9 +11,16 @@ var oldHigh = [...]uint32{
 
 const oldLow uint32 = 0x7f
 
+// oldContinue stands for blob.PermContinue (read in 6.0 and in Ubuntu's
+// kernels, the only ones that read it and mediate inet by address).
+const oldContinue uint32 = 1 << 28
+
 // oldPolicydb packs a grant into the accept words of the old form.
 func oldPolicydb(g grant) (accept, accept2 uint32) {
 	accept = g.allow&oldLow | packHigh(g.allow)<<14
+	if g.allow&blob.PermContinue != 0 {
+		accept |= oldContinue
+	}
 	accept2 = g.audit&oldLow | g.quiet&oldLow<<7 | packHigh(g.audit)<<14 | packHigh(g.quiet)<<21
 	return accept, accept2
 }
@@ -32,8 +39,9 @@ func packHigh(perms uint32) uint32 {
 func tablePolicydb(g grant) blob.Perm {
 	return blob.Perm{
 		Allow:  g.allow | blob.PermLock,
+		Deny:   g.denied &^ blob.PermLock,
 		Audit:  g.audit,
 		Quiet:  g.quiet,
-		Prompt: g.prompt &^ (g.allow | blob.PermLock),
+		Prompt: g.prompt &^ (g.allow | g.denied | blob.PermLock),
 	}
 }

@@ -30,6 +30,7 @@ type profileCompiler struct {
 	targets           []string
 	execs             map[execKey]execUse
 	mounts            map[mountKey]uint32
+	families          []familyRules // by number; nil: no rule of the old form
 	usesChangeProfile bool
 
 	degraded []Degradation
@@ -98,6 +99,7 @@ func (pc *profileCompiler) compile(ctx context.Context) (*blob.Profile, error) {
 	out := pc.members()
 	pc.rules()
 	out.Caps = pc.caps.caps()
+	out.Families = pc.familyMasks()
 	xmatch := pc.attachment(out)
 	if len(pc.errs) > 0 {
 		return nil, nil
@@ -275,7 +277,7 @@ func (pc *profileCompiler) mediates() {
 				add(m.class, mediatesFirst)
 			}
 		}
-		if pc.sup.unixClass() == blob.ClassNetOld {
+		if pc.sup.has(networkUnix) && !pc.sup.has(networkUnixV9) {
 			add(blob.ClassNetOld, mediatesFirst)
 		}
 		if pc.sup.has(features.IOUring) {
@@ -361,21 +363,46 @@ func (pc *profileCompiler) flags(out *blob.Profile) {
 			pc.degrade("domain/kill.signal", "the flag kill.signal", false)
 		}
 	}
-	for _, w := range [...]struct {
-		on            bool
-		feature, what string
-	}{
-		{f.DisconnectedIPCPath != "", "domain/disconnected.ipc", "the flag attach_disconnected.ipc with a path"},
-		{f.Error != "", "policy/profile/error", "the flag error"},
-		{f.Interruptible, features.Interruptible, "the flag interruptible"},
-	} {
-		if w.on {
-			pc.degrade(w.feature, w.what, false)
+	if f.DisconnectedIPCPath != "" {
+		if pc.sup.has(disconnectedIPC) {
+			out.DisconnectedIPC = f.DisconnectedIPCPath
+		} else {
+			pc.degrade(disconnectedIPC, "the flag attach_disconnected.ipc with a path", false)
+		}
+	}
+	if f.Error != "" {
+		n, ok := errno(f.Error)
+		switch {
+		case !ok:
+			pc.fail(&diag.Diagnostic{Code: CodeUnknownError, Message: "unknown error", Text: f.Error})
+		case pc.sup.has(errorFlag):
+			out.Error = n
+		default:
+			pc.degrade(errorFlag, "the flag error", false)
+		}
+	}
+	if f.Interruptible {
+		if pc.sup.has(features.Interruptible) || pc.sup.has(interruptibleFlag) {
+			out.FlagBits |= flagInterruptible
+		} else {
+			pc.degrade(features.Interruptible, "the flag interruptible", false)
 		}
 	}
 }
 
+// The flags word as read in apparmor_parser 6.0 and Ubuntu's kernels. 6.0 has
+// a second debug bit, 4, which no word of the language sets.
 const (
-	flagDebug     = 2
+	flagDebug         = 2
+	flagInterruptible = 8
+
 	maxKillSignal = 35
+)
+
+// Features of flags as 6.0 names them. Kernels show the one for interruptible
+// below domain, as they do with the signal of mode kill.
+const (
+	disconnectedIPC   = "domain/disconnected.ipc"
+	errorFlag         = "policy/profile/error"
+	interruptibleFlag = "policy/profile/interruptible"
 )

@@ -75,6 +75,7 @@ func (rs *records) intern(r record) automaton.Accept {
 // states with equal grants and equal futures are one state.
 type grant struct {
 	allow, audit, quiet, prompt uint32
+	denied                      uint32 // what a rule says no to; zero unless asked for
 	exec                        [2]uint32
 }
 

@@ -45,13 +45,16 @@ func formOf(kernel *features.Set) form {
 // limits is what the kernel of that form loads.
 func (f form) limits(kernel *features.Set) blob.KernelLimits {
 	return blob.KernelLimits{
-		PermTables:   uint32(kernel.PermTableVersion()),
-		Wide:         f.wide,
-		DiffEncode:   f.diff,
-		Prompt:       promptMode(kernel),
-		Disconnected: kernel.Supports(features.Disconnected),
-		Kill:         kernel.KillSignal(),
-		CapsExtended: kernel.Supports("caps/extended"),
+		PermTables:      uint32(kernel.PermTableVersion()),
+		Wide:            f.wide,
+		DiffEncode:      f.diff,
+		Prompt:          promptMode(kernel),
+		Disconnected:    kernel.Supports(features.Disconnected),
+		Kill:            kernel.KillSignal(),
+		Error:           kernel.Supports(errorFlag),
+		Families:        kernel.Supports(features.NetworkOld),
+		DisconnectedIPC: kernel.Supports(disconnectedIPC),
+		CapsExtended:    kernel.Supports("caps/extended"),
 	}
 }
 

@@ -16,18 +16,28 @@ const (
 	unixPeerPerms  = blob.PermOpen | blob.PermSend | blob.PermReceive | blob.PermAccept
 
 	// The commands that continue a string behind the local end.
-	unixPeerCommand   = 1
-	unixListenCommand = 2
-	unixOptCommand    = 4
+	peerCommand   = 1
+	listenCommand = 2
+	optCommand    = 4
+)
+
+const (
+	networkUnix   = "network/af_unix"
+	networkUnixV9 = "network_v9/af_unix"
 )
 
 // unixClass returns the class of unix strings that kernel and policy share,
-// zero when sockets of the family are mediated as network only.
+// zero when sockets of the family are mediated as network only. Where the old
+// feature meets a newer class of network, the strings are in that one
+// (measured with 3.0.8, read in 6.0), and Ubuntu's kernels look for them there.
 func (s *support) unixClass() blob.Class {
 	switch {
-	case s.has("network_v9/af_unix"):
+	case s.has(networkUnixV9):
 		return blob.ClassNetV9
-	case s.has("network/af_unix"):
+	case s.has(networkUnix):
+		if class, ok := s.netClass(); ok {
+			return class
+		}
 		return blob.ClassNetOld
 	}
 	return 0
@@ -41,14 +51,19 @@ func (s *support) unixClass() blob.Class {
 func (pc *profileCompiler) unix(r *ast.UnixRule) {
 	mediated := pc.sup.unixClass() != 0
 	class, network := pc.sup.netClass()
-	if network && r.Access != ast.Deny {
+	old := pc.sup.oldNetwork()
+	if (network || old) && r.Access != ast.Deny {
 		typ, ok := pc.unixType(r)
 		if !ok {
 			return
 		}
 		q := r.Qualifiers
 		q.Priority = 0 // as all network rules have
-		pc.policydb.add(cat(bytesNode(byte(class)), be16(familyUnix), typeNode(typ)), &q, netPerms(r.Perms))
+		if old {
+			pc.addFamily(familyUnix, typeMask(typ, false), &q)
+		} else {
+			pc.policydb.add(cat(bytesNode(byte(class)), be16(familyUnix), typeNode(typ)), &q, netPerms(r.Perms))
+		}
 		if !mediated {
 			pc.degrade(unixFeature, "unix rules", false)
 		}
@@ -61,7 +76,7 @@ func (pc *profileCompiler) unix(r *ast.UnixRule) {
 }
 
 // unixFeature is the feature to name when unix sockets are not mediated.
-const unixFeature = "network_v9/af_unix"
+const unixFeature = networkUnixV9
 
 func (pc *profileCompiler) unixType(r *ast.UnixRule) (int, bool) {
 	if r.Type == "" {
@@ -103,14 +118,14 @@ func (pc *profileCompiler) unixStrings(r *ast.UnixRule) {
 		pc.policydb.add(local, q, p)
 	}
 	if perms&blob.PermListen != 0 {
-		pc.policydb.add(cat(local, bytesNode(unixListenCommand), anyByte(), anyByte()), q, blob.PermListen)
+		pc.policydb.add(cat(local, bytesNode(listenCommand), anyByte(), anyByte()), q, blob.PermListen)
 	}
 	if p := perms & unixOptPerms; p != 0 {
-		pc.policydb.add(cat(local, bytesNode(unixOptCommand), anyByte(), anyByte()), q, p)
+		pc.policydb.add(cat(local, bytesNode(optCommand), anyByte(), anyByte()), q, p)
 	}
 	if p := perms & unixPeerPerms; p != 0 {
 		peer := cat(pc.unixAddr(r.Peer.Addr), nul(), pc.globOr(r.Peer.Label, text0()))
-		pc.policydb.add(cat(local, bytesNode(unixPeerCommand), peer), q, p)
+		pc.policydb.add(cat(local, bytesNode(peerCommand), peer), q, p)
 	}
 }
 

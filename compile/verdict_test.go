@@ -21,7 +21,7 @@ func newVerdicts(tb testing.TB, s testenv.PolicySuite) verdicts {
 	tb.Helper()
 	return verdicts{
 		config: parser.Config{Roots: s.Roots, Abs: s.Abs, Dir: s.Dir, Cache: &parser.Cache{}},
-		kernel: suiteSet(tb, suite),
+		kernel: kernelSet(tb, suite),
 	}
 }
 

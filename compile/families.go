@@ -1,0 +1,75 @@
+package compile
+
+import (
+	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/features"
+)
+
+// Kernels before 4.17 have no class for sockets in general. They look at three
+// masks of socket types for each address family, which apparmor_parser writes
+// for every family it knows (measured with 3.0.8, read in 6.0): bit n is type
+// n, a rule for a whole family has the types that rules can name, and one
+// without any family, or a downgraded unix rule without a type, all bits.
+const (
+	maskNamedTypes = 1<<1 | 1<<2 | 1<<3 | 1<<4 | 1<<5 | 1<<10
+	maskAllTypes   = 0xffff
+)
+
+// familyRules is what rules say of one family.
+type familyRules struct {
+	allow, audit, deny, quiet uint16
+}
+
+// oldNetwork reports whether families are mediated by masks.
+func (s *support) oldNetwork() bool {
+	_, ok := s.netClass()
+	return !ok && s.has(features.NetworkOld)
+}
+
+// addFamily adds a rule on types of sockets of a family. Masks have no
+// permissions: any of them is all.
+func (pc *profileCompiler) addFamily(family uint16, types uint16, q *ast.Qualifiers) {
+	if pc.families == nil {
+		pc.families = make([]familyRules, len(families))
+	}
+	f := &pc.families[family]
+	switch {
+	case q.Access == ast.Deny && q.Audit:
+		f.deny |= types
+	case q.Access == ast.Deny:
+		f.deny |= types
+		f.quiet |= types
+	default:
+		f.allow |= types
+		if q.Audit {
+			f.audit |= types
+		}
+	}
+}
+
+// familyMasks returns the masks of all families, nil when no rule is about
+// sockets.
+func (pc *profileCompiler) familyMasks() []blob.FamilyMask {
+	if pc.families == nil {
+		return nil
+	}
+	masks := make([]blob.FamilyMask, len(pc.families))
+	for i, f := range pc.families {
+		allow := f.allow &^ f.deny
+		masks[i] = blob.FamilyMask{Allow: allow, Audit: allow & f.audit, Quiet: f.quiet}
+	}
+	return masks
+}
+
+// typeMask returns the mask for a type, or for any of a rule with or without a
+// family.
+func typeMask(typ int, named bool) uint16 {
+	switch {
+	case typ != anyType:
+		return 1 << typ
+	case named:
+		return maskNamedTypes
+	}
+	return maskAllTypes
+}

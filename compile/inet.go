@@ -1,0 +1,232 @@
+package compile
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/compile/internal/automaton"
+	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/features"
+)
+
+// The strings of inet and inet6 where their addresses are mediated, as read in
+// apparmor_parser 6.0 and in the af_inet.c and net.c of Ubuntu's kernels:
+//
+//	class family type                             create
+//	... protocol address NUL                      what is asked of the socket
+//	... protocol peer NUL label NUL 01 address NUL  what is asked of both ends
+//
+// An address is a byte that says which end it is, the port, a byte for the
+// length of the IP address and the IP address: numbers in network order. After
+// the type and after the NUL of an address a kernel takes the permissions of
+// the state, unless they are not all that it wants and have
+// blob.PermContinue. Then it goes on: to the protocol, or through one more
+// NUL, in front of which labels are to stand one day, to a command.
+//
+// Rules are split more finely than 6.0 splits them. 6.0 gives a rule's
+// permissions to every string of it: with those of the peer at the socket's
+// own address, where no port means any end, a condition on the peer has no
+// effect. It denies creation and continuation along with conditions that a
+// creation does not have. What is written here allows nothing that 6.0 does
+// not allow but for privileged ports and icmp, see inetAddr and protocolNode,
+// and denies nothing that the rule does not speak of. Kernels do not match
+// labels: a rule with one applies to the empty label only.
+const (
+	endLocal      = 0
+	endPrivileged = 1 // the socket, in a bind that takes CAP_NET_BIND_SERVICE
+	endPeer       = 2
+
+	ipNone = 0
+	ip4    = 1
+	ip6    = 2
+)
+
+// What is asked of an inet socket by itself and together with its peer. Accept
+// is asked of the socket alone; 6.0 writes it for both.
+const (
+	inetPeerPerms   = blob.PermOpen | blob.PermSend | blob.PermReceive | blob.PermAccept
+	inetLocalPerms  = blob.AllNetPerms&^(blob.PermCreate|inetPeerPerms) | blob.PermAccept
+	inetOptPerms    = blob.PermGetopt | blob.PermSetopt
+	inetNoCondition = blob.PermCreate // what no address belongs to
+)
+
+const (
+	networkInetV9 = "network_v9/af_inet"
+	// networkIface is the feature that mediates packets by interface, in a
+	// class of their own.
+	networkIface = "network_v9_skb/iface"
+)
+
+// inet reports whether kernel and policy share the mediation of addresses.
+func (s *support) inet() bool {
+	_, ok := s.netClass()
+	return ok && (s.has(features.NetworkInet) || s.has(networkInetV9))
+}
+
+// inetStrings adds a rule for one family. start is class, family and type.
+func (pc *profileCompiler) inetStrings(r *ast.NetworkRule, start automaton.Node) {
+	q := r.Quals()
+	perms := netPerms(r.Perms)
+	peer := r.Peer != (ast.NetEnd{})
+	if q.Access == ast.Deny && r.Perms == 0 {
+		// What the rule does not name is denied as far as its conditions have
+		// a say in it.
+		if hasConditions(r) {
+			perms &^= inetNoCondition
+		}
+		if peer {
+			perms &= inetPeerPerms &^ blob.PermAccept
+		}
+	}
+	pc.goOn(start)
+	if p := perms & blob.PermCreate; p != 0 {
+		pc.policydb.add(start, q, p)
+	}
+	start = cat(start, protocolNode(r))
+	if p := perms & inetLocalPerms &^ blob.PermBind; p != 0 {
+		pc.inetLocal(r, cat(start, pc.inetAddr(r.Local, endLocal)), p)
+	}
+	if p := perms & blob.PermBind; p != 0 {
+		pc.inetLocal(r, cat(start, pc.inetAddr(r.Local, endLocal, endPrivileged)), p)
+	}
+	if p := perms & inetPeerPerms; p != 0 {
+		pc.inetPeer(r, start, p)
+	}
+}
+
+// goOn makes a kernel look further than a state.
+func (pc *profileCompiler) goOn(n automaton.Node) {
+	pc.policydb.add(n, &ast.Qualifiers{}, blob.PermContinue)
+}
+
+// inetLocal adds what is asked of the socket at its address.
+func (pc *profileCompiler) inetLocal(r *ast.NetworkRule, addr automaton.Node, perms uint32) {
+	q := r.Quals()
+	if r.Local.Label == "" {
+		pc.policydb.add(addr, q, perms)
+		return
+	}
+	pc.goOn(addr)
+	labelled := cat(addr, pc.glob(r.Local.Label), nul())
+	// Behind a label these have a command and what it is about.
+	if p := perms & blob.PermListen; p != 0 {
+		pc.policydb.add(cat(labelled, bytesNode(listenCommand), anyByte(), anyByte()), q, p)
+	}
+	if p := perms & inetOptPerms; p != 0 {
+		pc.policydb.add(cat(labelled, bytesNode(optCommand), anyByte(), anyByte(), anyByte(), anyByte()), q, p)
+	}
+	if p := perms &^ (blob.PermListen | inetOptPerms); p != 0 {
+		pc.policydb.add(labelled, q, p)
+	}
+}
+
+// inetPeer adds what is asked of both ends.
+func (pc *profileCompiler) inetPeer(r *ast.NetworkRule, start automaton.Node, perms uint32) {
+	peer := cat(start, pc.inetAddr(r.Peer, endPeer))
+	pc.goOn(peer)
+	peer = cat(peer, pc.globOr(r.Peer.Label, text0()), nul())
+	pc.goOn(peer)
+	both := cat(peer, bytesNode(peerCommand), pc.inetAddr(r.Local, endLocal))
+	if r.Local.Label != "" {
+		pc.goOn(both)
+		both = cat(both, pc.glob(r.Local.Label), nul())
+	}
+	pc.policydb.add(both, r.Quals(), perms)
+}
+
+// protocolNode matches the two bytes of a protocol. 6.0 writes 0002 for icmp,
+// the bit for the number that kernels use.
+func protocolNode(r *ast.NetworkRule) automaton.Node {
+	if r.Protocol == "icmp" {
+		return be16(protocolTypes[r.Protocol].protocol)
+	}
+	// The kernel's own choice of a protocol is 0.
+	return cat(anyByte(), anyByte())
+}
+
+// inetAddr matches an address of one of these ends, with its NUL.
+//
+// 6.0 takes the ports of a rule that has bind for privileged up to 1023, in all
+// its strings: with `port=80` a socket can be bound and not be listened at.
+// Where privilege begins is a setting of the kernel, and only a bind is asked
+// for that way, so bind is granted for both and the rest for plain ends.
+func (pc *profileCompiler) inetAddr(e ast.NetEnd, ends ...byte) automaton.Node {
+	return cat(oneOf(ends...), pc.portNode(e.Port), pc.ipNode(e.IP), nul())
+}
+
+// ipNode matches an IP address with its length. A socket that has none and the
+// peer of a connected one are asked for as none, with port 0.
+func (pc *profileCompiler) ipNode(ip string) automaton.Node {
+	switch ip {
+	case "":
+		return alt(bytesNode(ipNone), cat(bytesNode(ip4), anyBytes(4)), cat(bytesNode(ip6), anyBytes(16)))
+	case "none":
+		return bytesNode(ipNone)
+	}
+	a, err := netip.ParseAddr(ip)
+	if err != nil || a.Zone() != "" {
+		pc.fail(&diag.Diagnostic{Code: CodeBadNetAddress, Message: "ip is neither an address nor none", Text: ip})
+		return empty()
+	}
+	if a.Is4() {
+		return cat(bytesNode(ip4), bytesNode(a.AsSlice()...))
+	}
+	return cat(bytesNode(ip6), bytesNode(a.AsSlice()...))
+}
+
+// portNode matches the two bytes of a port. As in 6.0, port 0 is any.
+func (pc *profileCompiler) portNode(port string) automaton.Node {
+	if port == "" {
+		return anyBytes(2)
+	}
+	low, high, ranged := strings.Cut(port, "-")
+	if !ranged {
+		high = low
+	}
+	from, err := strconv.ParseUint(low, 10, 16)
+	to, err2 := strconv.ParseUint(high, 10, 16)
+	switch {
+	case err != nil || err2 != nil || from > to:
+		pc.fail(&diag.Diagnostic{Code: CodeBadNetAddress, Message: "port is neither a number up to 65535 nor a range of them", Text: port})
+		return empty()
+	case to == 0:
+		return anyBytes(2)
+	}
+	return portRange(uint16(from), uint16(to))
+}
+
+// portRange matches the numbers of a range in network order: the rest of the
+// first high byte, whole ones, and the beginning of the last one.
+func portRange(from, to uint16) automaton.Node {
+	first, last := byte(from>>8), byte(to>>8)
+	if first == last {
+		return cat(bytesNode(first), byteRange(byte(from), byte(to)))
+	}
+	parts := []automaton.Node{
+		cat(bytesNode(first), byteRange(byte(from), 0xff)),
+		cat(bytesNode(last), byteRange(0, byte(to))),
+	}
+	if last-first > 1 {
+		parts = append(parts, cat(byteRange(first+1, last-1), anyByte()))
+	}
+	return alt(parts...)
+}
+
+func byteRange(from, to byte) automaton.Node {
+	bs := make([]byte, 0, int(to)-int(from)+1)
+	for b := int(from); b <= int(to); b++ {
+		bs = append(bs, byte(b))
+	}
+	return oneOf(bs...)
+}
+
+func anyBytes(n int) automaton.Node {
+	ns := make([]automaton.Node, n)
+	for i := range ns {
+		ns[i] = anyByte()
+	}
+	return cat(ns...)
+}
