@@ -10,6 +10,12 @@
 // a device what it needs and no more. Compat reproduces what virt-aa-helper of
 // a given version writes, byte for byte.
 //
+// A machine's profile is a MachineProfile, made from a Template, which includes
+// Abstractions and, at the end, the machine's own Rules. Each of these is a
+// value and a file of libvirt's layout: it is read from text or made by a
+// program, holds syntax trees or rules, and is written as text again, byte for
+// byte where nothing was changed.
+//
 // A Manager keeps the profiles on disk in libvirt's layout and in the kernel:
 // it creates, updates, loads, unloads and removes them and starts processes
 // under them. It is safe for concurrent use.

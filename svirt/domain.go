@@ -16,8 +16,10 @@ type Domain struct {
 	// ID is libvirt's number of a running machine; nil when it has none.
 	ID *int `json:"id,omitempty"`
 	// Type is libvirt's virtualization type (kvm, qemu, lxc, ...). It decides
-	// which runtime files libvirt keeps for the machine; empty stands for a
-	// VMM without libvirt, which has none.
+	// which runtime files libvirt keeps for the machine, and which template
+	// its profile is made from (see TemplateFor); empty stands for a VMM
+	// without libvirt, which has no such files. A VMM with a template of its
+	// own has a type of its own.
 	Type string `json:"type,omitempty"`
 
 	Boot    Boot    `json:"boot,omitzero"`

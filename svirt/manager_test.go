@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/features"
 )
 
@@ -701,6 +702,72 @@ func TestManagerTemplates(t *testing.T) {
 	empty := newFixture(t, ManagerOptions{Templates: TemplatesHostOnly})
 	if err := empty.Create(ctx, testDomain("/srv/a")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("without the host's template: %v", err)
+	}
+}
+
+// TestManagerParts makes machines of a monitor that has a template of its own,
+// which is a value.
+func TestManagerParts(t *testing.T) {
+	ctx := context.Background()
+	template, err := NewTemplate("libvirt/TEMPLATE.firecracker", nil,
+		&ast.Include{Path: "abstractions/libvirt-vmm"},
+		&ast.Include{Path: "abstractions/firecracker"},
+		&ast.FileRule{Path: "/usr/bin/firecracker", Perms: ast.FileRead | ast.FileMmap, Exec: ast.ExecInherit},
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	abstraction, err := NewAbstraction("abstractions/firecracker", &ast.FileRule{Path: "/dev/vhost-vsock", Perms: ast.FileRead | ast.FileWrite})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := newFixture(t, ManagerOptions{Parts: []Part{template, abstraction}})
+	d := testDomain("/srv/a")
+	d.Type = "firecracker"
+	if err := f.Create(ctx, d); err != nil {
+		t.Fatal(err)
+	}
+	s := f.state(t)
+	p, err := ParseMachineProfile(ctx, testUUID, s[testProfile])
+	if err != nil || !template.Made(p, true) {
+		t.Errorf("the profile is not the template's: %v\n%s", err, s[testProfile])
+	}
+	if status, err := f.Status(ctx, testUUID); err != nil || status.Edited {
+		t.Errorf("status: %+v, %v", status, err)
+	}
+	if err := f.Load(ctx, testUUID); err != nil || f.driver.loaded[testProfile] != s["loaded "+testProfile] {
+		t.Errorf("what is loaded from disk is something else: %v", err)
+	}
+
+	// A program of the machine's own, plugged in and out again.
+	if err := f.Update(ctx, testUUID, Change{Add: Devices{Programs: []Program{{ID: "helper", Path: "/usr/libexec/helper"}}}}); err != nil {
+		t.Fatal(err)
+	}
+	if files := f.state(t)[testFiles]; !strings.Contains(files, "\"/usr/libexec/helper\" mrix, # program helper\n") {
+		t.Errorf("got\n%s", files)
+	}
+	if err := f.Load(ctx, testUUID); err != nil {
+		t.Error(err)
+	}
+	before := f.state(t)
+	var pe *PathError
+	if err := f.Update(ctx, testUUID, Change{Add: Devices{Extra: []Access{{ID: "x", Path: "/usr/libexec/helper", Perms: "w"}}}}); !errors.As(err, &pe) {
+		t.Errorf("a program was made writable by where it is: %v", err)
+	}
+	if err := f.Update(ctx, testUUID, Change{Add: Devices{Programs: []Program{{ID: "disk", Path: "/srv/a"}}}}); !errors.As(err, &pe) || pe.Reason != ReasonWritable {
+		t.Errorf("a disk that is written was made a program: %v", err)
+	}
+	if diff := cmp.Diff(before, f.state(t)); diff != "" {
+		t.Error(diff)
+	}
+	if err := f.Update(ctx, testUUID, Change{Remove: []Device{{DeviceProgram, "helper"}}}); err != nil {
+		t.Fatal(err)
+	}
+	if after := f.state(t); after[testFiles] != s[testFiles] || after["loaded "+testProfile] != s["loaded "+testProfile] {
+		t.Error("the machine is not what it was")
+	}
+	if err := f.Remove(ctx, testUUID); err != nil || len(f.state(t)) != 0 {
+		t.Errorf("remove: %v, left %v", err, f.state(t))
 	}
 }
 

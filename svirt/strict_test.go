@@ -507,6 +507,30 @@ func BenchmarkDerive(b *testing.B) {
 	}
 }
 
+// TestAllocations checks that a path costs no memory of its own.
+func TestAllocations(t *testing.T) {
+	derive := func(n int) float64 {
+		d := manyDisks(n)
+		return testing.AllocsPerRun(20, func() {
+			if _, err := svirt.Derive(d, svirt.Options{}); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+	if few, many := derive(8), derive(500); many > few {
+		t.Errorf("8 disks take %v allocations, 500 take %v", few, many)
+	}
+	rules := derived(t, manyDisks(500), svirt.Options{})
+	text := rules.AppendFile(nil)
+	values := rules.FileRules(nil)
+	if n := testing.AllocsPerRun(20, func() {
+		text = rules.AppendFile(text[:0])
+		values = rules.FileRules(values[:0])
+	}); n != 0 {
+		t.Errorf("writing into buffers takes %v allocations", n)
+	}
+}
+
 func BenchmarkAppendText(b *testing.B) {
 	rules, err := svirt.Derive(manyDisks(500), svirt.Options{})
 	if err != nil {

@@ -1,17 +1,16 @@
 package svirt
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 )
 
 // tidy returns the rules sorted by path and device, those that have the same
-// of both made into one.
+// of both made into one. It works in place.
 //
 // Paths of one machine mostly share a long start, so they are sorted by the
-// eight bytes behind what all have in common, and compared as a whole only
-// where these are equal.
+// few bytes behind what all have in common, and compared as a whole only where
+// these are equal. Only numbers move while sorting.
 func tidy(list []Rule) []Rule {
 	if len(list) < 2 {
 		return list
@@ -26,32 +25,73 @@ func tidy(list []Rule) []Rule {
 	if sorted {
 		return list
 	}
-	keys := make([]sortKey, len(list))
-	for i := range list {
-		keys[i] = sortKey{bytes: firstBytes(string(list[i].Path[len(common):])), index: int32(i)}
+	if len(list) > maxIndex {
+		slices.SortFunc(list, func(a, b Rule) int { return compareRules(&a, &b) })
+	} else {
+		arrange(list, order(list, len(common)))
 	}
-	slices.SortFunc(keys, func(a, b sortKey) int {
-		if a.bytes != b.bytes {
-			return cmp.Compare(a.bytes, b.bytes)
-		}
-		return compareRules(&list[a.index], &list[b.index])
-	})
-	out := make([]Rule, 0, len(list))
-	for _, k := range keys {
-		r := &list[k.index]
-		if n := len(out); n > 0 && out[n-1].Path == r.Path && out[n-1].Device == r.Device {
-			out[n-1].Perms |= r.Perms
-			out[n-1].Exec = max(out[n-1].Exec, r.Exec)
+	n := 0
+	for i := 1; i < len(list); i++ {
+		r := &list[i]
+		if last := &list[n]; last.Path == r.Path && last.Device == r.Device {
+			last.Perms |= r.Perms
+			last.Exec = max(last.Exec, r.Exec)
 			continue
 		}
-		out = append(out, *r)
+		if n++; n < i {
+			list[n] = *r
+		}
 	}
-	return out
+	return list[:n+1]
 }
 
-type sortKey struct {
-	bytes uint64
-	index int32
+// A sort key is the first bytes of a path, and the rule's index below them.
+const (
+	indexBits = 16
+	maxIndex  = 1 << indexBits
+	indexMask = maxIndex - 1
+)
+
+// order returns keys whose indexes put the rules in order. The paths are the
+// same up to skip.
+func order(list []Rule, skip int) []uint64 {
+	keys := make([]uint64, len(list))
+	for i := range list {
+		keys[i] = firstBytes(string(list[i].Path[skip:]))&^indexMask | uint64(i)
+	}
+	slices.Sort(keys)
+	for i := 0; i < len(keys); {
+		end := i + 1
+		for end < len(keys) && keys[end]&^indexMask == keys[i]&^indexMask {
+			end++
+		}
+		if end > i+1 {
+			slices.SortFunc(keys[i:end], func(a, b uint64) int {
+				return compareRules(&list[a&indexMask], &list[b&indexMask])
+			})
+		}
+		i = end
+	}
+	return keys
+}
+
+// arrange moves the rule that each key has the index of to the key's place. The
+// keys are used up.
+func arrange(list []Rule, keys []uint64) {
+	for start := range keys {
+		to, from := start, int(keys[start]&indexMask)
+		if from == start {
+			continue
+		}
+		first := list[start]
+		for from != start {
+			list[to] = list[from]
+			keys[to] = uint64(to)
+			to, from = from, int(keys[from]&indexMask)
+		}
+		list[to] = first
+		keys[to] = uint64(to)
+	}
 }
 
 // firstBytes packs the start of s so that numbers compare as the bytes do.
