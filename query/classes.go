@@ -175,19 +175,13 @@ func (r Unix) ask(p asked) (Decision, error) {
 			continue
 		}
 		text := group.text()
-		d := p.inClass(blob.ClassNetV9, text, want)
-		if i == 4 {
-			d = Decision{}
-			for n, peer := range strings.Split(r.Peer, "//&") {
-				e := p.inClass(blob.ClassNetV9, append(text[:len(text):len(text)], peer...), want)
-				if n == 0 {
-					d = e
-				} else {
-					d = d.and(e)
-				}
-			}
+		if i < 4 { // the last one alone ends in a label
+			all = all.and(p.inClass(blob.ClassNetV9, text, want))
+			continue
 		}
-		all = all.and(d)
+		for _, peer := range strings.Split(r.Peer, "//&") {
+			all = all.and(p.inClass(blob.ClassNetV9, append(text[:len(text):len(text)], peer...), want))
+		}
 	}
 	return all, nil
 }

@@ -205,7 +205,7 @@ func (p *Policy) step(ctx context.Context, profile string, l query.Lookup) (Step
 		if c.Implied == compile.ByMediation {
 			continue // told below
 		}
-		if c.Access != ast.Deny {
+		if c.Access == ast.Allow {
 			s.Always &^= query.Access(c.Decides)
 		}
 		s.Rules = append(s.Rules, p.rule(profile, c, l.Access))

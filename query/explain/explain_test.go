@@ -1,0 +1,384 @@
+package explain_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/compile"
+	"github.com/goarmor/apparmor/internal/testenv"
+	"github.com/goarmor/apparmor/policy"
+	. "github.com/goarmor/apparmor/query"
+	"github.com/goarmor/apparmor/query/explain"
+)
+
+// TestExplain compares whole explanations, one policy for each kind of
+// request.
+func TestExplain(t *testing.T) {
+	roots := fstest.MapFS{
+		"abstractions/outer":   {Data: []byte("include <abstractions/private>\n")},
+		"abstractions/private": {Data: []byte("# comment\n  deny /etc/shadow w,\n  /etc/p r,\n")},
+	}
+	for _, tt := range []struct {
+		name, kernel string
+		rules        string
+		asks         map[Request]string // explanations without the first line
+	}{
+		{"deny beats allow, includes", k612, "include <abstractions/outer>\n/etc/** rw,", map[Request]string{
+			File{Path: "/etc/shadow", Access: Write}: `denied write, quiet
+  abstractions/private:2:3: deny /etc/shadow w, decides
+    included at abstractions/outer:1:1
+    included at policy:2:1
+  policy:3:1: /etc/** rw, overridden by abstractions/private:2:3: deny beats allow
+`,
+			File{Path: "/etc/shadow", Access: Read | Write}: `denied write, quiet
+  abstractions/private:2:3: deny /etc/shadow w, decides write
+    included at abstractions/outer:1:1
+    included at policy:2:1
+  policy:3:1: /etc/** rw, decides read; yields write to abstractions/private:2:3: deny beats allow
+`,
+			File{Path: "/etc/shadow", Access: Read}: `allowed
+  policy:3:1: /etc/** rw, decides
+`,
+			File{Path: "/none", Access: Read}: `denied read
+  no rule speaks of it
+`,
+			File{Path: "/etc/x", Access: Read | Lock}: `denied lock
+  policy:3:1: /etc/** rw, decides read
+  no rule speaks of lock
+`,
+			File{Path: "/none", Access: Read | Getattr}: `denied read
+  no rule speaks of it
+  always allowed: getattr
+`,
+		}},
+		{"priority", k73, "/etc/* rw,\npriority=5 /etc/q r,\ndeny /etc/q r,\npriority=-1 deny /etc/* w,", map[Request]string{
+			File{Path: "/etc/q", Access: Read}: `allowed
+  policy:2:1: /etc/* rw, overridden by policy:3:1: higher priority
+  policy:3:1: priority=5 /etc/q r, decides
+  policy:4:1: deny /etc/q r, overridden by policy:3:1: higher priority
+`,
+			File{Path: "/etc/q", Access: Write}: `allowed
+  policy:2:1: /etc/* rw, decides
+  policy:5:1: priority=-1 deny /etc/* w, overridden by policy:2:1: higher priority
+`,
+		}},
+		{"audit and quiet", k73, "/a/** rw,\naudit /a/b w,\naudit deny /a/c w,\ndeny /a/c* w,\nprompt /a/** wk,", map[Request]string{
+			File{Path: "/a/b", Access: Write}: `allowed, audited
+  policy:2:1: /a/** rw, decides
+  policy:3:1: audit /a/b w, decides
+  policy:6:1: prompt /a/** wk, overridden by policy:2:1: allow beats prompt
+`,
+			File{Path: "/a/c", Access: Write}: `denied write, quiet
+  policy:2:1: /a/** rw, overridden by policy:4:1: deny beats allow
+  policy:4:1: audit deny /a/c w, decides
+  policy:5:1: deny /a/c* w, decides
+  policy:6:1: prompt /a/** wk, overridden by policy:4:1: deny beats allow
+`,
+			File{Path: "/a/d", Access: Lock}: `denied lock, prompt lock
+  policy:6:1: prompt /a/** wk, decides
+`,
+		}},
+		{"execution", k612, "/bin/* ix,\n/bin/a Px -> other,\n/bin/b mr,\n/bin/c** m,\ndeny /bin/cd m,", map[Request]string{
+			File{Path: "/bin/a", Access: Exec}: `allowed, Px -> other
+  policy:2:1: /bin/* ix, overridden by policy:3:1: exact path beats pattern
+  policy:3:1: /bin/a Px -> other, decides
+`,
+			File{Path: "/bin/a", Access: Mmap}: `denied mmap
+  policy:3:1: /bin/a Px -> other, decides
+`,
+			File{Path: "/bin/b", Access: Mmap}: `allowed
+  policy:2:1: /bin/* ix, decides
+  policy:4:1: /bin/b mr, decides
+`,
+			File{Path: "/bin/cd", Access: Exec | Mmap}: `denied mmap, quiet
+  policy:2:1: /bin/* ix, decides exec
+  policy:5:1: /bin/c** m, overridden by policy:6:1: deny beats allow
+  policy:6:1: deny /bin/cd m, decides mmap
+`,
+		}},
+		{"owner", k612, "owner /home/** r,\nother /home/** w,", map[Request]string{
+			File{Path: "/home/x", Access: Read}: `denied read
+  policy:2:1: owner /home/** r, for another owner
+`,
+			File{Path: "/home/x", Access: Read, Owner: true}: `allowed
+  policy:2:1: owner /home/** r, decides
+`,
+			File{Path: "/home/x", Access: Write, Owner: true}: `denied write
+  policy:3:1: other /home/** w, for another owner
+`,
+		}},
+		{"links", k612, "link /pair -> /target,\nlink /pair -> /t*,\ndeny link /pair -> /tt,\n/l/* l,\n/l/a w,", map[Request]string{
+			Link{Path: "/pair", Target: "/target"}: `allowed
+  at "/pair":
+  policy:2:1: link /pair -> /target, decides
+  policy:3:1: link /pair -> /t*, decides
+  at "/pair\x00/target":
+  policy:2:1: link /pair -> /target, decides
+  policy:3:1: link /pair -> /t*, decides
+`,
+			Link{Path: "/pair", Target: "/tt"}: `denied, quiet
+  at "/pair":
+  policy:2:1: link /pair -> /target, decides
+  policy:3:1: link /pair -> /t*, decides
+  at "/pair\x00/tt":
+  policy:3:1: link /pair -> /t*, overridden by policy:4:1: deny beats allow
+  policy:4:1: deny link /pair -> /tt, decides
+`,
+			Link{Path: "/l/a", Target: "/x", Owner: true}: `denied, link is not a subset of its target
+  at "/l/a":
+  policy:5:1: /l/* l, decides
+  at "/l/a\x00/x":
+  policy:5:1: /l/* l, decides
+  at "/l/a":
+  policy:5:1: /l/* l, decides
+  policy:6:1: /l/a w, decides
+  at "/x":
+  no rule speaks of it
+`,
+		}},
+		{"capabilities", k612, "capability,\ndeny capability kill,\naudit capability chown bpf,", map[Request]string{
+			Capability("kill"): `denied, quiet
+  policy:2:1: capability, overridden by policy:3:1: deny beats allow
+  policy:3:1: deny capability kill, decides
+`,
+			Capability("chown"): `allowed, audited
+  policy:2:1: capability, decides
+  policy:4:1: audit capability chown bpf, decides
+`,
+		}},
+		{"network", k612, "network inet stream,\ndeny network inet dgram,\nnetwork inet,", map[Request]string{
+			Network{Family: "inet", Type: "dgram"}: `denied create, quiet
+  policy:3:1: deny network inet dgram, decides
+  policy:4:1: network inet, overridden by policy:3:1: deny beats allow
+`,
+			Network{Family: "inet6", Type: "dgram"}: `denied create
+  policy:1:1: no rule speaks of it, and class network v8 is mediated
+`,
+			DBus{Op: DBusBind, Bus: "system", Name: "x"}: "not mediated\n",
+		}},
+		{"unix", k73, "unix (connect, send) type=stream peer=(addr=@x label=foo),\ndeny unix send peer=(label=bar),", map[Request]string{
+			Unix{Type: "stream", Access: Connect | Send, PeerAddr: "@x", Peer: "foo"}: `allowed
+  policy:2:1: unix (connect, send) type=stream peer=(addr=@x label=foo), decides
+`,
+			Unix{Type: "stream", Access: Connect | Send, PeerAddr: "@x", Peer: "bar"}: `denied write|open, quiet
+  policy:3:1: deny unix send peer=(label=bar), decides write
+  no rule speaks of open
+`,
+		}},
+		{"signal", k612, "signal send set=(term) peer=foo,\nsignal receive,", map[Request]string{
+			Signal{Signal: "term", Access: Send | Receive, Peer: "foo"}: `allowed
+  policy:2:1: signal send set=term peer=foo, decides send
+  policy:3:1: signal receive, decides receive
+`,
+			Signal{Signal: "kill", Access: Send, Peer: "foo"}: `denied send
+  policy:1:1: no rule speaks of it, and class signal is mediated
+`,
+		}},
+		{"ptrace", k612, "ptrace (read trace) peer=foo,", map[Request]string{
+			Ptrace{Access: Trace | TracedBy, Peer: "foo"}: `denied tracedby
+  policy:2:1: ptrace (trace, read) peer=foo, decides trace
+  no rule speaks of tracedby
+`,
+			Ptrace{Access: Trace, Peer: "bar"}: `denied trace
+  policy:1:1: no rule speaks of it, and class ptrace is mediated
+`,
+		}},
+		{"mount", k612, "mount fstype=ext4 options=(rw,noatime) /dev/sda1 -> /mnt/,\numount /um/,\npivot_root oldroot=/new/old/ /new/,\ndeny umount,", map[Request]string{
+			Mount{Source: "/dev/sda1", Target: "/mnt/", FSType: "ext4", Flags: 1 << 10}: `allowed
+  policy:2:1: mount fstype=ext4 options=(rw, noatime) /dev/sda1 -> /mnt/, decides
+`,
+			Umount{Target: "/um/"}: `denied, quiet
+  policy:3:1: umount /um/, overridden by policy:5:1: deny beats allow
+  policy:5:1: deny umount, decides
+`,
+			PivotRoot{NewRoot: "/new/", PutOld: "/new/old/"}: `allowed
+  policy:4:1: pivot_root oldroot=/new/old/ /new/, decides
+`,
+		}},
+		{"change_profile", k612, "change_profile /bin/x -> other,\nchange_profile -> o*,", map[Request]string{
+			ChangeProfile{Target: "other", OnExec: true, Path: "/bin/x"}: `allowed
+  at "other":
+  policy:2:1: change_profile /bin/x -> other, decides
+  policy:3:1: change_profile -> o*, decides
+  at "/bin/x":
+  policy:2:1: change_profile /bin/x -> other, decides
+  policy:3:1: change_profile -> o*, decides
+  at "/bin/x\x00other":
+  policy:2:1: change_profile /bin/x -> other, decides
+  policy:3:1: change_profile -> o*, decides
+`,
+			File{Path: "/proc/1/attr/current", Access: Write, Owner: true}: `allowed
+  policy:2:1: change_profile /bin/x -> other, (implied by change_profile) decides
+`,
+		}},
+		{"hats", k612, "^hat { }\n/proc/** r,", map[Request]string{
+			File{Path: "/proc/1/attr/current", Access: Write, Owner: true}: `allowed
+  policy:1:1: implied by hats and children decides
+`,
+			File{Path: "/proc/1/attr/current", Access: Write}: `denied write
+  policy:1:1: implied by hats and children for another owner
+`,
+		}},
+		{"other classes", k73, "userns,\nio_uring sqpoll,", map[Request]string{
+			Userns{}:                                 "allowed\n  policy:2:1: userns, decides\n",
+			IOUring{}:                                "allowed\n  policy:3:1: io_uring sqpoll, decides\n",
+			IOUring{OverrideCreds: true, Label: "x"}: "denied\n  policy:1:1: no rule speaks of it, and class io_uring is mediated\n",
+		}},
+		{"no rules", k612, "", map[Request]string{
+			File{Path: "/x", Access: Read}: "denied read\n  policy:1:1: no rule speaks of it, and class file is mediated\n",
+			Capability("kill"):             "denied\n  no rule speaks of it\n",
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			k := kernel(t, tt.kernel)
+			p := open(t, k, resolve(t, k, "profile t {\n"+tt.rules+"\n}\n", roots))
+			for ask, want := range tt.asks {
+				e, err := p.Explain(context.Background(), "t", ask)
+				if err != nil {
+					t.Errorf("%v: %v", ask, err)
+					continue
+				}
+				if diff := cmp.Diff(ask.String()+": "+want, e.String()); diff != "" {
+					t.Error(diff)
+				}
+			}
+		})
+	}
+}
+
+// TestBuilt explains a policy that was not read from text.
+func TestBuilt(t *testing.T) {
+	rule := &ast.FileRule{Path: "/a", Perms: ast.FileRead, Exec: ast.ExecChild, Scrub: true, Qualifiers: ast.Qualifiers{Audit: true, Priority: 7}}
+	set := &policy.Set{Profiles: []*policy.Profile{{Name: "t", Rules: []policy.Rule{{Rule: rule}}}}}
+	o := compile.Options{Kernel: kernel(t, k612)}
+	e, err := explain.Explain(context.Background(), set, o, "t", File{Path: "/a", Access: Exec})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []explain.Rule{{
+		Rule: rule, Text: "priority=7 audit /a rCx,", Priority: 7, Exact: true, Exec: blob.Exec{ByName: true, Child: true},
+		Says: Exec | Read | Getattr | 1<<6, Logs: Exec | Read | Getattr | 1<<6, Decides: Exec,
+	}}
+	if diff := cmp.Diff(want, e.Steps[0].Rules); diff != "" {
+		t.Error(diff)
+	}
+	if got := e.Deciding(); len(got) != 1 || got[0] != ast.Rule(rule) {
+		t.Errorf("deciding rules are %v", got)
+	}
+	if got, want := e.String(), "file exec /a: allowed, audited, Cx\n  <policy>: priority=7 audit /a rCx, decides\n"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+func TestErrors(t *testing.T) {
+	ctx := context.Background()
+	k := kernel(t, k612)
+	set := resolve(t, k, "profile t { /a r, }")
+	if _, err := explain.Explain(ctx, set, compile.Options{}, "t", Userns{}); !errors.Is(err, compile.ErrNoKernel) {
+		t.Errorf("no kernel: %v", err)
+	}
+	o := compile.Options{Kernel: k}
+	var none *compile.NoProfileError
+	if _, err := explain.Explain(ctx, set, o, "x", Userns{}); !errors.As(err, &none) || none.Name != "x" {
+		t.Errorf("no profile: %v", err)
+	}
+	var bad *RequestError
+	if _, err := explain.Explain(ctx, set, o, "t", Capability("x")); !errors.As(err, &bad) {
+		t.Errorf("bad request: %v", err)
+	}
+	p := open(t, k, set)
+	done, cancel := context.WithCancel(ctx)
+	cancel()
+	if _, err := p.Explain(done, "t", File{Path: "/a", Access: Read}); !errors.Is(err, context.Canceled) {
+		t.Errorf("done context: %v", err)
+	}
+	if _, err := p.Explain(ctx, "t", File{Path: "/a", Access: Read}); err != nil {
+		t.Errorf("after a call that was cancelled: %v", err)
+	}
+}
+
+// vmProfile is libvirt's profile of a virtual machine, from Debian's template.
+func vmProfile(tb testing.TB, kernelName string) (*policy.Set, compile.Options, string) {
+	tb.Helper()
+	dir := testenv.DebianTree(tb)
+	data, err := os.ReadFile(filepath.Join(dir, "libvirt", "TEMPLATE.qemu"))
+	if err != nil {
+		testenv.Missing(tb, "libvirt's template", "install libvirt-daemon-system")
+	}
+	const name = "libvirt-a22e3930-d87a-584e-22b2-1d8950212bac"
+	k := kernel(tb, kernelName)
+	text := strings.ReplaceAll(string(data), "LIBVIRT_TEMPLATE", name)
+	return resolve(tb, k, text, os.DirFS(dir)), compile.Options{Kernel: k, Degrade: compile.Report}, name
+}
+
+// TestDebian looks up the rules of libvirt's abstraction where they are said
+// to be.
+func TestDebian(t *testing.T) {
+	for _, kernelName := range []string{k61, k73} {
+		set, o, name := vmProfile(t, kernelName)
+		p, err := explain.Open(context.Background(), set, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, tt := range []struct {
+			ask    Request
+			answer string
+			lines  []string // of the abstraction, with what decides
+		}{
+			{File{Path: "/dev/kvm", Access: Read | Write}, "allowed", []string{"/dev/kvm rw,"}},
+			{File{Path: "/dev/net/tun", Access: Write}, "allowed", []string{"/dev/net/tun rw,"}},
+			{File{Path: "/usr/share/qemu/bios.bin", Access: Read}, "allowed", []string{"/usr/share/qemu/** r,"}},
+			{File{Path: "/usr/bin/qemu-system-x86_64", Access: Exec}, "allowed, ix", []string{"/usr/bin/qemu-system-x86_64 rmix,"}},
+			{File{Path: "/etc/shadow", Access: Read}, "denied read", nil},
+			{Capability("dac_override"), "allowed", []string{"capability dac_override,"}},
+			{Capability("sys_admin"), "denied", nil},
+			{Signal{Signal: "term", Access: Receive, Peer: "libvirtd"}, "allowed", []string{"signal (receive) peer=libvirtd,"}},
+		} {
+			e, err := p.Explain(context.Background(), name, tt.ask)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := e.Decision.String(); got != tt.answer {
+				t.Errorf("%v: %s, want %s", tt.ask, got, tt.answer)
+			}
+			var lines []string
+			for _, r := range e.Steps[0].Rules {
+				if r.Status == explain.Decides && strings.HasSuffix(r.Pos.File, "abstractions/libvirt-qemu") {
+					lines = append(lines, sourceLine(t, r.Pos))
+					if len(r.Via) == 0 {
+						t.Errorf("%v: rule at %v was not included", tt.ask, r.Pos)
+					}
+				}
+			}
+			for _, want := range tt.lines {
+				if !slices.Contains(lines, want) {
+					t.Errorf("%v: decided by %q, want %q\n%v", tt.ask, lines, want, e)
+				}
+			}
+			if tt.lines == nil && len(e.Deciding()) != 0 {
+				t.Errorf("%v: decided by a rule\n%v", tt.ask, e)
+			}
+		}
+	}
+}
+
+// sourceLine returns the line of the installed tree, without blanks around it.
+func sourceLine(t *testing.T, at ast.Position) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(testenv.DebianTree(t), at.File))
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := strings.Split(string(data), "\n")[at.Line-1]
+	return strings.TrimSpace(line[at.Column-1:])
+}
