@@ -10,7 +10,7 @@ const (
 // and safe for concurrent use.
 type DFA struct {
 	classes *classes
-	next    []uint32   // state*classes.n + class
+	rows    rows
 	label   []uint32   // a state each
 	sets    [][]Accept // the accept values of each label, sorted; nil once resolved
 }
@@ -20,7 +20,7 @@ func (d *DFA) States() int { return len(d.label) }
 
 // Step returns the state after b in state s.
 func (d *DFA) Step(s uint32, b byte) uint32 {
-	return d.next[int(s)*d.classes.n+int(d.classes.of[b])]
+	return d.rows.step(s, d.classes.of[b])
 }
 
 // StepOOB returns the state after the out-of-band symbol in state s.
@@ -28,7 +28,7 @@ func (d *DFA) StepOOB(s uint32) uint32 {
 	if d.classes.oob == noClass {
 		return Trap
 	}
-	return d.next[int(s)*d.classes.n+int(d.classes.oob)]
+	return d.rows.step(s, d.classes.oob)
 }
 
 // Match returns the state after all of in, beginning in state s.
@@ -72,7 +72,7 @@ func Resolve[P comparable](d *DFA, f func(set []Accept) (P, error)) (resolved *D
 		}
 		labels[i] = l
 	}
-	r := &DFA{classes: d.classes, next: d.next, label: make([]uint32, len(d.label))}
+	r := &DFA{classes: d.classes, rows: d.rows, label: make([]uint32, len(d.label))}
 	for s, l := range d.label {
 		r.label[s] = labels[l]
 	}

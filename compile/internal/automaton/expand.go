@@ -1,11 +1,12 @@
 package automaton
 
 import (
+	"cmp"
 	"encoding/binary"
 	"slices"
 )
 
-// expand fills in the row of a state.
+// expand makes the row of a state.
 func (b *subset) expand(s int) {
 	x := &b.scratch
 	x.targets, x.touched, x.sets = x.targets[:0], x.touched[:0], x.sets[:0]
@@ -27,11 +28,16 @@ func (b *subset) expand(s int) {
 			*head = int32(len(x.targets))
 		}
 	}
-	row := s * b.classes.n
+	if len(x.sets) == 0 && 2*len(x.touched) < b.classes.n {
+		b.expandFew()
+		return
+	}
+	clear(x.row)
 	if len(x.sets) == 0 {
 		for _, c := range x.touched {
-			b.next[row+int(c)] = b.follow(nil, c)
+			x.row[c] = b.follow(nil, c)
 		}
+		b.rows.add(x.row)
 		return
 	}
 	slices.Sort(x.sets)
@@ -40,14 +46,30 @@ func (b *subset) expand(s int) {
 	for c, g := range sp.group {
 		switch {
 		case x.head[c] != 0:
-			b.next[row+c] = b.follow(x.bases[g], uint16(c))
+			x.row[c] = b.follow(x.bases[g], uint16(c))
 		case x.dest[g] == unknownState:
 			x.dest[g] = b.state(b.canonical(append(x.list[:0], x.bases[g]...)))
 			fallthrough
 		default:
-			b.next[row+c] = x.dest[g]
+			x.row[c] = x.dest[g]
 		}
 	}
+	b.rows.add(x.row)
+}
+
+// expandFew makes the row of a state that leads nowhere on most classes.
+func (b *subset) expandFew() {
+	from := len(b.rows.arcs)
+	for _, c := range b.scratch.touched {
+		if t := b.follow(nil, c); t != Trap {
+			b.rows.arcs = append(b.rows.arcs, arc{uint32(c), t})
+		}
+	}
+	arcs := b.rows.arcs[from:]
+	if len(arcs) > 1 {
+		slices.SortFunc(arcs, func(a, b arc) int { return cmp.Compare(a.class, b.class) })
+	}
+	b.rows.close(Trap, from)
 }
 
 const unknownState = ^uint32(0)

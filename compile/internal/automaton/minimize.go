@@ -36,8 +36,8 @@ type minimizer struct {
 	alive     []bool   // by place: a label other than the trap's can be reached
 
 	// What leads where, by place.
-	rows  []sparse
-	edges []edgeTo
+	rows []placeRow
+	arcs []placeArc
 
 	// Places by where they lead. in holds where those of each place begin.
 	in     []int32
@@ -47,22 +47,18 @@ type minimizer struct {
 	parter parter
 }
 
-// sparse is a row of transitions: where most classes lead, if more than half of
-// them lead to one place, and the others; or else all of them.
-type sparse struct {
-	edges span
-	most  int32 // nowhere for the trap; various if there is none
+// placeRow and placeArc are row and arc between places.
+type placeRow struct {
+	most int32
+	arcs span
 }
 
-type edgeTo struct {
-	class int32
-	to    int32
-}
+type placeArc struct{ class, to int32 }
 
-// Places that are none.
+// What is no place: where the trap is, and a row's most if there is none.
 const (
 	nowhere int32 = -1
-	various int32 = -2
+	noPlace int32 = -2
 )
 
 func newMinimizer(d *DFA, keepStart bool) *minimizer {
@@ -71,11 +67,6 @@ func newMinimizer(d *DFA, keepStart bool) *minimizer {
 	m.invert()
 	m.live()
 	return m
-}
-
-func (m *minimizer) row(s uint32) []uint32 {
-	k := m.d.classes.n
-	return m.d.next[int(s)*k : int(s)*k+k]
 }
 
 // reach finds the states that can be reached, breadth first, and the
@@ -92,69 +83,33 @@ func (m *minimizer) reach() {
 	if !m.keepStart {
 		m.of[Start] = 0
 	}
-	m.rows = make([]sparse, 0, n+1)
-	m.edges = make([]edgeTo, 0, 4*n)
-	for i := 0; i < len(m.states); i++ {
-		row := m.row(m.states[i])
-		last := Trap
-		for _, t := range row {
-			if t == last || t == Trap {
-				continue
-			}
-			last = t
-			if m.of[t] < 0 {
-				m.of[t] = int32(len(m.states))
-				m.states = append(m.states, t)
-			}
-		}
-		from := len(m.edges)
-		most, ok := majority(row)
-		r := sparse{most: various}
-		if ok {
-			r.most = m.place(most)
-		}
-		for c, t := range row {
-			if !ok || t != most {
-				m.edges = append(m.edges, edgeTo{int32(c), m.place(t)})
-			}
-		}
-		r.edges = span{uint32(from), uint32(len(m.edges) - from)}
-		m.rows = append(m.rows, r)
-	}
-}
-
-func (m *minimizer) place(s uint32) int32 {
-	if s == Trap {
-		return nowhere
-	}
-	return m.of[s]
-}
-
-// majority returns the value of more than half of a list, if there is one.
-func majority[T comparable](list []T) (most T, ok bool) {
-	votes := 0
-	for _, v := range list {
+	visit := func(t uint32) int32 {
 		switch {
-		case votes == 0:
-			most, votes = v, 1
-		case v == most:
-			votes++
-		default:
-			votes--
+		case t == Trap:
+			return nowhere
+		case t == various:
+			return noPlace
+		case m.of[t] < 0:
+			m.of[t] = int32(len(m.states))
+			m.states = append(m.states, t)
 		}
+		return m.of[t]
 	}
-	n := 0
-	for _, v := range list {
-		if v == most {
-			n++
+	m.rows = make([]placeRow, 0, n+1)
+	m.arcs = make([]placeArc, 0, len(m.d.rows.arcs)+len(m.d.rows.arcsOf(Start)))
+	for i := 0; i < len(m.states); i++ {
+		s := m.states[i]
+		from := uint32(len(m.arcs))
+		for _, a := range m.d.rows.arcsOf(s) {
+			m.arcs = append(m.arcs, placeArc{int32(a.class), visit(a.to)})
 		}
+		m.rows = append(m.rows, placeRow{visit(m.d.rows.of[s].most), span{from, uint32(len(m.arcs)) - from}})
 	}
-	return most, 2*n > len(list)
 }
 
-func (m *minimizer) edgesOf(i int32) []edgeTo {
-	r := &m.rows[i]
-	return m.edges[r.edges.from : r.edges.from+r.edges.n]
+func (m *minimizer) arcsOf(i int32) []placeArc {
+	own := m.rows[i].arcs
+	return m.arcs[own.from : own.from+own.n]
 }
 
 // invert lists the places that lead to each place, each of them once.
@@ -168,7 +123,7 @@ func (m *minimizer) invert() {
 				seen[t] = i + 1
 				f(i, t)
 			}
-			for _, e := range m.edgesOf(i) {
+			for _, e := range m.arcsOf(i) {
 				if e.to >= 0 && seen[e.to] != i+1 {
 					seen[e.to] = i + 1
 					f(i, e.to)
@@ -219,39 +174,56 @@ func (m *minimizer) live() {
 			m.rows[i].most = nowhere
 		}
 	}
-	for i := range m.edges {
-		if t := m.edges[i].to; t >= 0 && !m.alive[t] {
-			m.edges[i].to = nowhere
+	for i := range m.arcs {
+		if t := m.arcs[i].to; t >= 0 && !m.alive[t] {
+			m.arcs[i].to = nowhere
 		}
 	}
 }
 
 // quotient makes the automaton of blocks, numbered breadth first.
 func (m *minimizer) quotient() *DFA {
-	d, k := m.d, m.d.classes.n
-	number := make([]uint32, m.blocks.n) // by block: state, 0 for none yet
-	order := make([]uint32, 1, m.blocks.n+1)
-	order = append(order, Start)
-	number[m.blocks.of[0]] = Start
-	next := make([]uint32, k, (int(m.blocks.n)+1)*k)
-	for s := 1; s < len(order); s++ {
-		for _, t := range m.row(order[s]) {
-			if t == Trap || !m.alive[m.of[t]] {
-				next = append(next, Trap)
-				continue
-			}
-			b := m.blocks.of[m.of[t]]
-			if number[b] == 0 {
-				number[b] = uint32(len(order))
-				order = append(order, t)
-			}
-			next = append(next, number[b])
+	d, k := m.d, &m.blocks
+	number := make([]uint32, k.n) // by block: state, 0 for none yet
+	order := make([]int32, 0, k.n)
+	visit := func(b uint32) uint32 {
+		if b == noBlock {
+			return Trap
 		}
+		if number[b] == 0 {
+			order = append(order, int32(b))
+			number[b] = uint32(len(order))
+		}
+		return number[b]
 	}
-	label := make([]uint32, len(order))
+	visit(uint32(k.of[0]))
+	var rows rows
+	rows.of = make([]row, 1, k.n+1)
+	rows.arcs = make([]arc, 0, len(m.arcs))
+	label := make([]uint32, 1, k.n+1)
 	label[0] = d.label[Trap]
-	for i, s := range order[1:] {
-		label[i+1] = d.label[s]
+	for i := 0; i < len(order); i++ {
+		of := k.elems[k.first[order[i]]]
+		m.parter.words = m.parter.words[:0]
+		m.signature(of)
+		from := len(rows.arcs)
+		most, blocks := m.parter.words[0], m.parter.words[1:]
+		first := various // of the states that most classes lead to
+		for j, w := range blocks {
+			c, b := uint32(w>>32), uint32(w)
+			switch {
+			case most == noMost:
+				c = uint32(j)
+			case first == various && c > uint32(j):
+				first = visit(uint32(most))
+			}
+			rows.arcs = append(rows.arcs, arc{c, visit(b)})
+		}
+		if most != noMost {
+			first = visit(uint32(most))
+		}
+		rows.close(first, from)
+		label = append(label, d.label[m.states[of]])
 	}
-	return &DFA{classes: d.classes, next: next, label: label, sets: d.sets}
+	return &DFA{classes: d.classes, rows: rows, label: label, sets: d.sets}
 }

@@ -36,7 +36,7 @@ func moore(d *DFA, keepStart bool) int {
 	seen := map[uint32]bool{Trap: true, Start: true}
 	for i := 0; i < len(reached); i++ {
 		for c := range d.classes.n {
-			if t := d.next[int(reached[i])*d.classes.n+c]; !seen[t] {
+			if t := d.rows.step(reached[i], uint16(c)); !seen[t] {
 				seen[t] = true
 				reached = append(reached, t)
 			}
@@ -63,7 +63,7 @@ func moore(d *DFA, keepStart bool) int {
 		for _, s := range reached {
 			key := fmt.Sprint(of[s])
 			for c := range d.classes.n {
-				key += fmt.Sprint(",", of[d.next[int(s)*d.classes.n+c]])
+				key += fmt.Sprint(",", of[d.rows.step(s, uint16(c))])
 			}
 			next[s] = key
 		}
@@ -75,14 +75,21 @@ func moore(d *DFA, keepStart bool) int {
 // entered.
 func apart(d *DFA) *DFA {
 	n, k := uint32(d.States()), d.classes.n
-	next := slices.Clone(d.next)
-	for i, t := range next {
-		if t == Start {
-			next[i] = n
+	out := &DFA{classes: d.classes, label: append(slices.Clone(d.label), d.label[Start])}
+	row := make([]uint32, k)
+	for s := range n + 1 {
+		if s == n {
+			s = Start
 		}
+		d.rows.fill(row, s)
+		for i, t := range row {
+			if t == Start {
+				row[i] = n
+			}
+		}
+		out.rows.add(row)
 	}
-	next = append(next, next[k:2*k]...)
-	return &DFA{classes: d.classes, next: next, label: append(slices.Clone(d.label), d.label[Start])}
+	return out
 }
 
 func minimize(tb testing.TB, d *DFA, keepStart bool) *DFA {
@@ -107,11 +114,11 @@ func TestMinimizeRandom(t *testing.T) {
 			if m.States() != want {
 				t.Fatalf("seed %d, rules %v, keepStart %v: %d states, want %d", seed, rules, keepStart, m.States(), want)
 			}
-			if keepStart && slices.Contains(m.next, Start) {
+			if keepStart && m.rows.leads(Start) {
 				t.Fatalf("seed %d: the start state can be entered", seed)
 			}
-			for _, next := range m.next[:m.classes.n] {
-				if next != Trap {
+			for c := range m.classes.n {
+				if next := m.rows.step(Trap, uint16(c)); next != Trap {
 					t.Fatalf("seed %d: the trap leads to %d", seed, next)
 				}
 			}
@@ -142,7 +149,7 @@ func TestMinimizeCanonical(t *testing.T) {
 		a := one()
 		r.Shuffle(len(rules), func(i, j int) { rules[i], rules[j] = rules[j], rules[i] })
 		b := one()
-		if diff := cmp.Diff(a.next, b.next); diff != "" {
+		if diff := cmp.Diff(a.rows, b.rows, cmp.AllowUnexported(rows{}, row{}, arc{}, span{})); diff != "" {
 			t.Fatalf("seed %d, rules %v: %s", seed, rules, diff)
 		}
 	}

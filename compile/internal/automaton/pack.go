@@ -99,11 +99,6 @@ func newPacker(d *DFA) *packer {
 	return p
 }
 
-func (p *packer) row(s uint32) []uint32 {
-	k := p.d.classes.n
-	return p.d.next[int(s)*k : int(s)*k+k]
-}
-
 // chooseDefaults makes the target of most bytes the default of each state. An
 // out-of-band transition has no default worth having.
 func (p *packer) chooseDefaults() {
@@ -111,16 +106,28 @@ func (p *packer) chooseDefaults() {
 		if uint32(s) == Trap {
 			continue
 		}
-		row := p.row(uint32(s))
-		best := row[0]
-		for c, t := range row {
-			p.count[t] += int32(p.sizes[c])
-			if p.count[t] > p.count[best] || p.count[t] == p.count[best] && t < best {
+		most, arcs := p.d.rows.of[s].most, p.d.rows.arcsOf(uint32(s))
+		rest := int32(256)
+		for _, a := range arcs {
+			p.count[a.to] += int32(p.sizes[a.class])
+			rest -= int32(p.sizes[a.class])
+		}
+		best := most
+		if most == various {
+			best = arcs[0].to
+		} else {
+			p.count[most] += rest
+		}
+		for _, a := range arcs {
+			if t := a.to; p.count[t] > p.count[best] || p.count[t] == p.count[best] && t < best {
 				best = t
 			}
 		}
-		for _, t := range row {
-			p.count[t] = 0
+		if most != various {
+			p.count[most] = 0
+		}
+		for _, a := range arcs {
+			p.count[a.to] = 0
 		}
 		p.def[s] = best
 	}
@@ -129,29 +136,45 @@ func (p *packer) chooseDefaults() {
 // collect lists what each state has to store, in the order of slots.
 func (p *packer) collect() {
 	oob := int(p.d.classes.oob)
-	for s := range p.own {
+	row, like := make([]uint32, p.d.classes.n), make([]uint32, p.d.classes.n)
+	for i := range p.own {
+		s := uint32(i)
 		from := len(p.entries)
-		row := p.row(uint32(s))
-		if oob < len(row) && row[oob] != Trap {
-			p.entries = append(p.entries, entry{-1, row[oob]})
+		if to := p.d.StepOOB(s); to != Trap {
+			p.entries = append(p.entries, entry{-1, to})
 		}
-		var like []uint32
-		if p.diff[s] {
-			like = p.row(p.def[s])
-		}
-		for c, t := range row {
-			switch {
-			case c == oob:
-			case like != nil && t == like[c], like == nil && t == p.def[s]:
-			default:
-				for _, b := range p.bytes[c] {
-					p.entries = append(p.entries, entry{int32(b), t})
+		switch {
+		case !p.diff[s] && p.def[s] == p.d.rows.of[s].most:
+			for _, a := range p.d.rows.arcsOf(s) {
+				if int(a.class) != oob {
+					p.store(int(a.class), a.to)
+				}
+			}
+		default:
+			p.d.rows.fill(row, s)
+			if p.diff[s] {
+				p.d.rows.fill(like, p.def[s])
+			} else {
+				for c := range like {
+					like[c] = p.def[s]
+				}
+			}
+			for c, t := range row {
+				if c != oob && t != like[c] {
+					p.store(c, t)
 				}
 			}
 		}
 		own := p.entries[from:]
 		sortEntries(own)
 		p.own[s] = span{uint32(from), uint32(len(own))}
+	}
+}
+
+// store adds a transition on the bytes of a class.
+func (p *packer) store(class int, to uint32) {
+	for _, b := range p.bytes[class] {
+		p.entries = append(p.entries, entry{int32(b), to})
 	}
 }
 

@@ -17,9 +17,10 @@ func (p *packer) chooseDiffs() {
 	votes := make([]int32, n)
 	voted := make([]uint32, 0, k)
 	depth := make([]uint8, n)
+	row, other := make([]uint32, k), make([]uint32, k)
 	for i := 1; i < n; i++ {
 		s := uint32(i)
-		row := p.row(s)
+		d.rows.fill(row, s)
 		stored := 0
 		for c, t := range row {
 			if t != p.def[s] {
@@ -31,7 +32,8 @@ func (p *packer) chooseDiffs() {
 			if t <= Start || t >= s || depth[t]+1 >= maxChain {
 				return
 			}
-			if cost := p.difference(row, p.row(t), stored); cost < stored {
+			d.rows.fill(other, t)
+			if cost := p.difference(row, other, stored); cost < stored {
 				best, stored = t, cost
 			}
 		}

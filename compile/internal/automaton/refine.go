@@ -165,6 +165,9 @@ func (p *parter) sort(marked []int32) {
 	}
 }
 
+// noBlock is that of the trap.
+const noBlock = ^uint32(0)
+
 // noMost stands for the block that most classes lead to, where there is none.
 const noMost = ^uint64(0)
 
@@ -173,21 +176,21 @@ const noMost = ^uint64(0)
 // classes. Equal functions from classes to blocks have equal signatures.
 func (m *minimizer) signature(i int32) {
 	p := &m.parter
-	edges := m.edgesOf(i)
+	arcs := m.arcsOf(i)
 	from := len(p.words)
-	if most := m.rows[i].most; most != various {
+	if most := m.rows[i].most; most != noPlace {
 		b := m.blockOf(most)
 		p.words = append(p.words, uint64(b))
-		for _, e := range edges {
-			if t := m.blockOf(e.to); t != b {
-				p.words = append(p.words, uint64(e.class)<<32|uint64(t))
+		for _, a := range arcs {
+			if t := m.blockOf(a.to); t != b {
+				p.words = append(p.words, uint64(a.class)<<32|uint64(t))
 			}
 		}
 		return
 	}
 	p.words = append(p.words, noMost)
-	for _, e := range edges {
-		p.words = append(p.words, uint64(m.blockOf(e.to)))
+	for _, a := range arcs {
+		p.words = append(p.words, uint64(m.blockOf(a.to)))
 	}
 	blocks := p.words[from+1:]
 	b, ok := majority(blocks)
@@ -206,7 +209,7 @@ func (m *minimizer) signature(i int32) {
 
 func (m *minimizer) blockOf(place int32) uint32 {
 	if place == nowhere {
-		return ^uint32(0)
+		return noBlock
 	}
 	return uint32(m.blocks.of[place])
 }

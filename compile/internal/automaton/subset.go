@@ -26,7 +26,7 @@ type subset struct {
 	table   []uint32 // state+1, or 0
 	hashes  []uint32
 
-	next   []uint32
+	rows   rows
 	label  []uint32
 	labels map[string]uint32
 	values [][]Accept
@@ -52,6 +52,7 @@ type scratch struct {
 	sets    []uint32   // the wide sets with targets
 	bases   [][]uint32 // by group: the states that wide edges lead to
 	dest    []uint32   // by group: their state
+	row     []uint32   // by class: where the state leads
 	list    []uint32
 	key     []byte
 }
@@ -99,19 +100,22 @@ func newSubset(n *nfa, accepts []Accept, covers func(b, a Accept) bool) *subset 
 	}
 	// Real policy has about as many states here as there.
 	likely := min(len(n.states), maxLikely)
-	b.next = make([]uint32, 0, likely*c.n)
+	b.rows.of = make([]row, 0, likely)
+	b.rows.arcs = make([]arc, 0, 4*likely)
 	b.label = make([]uint32, 0, likely)
 	b.sets = make([]span, 0, likely)
 	b.hashes = make([]uint32, 0, likely)
 	b.members = make([]uint32, 0, 2*likely)
 	b.scratch.mark = make([]uint32, len(n.states))
 	b.scratch.head = make([]int32, c.n)
+	b.scratch.row = make([]uint32, c.n)
 	b.scratch.setHead = make([]int32, len(n.in.sets))
 	return b
 }
 
 func (b *subset) build(ctx context.Context) (*DFA, error) {
 	b.state(nil)
+	b.rows.close(Trap, 0)
 	b.addState(b.closureOf(b.n.start))
 	for s := 1; s < len(b.sets); s++ {
 		if s%64 == 0 {
@@ -121,7 +125,7 @@ func (b *subset) build(ctx context.Context) (*DFA, error) {
 			if err := b.n.limits.memory(b.size()); err != nil {
 				return nil, err
 			}
-			if err := b.n.limits.transitions(len(b.next)); err != nil {
+			if err := b.n.limits.transitions(len(b.rows.arcs)); err != nil {
 				return nil, err
 			}
 		}
@@ -130,12 +134,12 @@ func (b *subset) build(ctx context.Context) (*DFA, error) {
 		}
 		b.expand(s)
 	}
-	return &DFA{classes: b.classes, next: b.next, label: b.label, sets: b.values}, nil
+	return &DFA{classes: b.classes, rows: b.rows, label: b.label, sets: b.values}, nil
 }
 
 // size estimates the bytes held, as the growth of slices at most doubles them.
 func (b *subset) size() int64 {
-	return int64(len(b.next)+len(b.members))*6 + int64(len(b.sets))*24
+	return int64(len(b.rows.arcs))*12 + int64(len(b.members))*6 + int64(len(b.sets))*40
 }
 
 // closureOf returns the states entered with s, ready to be a set.
@@ -182,7 +186,6 @@ func (b *subset) addState(list []uint32) uint32 {
 	h := hash(list)
 	b.hashes = append(b.hashes, h)
 	b.label = append(b.label, b.labelOf(list))
-	b.next = append(b.next, make([]uint32, b.classes.n)...)
 	if 2*len(b.sets) > len(b.table) {
 		b.table = make([]uint32, 2*len(b.table))
 		for i, h := range b.hashes {

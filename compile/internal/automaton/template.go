@@ -13,6 +13,7 @@ import (
 // added to it. It is immutable and safe for concurrent use.
 type Template struct {
 	dfa     *DFA
+	next    []uint32 // the transitions, to be looked up fast: state*classes + class
 	tables  *blob.DFA
 	comb    comb
 	entries []entry // what states store in the tables, one state after the other
@@ -28,10 +29,15 @@ var ErrTemplate = errors.New("automaton: a template needs accept values, a start
 //
 // The tables are shared and must not be changed.
 func NewTemplate(d *DFA, tables *blob.DFA) (*Template, error) {
-	if d.sets == nil || tables.States() != d.States() || slices.Contains(d.next, Start) {
+	if d.sets == nil || tables.States() != d.States() || d.rows.leads(Start) {
 		return nil, ErrTemplate
 	}
 	t := &Template{dfa: d, tables: tables, comb: newComb(), own: make([]span, d.States())}
+	k := d.classes.n
+	t.next = make([]uint32, d.States()*k)
+	for s := range uint32(d.States()) {
+		d.rows.fill(t.next[int(s)*k:int(s)*k+k], s)
+	}
 	for slot, s := range tables.Check {
 		// The slots of the start state are free, because it is replaced.
 		if s > Start {
@@ -57,6 +63,12 @@ func NewTemplate(d *DFA, tables *blob.DFA) (*Template, error) {
 	return t, nil
 }
 
+// step returns the state after b in state s.
+func (t *Template) step(s uint32, b byte) uint32 {
+	c := t.dfa.classes
+	return t.next[int(s)*c.n+int(c.of[b])]
+}
+
 // pair is a state of the sum where the added automaton is alive: a state of
 // each.
 type pair struct{ template, delta uint32 }
@@ -71,6 +83,7 @@ type Overlay struct {
 	pairs    []pair
 	index    map[pair]uint32 // number in the sum
 	bytes    [][]byte        // of each class of delta
+	scratch  []uint32        // a row of delta
 
 	// Where pairs lead on what keeps the added automaton alive, one pair after
 	// the other, each in the order of slots.
@@ -86,9 +99,10 @@ type Overlay struct {
 func (t *Template) Overlay(ctx context.Context, delta *DFA, l Limits) (*Overlay, error) {
 	o := &Overlay{
 		template: t, delta: delta,
-		pairs: []pair{{Start, Start}},
-		index: map[pair]uint32{{Start, Start}: Start},
-		bytes: delta.classes.bytes(),
+		pairs:   []pair{{Start, Start}},
+		index:   map[pair]uint32{{Start, Start}: Start},
+		bytes:   delta.classes.bytes(),
+		scratch: make([]uint32, delta.classes.n),
 	}
 	m := meter{limits: l}
 	for i := 0; i < len(o.pairs); i++ {
@@ -121,8 +135,7 @@ func (o *Overlay) number(p pair) uint32 {
 
 // follow lists where a pair leads.
 func (o *Overlay) follow(p pair) {
-	t, d := o.template.dfa, o.delta
-	k := d.classes.n
+	t, d := o.template, o.delta
 	from := len(o.entries)
 	var last pair // many bytes lead the same way
 	var number uint32
@@ -132,7 +145,8 @@ func (o *Overlay) follow(p pair) {
 		}
 		o.entries = append(o.entries, entry{slot, number})
 	}
-	row := d.next[int(p.delta)*k : int(p.delta)*k+k]
+	row := o.scratch
+	d.rows.fill(row, p.delta)
 	oob, classes, bytes := d.classes.oob, 0, 0
 	for c, next := range row {
 		if next != Trap && c != int(oob) {
@@ -141,20 +155,20 @@ func (o *Overlay) follow(p pair) {
 		}
 	}
 	if oob != noClass && row[oob] != Trap {
-		add(-1, pair{t.StepOOB(p.template), row[oob]})
+		add(-1, pair{t.dfa.StepOOB(p.template), row[oob]})
 	}
 	if bytes == classes {
 		// Classes of one byte are in the order of their bytes.
 		for c, next := range row {
 			if next != Trap && c != int(oob) {
 				b := o.bytes[c][0]
-				add(int32(b), pair{t.Step(p.template, b), next})
+				add(int32(b), pair{t.step(p.template, b), next})
 			}
 		}
 	} else {
 		for b, c := range d.classes.of {
 			if next := row[c]; next != Trap {
-				add(int32(b), pair{t.Step(p.template, byte(b)), next})
+				add(int32(b), pair{t.step(p.template, byte(b)), next})
 			}
 		}
 	}
@@ -184,10 +198,11 @@ func (o *Overlay) DFA() *DFA {
 	t, d := o.template.dfa, o.delta
 	c := common(t.classes, d.classes)
 	n := t.States() + len(o.pairs) - 1
-	sum := &DFA{classes: c, next: make([]uint32, n*c.n), label: make([]uint32, n), sets: slices.Clone(t.sets)}
+	next := make([]uint32, n*c.n)
+	sum := &DFA{classes: c, label: make([]uint32, n), sets: slices.Clone(t.sets)}
 	copy(sum.label, t.label)
 	for s := range uint32(t.States()) {
-		row := sum.next[int(s)*c.n:]
+		row := next[int(s)*c.n:]
 		for b, k := range c.of {
 			row[k] = t.Step(s, byte(b))
 		}
@@ -197,8 +212,8 @@ func (o *Overlay) DFA() *DFA {
 	}
 	for i, p := range o.pairs {
 		s := o.index[p]
-		row := sum.next[int(s)*c.n : int(s)*c.n+c.n]
-		copy(row, sum.next[int(p.template)*c.n:])
+		row := next[int(s)*c.n : int(s)*c.n+c.n]
+		copy(row, next[int(p.template)*c.n:])
 		for _, e := range o.alive(i) {
 			if e.slot < 0 {
 				row[c.oob] = e.to
@@ -208,6 +223,9 @@ func (o *Overlay) DFA() *DFA {
 		}
 		sum.label[s] = uint32(len(sum.sets))
 		sum.sets = append(sum.sets, o.Accepts(i, nil))
+	}
+	for s := range n {
+		sum.rows.add(next[s*c.n : s*c.n+c.n])
 	}
 	return sum
 }
@@ -361,7 +379,7 @@ func (o *Overlay) row(i int, entries []entry) []entry {
 
 // rowBut appends, in the order of slots, where pair i does not lead to def.
 func (o *Overlay) rowBut(i int, def uint32, entries []entry) []entry {
-	t, s, alive := o.template.dfa, o.pairs[i].template, o.alive(i)
+	t, s, alive := o.template, o.pairs[i].template, o.alive(i)
 	at := func(slot int32) (uint32, bool) {
 		if len(alive) == 0 || alive[0].slot != slot {
 			return 0, false
@@ -372,13 +390,13 @@ func (o *Overlay) rowBut(i int, def uint32, entries []entry) []entry {
 	}
 	if to, ok := at(-1); ok {
 		entries = append(entries, entry{-1, to})
-	} else if to := t.StepOOB(s); to != Trap {
+	} else if to := t.dfa.StepOOB(s); to != Trap {
 		entries = append(entries, entry{-1, to})
 	}
 	for b := range int32(256) {
 		to, ok := at(b)
 		if !ok {
-			to = t.Step(s, byte(b))
+			to = t.step(s, byte(b))
 		}
 		if to != def {
 			entries = append(entries, entry{b, to})

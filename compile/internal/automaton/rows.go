@@ -1,0 +1,112 @@
+package automaton
+
+import "slices"
+
+// rows are the transitions of states. Most states lead nowhere, or all to one
+// state, on most classes, so a row is where most classes lead and what differs.
+type rows struct {
+	of   []row
+	arcs []arc
+}
+
+// row is the transitions of one state: where more than half of the classes
+// lead, and the others in their order; or else, with most various, all of them.
+type row struct {
+	most uint32
+	arcs span
+}
+
+type arc struct {
+	class uint32
+	to    uint32
+}
+
+// various stands for the state that most classes lead to, where there is none.
+const various = ^uint32(0)
+
+// add appends the row of a state.
+func (r *rows) add(to []uint32) {
+	from := len(r.arcs)
+	most, ok := majority(to)
+	if !ok {
+		most = various
+	}
+	for c, t := range to {
+		if !ok || t != most {
+			r.arcs = append(r.arcs, arc{uint32(c), t})
+		}
+	}
+	r.close(most, from)
+}
+
+// close adds the row whose arcs have been appended.
+func (r *rows) close(most uint32, from int) {
+	r.of = append(r.of, row{most, span{uint32(from), uint32(len(r.arcs) - from)}})
+}
+
+// arcsOf returns the transitions of a state that are no default, or all.
+func (r *rows) arcsOf(s uint32) []arc {
+	own := r.of[s].arcs
+	return r.arcs[own.from : own.from+own.n]
+}
+
+// step returns where a state leads on a class.
+func (r *rows) step(s uint32, class uint16) uint32 {
+	arcs := r.arcsOf(s)
+	if r.of[s].most == various {
+		return arcs[class].to
+	}
+	lo, hi := 0, len(arcs)
+	for lo < hi {
+		mid := (lo + hi) / 2
+		if arcs[mid].class < uint32(class) {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	if lo < len(arcs) && arcs[lo].class == uint32(class) {
+		return arcs[lo].to
+	}
+	return r.of[s].most
+}
+
+// fill writes where a state leads on each class.
+func (r *rows) fill(to []uint32, s uint32) {
+	if most := r.of[s].most; most != various {
+		for c := range to {
+			to[c] = most
+		}
+	}
+	for _, a := range r.arcsOf(s) {
+		to[a.class] = a.to
+	}
+}
+
+// leads reports whether any state leads to a given one.
+func (r *rows) leads(to uint32) bool {
+	return slices.ContainsFunc(r.of, func(w row) bool { return w.most == to }) ||
+		slices.ContainsFunc(r.arcs, func(a arc) bool { return a.to == to })
+}
+
+// majority returns the value of more than half of a list, if there is one.
+func majority[T comparable](list []T) (most T, ok bool) {
+	votes := 0
+	for _, v := range list {
+		switch {
+		case votes == 0:
+			most, votes = v, 1
+		case v == most:
+			votes++
+		default:
+			votes--
+		}
+	}
+	n := 0
+	for _, v := range list {
+		if v == most {
+			n++
+		}
+	}
+	return most, 2*n > len(list)
+}
