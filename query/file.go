@@ -37,7 +37,13 @@ type Link struct {
 }
 
 // String implements fmt.Stringer.
-func (r Link) String() string { return fmt.Sprintf("link %s -> %s", r.Path, r.Target) }
+func (r Link) String() string {
+	s := fmt.Sprintf("link %s -> %s", r.Path, r.Target)
+	if r.Owner {
+		s += " (owner)"
+	}
+	return s
+}
 
 func (r Link) ask(p asked) (Decision, error) {
 	const link, test = Access(blob.PermLink), Access(blob.PermLinkSubset)
