@@ -316,6 +316,9 @@ func TestPairs(t *testing.T) {
 			}
 			switch same := len(ds) == 0; {
 			case same == (c.Binary == "same"):
+				if why := ownPair(c); why != "" {
+					t.Errorf("decided as in 6.0, although %s", why)
+				}
 			case ownPair(c) != "":
 				own++
 			default:

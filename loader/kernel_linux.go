@@ -108,6 +108,10 @@ func limits(f *features.Set) blob.KernelLimits {
 		Disconnected: f.Supports("domain/disconnected.path"),
 		Kill:         f.Supports("domain/kill.signal"),
 		CapsExtended: f.Supports("caps/extended"),
+		Error:        f.Supports("policy/profile/error"),
+		Families:     f.Supports("network/af_mask"),
+
+		DisconnectedIPC: f.Supports("domain/disconnected.ipc"),
 	}
 	if v, ok := f.Uint("policy/permstable32_version"); ok {
 		// 6.1 lists ABI 9 among the versions, but refuses it.
