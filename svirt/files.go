@@ -48,9 +48,10 @@ func ParseRules(ctx context.Context, name string, text []byte) (*Rules, error) {
 			}
 		case *ast.FileRule:
 			plain := ast.FileRule{Span: s.Span, Path: s.Path, Perms: s.Perms, Exec: s.Exec}
-			if *s != plain || !strings.HasPrefix(string(s.Path), "/") || s.Path.HasVariable() {
+			if *s != plain || s.Perms == 0 || s.Exec != ast.ExecNone && s.Exec != ast.ExecInherit || !strings.HasPrefix(string(s.Path), "/") || s.Path.HasVariable() {
 				return nil, foreign()
 			}
+			from := len(r.list)
 			for _, o := range owners {
 				if o.perms == 0 {
 					o.perms, o.exec = s.Perms, s.Exec
@@ -60,6 +61,9 @@ func ParseRules(ctx context.Context, name string, text []byte) (*Rules, error) {
 					return nil, foreign()
 				}
 				r.list = append(r.list, Rule{Device: o.device, Path: s.Path, Perms: o.perms, Exec: o.exec})
+			}
+			if perms, exec := union(r.list[from:]); perms != s.Perms || exec != s.Exec {
+				return nil, foreign()
 			}
 		default:
 			return nil, foreign()

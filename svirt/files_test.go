@@ -49,6 +49,11 @@ func TestParseRulesForeign(t *testing.T) {
 		head + "  /srv/x mr, # program vmm mrix\n",
 		head + "  /srv/x mrpx, # program vmm\n",
 		head + "  /srv/x mrix -> y, # program vmm\n",
+		head + "  /srv/x ix, # program vmm\n",
+		head + "  /srv/x cX, # disk vda\n",
+		head + "  /srv/x mrix, # disk vda mr\n",
+		head + "  /srv/x rw, # disk vda r\n",
+		head + "  /srv/x r, # disk vda rw\n",
 		head + "  file, # disk vda\n",
 		head + "  capability, # disk vda\n",
 		head + "  include <abstractions/base> # disk vda\n",
@@ -69,6 +74,7 @@ func TestParseRulesForeign(t *testing.T) {
 func FuzzParseRules(f *testing.F) {
 	f.Add(derived(f, everything(), svirt.Options{}).AppendFile(nil))
 	f.Add([]byte(" A0 a, #0 0\n"))
+	f.Add([]byte("/ cX,#000 000\n"))
 	f.Add([]byte("  /srv/x mrkix, # disk vda rk, program vmm mrix\n  /srv/y rix, # program y\n"))
 	f.Add([]byte("  /srv/x rw, # disk vda rk, disk \"v\\nb\"\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {

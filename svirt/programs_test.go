@@ -57,6 +57,9 @@ func TestPrograms(t *testing.T) {
 		{"beside what is written", writable(program("/srv/bin/vmm"), svirt.Access{ID: "x", Path: "/srv/bin/vmm.log", Perms: "w"}), nil,
 			"  \"/srv/bin/vmm\" mrix, # program vmm\n  \"/srv/bin/vmm.log\" w, # extra x\n", ""},
 
+		{"appended to and written", writable(disks(domain(svirt.Devices{Serials: []svirt.Chardev{{ID: "s", Type: "file", Path: "/srv/x"}}})), svirt.Access{ID: "x", Path: "/srv/x", Perms: "ra"}), nil,
+			"  \"/srv/x\" rw, # extra x ra, serial s w\n", ""},
+
 		{"empty", program(""), nil, "", svirt.ReasonEmpty},
 		{"relative", program("bin/vmm"), nil, "", svirt.ReasonRelative},
 		{"dots", program("/usr/bin/../bin/vmm"), nil, "", svirt.ReasonUnclean},

@@ -97,6 +97,15 @@ func appendPerms(dst []byte, p ast.FilePerm) []byte {
 	return dst
 }
 
+// merged returns what two rules for one path grant together. Writing implies
+// appending, and a rule must not have both.
+func merged(a, b ast.FilePerm) ast.FilePerm {
+	if a |= b; a&ast.FileWrite != 0 {
+		a &^= ast.FileAppend
+	}
+	return a
+}
+
 // execLetters is the only exec mode of rules.
 const execLetters = "ix"
 

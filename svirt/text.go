@@ -70,7 +70,7 @@ func (r *Rules) AppendText(dst []byte) []byte {
 // union returns what rules for one path grant together.
 func union(group []Rule) (perms ast.FilePerm, exec ast.Exec) {
 	for i := range group {
-		perms |= group[i].Perms
+		perms = merged(perms, group[i].Perms)
 		exec = max(exec, group[i].Exec)
 	}
 	return perms, exec

@@ -34,7 +34,7 @@ func tidy(list []Rule) []Rule {
 	for i := 1; i < len(list); i++ {
 		r := &list[i]
 		if last := &list[n]; last.Path == r.Path && last.Device == r.Device {
-			last.Perms |= r.Perms
+			last.Perms = merged(last.Perms, r.Perms)
 			last.Exec = max(last.Exec, r.Exec)
 			continue
 		}

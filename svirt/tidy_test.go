@@ -18,7 +18,7 @@ func plainTidy(list []Rule) []Rule {
 	var out []Rule
 	for _, r := range list {
 		if n := len(out); n > 0 && out[n-1].Path == r.Path && out[n-1].Device == r.Device {
-			out[n-1].Perms |= r.Perms
+			out[n-1].Perms = merged(out[n-1].Perms, r.Perms)
 			out[n-1].Exec = max(out[n-1].Exec, r.Exec)
 			continue
 		}
