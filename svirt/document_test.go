@@ -192,6 +192,63 @@ func TestEditsOfDebian(t *testing.T) {
 	}
 }
 
+// TestRulesMove makes a template of what was read from an abstraction.
+func TestRulesMove(t *testing.T) {
+	ctx := context.Background()
+	from, err := svirt.ReadAbstraction(ctx, []fs.FS{svirt.PolicyFS()}, "abstractions/libvirt-qemu")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var body []ast.Stmt
+	for _, i := range from.Includes() {
+		body = append(body, i)
+	}
+	for _, r := range from.Rules() {
+		body = append(body, r)
+	}
+	made, err := svirt.NewTemplate("libvirt/TEMPLATE.x", nil, body...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	empty, err := svirt.NewTemplate("libvirt/TEMPLATE.x", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	grown, err := empty.With(body...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tmpl := range map[string]*svirt.Template{"made": made, "grown": grown} {
+		if diff := cmp.Diff(spelled(from.Rules()), spelled(tmpl.Rules())); diff != "" || len(tmpl.Rules()) == 0 {
+			t.Errorf("%s: %s", name, diff)
+		}
+		if diff := cmp.Diff(spelled(from.Includes()), spelled(tmpl.Includes())); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+	back, err := grown.Without(body...)
+	if err != nil || len(back.Profile().Body) != 0 {
+		t.Errorf("something is left: %v", err)
+	}
+}
+
+// BenchmarkInstantiate is the way from a template's text to a machine's
+// profile.
+func BenchmarkInstantiate(b *testing.B) {
+	ctx := context.Background()
+	roots := []fs.FS{svirt.PolicyFS()}
+	b.ReportAllocs()
+	for b.Loop() {
+		tmpl, err := svirt.ReadTemplate(ctx, roots, "libvirt/TEMPLATE.qemu")
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := tmpl.Instantiate(ctx, uuid, true); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // TestDocumentErrors lists what is no template, abstraction or profile.
 func TestDocumentErrors(t *testing.T) {
 	ctx := context.Background()
@@ -229,6 +286,52 @@ func TestDocumentErrors(t *testing.T) {
 }
 
 func second[T any](_ T, err error) error { return err }
+
+// FuzzTemplate makes profiles from any text that is a template.
+func FuzzTemplate(f *testing.F) {
+	f.Add("abi <abi/3.0>,\nprofile LIBVIRT_TEMPLATE flags=(complain) {\n  #include <a> # b\n  /a r, /b rw,\n}\n# LIBVIRT_TEMPLATE")
+	f.Add("profile \"LIBVIRT_TEMPLATE\" /x xattrs=(a=b) { profile LIBVIRT_TEMPLATE { } if true { /c r, } else { } }\r\n")
+	f.Add("@{LIBVIRT_TEMPLATE} = x\nprofile LIBVIRT\\137TEMPLATE {}\nprofile LIBVIRT_TEMPLATE{}")
+	f.Add("profile#LIBVIRT_TEMPLATE\nLIBVIRT_TEMPLATE { # }\n}")
+	added := rule(f, "/fuzz rw,")
+	f.Fuzz(func(t *testing.T, text string) {
+		ctx := context.Background()
+		var fe *svirt.FileError
+		tmpl, err := svirt.ParseTemplate(ctx, "t", text)
+		if err != nil {
+			if !errors.As(err, &fe) {
+				t.Fatalf("untyped: %v", err)
+			}
+			return
+		}
+		for _, files := range []bool{true, false} {
+			p, err := tmpl.Instantiate(ctx, uuid, files)
+			if err != nil {
+				if !errors.As(err, &fe) {
+					t.Fatalf("untyped: %v", err)
+				}
+				continue
+			}
+			if !tmpl.Made(p, files) || files && !p.HasFiles() || len(p.Rules()) != len(tmpl.Rules()) || len(p.File().Stmts) != len(tmpl.File().Stmts) {
+				t.Fatalf("of %q came %q", text, p.Text())
+			}
+		}
+		more, err := tmpl.With(added)
+		if err != nil {
+			if !errors.As(err, &fe) {
+				t.Fatalf("untyped: %v", err)
+			}
+			return
+		}
+		if len(more.Rules()) != len(tmpl.Rules())+1 {
+			t.Fatalf("of %q came %q", text, more.Text())
+		}
+		less, err := more.Without(added)
+		if err != nil || len(less.Rules()) > len(tmpl.Rules()) {
+			t.Fatalf("of %q came %q: %v", text, more.Text(), err)
+		}
+	})
+}
 
 // TestLayout looks parts up and installs them.
 func TestLayout(t *testing.T) {

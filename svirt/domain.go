@@ -302,7 +302,7 @@ type Access struct {
 	ID   string `json:"id,omitempty"`
 	Path string `json:"path"`
 	// Perms are file permissions: letters of r w a l k m, each at most once,
-	// without w and a together.
+	// without w and a together. What is executed is a Program.
 	Perms string `json:"perms"`
 	// Recursive also grants what is below the directory Path.
 	Recursive bool `json:"recursive,omitempty"`
