@@ -7,16 +7,21 @@ import (
 	"github.com/goarmor/apparmor/compile/internal/automaton"
 )
 
-// built is an automaton whose states are labelled with what they grant, as
-// small as it can be. Label 0 is the empty grant.
-type built struct {
+// built is an automaton whose states are labelled with what is written for
+// them, as small as it can be. Label 0 is that of the empty grant.
+type built[W comparable] struct {
 	dfa    *automaton.DFA
-	grants []grant // by label
+	words  []W // by label, each of them once
+	states int // before it was minimised
 }
 
-// build makes the automaton of a rule set and tells how many states it had
-// before it was minimised; finish, if set, completes each grant.
-func (pc *profileCompiler) build(ctx context.Context, rs *ruleset, finish func(g grant, denied uint32) grant) (b built, states int, err error) {
+// words are the entries of ACCEPT and ACCEPT2 in the old form.
+type words struct{ accept, accept2 uint32 }
+
+// build makes the automaton of a rule set. write turns what a string is
+// granted, and what the strongest rules deny, into what is written: grants that
+// look alike to the kernel do not keep states apart.
+func build[W comparable](ctx context.Context, pc *profileCompiler, rs *ruleset, write func(g grant, denied uint32) W) (b built[W], err error) {
 	r := resolver{records: rs.records.all, space: rs.space}
 	builder := automaton.Builder{Covers: r.covers}
 	for _, e := range rs.entries {
@@ -24,101 +29,115 @@ func (pc *profileCompiler) build(ctx context.Context, rs *ruleset, finish func(g
 	}
 	d, err := builder.Build(ctx, automaton.Limits{States: pc.c.limits.States, Memory: pc.c.limits.Memory})
 	if err != nil {
-		return built{}, 0, err
+		return b, err
 	}
-	states = d.States()
-	b.dfa, b.grants, err = automaton.Resolve(d, func(set []automaton.Accept) (grant, error) {
+	b.states = d.States()
+	d, b.words, err = automaton.Resolve(d, func(set []automaton.Accept) (w W, err error) {
 		g, denied, err := r.resolve(set)
 		if err != nil {
-			return g, err
+			return w, err
 		}
-		if finish != nil {
-			g = finish(g, denied)
-		}
-		if pc.c.keepDenials {
-			g.denied = denied &^ g.allow
-		}
-		return g, nil
+		return write(g, denied), nil
 	})
 	if err != nil {
-		return built{}, 0, err
+		return b, err
 	}
-	b.dfa, err = b.dfa.Minimize(ctx, automaton.MinimizeOptions{KeepStart: true})
-	return b, states, err
+	b.dfa, err = d.Minimize(ctx, automaton.MinimizeOptions{KeepStart: true})
+	return b, err
+}
+
+// stats tells how the automaton of a rule set came about.
+func (b *built[W]) stats(rs *ruleset) AutomatonStats {
+	return AutomatonStats{len(rs.entries), b.states, b.dfa.States()}
 }
 
 // buildXMatch makes the automaton of attachments: always in the old form, and
 // never with differential encoding, which kernels do not understand there.
 func (pc *profileCompiler) buildXMatch(ctx context.Context, rs *ruleset) (*blob.PolicyDB, error) {
-	b, states, err := pc.build(ctx, rs, nil)
+	b, err := build(ctx, pc, rs, func(g grant, _ uint32) words { return words{accept: g.allow} })
 	if err != nil {
 		return nil, err
 	}
-	o := automaton.PackOptions{Accept: make([]uint32, len(b.grants)), Accept2: make([]uint32, len(b.grants))}
-	for l, g := range b.grants {
-		o.Accept[l] = g.allow
+	pc.stats.XMatch = b.stats(rs)
+	return oldForm(ctx, b, form{})
+}
+
+func (pc *profileCompiler) buildPolicydb(ctx context.Context, rs *ruleset) (*blob.PolicyDB, error) {
+	if !pc.c.form.table {
+		b, err := build(ctx, pc, rs, func(g grant, _ uint32) words { return oldPolicydb(g) })
+		if err != nil {
+			return nil, err
+		}
+		pc.stats.Policydb = b.stats(rs)
+		return oldForm(ctx, b, pc.c.form)
+	}
+	b, err := build(ctx, pc, rs, func(g grant, denied uint32) blob.Perm {
+		return tablePolicydb(pc.keepDenied(g, denied))
+	})
+	if err != nil {
+		return nil, err
+	}
+	pc.stats.Policydb = b.stats(rs)
+	o := pc.c.form.pack(len(b.words))
+	for l := range o.Accept {
+		o.Accept[l] = uint32(l)
+	}
+	db := &blob.PolicyDB{Perms: b.words}
+	db.DFA, err = b.dfa.Pack(ctx, o)
+	return db, err
+}
+
+func (pc *profileCompiler) buildFile(ctx context.Context, rs *ruleset) (db *blob.PolicyDB, err error) {
+	if !pc.c.form.table {
+		b, err := build(ctx, pc, rs, func(g grant, denied uint32) words { return oldFile(impliedMmap(g, denied)) })
+		if err != nil {
+			return nil, err
+		}
+		pc.stats.File = b.stats(rs)
+		if db, err = oldForm(ctx, b, pc.c.form); err != nil {
+			return nil, err
+		}
+		db.XTable = pc.targets
+		return db, nil
+	}
+	b, err := build(ctx, pc, rs, func(g grant, denied uint32) [2]blob.Perm {
+		return tableFile(pc.keepDenied(impliedMmap(g, denied), denied))
+	})
+	if err != nil {
+		return nil, err
+	}
+	pc.stats.File = b.stats(rs)
+	db = &blob.PolicyDB{XTable: pc.targets, PermsVersion: filePermsVersion, Perms: make([]blob.Perm, 0, 2*len(b.words))}
+	o := pc.c.form.pack(len(b.words))
+	o.Accept2 = make([]uint32, len(b.words))
+	for l, pair := range b.words {
+		o.Accept[l], o.Accept2[l] = uint32(len(db.Perms)), pairBit
+		db.Perms = append(db.Perms, pair[:]...)
+	}
+	db.DFA, err = b.dfa.Pack(ctx, o)
+	return db, err
+}
+
+// oldForm writes an automaton in the old form.
+func oldForm(ctx context.Context, b built[words], f form) (*blob.PolicyDB, error) {
+	o := f.pack(len(b.words))
+	o.Accept2 = make([]uint32, len(b.words))
+	for l, w := range b.words {
+		o.Accept[l], o.Accept2[l] = w.accept, w.accept2
 	}
 	d, err := b.dfa.Pack(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	pc.stats.XMatch = AutomatonStats{len(rs.entries), states, d.States()}
 	return &blob.PolicyDB{DFA: d}, nil
 }
 
-func (pc *profileCompiler) buildPolicydb(ctx context.Context, rs *ruleset) (*blob.PolicyDB, error) {
-	b, states, err := pc.build(ctx, rs, nil)
-	if err != nil {
-		return nil, err
+// keepDenied adds to a grant what is denied, where that is written.
+func (pc *profileCompiler) keepDenied(g grant, denied uint32) grant {
+	if pc.c.keepDenials {
+		g.denied = denied &^ g.allow
 	}
-	db := &blob.PolicyDB{}
-	o := pc.c.form.pack(len(b.grants))
-	if pc.c.form.table {
-		var t permTable[blob.Perm]
-		for l, g := range b.grants {
-			o.Accept[l] = t.add(tablePolicydb(g))
-		}
-		db.Perms = t.entries
-	} else {
-		o.Accept2 = make([]uint32, len(b.grants))
-		for l, g := range b.grants {
-			o.Accept[l], o.Accept2[l] = oldPolicydb(g)
-		}
-	}
-	if db.DFA, err = b.dfa.Pack(ctx, o); err != nil {
-		return nil, err
-	}
-	pc.stats.Policydb = AutomatonStats{len(rs.entries), states, db.DFA.States()}
-	return db, nil
-}
-
-func (pc *profileCompiler) buildFile(ctx context.Context, rs *ruleset) (*blob.PolicyDB, error) {
-	b, states, err := pc.build(ctx, rs, impliedMmap)
-	if err != nil {
-		return nil, err
-	}
-	db := &blob.PolicyDB{XTable: pc.targets}
-	o := pc.c.form.pack(len(b.grants))
-	o.Accept2 = make([]uint32, len(b.grants))
-	if pc.c.form.table {
-		db.PermsVersion = filePermsVersion
-		var t permTable[[2]blob.Perm]
-		for l, g := range b.grants {
-			o.Accept[l], o.Accept2[l] = 2*t.add(tableFile(g)), pairBit
-		}
-		for _, pair := range t.entries {
-			db.Perms = append(db.Perms, pair[:]...)
-		}
-	} else {
-		for l, g := range b.grants {
-			o.Accept[l], o.Accept2[l] = oldFile(g)
-		}
-	}
-	if db.DFA, err = b.dfa.Pack(ctx, o); err != nil {
-		return nil, err
-	}
-	pc.stats.File = AutomatonStats{len(rs.entries), states, db.DFA.States()}
-	return db, nil
+	return g
 }
 
 // pairBit is the bit of ACCEPT2 that says that an entry is the owner's and
@@ -128,23 +147,4 @@ const pairBit = 1
 // pack returns the options that fit the form, with room for labels.
 func (f form) pack(labels int) automaton.PackOptions {
 	return automaton.PackOptions{Accept: make([]uint32, labels), Wide: f.wide, Diff: f.diff}
-}
-
-// permTable collects the distinct entries of a permission table.
-type permTable[P comparable] struct {
-	entries []P
-	index   map[P]uint32
-}
-
-func (t *permTable[P]) add(p P) uint32 {
-	i, ok := t.index[p]
-	if !ok {
-		if t.index == nil {
-			t.index = map[P]uint32{}
-		}
-		i = uint32(len(t.entries))
-		t.index[p] = i
-		t.entries = append(t.entries, p)
-	}
-	return i
 }

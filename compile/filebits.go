@@ -76,7 +76,7 @@ func impliedMmap(g grant, denied uint32) grant {
 }
 
 // oldFile packs a grant into the accept words of the old form.
-func oldFile(g grant) (accept, accept2 uint32) {
+func oldFile(g grant) words {
 	half := func(h int) uint32 {
 		v := g.allow >> (h * fileHalfBits) & fileHalf
 		if v&fileExec != 0 {
@@ -84,18 +84,18 @@ func oldFile(g grant) (accept, accept2 uint32) {
 		}
 		return v
 	}
-	accept = half(ownerHalf) | half(otherHalf)<<14
+	w := words{accept: half(ownerHalf) | half(otherHalf)<<14}
 	if g.allow&fileOnexec != 0 {
-		accept |= 1 << 30
+		w.accept |= 1 << 30
 	}
 	if g.allow&fileChangeProfile != 0 {
-		accept |= 1 << 31
+		w.accept |= 1 << 31
 	}
 	for h := range 2 {
 		shift := h * fileHalfBits
-		accept2 |= (g.audit>>shift&fileHalf | g.quiet>>shift&fileHalf<<7) << (14 * h)
+		w.accept2 |= (g.audit>>shift&fileHalf | g.quiet>>shift&fileHalf<<7) << (14 * h)
 	}
-	return accept, accept2
+	return w
 }
 
 // oldExec packs an exec transition into bits 7 to 13 of a half.

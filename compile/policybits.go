@@ -16,13 +16,15 @@ const oldLow uint32 = 0x7f
 const oldContinue uint32 = 1 << 28
 
 // oldPolicydb packs a grant into the accept words of the old form.
-func oldPolicydb(g grant) (accept, accept2 uint32) {
-	accept = g.allow&oldLow | packHigh(g.allow)<<14
-	if g.allow&blob.PermContinue != 0 {
-		accept |= oldContinue
+func oldPolicydb(g grant) words {
+	w := words{
+		accept:  g.allow&oldLow | packHigh(g.allow)<<14,
+		accept2: g.audit&oldLow | g.quiet&oldLow<<7 | packHigh(g.audit)<<14 | packHigh(g.quiet)<<21,
 	}
-	accept2 = g.audit&oldLow | g.quiet&oldLow<<7 | packHigh(g.audit)<<14 | packHigh(g.quiet)<<21
-	return accept, accept2
+	if g.allow&blob.PermContinue != 0 {
+		w.accept |= oldContinue
+	}
+	return w
 }
 
 func packHigh(perms uint32) uint32 {

@@ -249,6 +249,7 @@ var orders = [...]func(n, low uint64) uint64{
 	func(n, low uint64) uint64 { return (257-n)<<9 | low },
 	func(n, low uint64) uint64 { return low<<9 | (257 - n) },
 	func(n, low uint64) uint64 { return n<<9 | low },
+	func(_, _ uint64) uint64 { return 0 },
 }
 
 // cheapOrder is how many states at most are placed in more than one order.
