@@ -18,7 +18,8 @@
 //   - compile turns profiles into the kernel's binary form for a feature set.
 //   - blob is that form: decoded, encoded, verified with the kernel's own
 //     checks, compared by meaning.
-//   - query asks a binary what it allows.
+//   - query asks a binary what it allows; package query/explain tells which
+//     rules are behind an answer.
 //   - loader is the kernel: profiles in force, and processes under them.
 //   - svirt manages a profile for each virtual machine. It makes rules from a
 //     description of the machine; package svirt/libvirtxml reads libvirt's.

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/fstest"
 
@@ -307,6 +308,24 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+// TestConcurrent asks one policy from many goroutines, which all find its
+// automata not prepared.
+func TestConcurrent(t *testing.T) {
+	k := kernel(t, k612)
+	p := open(t, k, resolve(t, k, "profile t { /a r, signal send peer=x, deny capability kill, }"))
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			for _, ask := range []Request{File{Path: "/a", Access: Read}, Signal{Signal: "term", Access: Send, Peer: "x"}, Capability("kill")} {
+				if e, err := p.Explain(context.Background(), "t", ask); err != nil || len(e.Deciding()) != 1 {
+					t.Errorf("%v: %v, %v", ask, e, err)
+				}
+			}
+		})
+	}
+	group.Wait()
+}
+
 // vmProfile is libvirt's profile of a virtual machine, from Debian's template.
 func vmProfile(tb testing.TB, kernelName string) (*policy.Set, compile.Options, string) {
 	tb.Helper()
@@ -369,6 +388,62 @@ func TestDebian(t *testing.T) {
 				t.Errorf("%v: decided by a rule\n%v", tt.ask, e)
 			}
 		}
+	}
+}
+
+// TestDebianTree explains requests to all of Debian's profiles and holds what
+// rules are said to decide against what was found.
+func TestDebianTree(t *testing.T) {
+	dir := testenv.DebianTree(t)
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := kernel(t, k73)
+	profiles, decided := 0, 0
+	for _, f := range files {
+		data, err := os.ReadFile(filepath.Join(dir, f.Name()))
+		if err != nil {
+			continue // a directory
+		}
+		set := resolve(t, k, string(data), os.DirFS(dir))
+		if len(set.Profiles) == 0 {
+			continue
+		}
+		p := open(t, k, set)
+		for _, q := range set.Profiles {
+			profiles++
+			for _, ask := range []Request{
+				File{Path: "/etc/passwd", Access: Read | Write},
+				File{Path: "/usr/lib/x86_64-linux-gnu/libc.so.6", Access: Read | Mmap},
+				File{Path: "/home/u/.ssh/id", Access: Read | Append, Owner: true},
+				File{Path: "/usr/bin/dash", Access: Exec | Mmap},
+				File{Path: "/proc/1/attr/current", Access: ^Access(0), Owner: true},
+				Link{Path: "/home/u/a", Target: "/home/u/b", Owner: true},
+				Capability("setuid"),
+				Network{Family: "inet", Type: "stream", Protocol: 6},
+				Unix{Type: "stream", Access: Connect | Send | Receive, PeerAddr: "@/tmp/.X11-unix/X0", Peer: "unconfined"},
+				Signal{Signal: "term", Access: Send | Receive, Peer: "unconfined"},
+				Ptrace{Access: ReadPeer, Peer: q.Name},
+				Mount{Source: "/a", Target: "/b/", FSType: "ext4"},
+				ChangeProfile{Target: "unconfined"},
+			} {
+				e, err := p.Explain(context.Background(), q.Name, ask)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if s := consistent(e); s != "" {
+					t.Errorf("%s: %s\n%v", q.Name, s, e)
+				}
+				if len(e.Deciding()) > 0 {
+					decided++
+				}
+			}
+		}
+	}
+	t.Logf("%d profiles, %d requests decided by rules", profiles, decided)
+	if profiles < 20 || decided < 4*profiles {
+		t.Error("little was explained")
 	}
 }
 

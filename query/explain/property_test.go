@@ -12,6 +12,7 @@ import (
 	"github.com/leanovate/gopter/prop"
 
 	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/compile"
 	"github.com/goarmor/apparmor/diag"
 	"github.com/goarmor/apparmor/policy"
@@ -114,6 +115,11 @@ func consistent(e *explain.Explanation) string {
 					return "a rule yields to one that does not decide"
 				}
 			}
+		}
+		// Bits that come with one permission of the language are decided one way.
+		const single = query.Exec | query.Write | query.Read | query.Append | query.Lock
+		if both := allowed & denied & single; both != 0 && s.Part == blob.PartFile {
+			return "decided in two ways: " + both.String()
 		}
 		found := query.Access(s.Found.Allow) & s.Access
 		if found&^allowed != 0 {
@@ -279,8 +285,5 @@ func (r random) request() query.Request {
 		return pick[query.Request](r, query.Userns{}, query.IOUring{}, query.IOUring{OverrideCreds: true, Label: "x"})
 	}
 	return query.File{Path: r.path(), Owner: r.IntN(2) == 0, Access: pick(r, query.Read, query.Write, query.Exec, query.Mmap, query.Lock, query.Append,
-		query.Access(blobOpen), query.Read|query.Write, query.Exec|query.Mmap|query.Read, query.Create|query.Getattr, query.Access(r.Uint32()))}
+		query.Access(blob.PermOpen), query.Read|query.Write, query.Exec|query.Mmap|query.Read, query.Create|query.Getattr, query.Access(r.Uint32()))}
 }
-
-// blobOpen comes with reading and with writing.
-const blobOpen = 1 << 6
