@@ -49,6 +49,7 @@ func BenchmarkTrace(b *testing.B) {
 		}
 	})
 	t := trace()
+	ask(t)
 	b.Run("match", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
