@@ -78,7 +78,7 @@ func everything() *svirt.Domain {
 		Graphics:    []svirt.Graphics{{ID: "a", Type: "spice", RenderNode: "/dev/dri/renderD128", GL: true}, {ID: "b", Type: "dbus", GL: true}},
 		Filesystems: []svirt.Filesystem{{ID: "fs\"0\n", Source: "/srv/share"}},
 		Programs:    []svirt.Program{{ID: "vmm", Path: "/usr/local/bin/my vmm"}, {ID: "iso", Path: "/srv/images/cd,1.iso"}},
-		Extra:       []svirt.Access{{Path: "/srv/extra", Perms: "rwlkm"}},
+		Extra:       []svirt.Access{{Path: "/srv/extra", Perms: "rwkm"}, {Path: "/srv/links", Perms: "rwlkm", Recursive: true}},
 	}}
 }
 
@@ -327,6 +327,38 @@ func BenchmarkCompile(b *testing.B) {
 	for b.Loop() {
 		if _, err := a.Compile(context.Background(), src); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// Links stay within the directory that they were granted for, whoever owns
+// what is linked.
+func TestLinks(t *testing.T) {
+	d := everything()
+	policy := compiled(t, source(t, d, derived(t, d, svirt.Options{}), svirt.PolicyFS()), "6.12")
+	p, ok := query.Open(policy).Profile("libvirt-" + uuid)
+	if !ok {
+		t.Fatal("no profile")
+	}
+	for _, test := range []struct {
+		path, target string
+		want         bool
+	}{
+		{"/srv/links/a", "/srv/links/b", true},
+		{"/srv/links/a", "/srv/links/deep/b", true},
+		{"/srv/share/a", "/srv/share/b", true},
+		{"/srv/links/a", "/srv/share/b", false},
+		{"/srv/links/a", "/srv/images/a b.img", false},
+		{"/srv/links/a", "/srv/images/another.img", false},
+		{"/srv/links/a", "/etc/shadow", false},
+		{"/srv/elsewhere", "/srv/links/b", false},
+		{"/srv/extra", "/srv/extra", false},
+	} {
+		for _, owner := range []bool{true, false} {
+			r := query.Link{Path: test.path, Target: test.target, Owner: owner}
+			if got := p.Allows(r); got != test.want {
+				t.Errorf("%v, owner %v: %v, want %v", r, owner, got, test.want)
+			}
 		}
 	}
 }

@@ -78,7 +78,7 @@ func TestPrograms(t *testing.T) {
 		{"broken link", program("/usr/bin/broken"), host, "", svirt.ReasonDangling},
 		{"written", writable(program("/srv/x"), svirt.Access{Path: "/srv/x", Perms: "rw"}), nil, "", svirt.ReasonWritable},
 		{"appended to", writable(program("/srv/x"), svirt.Access{Path: "/srv/x", Perms: "a"}), nil, "", svirt.ReasonWritable},
-		{"linked", writable(program("/srv/x"), svirt.Access{Path: "/srv/x", Perms: "l"}), nil, "", svirt.ReasonWritable},
+		{"linked", writable(program("/srv/d/x"), svirt.Access{Path: "/srv/d", Perms: "l", Recursive: true}), nil, "", svirt.ReasonWritable},
 		{"in what is shared", writable(program("/srv/d/e/x"), svirt.Access{Path: "/srv/d", Perms: "rw", Recursive: true}), nil, "", svirt.ReasonWritable},
 		{"exec as a permission", writable(program("/srv/x"), svirt.Access{Path: "/srv/y", Perms: "rx"}), nil, "", svirt.ReasonPerms},
 	}

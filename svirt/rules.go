@@ -66,13 +66,15 @@ type Rule struct {
 	Deny bool
 }
 
-// FileRule returns the rule as part of a syntax tree.
-func (r *Rule) FileRule() *ast.FileRule {
-	f := &ast.FileRule{Path: r.Path, Perms: r.Perms, Exec: r.Exec}
-	if r.Deny {
-		f.Access = ast.Deny
+// linkTarget returns what may be linked under names that match path, by a rule
+// of the strict policy: what path matches itself. Without a target the kernel
+// asks only, and only for files of the task's own user, that the new name does
+// not allow more than the old one.
+func linkTarget(path ast.Pattern, perms ast.FilePerm) ast.Pattern {
+	if perms&ast.FileLink == 0 {
+		return ""
 	}
-	return f
+	return path
 }
 
 // permLetters is the order in which permissions are written.

@@ -760,6 +760,8 @@ func (s *strict) extra() {
 		switch {
 		case !ok:
 			s.refuse(a.Path, ReasonPerms, errors.New(strconv.Quote(a.Perms)))
+		case perms&ast.FileLink != 0 && !a.Recursive:
+			s.refuse(a.Path, ReasonPerms, errors.New("links are made within a directory: l takes Recursive"))
 		case a.Recursive:
 			s.share(a.Path, perms)
 		default:

@@ -199,6 +199,7 @@ func TestStrictRefuses(t *testing.T) {
 		{"unknown host device", domain(svirt.Devices{HostDevices: []svirt.HostDevice{{Kind: "isa"}}}), svirt.ReasonUnsupported},
 		{"version of a TPM", &svirt.Domain{UUID: uuid, Name: "vm", Type: "kvm", Devices: svirt.Devices{TPMs: []svirt.TPM{{Backend: "emulator", Version: "3"}}}}, svirt.ReasonUnsupported},
 		{"permissions", domain(svirt.Devices{Extra: []svirt.Access{{Path: "/srv/x", Perms: "rx"}}}), svirt.ReasonPerms},
+		{"link without a directory", domain(svirt.Devices{Extra: []svirt.Access{{Path: "/srv/x", Perms: "rwl"}}}), svirt.ReasonPerms},
 		{"write and append", domain(svirt.Devices{Extra: []svirt.Access{{Path: "/srv/x", Perms: "wa"}}}), svirt.ReasonPerms},
 		{"no permissions", domain(svirt.Devices{Extra: []svirt.Access{{Path: "/srv/x"}}}), svirt.ReasonPerms},
 		{"append to the system", domain(svirt.Devices{Extra: []svirt.Access{{Path: "/boot/x", Perms: "a"}}}), svirt.ReasonReadOnly},
@@ -376,7 +377,7 @@ include <abstractions/libvirt-gl> # graphics 0
 "/srv/new/" r, # filesystem 1
 "/srv/new/**" r, # filesystem 1
 "/srv/vm/" r, # filesystem 0
-"/srv/vm/**" rwl, # filesystem 0
+rwl "/srv/vm/**" -> "/srv/vm/**", # filesystem 0
 `},
 		{"the rest", &svirt.Domain{UUID: uuid, Name: "vm", Devices: svirt.Devices{
 			Inputs:     []svirt.Input{{Path: "/dev/input/event0"}},

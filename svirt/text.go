@@ -46,9 +46,18 @@ func (r *Rules) AppendText(dst []byte) []byte {
 		group := r.list[i:end]
 		perms, exec := union(group)
 		dst = append(dst, "  "...)
-		dst = appendQuoted(dst, group[0].Path)
-		dst = append(dst, ' ')
-		dst = appendAccess(dst, perms, exec)
+		if link := linkTarget(group[0].Path, perms); link == "" {
+			dst = appendQuoted(dst, group[0].Path)
+			dst = append(dst, ' ')
+			dst = appendAccess(dst, perms, exec)
+		} else {
+			// The form in which the arrow means links.
+			dst = appendAccess(dst, perms, exec)
+			dst = append(dst, ' ')
+			dst = appendQuoted(dst, group[0].Path)
+			dst = append(dst, " -> "...)
+			dst = appendQuoted(dst, link)
+		}
 		dst = append(dst, ", #"...)
 		for j := range group {
 			if j > 0 {
@@ -135,7 +144,8 @@ func (r *Rules) FileRules(dst []ast.FileRule) []ast.FileRule {
 	for i := 0; i < len(r.list); {
 		end := r.path(i)
 		perms, exec := union(r.list[i:end])
-		dst = append(dst, ast.FileRule{Path: r.list[i].Path, Perms: perms, Exec: exec})
+		path := r.list[i].Path
+		dst = append(dst, ast.FileRule{Path: path, Perms: perms, Exec: exec, Link: linkTarget(path, perms)})
 		i = end
 	}
 	return dst

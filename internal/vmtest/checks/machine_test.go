@@ -40,7 +40,7 @@ func (m *machine) profile() string         { return "libvirt-" + m.UUID }
 func newMachine(t *testing.T, name, uuid string) *machine {
 	t.Helper()
 	m := &machine{dir: filepath.Join("/srv", name)}
-	if err := os.MkdirAll(m.dir, 0o700); err != nil {
+	if err := os.MkdirAll(m.file("snapshots"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -63,7 +63,7 @@ func newMachine(t *testing.T, name, uuid string) *machine {
 				{ID: "sda", Image: svirt.Image{Path: m.file("seed.iso"), Format: "raw"}, ReadOnly: true},
 			},
 			Serials: []svirt.Chardev{{ID: "serial0", Type: svirt.ChardevFile, Path: m.file("serial.log")}},
-			Extra:   []svirt.Access{{ID: "snapshot", Path: m.file("snapshot"), Perms: "rwkl"}},
+			Extra:   []svirt.Access{{ID: "snapshots", Path: m.file("snapshots"), Perms: "rwkl", Recursive: true}},
 		},
 	}
 	return m
@@ -198,7 +198,8 @@ func both(t *testing.T, m *machine, free *probe, steps ...step) {
 }
 
 func tryFiles(t *testing.T, m, stranger *machine, free *probe) {
-	disk, seed, snapshot := m.file("disk.img"), m.file("seed.iso"), m.file("snapshot")
+	disk, seed := m.file("disk.img"), m.file("seed.iso")
+	snapshot, copied := m.file("snapshots/one"), m.file("snapshots/two")
 	both(t, m, free,
 		allow("read", disk), allow("write", disk), allow("append", disk), allow("lock", disk),
 		allow("chmod", disk), deny("map", disk), deny("list", m.dir),
@@ -206,10 +207,12 @@ func tryFiles(t *testing.T, m, stranger *machine, free *probe) {
 		allow("create", m.file("serial.log")), allow("write", m.file("serial.log")),
 		deny("create", m.file("more")), deny("remove", m.file("more")), deny("mkdir", m.file("dir")),
 
-		allow("link", disk, snapshot), allow("read", snapshot), allow("remove", snapshot),
-		deny("link", disk, m.file("elsewhere")), deny("remove", m.file("elsewhere")),
-		// A link would be a way to what is not the machine's own.
+		allow("create", snapshot), allow("link", snapshot, copied), allow("read", copied), allow("remove", copied),
+		deny("link", snapshot, m.file("elsewhere")), deny("remove", m.file("elsewhere")), allow("remove", snapshot),
+		// A link would be a way to what is not the machine's own, or not in
+		// this manner.
 		deny("link", stranger.file("disk.img"), snapshot), allow("remove", snapshot),
+		deny("link", disk, snapshot), allow("remove", snapshot),
 		deny("link", seed, snapshot), allow("remove", snapshot),
 		deny("rename", seed, snapshot),
 	)
