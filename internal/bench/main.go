@@ -46,7 +46,7 @@ func main() {
 // comparison is one row: the same work done by us and by a reference program.
 type comparison struct {
 	name   string
-	bytes  int64 // of input, where a rate makes sense
+	bytes  int64        // of input, where a rate makes sense
 	ours   func() error // nil: only the reference is timed
 	theirs func() error // nil: there is nothing to compare with
 	note   string
