@@ -84,7 +84,42 @@ func (p *Policy) Explain(ctx context.Context, profile string, r query.Request) (
 			return nil, err
 		}
 	}
+	if !d.Mediated {
+		for _, g := range p.compiled.Degraded {
+			if g.Profile == profile && g.Dropped && about(g.Rule, r) {
+				e.Dropped = append(e.Dropped, g)
+			}
+		}
+	}
 	return e, nil
+}
+
+// about reports whether a rule is on the class of a request.
+func about(rule ast.Rule, r query.Request) bool {
+	ok := false
+	switch r.(type) {
+	case query.Network:
+		_, ok = rule.(*ast.NetworkRule)
+	case query.Unix:
+		if _, ok = rule.(*ast.UnixRule); !ok {
+			_, ok = rule.(*ast.NetworkRule)
+		}
+	case query.Signal:
+		_, ok = rule.(*ast.SignalRule)
+	case query.Ptrace:
+		_, ok = rule.(*ast.PtraceRule)
+	case query.Mount, query.Umount:
+		_, ok = rule.(*ast.MountRule)
+	case query.PivotRoot:
+		_, ok = rule.(*ast.PivotRootRule)
+	case query.DBus:
+		_, ok = rule.(*ast.DBusRule)
+	case query.Userns:
+		_, ok = rule.(*ast.UsernsRule)
+	case query.IOUring:
+		_, ok = rule.(*ast.IOUringRule)
+	}
+	return ok
 }
 
 // Explanation is an answer with the rules behind it.
@@ -97,6 +132,9 @@ type Explanation struct {
 	// is empty where the class of the request is not mediated, and where a
 	// profile has nothing on files, which denies them all.
 	Steps []Step
+	// Dropped is the rules on the class of the request that are without effect,
+	// for requests that are therefore not mediated.
+	Dropped []compile.Degradation
 }
 
 // Deciding returns the rules that the decision follows from, each once, in the

@@ -235,6 +235,11 @@ func TestExplain(t *testing.T) {
 			IOUring{}:                                "allowed\n  policy:3:1: io_uring sqpoll, decides\n",
 			IOUring{OverrideCreds: true, Label: "x"}: "denied\n  policy:1:1: no rule speaks of it, and class io_uring is mediated\n",
 		}},
+		{"not mediated", k61, "/a r,\ndbus bus=system,\nuserns,\nunix,\nio_uring,", map[Request]string{
+			DBus{Op: DBusBind, Bus: "system", Name: "x"}: "not mediated\n  policy:3:1: dbus bus=system, not enforced: no dbus in the kernel\n",
+			Userns{}:  "not mediated\n  policy:4:1: userns, not enforced: no namespaces/mask/userns_create in the kernel\n",
+			IOUring{}: "not mediated\n  policy:6:1: io_uring, not enforced: no io_uring in the kernel\n",
+		}},
 		{"no rules", k612, "", map[Request]string{
 			File{Path: "/x", Access: Read}: "denied read\n  policy:1:1: no rule speaks of it, and class file is mediated\n",
 			Capability("kill"):             "denied\n  no rule speaks of it\n",

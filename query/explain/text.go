@@ -7,6 +7,7 @@ import (
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/compile"
 	"github.com/goarmor/apparmor/query"
+	"github.com/goarmor/apparmor/render"
 )
 
 // String returns the answer and the rules that have a say in it, a line each:
@@ -26,6 +27,9 @@ func (e *Explanation) String() string {
 			fmt.Fprintf(&b, "  at %v:\n", blob.BytesInput(s.Input))
 		}
 		s.write(&b, e.Decision)
+	}
+	for _, g := range e.Dropped {
+		fmt.Fprintf(&b, "  %v: %s not enforced: no %s in the %v\n", g.Pos, render.String(g.Rule), g.Feature, g.Cause)
 	}
 	return b.String()
 }
