@@ -109,6 +109,19 @@ func (p *globParser) closeClass() {
 
 // negated reads the class of all bytes but some.
 func (p *globParser) negated(not string) {
+	if !p.class.open {
+		p.exact = false
+		p.flush()
+		switch not {
+		case "/\x00":
+			p.seq = append(p.seq, nameByte)
+		case "\x00":
+			p.seq = append(p.seq, pathByte)
+		default:
+			p.seq = append(p.seq, NoneOf([]byte(not)...))
+		}
+		return
+	}
 	p.symbol('[')
 	p.symbol('^')
 	for i := 0; i < len(not); i++ {
@@ -136,8 +149,21 @@ func (p *globParser) star() {
 		return
 	}
 	last := &p.seq[len(p.seq)-1]
-	*last = Star(*last)
+	switch last.x {
+	case nameByte.x:
+		*last = nameBytes
+	case pathByte.x:
+		*last = pathBytes
+	default:
+		*last = Star(*last)
+	}
 }
+
+// The classes that `*` and `**` repeat, and their repetitions.
+var (
+	nameByte, pathByte   = NoneOf('/', 0), NoneOf(0)
+	nameBytes, pathBytes = Star(nameByte), Star(pathByte)
+)
 
 func (p *globParser) group() {
 	p.outer = append(p.outer, p.frame)

@@ -26,20 +26,15 @@ func (d *DFA) Minimize(ctx context.Context, o MinimizeOptions) (*DFA, error) {
 // minimizer parts states until no two of a block can be told apart by where
 // they lead.
 //
-// The trap and what leads nowhere else are left out: a transition to them is
-// one to nowhere.
+// Its elements are the states and, where the start is kept apart, one more: the
+// start as a state that can be entered. States that cannot be reached take part
+// as well, which makes no difference to the others.
 type minimizer struct {
-	d         *DFA
-	keepStart bool
-	states    []uint32 // those that can be reached, the start first
-	of        []int32  // by state: its place in states, or -1
-	alive     []bool   // by place: a label other than the trap's can be reached
+	d       *DFA
+	entered uint32 // the element that transitions to the start lead to
+	alive   []bool // by element: a label other than the trap's can be reached
 
-	// What leads where, by place.
-	rows []placeRow
-	arcs []placeArc
-
-	// Places by where they lead. in holds where those of each place begin.
+	// Elements by where they lead. in holds where those of each begin.
 	in     []int32
 	source []int32
 
@@ -47,115 +42,83 @@ type minimizer struct {
 	parter parter
 }
 
-// placeRow and placeArc are row and arc between places.
-type placeRow struct {
-	most int32
-	arcs span
-}
-
-type placeArc struct{ class, to int32 }
-
-// What is no place: where the trap is, and a row's most if there is none.
-const (
-	nowhere int32 = -1
-	noPlace int32 = -2
-)
-
 func newMinimizer(d *DFA, keepStart bool) *minimizer {
-	m := &minimizer{d: d, keepStart: keepStart}
-	m.reach()
+	m := &minimizer{d: d, entered: Start}
+	n := d.States()
+	if keepStart {
+		m.entered = uint32(n)
+		n++
+	}
+	m.alive = make([]bool, n)
 	m.invert()
 	m.live()
 	return m
 }
 
-// reach finds the states that can be reached, breadth first, and the
-// transitions between them. Where the start is kept apart and can be entered,
-// it is there twice, and the first one is never entered.
-func (m *minimizer) reach() {
-	n := m.d.States()
-	m.of = make([]int32, n)
-	for i := range m.of {
-		m.of[i] = nowhere
+// keepStart reports whether the start is kept apart.
+func (m *minimizer) keepStart() bool { return m.entered != Start }
+
+// state returns the state that an element is.
+func (m *minimizer) state(e uint32) uint32 {
+	if e == m.entered {
+		return Start
 	}
-	m.states = make([]uint32, 1, n+1)
-	m.states[0] = Start
-	if !m.keepStart {
-		m.of[Start] = 0
-	}
-	visit := func(t uint32) int32 {
-		switch {
-		case t == Trap:
-			return nowhere
-		case t == various:
-			return noPlace
-		case m.of[t] < 0:
-			m.of[t] = int32(len(m.states))
-			m.states = append(m.states, t)
-		}
-		return m.of[t]
-	}
-	m.rows = make([]placeRow, 0, n+1)
-	m.arcs = make([]placeArc, 0, len(m.d.rows.arcs)+len(m.d.rows.arcsOf(Start)))
-	for i := 0; i < len(m.states); i++ {
-		s := m.states[i]
-		from := uint32(len(m.arcs))
-		for _, a := range m.d.rows.arcsOf(s) {
-			m.arcs = append(m.arcs, placeArc{int32(a.class), visit(a.to)})
-		}
-		m.rows = append(m.rows, placeRow{visit(m.d.rows.of[s].most), span{from, uint32(len(m.arcs)) - from}})
-	}
+	return e
 }
 
-func (m *minimizer) arcsOf(i int32) []placeArc {
-	own := m.rows[i].arcs
-	return m.arcs[own.from : own.from+own.n]
+// element returns what a transition to a state leads to.
+func (m *minimizer) element(s uint32) uint32 {
+	if s == Start {
+		return m.entered
+	}
+	return s
 }
 
-// invert lists the places that lead to each place, each of them once.
+// invert lists the elements that lead to each element, each of them once.
 func (m *minimizer) invert() {
-	m.in = make([]int32, len(m.states)+1)
-	seen := make([]int32, len(m.states)) // by place: the last one found to lead there, plus one
-	each := func(f func(from, to int32)) {
+	n := uint32(len(m.alive))
+	m.in = make([]int32, n+1)
+	seen := make([]uint32, n) // by element: the last one found to lead there
+	each := func(f func(from, to uint32)) {
 		clear(seen)
-		for i := range int32(len(m.states)) {
-			if t := m.rows[i].most; t >= 0 {
-				seen[t] = i + 1
-				f(i, t)
+		for e := Start; e < n; e++ {
+			s := m.state(e)
+			if t := m.d.rows.of[s].most; t != various && t != Trap {
+				t = m.element(t)
+				seen[t] = e
+				f(e, t)
 			}
-			for _, e := range m.arcsOf(i) {
-				if e.to >= 0 && seen[e.to] != i+1 {
-					seen[e.to] = i + 1
-					f(i, e.to)
+			for _, a := range m.d.rows.arcsOf(s) {
+				if t := m.element(a.to); t != Trap && seen[t] != e {
+					seen[t] = e
+					f(e, t)
 				}
 			}
 		}
 	}
-	each(func(_, to int32) { m.in[to]++ })
+	each(func(_, to uint32) { m.in[to]++ })
 	sum := int32(0)
 	for i, n := range m.in {
 		sum += n
 		m.in[i] = sum
 	}
 	m.source = make([]int32, sum)
-	each(func(from, to int32) {
+	each(func(from, to uint32) {
 		m.in[to]--
-		m.source[m.in[to]] = from
+		m.source[m.in[to]] = int32(from)
 	})
 }
 
-// leading returns the places that lead to a place.
+// leading returns the elements that lead to one.
 func (m *minimizer) leading(to int32) []int32 { return m.source[m.in[to]:m.in[to+1]] }
 
-// live finds the states from which a label can be reached. What leads to
-// another one leads nowhere.
+// live finds the elements from which a label can be reached.
 func (m *minimizer) live() {
-	m.alive = make([]bool, len(m.states))
-	stack := make([]int32, 0, len(m.states))
-	for i, s := range m.states {
-		if m.d.label[s] != m.d.label[Trap] {
-			m.alive[i] = true
-			stack = append(stack, int32(i))
+	stack := make([]int32, 0, len(m.alive))
+	for e := range m.alive {
+		if m.d.label[m.state(uint32(e))] != m.d.label[Trap] {
+			m.alive[e] = true
+			stack = append(stack, int32(e))
 		}
 	}
 	for len(stack) > 0 {
@@ -168,26 +131,17 @@ func (m *minimizer) live() {
 			}
 		}
 	}
-	m.alive[0] = true
-	for i := range m.rows {
-		if t := m.rows[i].most; t >= 0 && !m.alive[t] {
-			m.rows[i].most = nowhere
-		}
-	}
-	for i := range m.arcs {
-		if t := m.arcs[i].to; t >= 0 && !m.alive[t] {
-			m.arcs[i].to = nowhere
-		}
-	}
+	m.alive[Start] = true
 }
 
 // quotient makes the automaton of blocks, numbered breadth first.
 func (m *minimizer) quotient() *DFA {
 	d, k := m.d, &m.blocks
+	trap := uint32(k.of[Trap])
 	number := make([]uint32, k.n) // by block: state, 0 for none yet
 	order := make([]int32, 0, k.n)
 	visit := func(b uint32) uint32 {
-		if b == noBlock {
+		if b == trap {
 			return Trap
 		}
 		if number[b] == 0 {
@@ -196,34 +150,34 @@ func (m *minimizer) quotient() *DFA {
 		}
 		return number[b]
 	}
-	visit(uint32(k.of[0]))
+	visit(uint32(k.of[Start]))
 	var rows rows
 	rows.of = make([]row, 1, k.n+1)
-	rows.arcs = make([]arc, 0, len(m.arcs))
+	rows.arcs = make([]arc, 0, len(d.rows.arcs))
 	label := make([]uint32, 1, k.n+1)
 	label[0] = d.label[Trap]
 	for i := 0; i < len(order); i++ {
-		of := k.elems[k.first[order[i]]]
+		of := uint32(k.elems[k.first[order[i]]])
 		m.parter.words = m.parter.words[:0]
 		m.signature(of)
 		from := len(rows.arcs)
 		most, blocks := m.parter.words[0], m.parter.words[1:]
-		first := various // of the states that most classes lead to
+		to := various // where most classes lead
 		for j, w := range blocks {
 			c, b := uint32(w>>32), uint32(w)
 			switch {
 			case most == noMost:
 				c = uint32(j)
-			case first == various && c > uint32(j):
-				first = visit(uint32(most))
+			case to == various && c > uint32(j):
+				to = visit(uint32(most))
 			}
 			rows.arcs = append(rows.arcs, arc{c, visit(b)})
 		}
 		if most != noMost {
-			first = visit(uint32(most))
+			to = visit(uint32(most))
 		}
-		rows.close(first, from)
-		label = append(label, d.label[m.states[of]])
+		rows.close(to, from)
+		label = append(label, d.label[m.state(of)])
 	}
 	return &DFA{classes: d.classes, rows: rows, label: label, sets: d.sets}
 }

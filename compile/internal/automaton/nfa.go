@@ -70,7 +70,7 @@ func newNFA(ctx context.Context, rules []rule, accepts []Accept, limits *meter) 
 		memo:   map[step]uint32{},
 	}
 	n.states[deadState].fits = ^uint64(0)
-	t := &trie{in: in}
+	t := newTrie(in, len(rules))
 	for i, r := range rules {
 		if i%1024 == 0 {
 			if err := ctx.Err(); err != nil {

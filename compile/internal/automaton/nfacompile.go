@@ -20,7 +20,7 @@ func (n *nfa) compileTrie(ctx context.Context, t *trie) error {
 		node := &t.nodes[i]
 		if node.tail != 0 {
 			l := t.tails[node.tail-1]
-			of[i] = n.compileSeq(t.seqs[l.seq], l)
+			of[i] = n.compileSeq(t.seq(l.seq), l)
 			continue
 		}
 		eps = eps[:0]

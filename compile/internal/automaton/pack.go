@@ -62,12 +62,13 @@ func (d *DFA) Pack(ctx context.Context, o PackOptions) (*blob.DFA, error) {
 
 // packer writes comb tables.
 type packer struct {
-	d     *DFA
-	sizes []int    // of each class, in bytes
-	bytes [][]byte // of each class
-	def   []uint32
-	diff  []bool
-	count []int32 // by state, for choosing defaults
+	d      *DFA
+	sizes  []int    // of each class, in bytes
+	bytes  [][]byte // of each class
+	def    []uint32
+	diff   []bool
+	count  []int32 // by state, for choosing defaults
+	stored int     // bytes that do not lead to the default
 
 	entries []entry // what states have to store, one state after the other
 	own     []span  // each state's
@@ -123,6 +124,7 @@ func (p *packer) chooseDefaults() {
 				best = t
 			}
 		}
+		stays := int(p.count[best])
 		if most != various {
 			p.count[most] = 0
 		}
@@ -130,12 +132,14 @@ func (p *packer) chooseDefaults() {
 			p.count[a.to] = 0
 		}
 		p.def[s] = best
+		p.stored += 256 - stays
 	}
 }
 
 // collect lists what each state has to store, in the order of slots.
 func (p *packer) collect() {
 	oob := int(p.d.classes.oob)
+	p.entries = make([]entry, 0, p.stored)
 	row, like := make([]uint32, p.d.classes.n), make([]uint32, p.d.classes.n)
 	for i := range p.own {
 		s := uint32(i)

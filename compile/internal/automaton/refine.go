@@ -15,18 +15,18 @@ import (
 // none of the others can have it, which lead to a block that is new.
 func (m *minimizer) refine(ctx context.Context) error {
 	labels := slices.Max(m.d.label) + 1
-	m.blocks.init(len(m.states), int(labels)+2, func(i int32) uint32 {
+	m.blocks.init(len(m.alive), int(labels)+2, func(e int32) uint32 {
 		switch {
-		case !m.alive[i]:
-			return labels + 1
-		case i == 0 && m.keepStart:
+		case !m.alive[e]:
+			return labels + 1 // that of the trap
+		case uint32(e) == Start && m.keepStart():
 			return labels
 		}
-		return m.d.label[m.states[i]]
+		return m.d.label[m.state(uint32(e))]
 	})
-	for i := range int32(len(m.states)) {
-		if m.alive[i] {
-			m.blocks.mark(i)
+	for e, alive := range m.alive {
+		if alive {
+			m.blocks.mark(int32(e))
 		}
 	}
 	var turn []int32
@@ -126,7 +126,7 @@ func (m *minimizer) group(elems []int32) {
 	clear(table)
 	for _, e := range elems {
 		from := len(p.words)
-		m.signature(e)
+		m.signature(uint32(e))
 		own := p.words[from:]
 		h := uint64(len(own))
 		for _, w := range own {
@@ -165,20 +165,18 @@ func (p *parter) sort(marked []int32) {
 	}
 }
 
-// noBlock is that of the trap.
-const noBlock = ^uint32(0)
-
 // noMost stands for the block that most classes lead to, where there is none.
 const noMost = ^uint64(0)
 
-// signature appends the blocks that a place leads to: the one that more than
+// signature appends the blocks that an element leads to: the one that more than
 // half of the classes lead to, if there is one, and all others with their
 // classes. Equal functions from classes to blocks have equal signatures.
-func (m *minimizer) signature(i int32) {
+func (m *minimizer) signature(e uint32) {
 	p := &m.parter
-	arcs := m.arcsOf(i)
+	s := m.state(e)
+	arcs := m.d.rows.arcsOf(s)
 	from := len(p.words)
-	if most := m.rows[i].most; most != noPlace {
+	if most := m.d.rows.of[s].most; most != various {
 		b := m.blockOf(most)
 		p.words = append(p.words, uint64(b))
 		for _, a := range arcs {
@@ -207,12 +205,7 @@ func (m *minimizer) signature(i int32) {
 	p.words = p.words[:from+1+len(kept)]
 }
 
-func (m *minimizer) blockOf(place int32) uint32 {
-	if place == nowhere {
-		return noBlock
-	}
-	return uint32(m.blocks.of[place])
-}
+func (m *minimizer) blockOf(s uint32) uint32 { return uint32(m.blocks.of[m.element(s)]) }
 
 // blocks is a partition of the numbers below some n that can be refined.
 type blocks struct {

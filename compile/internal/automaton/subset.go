@@ -98,14 +98,14 @@ func newSubset(n *nfa, accepts []Accept, covers func(b, a Accept) bool) *subset 
 			b.single[int(firstSet)+i] = list[0]
 		}
 	}
-	// Real policy has about as many states here as there.
-	likely := min(len(n.states), maxLikely)
+	// Real policy has a few more states here than there.
+	likely := min(len(n.states)+len(n.states)/8, maxLikely)
 	b.rows.of = make([]row, 0, likely)
-	b.rows.arcs = make([]arc, 0, 4*likely)
+	b.rows.arcs = make([]arc, 0, 5*likely/2)
 	b.label = make([]uint32, 0, likely)
 	b.sets = make([]span, 0, likely)
 	b.hashes = make([]uint32, 0, likely)
-	b.members = make([]uint32, 0, 2*likely)
+	b.members = make([]uint32, 0, 3*likely)
 	b.scratch.mark = make([]uint32, len(n.states))
 	b.scratch.head = make([]int32, c.n)
 	b.scratch.row = make([]uint32, c.n)

@@ -9,7 +9,8 @@ type trie struct {
 	nodes []trieNode
 	tails []tail
 	ends  []trieEnd
-	seqs  [][]atom
+	atoms []atom // of all rules, one rule after the other
+	seqs  []span // each rule's
 }
 
 // trieNode is what begins in one way. Children are a list.
@@ -42,26 +43,40 @@ type atom struct {
 
 const literalKeys = 256
 
+func newTrie(in *interner, rules int) *trie {
+	return &trie{
+		in:    in,
+		nodes: make([]trieNode, 1, 4*rules+1),
+		tails: make([]tail, 0, rules),
+		atoms: make([]atom, 0, 2*rules),
+		seqs:  make([]span, 0, rules),
+	}
+}
+
 // flatten splits an expression into atoms.
-func (t *trie) flatten(n Node, seq []atom) []atom {
-	if n.x == nil {
-		return seq
-	}
-	switch n.x.op {
-	case opLiteral:
-		return append(seq, atom{lit: n.x.lit})
-	case opCat:
+func (t *trie) flatten(n Node) {
+	switch {
+	case n.x == nil:
+	case n.x.op == opLiteral:
+		t.atoms = append(t.atoms, atom{lit: n.x.lit})
+	case n.x.op == opCat:
 		for _, s := range n.x.subs {
-			seq = t.flatten(s, seq)
+			t.flatten(s)
 		}
-		return seq
+	default:
+		t.atoms = append(t.atoms, atom{node: t.in.node(n)})
 	}
-	return append(seq, atom{node: t.in.node(n)})
+}
+
+// seq returns the atoms of a rule.
+func (t *trie) seq(i int32) []atom {
+	own := t.seqs[i]
+	return t.atoms[own.from : own.from+own.n]
 }
 
 // next returns the key at the place of a tail and moves behind it.
 func (t *trie) next(l *tail) (key uint32, ok bool) {
-	seq := t.seqs[l.seq]
+	seq := t.seq(l.seq)
 	if int(l.atom) == len(seq) {
 		return 0, false
 	}
@@ -112,10 +127,9 @@ func (t *trie) addEnd(at uint32, a Accept) {
 
 // insert adds a rule.
 func (t *trie) insert(n Node, a Accept) {
-	if t.nodes == nil {
-		t.nodes = append(t.nodes, trieNode{})
-	}
-	t.seqs = append(t.seqs, t.flatten(n, nil))
+	from := len(t.atoms)
+	t.flatten(n)
+	t.seqs = append(t.seqs, span{uint32(from), uint32(len(t.atoms) - from)})
 	rest := tail{seq: int32(len(t.seqs) - 1), accept: a}
 	for at := uint32(0); ; {
 		key, ok := t.next(&rest)
@@ -155,7 +169,7 @@ func (t *trie) pushDown(at uint32) {
 // length returns how many bytes and atoms are in a tail.
 func (t *trie) length(l tail) int {
 	n := -int(l.off)
-	for _, a := range t.seqs[l.seq][l.atom:] {
+	for _, a := range t.seq(l.seq)[l.atom:] {
 		n += max(1, len(a.lit))
 	}
 	return n
