@@ -25,6 +25,7 @@ const kernelSeries = "6.1"
 type input struct {
 	ctx    context.Context
 	tree   string
+	tmp    string // for files
 	roots  []fs.FS
 	parse  parser.Config
 	kernel *features.Set
@@ -38,16 +39,10 @@ type input struct {
 	features     string // the file with the kernel's features
 }
 
-// newInput is what compiling needs.
-func newInput(tree string) *input {
-	in := &input{ctx: context.Background(), tree: tree, roots: []fs.FS{os.DirFS(tree)}}
+func readInput(tree, tmp string) (*input, error) {
+	in := &input{ctx: context.Background(), tree: tree, tmp: tmp, roots: []fs.FS{os.DirFS(tree)}}
 	in.parse = parser.Config{Roots: in.roots, RootNames: []string{tree}}
 	in.kernel, _ = features.Kernel(kernelSeries)
-	return in
-}
-
-func readInput(tree, tmp string) (*input, error) {
-	in := newInput(tree)
 	in.features = filepath.Join(tmp, "features")
 	if err := os.WriteFile(in.features, []byte(in.kernel.String()), 0o600); err != nil {
 		return nil, err

@@ -11,9 +11,9 @@
 // in system mode, garbage collection included; the last column is the
 // reference's CPU time in units of ours.
 //
-// The second table compares whole processes, with the greatest memory that each
-// of them had resident, and the third single profiles, by CPU time, from the
-// one where we gain least on.
+// The second table compares whole processes, ours being that of package
+// compiler, with the greatest memory that each of them had resident. The third
+// compares single profiles, beginning with the one where we gain least.
 //
 // The inputs are Debian's /etc/apparmor.d and a machine with a few disks. What
 // is not installed is left out with a word.
@@ -34,16 +34,10 @@ func main() {
 	}
 }
 
-// The words that make a process one of those that are measured.
-const (
-	compileWord = "compile-policy"
-	peakWord    = "peak-of"
-)
+// peakWord makes a process one that measures another.
+const peakWord = "peak-of"
 
 func command(args []string) error {
-	if len(args) > 1 && args[0] == compileWord {
-		return compileAlone(args[1], args[2:])
-	}
 	if len(args) > 1 && args[0] == peakWord {
 		return peakOf(args[1:])
 	}

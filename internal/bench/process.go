@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -16,24 +17,8 @@ import (
 	"time"
 )
 
-// compileAlone is the process that is compared with apparmor_parser: it
-// compiles the named files of a tree, or its input, and writes what it made.
-func compileAlone(tree string, names []string) error {
-	in := newInput(tree)
-	if len(names) == 0 {
-		text, err := io.ReadAll(os.Stdin)
-		if err != nil {
-			return err
-		}
-		return in.compile("stdin", string(text), nil, os.Stdout)
-	}
-	for _, name := range names {
-		if err := in.compileFile(name, nil, os.Stdout); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+// compilerPath is the program that is compared with apparmor_parser.
+const compilerPath = "github.com/goarmor/apparmor/internal/bench/compiler"
 
 // usage is what peakOf reports.
 type usage struct {
@@ -83,6 +68,10 @@ func printProcesses(w io.Writer, in *input, n int) error {
 	if err != nil {
 		return err
 	}
+	compiler := filepath.Join(in.tmp, "compiler")
+	if _, err := execute("", "go", "build", "-o", compiler, compilerPath); err != nil {
+		return err
+	}
 	tw := tabwriter.NewWriter(w, 2, 8, 2, ' ', 0)
 	fmt.Fprintln(tw, "\nprocess\tCPU\tpeak\treference CPU\tpeak\tCPU ratio\tpeak ratio\t")
 	for _, row := range []struct {
@@ -93,7 +82,7 @@ func printProcesses(w io.Writer, in *input, n int) error {
 		{fmt.Sprintf("compile %d profiles", len(in.top)), "", in.top},
 	} {
 		costs, err := rounds(n,
-			whole(self, row.stdin, self, append([]string{compileWord, in.tree}, row.names...)...),
+			whole(self, row.stdin, compiler, append([]string{in.tree}, row.names...)...),
 			whole(self, row.stdin, in.parser, in.reference(append([]string{"-Q", "-S", "-j1"}, absolute(in.tree, row.names)...)...)...),
 		)
 		if err != nil {
