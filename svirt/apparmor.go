@@ -96,7 +96,7 @@ func (a *AppArmor) Compile(ctx context.Context, src *Source) (Compiled, error) {
 		return nil, err
 	}
 	if n := len(out.Degraded); n > 0 {
-		a.logger().DebugContext(ctx, "the kernel cannot enforce all of a profile", "profile", src.Profile, "rules", n)
+		a.logger().InfoContext(ctx, "the kernel cannot enforce all of a profile", "profile", src.Profile, "rules", n, "first", out.Degraded[0].String())
 	}
 	return out.Policy, nil
 }
