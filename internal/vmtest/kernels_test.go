@@ -19,6 +19,7 @@ import (
 //	reference/X     testdata/X.aa as apparmor_parser compiles it for the kernel
 //	secret          something to be kept from reading
 //	debian/...      Debian's /etc/apparmor.d
+//	corpus/...      policy of the test corpus as we compile it, see addCorpus
 //	quickstart      the program in examples
 func TestKernels(t *testing.T) {
 	quickstart := buildExample(t, "quickstart")
@@ -48,6 +49,7 @@ func TestKernels(t *testing.T) {
 				files["reference/"+strings.TrimSuffix(filepath.Base(source), ".aa")] = out
 			}
 			addDebian(tb, files)
+			addCorpus(tb, k.Series, files)
 			if files["quickstart"], err = quickstart(); err != nil {
 				tb.Fatal(err)
 			}
