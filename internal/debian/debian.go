@@ -22,11 +22,7 @@ import (
 	"syscall"
 )
 
-const (
-	keyring        = "/usr/share/keyrings/debian-archive-keyring.gpg"
-	mainMirror     = "http://deb.debian.org/debian/"
-	securityMirror = "http://deb.debian.org/debian-security/"
-)
+const keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 // Series is a line of kernels in suites of the archive, such as 6.12 in trixie
 // and trixie-security. Which release of the series it is moves with the
@@ -163,10 +159,16 @@ func newApt(ctx context.Context, dir string, suites []string) (*apt, error) {
 	}
 	var sources strings.Builder
 	main, security := mirrors(ctx)
+	if main == "" {
+		return nil, errors.New("the sources of apt name no mirror of Debian's archive")
+	}
 	for _, suite := range suites {
 		mirror := main
 		if strings.HasSuffix(suite, "-security") {
 			mirror = security
+		}
+		if mirror == "" {
+			continue // the suite without its updates will do
 		}
 		fmt.Fprintf(&sources, "deb [arch=amd64 signed-by=%s] %s %s main\n", keyring, mirror, suite)
 	}
@@ -184,11 +186,10 @@ func newApt(ctx context.Context, dir string, suites []string) (*apt, error) {
 }
 
 // mirrors returns the mirrors that the machine's own sources name for Debian's
-// archive and for its security updates.
+// archive and for its security updates; empty: none.
 func mirrors(ctx context.Context) (main, security string) {
 	// The error leaves nothing to read.
 	out, _ := exec.CommandContext(ctx, "apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages").Output()
-	main, security = mainMirror, securityMirror
 	for uri := range strings.Lines(string(out)) {
 		uri = strings.TrimSpace(uri)
 		switch {
