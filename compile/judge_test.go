@@ -11,14 +11,21 @@ import (
 	"github.com/goarmor/apparmor/internal/testenv"
 )
 
+// secondJudge returns the paths of Python and of the independent decoder.
+func secondJudge(tb testing.TB) (python, script string) {
+	tb.Helper()
+	python = testenv.Command(tb, "python3", "python3")
+	script = filepath.Join(testenv.Root(tb), "..", "shared", "tools", "decode_blob.py")
+	if _, err := os.Stat(script); err != nil {
+		testenv.Missing(tb, script, "put the independent decoder there")
+	}
+	return python, script
+}
+
 // judge runs the independent decoder and returns whether it was content.
 func judge(t *testing.T, args ...string) (bool, string) {
 	t.Helper()
-	python := testenv.Command(t, "python3", "python3")
-	script := filepath.Join(testenv.Root(t), "..", "shared", "tools", "decode_blob.py")
-	if _, err := os.Stat(script); err != nil {
-		testenv.Missing(t, script, "put the independent decoder there")
-	}
+	python, script := secondJudge(t)
 	out, err := exec.Command(python, append([]string{script}, args...)...).CombinedOutput()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
