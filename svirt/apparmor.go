@@ -15,6 +15,7 @@ import (
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/compile"
+	"github.com/goarmor/apparmor/diag"
 	"github.com/goarmor/apparmor/features"
 	"github.com/goarmor/apparmor/loader"
 	"github.com/goarmor/apparmor/parser"
@@ -121,6 +122,9 @@ func (src *Source) Resolve(ctx context.Context, kernel *features.Set, cache *par
 	unit, err := parser.Config{Roots: roots, Cache: cache}.ParseTree(ctx, src.Name, src.Text)
 	if err != nil {
 		return nil, err
+	}
+	if loop := includeLoop(unit); loop != nil {
+		return nil, &FileError{File: src.Name, Err: diag.List{loop}}
 	}
 	if values != nil {
 		included := false

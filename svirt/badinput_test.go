@@ -311,26 +311,52 @@ func TestBadFiles(t *testing.T) {
 	}
 }
 
-// TestIncludeLoop checks that files that include each other are read once, as
-// the language says.
+// TestIncludeLoop checks that files that include each other are refused, with
+// the way that leads around.
 func TestIncludeLoop(t *testing.T) {
 	ctx := context.Background()
-	digests := map[string]bool{}
-	for _, a := range []string{"/site r,\n/b r,\n", "include <abstractions/b>\n/site r,\n", "/site r,\ninclude <abstractions/site>\ninclude <abstractions/b>\n"} {
-		dir := t.TempDir()
-		writeTree(t, dir, map[string]string{
-			"libvirt/TEMPLATE.qemu": "profile LIBVIRT_TEMPLATE {\n  include <abstractions/site>\n}\n",
-			"abstractions/site":     a,
-			"abstractions/b":        "include <abstractions/site>\n/b r,\n",
+	for _, test := range []struct {
+		name, site string
+		want       string // place and text of the error; empty: none
+	}{
+		{"no loop", "/site r,\n", ""},
+		{"twice is no loop", "include <abstractions/c>\ninclude <abstractions/c>\n", ""},
+		{"itself", "/site r,\n  include <abstractions/site>\n", "abstractions/site:2:3 abstractions/site"},
+		{"by another", "/site r,\ninclude <abstractions/c>\ninclude <abstractions/b>\n", "abstractions/b:1:1 abstractions/site"},
+		{"in a block", "audit { include <abstractions/b> }\n", "abstractions/b:1:1 abstractions/site"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			dir := t.TempDir()
+			writeTree(t, dir, map[string]string{
+				"libvirt/TEMPLATE.qemu": "profile LIBVIRT_TEMPLATE {\n  include <abstractions/site>\n}\n",
+				"abstractions/site":     test.site,
+				"abstractions/b":        "include <abstractions/site>\n/b r,\n",
+				"abstractions/c":        "/c r,\n",
+			})
+			f := newFixture(t, ManagerOptions{Dir: dir, Templates: TemplatesHostOnly})
+			err := f.Create(ctx, testDomain("/srv/a"))
+			if test.want == "" {
+				if err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			var file *FileError
+			var list diag.List
+			if !errors.As(err, &file) || !errors.As(err, &list) {
+				t.Fatalf("got %v", err)
+			}
+			d := list[0]
+			if got := d.Pos.String() + " " + d.Text; d.Code != CodeIncludeLoop || got != test.want {
+				t.Errorf("got %s %s, want %s", d.Code, got, test.want)
+			}
+			if len(d.Via) == 0 || len(f.driver.loaded) > 0 {
+				t.Errorf("via %v, loaded %v", d.Via, f.driver.loaded)
+			}
+			if _, err := os.Stat(filepath.Join(dir, "libvirt", testProfile)); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("there is a profile: %v", err)
+			}
 		})
-		f := newFixture(t, ManagerOptions{Dir: dir, Templates: TemplatesHostOnly})
-		if err := f.Create(ctx, testDomain("/srv/a")); err != nil {
-			t.Fatal(err)
-		}
-		digests[f.driver.loaded[testProfile]] = true
-	}
-	if len(digests) != 1 {
-		t.Errorf("a loop means something: %v", digests)
 	}
 }
 
