@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/goarmor/apparmor/internal/oracle"
 	"github.com/goarmor/apparmor/internal/testenv"
@@ -25,6 +26,7 @@ func TestKernels(t *testing.T) {
 	quickstart := buildExample(t, "quickstart")
 	vmtest.Run(t, vmtest.Config{
 		Package: "./checks",
+		Timeout: 8 * time.Minute, // several times what it takes under TCG
 		Files: func(tb testing.TB, k vmtest.Kernel) map[string][]byte {
 			pack := testenv.Corpus(tb, k.Features)
 			text, err := os.ReadFile(pack)
