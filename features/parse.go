@@ -163,6 +163,21 @@ func limit(file, what string, max, got int64) *diag.Diagnostic {
 	return d
 }
 
+// ReadFile parses a feature file. It reads no more of it than Parse takes. An
+// error is of fsys, or a *diag.Diagnostic.
+func ReadFile(fsys fs.FS, name string) (*Set, error) {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, MaxSize+1))
+	if err != nil {
+		return nil, err
+	}
+	return Parse(data)
+}
+
 // FromFS reads the tree of a features directory, as in
 // FromFS(os.DirFS("/sys/kernel/security/apparmor/features")): a directory is
 // an entry, a regular file is a leaf whose words are its content. The same

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"errors"
-	"io"
 	"io/fs"
 	"path"
 	"strings"
@@ -89,10 +88,10 @@ func (r *resolver) loadABI(s *ast.ABI, file *ast.File) (*features.Set, error) {
 		if r.opts.Abs == nil {
 			return nil, fs.ErrNotExist
 		}
-		return readFeatures(r.opts.Abs, strings.TrimPrefix(path.Clean("/"+name), "/"))
+		return features.ReadFile(r.opts.Abs, strings.TrimPrefix(path.Clean("/"+name), "/"))
 	}
 	for _, root := range r.opts.Roots {
-		set, err := readFeatures(root, s.Path)
+		set, err := features.ReadFile(root, s.Path)
 		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrInvalid) {
 			return set, err
 		}
@@ -103,21 +102,6 @@ func (r *resolver) loadABI(s *ast.ABI, file *ast.File) (*features.Set, error) {
 		}
 	}
 	return nil, fs.ErrNotExist
-}
-
-// readFeatures reads a feature file. It reads no more than features.Parse
-// takes.
-func readFeatures(root fs.FS, name string) (*features.Set, error) {
-	f, err := root.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, features.MaxSize+1))
-	if err != nil {
-		return nil, err
-	}
-	return features.Parse(data)
 }
 
 func (r *resolver) defaultABI() *features.Set {

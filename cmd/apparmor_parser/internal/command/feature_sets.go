@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -80,26 +79,11 @@ func (r *run) featureFile(name string) (*features.Set, error) {
 		}
 		return set, nil
 	}
-	set, err := parseFeatures(os.DirFS(filepath.Dir(r.path(name))), filepath.Base(name))
+	set, err := features.ReadFile(os.DirFS(filepath.Dir(r.path(name))), filepath.Base(name))
 	if err != nil {
 		return nil, fail(err)
 	}
 	return set, nil
-}
-
-// parseFeatures reads a feature file, and no more than a feature file may
-// hold.
-func parseFeatures(root fs.FS, name string) (*features.Set, error) {
-	f, err := root.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, features.MaxSize+1))
-	if err != nil {
-		return nil, err
-	}
-	return features.Parse(data)
 }
 
 // abiCache keeps the sets of abi statements: nearly every file of a policy
@@ -141,7 +125,7 @@ func (r *run) readABI(s *ast.ABI) (*features.Set, error) {
 	}
 	roots, _ := r.roots()
 	for _, root := range roots {
-		set, err := parseFeatures(root, path.Clean(s.Path))
+		set, err := features.ReadFile(root, path.Clean(s.Path))
 		if err == nil || !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrInvalid) {
 			return set, err
 		}
