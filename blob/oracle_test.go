@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -13,21 +12,18 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/internal/oracle"
 	"github.com/goarmor/apparmor/internal/testenv"
 )
 
 // reference308 compiles policy with Debian's apparmor_parser for a kernel.
 func reference308(tb testing.TB, kernel, text string) *blob.Policy {
 	tb.Helper()
-	parser := testenv.Command(tb, "apparmor_parser", "apparmor")
-	cmd := exec.Command(parser, "--config-file=/dev/null", "-M", testenv.Corpus(tb, "features/kernel-"+kernel),
-		"-b", tb.TempDir(), "-I", testenv.DebianTree(tb), "-Q", "-K", "-S", "-q")
-	cmd.Stdin = strings.NewReader(text)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
+	out, err := oracle.Parser(tb).Compile(oracle.Job{
+		Text: text, Features: oracle.Features(tb, "kernel-"+kernel), Include: []string{testenv.DebianTree(tb)},
+	})
 	if err != nil {
-		tb.Fatalf("apparmor_parser: %v: %s", err, stderr.Bytes())
+		tb.Fatal(err)
 	}
 	p, err := blob.Inspect(out)
 	if err != nil {

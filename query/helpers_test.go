@@ -1,13 +1,11 @@
 package query_test
 
 import (
-	"bytes"
-	"os/exec"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/internal/oracle"
 	"github.com/goarmor/apparmor/internal/testenv"
 	"github.com/goarmor/apparmor/query"
 )
@@ -15,15 +13,11 @@ import (
 // compile has Debian's apparmor_parser compile a policy for a kernel.
 func compile(tb testing.TB, kernel, text string) *query.Policy {
 	tb.Helper()
-	parser := testenv.Command(tb, "apparmor_parser", "apparmor")
-	cmd := exec.Command(parser, "--config-file=/dev/null", "-M", testenv.Corpus(tb, "features/kernel-"+kernel),
-		"-b", tb.TempDir(), "-I", testenv.DebianTree(tb), "-Q", "-K", "-S", "-q")
-	cmd.Stdin = strings.NewReader(text)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
+	out, err := oracle.Parser(tb).Compile(oracle.Job{
+		Text: text, Features: oracle.Features(tb, "kernel-"+kernel), Include: []string{testenv.DebianTree(tb)},
+	})
 	if err != nil {
-		tb.Fatalf("apparmor_parser: %v: %s", err, stderr.Bytes())
+		tb.Fatal(err)
 	}
 	p, err := blob.Inspect(out)
 	if err != nil {
