@@ -36,14 +36,14 @@ func (l *looper) visit(f *ast.File) *diag.Diagnostic {
 	if l.done[f] {
 		return nil
 	}
+	depth := len(l.path)
 	l.path = append(l.path, step{file: f})
-	here := &l.path[len(l.path)-1]
 	for n := range ast.All(f) {
 		include, ok := n.(*ast.Include)
 		if !ok {
 			continue
 		}
-		here.include = include
+		l.path[depth].include = include
 		for _, to := range l.unit.Included[include] {
 			if l.entered(to.Name) {
 				return l.found(to.Name)
@@ -51,10 +51,9 @@ func (l *looper) visit(f *ast.File) *diag.Diagnostic {
 			if d := l.visit(to); d != nil {
 				return d
 			}
-			here = &l.path[len(l.path)-1]
 		}
 	}
-	l.path = l.path[:len(l.path)-1]
+	l.path = l.path[:depth]
 	l.done[f] = true
 	return nil
 }

@@ -123,11 +123,12 @@ func (s *strict) share(dir string, perms ast.FilePerm) {
 		s.refuse(real, reason, nil)
 		return
 	}
-	s.tree(real, perms)
+	s.below(real, "**", perms)
 }
 
-// tree adds the rules for a directory that needs no check.
-func (s *strict) tree(dir string, perms ast.FilePerm) {
+// below adds the rules for a directory that needs no check and for what glob
+// matches in it.
+func (s *strict) below(dir string, glob ast.Pattern, perms ast.FilePerm) {
 	p, err := ast.Literal(dir + "/")
 	if err != nil {
 		s.refuse(dir, ReasonUnclean, err)
@@ -135,7 +136,7 @@ func (s *strict) tree(dir string, perms ast.FilePerm) {
 	}
 	s.list = append(s.list,
 		Rule{Device: s.device, Path: p, Perms: permR},
-		Rule{Device: s.device, Path: p + "**", Perms: perms})
+		Rule{Device: s.device, Path: p + glob, Perms: perms})
 }
 
 // canonical checks what the path is made of and follows the symbolic links in
@@ -647,7 +648,7 @@ func (s *strict) tpms() {
 			s.refuse("", ReasonUnsupported, fmt.Errorf("version %q", t.Version))
 			continue
 		}
-		s.tree("/var/lib/libvirt/swtpm/"+d.UUID+"/"+state, permRWK)
+		s.below("/var/lib/libvirt/swtpm/"+d.UUID+"/"+state, "**", permRWK)
 		s.literal("/var/log/swtpm/libvirt/qemu/"+d.Name+"-swtpm.log", permW)
 		if d.ID != nil {
 			short := "/run/libvirt/qemu/swtpm/" + d.shortName() + "-swtpm"
@@ -681,14 +682,7 @@ func (s *strict) smartcards() {
 		default:
 			continue
 		}
-		p, err := ast.Literal(database + "/")
-		if err != nil {
-			s.refuse(database, ReasonUnclean, err)
-			continue
-		}
-		s.list = append(s.list,
-			Rule{Device: s.device, Path: p, Perms: permR},
-			Rule{Device: s.device, Path: p + "*", Perms: permRK})
+		s.below(database, "*", permRK)
 	}
 }
 
