@@ -5,8 +5,8 @@ import (
 	"os"
 	"testing"
 
+	"github.com/goarmor/apparmor/internal/lex"
 	"github.com/goarmor/apparmor/internal/testenv"
-	"github.com/goarmor/apparmor/parser/internal/lex"
 )
 
 // BenchmarkParse parses Debian's tree, a file at a time.

@@ -1,6 +1,6 @@
 package parser
 
-import "github.com/goarmor/apparmor/parser/internal/grammar"
+import "github.com/goarmor/apparmor/internal/grammar"
 
 // EBNF returns the language's grammar in extended Backus-Naur form, for
 // reading. Names in angle brackets are tokens: what the lexer makes of the

@@ -4,7 +4,7 @@ import (
 	"strings"
 
 	"github.com/goarmor/apparmor/ast"
-	"github.com/goarmor/apparmor/parser/internal/lex"
+	"github.com/goarmor/apparmor/internal/lex"
 )
 
 // exprFactor bounds the operators of one expression, in units of

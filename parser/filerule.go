@@ -3,7 +3,7 @@ package parser
 import (
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/diag"
-	"github.com/goarmor/apparmor/parser/internal/lex"
+	"github.com/goarmor/apparmor/internal/lex"
 )
 
 // modes are the permissions of a file rule.

@@ -8,8 +8,8 @@ import (
 
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/internal/grammar"
 	"github.com/goarmor/apparmor/internal/testenv"
-	"github.com/goarmor/apparmor/parser/internal/grammar"
 )
 
 // compareGrammar holds the parser against the grammar of record: a text that

@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"github.com/goarmor/apparmor/ast"
-	"github.com/goarmor/apparmor/parser/internal/lex"
+	"github.com/goarmor/apparmor/internal/lex"
 )
 
 func (p *parser) mountRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/goarmor/apparmor/ast"
-	"github.com/goarmor/apparmor/parser/internal/lex"
+	"github.com/goarmor/apparmor/internal/lex"
 )
 
 // noPeerPerms are the permissions on a socket of one's own, which have no

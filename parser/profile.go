@@ -4,7 +4,7 @@ import (
 	"strings"
 
 	"github.com/goarmor/apparmor/ast"
-	"github.com/goarmor/apparmor/parser/internal/lex"
+	"github.com/goarmor/apparmor/internal/lex"
 )
 
 // profile reads a profile, child profile or hat.

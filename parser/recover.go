@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"github.com/goarmor/apparmor/ast"
-	"github.com/goarmor/apparmor/parser/internal/lex"
+	"github.com/goarmor/apparmor/internal/lex"
 )
 
 // bad makes a node of a statement that failed, and goes to where the next one

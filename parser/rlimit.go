@@ -4,7 +4,7 @@ import (
 	"strconv"
 
 	"github.com/goarmor/apparmor/ast"
-	"github.com/goarmor/apparmor/parser/internal/lex"
+	"github.com/goarmor/apparmor/internal/lex"
 )
 
 func (p *parser) rlimitRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {

@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"github.com/goarmor/apparmor/ast"
-	"github.com/goarmor/apparmor/parser/internal/lex"
+	"github.com/goarmor/apparmor/internal/lex"
 )
 
 // ruleParser returns the method that reads the rules that begin with a word,
