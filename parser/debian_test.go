@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/internal/testenv"
+	"github.com/goarmor/apparmor/internal/treetest"
 )
 
 // debianFiles returns the policy files below /etc/apparmor.d by name.
@@ -47,52 +47,9 @@ func TestDebianTree(t *testing.T) {
 			t.Errorf("%+v", err)
 			continue
 		}
-		checkTree(t, f)
-	}
-}
-
-// checkTree checks that spans nest and are in order, that they lie in the
-// text, and that the text of the nodes and of the gaps between them is the
-// text of the file.
-func checkTree(tb testing.TB, f *ast.File) {
-	tb.Helper()
-	var b strings.Builder
-	at := 0
-	copyTo := func(to int) {
-		if to < at || to > len(f.Src) {
-			tb.Fatalf("%s: offset %d behind %d or the end", f.Name, to, at)
+		if err := treetest.Spans(f); err != nil {
+			t.Error(err)
 		}
-		b.WriteString(f.Src[at:to])
-		at = to
-	}
-	var stmts func(list []ast.Stmt, from, to int)
-	stmts = func(list []ast.Stmt, from, to int) {
-		for _, s := range list {
-			start, end := s.Pos().Offset(), s.End().Offset()
-			if start < from || end < start || end > to {
-				tb.Fatalf("%s: %T at %d-%d is not within %d-%d\n%s", f.Name, s, start, end, from, to, f.Src)
-			}
-			copyTo(start)
-			switch s := s.(type) {
-			case *ast.Profile:
-				stmts(s.Body, s.Open.Offset()+1, s.Close.Offset())
-			case *ast.Block:
-				stmts(s.Body, s.Open.Offset()+1, s.Close.Offset())
-			case *ast.If:
-				stmts(s.Then, start, end)
-				stmts(s.Else, start, end)
-			default:
-				b.WriteString(f.Text(s))
-				at = end
-			}
-			copyTo(end)
-			from = end
-		}
-	}
-	stmts(f.Stmts, 0, len(f.Src))
-	copyTo(len(f.Src))
-	if b.String() != f.Src {
-		tb.Errorf("%s: the nodes do not add up to the text", f.Name)
 	}
 }
 
@@ -116,7 +73,9 @@ func TestUpstreamTree(t *testing.T) {
 			t.Errorf("%+v", err)
 			continue
 		}
-		checkTree(t, f)
+		if err := treetest.Spans(f); err != nil {
+			t.Error(err)
+		}
 		if strings.Contains(rel, "/") {
 			continue
 		}

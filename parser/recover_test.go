@@ -8,29 +8,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/internal/treetest"
 )
-
-// outline lists the statements of a tree by their type.
-func outline(list []ast.Stmt) string {
-	var b strings.Builder
-	for i, s := range list {
-		if i > 0 {
-			b.WriteByte(' ')
-		}
-		b.WriteString(strings.TrimPrefix(fmt.Sprintf("%T", s), "*ast."))
-		switch s := s.(type) {
-		case *ast.Profile:
-			fmt.Fprintf(&b, "{%s}", outline(s.Body))
-		case *ast.Block:
-			fmt.Fprintf(&b, "{%s}", outline(s.Body))
-		case *ast.If:
-			fmt.Fprintf(&b, "{%s|%s}", outline(s.Then), outline(s.Else))
-		}
-	}
-	return b.String()
-}
 
 // places lists where the errors are.
 func places(list diag.List) string {
@@ -69,8 +49,10 @@ func TestRecover(t *testing.T) {
 			if !errors.As(err, &list) || f == nil {
 				t.Fatalf("got %v, %v", f, err)
 			}
-			checkTree(t, f)
-			if diff := cmp.Diff(c.outline, outline(f.Stmts)); diff != "" {
+			if err := treetest.Spans(f); err != nil {
+				t.Error(err)
+			}
+			if diff := cmp.Diff(c.outline, treetest.Outline(f.Stmts)); diff != "" {
 				t.Error(diff)
 			}
 			if diff := cmp.Diff(c.places, places(list)); diff != "" {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/internal/testenv"
+	"github.com/goarmor/apparmor/internal/treetest"
 	"github.com/goarmor/apparmor/parser"
 	"github.com/goarmor/apparmor/render"
 )
@@ -104,7 +105,7 @@ func keepsMeaning(t testing.TB, name string, file *ast.File, f func([]byte, ast.
 		t.Errorf("%v\n%s", err, text)
 		return ""
 	}
-	if d := differ(file, again); d != "" {
+	if d := treetest.Diff(file, again); d != "" {
 		t.Errorf("%s: the meaning changed at %s\n%s", name, d, text)
 	}
 	second, err := f(nil, again)

@@ -4,45 +4,10 @@ import (
 	"testing"
 
 	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/internal/treetest"
 	"github.com/goarmor/apparmor/parser"
 	"github.com/goarmor/apparmor/render"
 )
-
-// FuzzRender holds for every text that parses: it prints back as it is, and
-// in canonical form, with comments and without, it means the same and is
-// stable.
-func FuzzRender(f *testing.F) {
-	for _, group := range statements {
-		for _, text := range group {
-			f.Add(text + "\n")
-		}
-	}
-	for _, group := range rules {
-		for _, text := range group {
-			f.Add("profile t {\n  # comment\n  " + text + " # beside\n}\n")
-		}
-	}
-	f.Fuzz(func(t *testing.T, src string) {
-		file, err := parser.Parse("fuzz", src)
-		if err != nil {
-			return
-		}
-		if ast.Check(file) != nil {
-			return // reads, but cannot be meant: an empty name, a lone backslash
-		}
-		same, err := render.Verbatim(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if string(same) != src {
-			t.Fatalf("verbatim:\n got %q\nwant %q", same, src)
-		}
-		keepsMeaning(t, "fuzz", file, render.Append)
-		keepsMeaning(t, "fuzz", file, func(_ []byte, n ast.Node) ([]byte, error) {
-			return render.Format(n.(*ast.File))
-		})
-	})
-}
 
 // FuzzWord holds for every byte string: as a literal it is written so that it
 // reads back as it was.
@@ -68,7 +33,7 @@ func FuzzWord(f *testing.F) {
 			if err != nil {
 				t.Fatalf("%s: %v", text, err)
 			}
-			if d := differ(r, back); d != "" {
+			if d := treetest.Diff(r, back); d != "" {
 				t.Fatalf("%s: %s", text, d)
 			}
 		}

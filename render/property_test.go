@@ -8,6 +8,7 @@ import (
 	"github.com/leanovate/gopter/prop"
 
 	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/internal/treetest"
 	"github.com/goarmor/apparmor/parser"
 	"github.com/goarmor/apparmor/render"
 )
@@ -93,7 +94,7 @@ func TestWordsComeBack(t *testing.T) {
 			if err != nil {
 				return string(text) + ": " + err.Error()
 			}
-			if diff := differ(r, back); diff != "" {
+			if diff := treetest.Diff(r, back); diff != "" {
 				return string(text) + ":\n" + diff
 			}
 		}
@@ -109,7 +110,7 @@ func TestWordsComeBack(t *testing.T) {
 			if err != nil {
 				return string(text) + ": " + err.Error()
 			}
-			if diff := differ(f, back); diff != "" {
+			if diff := treetest.Diff(f, back); diff != "" {
 				return string(text) + ":\n" + diff
 			}
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/internal/treetest"
 	"github.com/goarmor/apparmor/parser"
 	"github.com/goarmor/apparmor/render"
 )
@@ -103,7 +104,7 @@ func TestInjection(t *testing.T) {
 		back, err := parser.ParseRule(string(text))
 		if err != nil {
 			t.Errorf("%s: %v", text, err)
-		} else if d := differ(r, back); d != "" {
+		} else if d := treetest.Diff(r, back); d != "" {
 			t.Errorf("%s: %s", text, d)
 		}
 	}

@@ -20,11 +20,14 @@ import (
 	"testing/fstest"
 )
 
+// require is the environment variable that forbids to skip tests.
+const require = "APPARMOR_TEST_REQUIRE"
+
 // Missing skips the test, saying what is missing and how to get it. With
 // APPARMOR_TEST_REQUIRE set, as in CI, it fails the test instead.
 func Missing(tb testing.TB, what, how string) {
 	tb.Helper()
-	if os.Getenv("APPARMOR_TEST_REQUIRE") != "" {
+	if os.Getenv(require) != "" {
 		tb.Fatalf("missing: %s; %s", what, how)
 	}
 	tb.Skipf("missing: %s; %s", what, how)
@@ -53,15 +56,31 @@ func Root(tb testing.TB) string {
 // that is set, else below ../shared/corpus next to the module.
 func Corpus(tb testing.TB, name string) string {
 	tb.Helper()
+	path, ok := corpus(tb, name)
+	if !ok {
+		Missing(tb, path, "put the test corpus there or name its directory in APPARMOR_CORPUS")
+	}
+	return path
+}
+
+// Has reports whether the corpus holds a file, for tests that can do without.
+// Where nothing may be missing it says yes, and Corpus fails the test.
+func Has(tb testing.TB, name string) bool {
+	tb.Helper()
+	_, ok := corpus(tb, name)
+	return ok || os.Getenv(require) != ""
+}
+
+// corpus returns where a file of the corpus should be, and whether it is.
+func corpus(tb testing.TB, name string) (string, bool) {
+	tb.Helper()
 	dir := os.Getenv("APPARMOR_CORPUS")
 	if dir == "" {
 		dir = filepath.Join(Root(tb), "..", "shared", "corpus")
 	}
 	path := filepath.Join(dir, filepath.FromSlash(name))
-	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-		Missing(tb, path, "put the test corpus there or name its directory in APPARMOR_CORPUS")
-	}
-	return path
+	_, err := os.Stat(path)
+	return path, !errors.Is(err, os.ErrNotExist)
 }
 
 // CorpusFS unpacks a .tar.gz of the corpus into memory. Symbolic links and

@@ -1,8 +1,10 @@
-package parser
+package fuzz
 
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"strings"
 	"testing"
 
@@ -10,7 +12,22 @@ import (
 	"github.com/goarmor/apparmor/diag"
 	"github.com/goarmor/apparmor/internal/grammar"
 	"github.com/goarmor/apparmor/internal/testenv"
+	"github.com/goarmor/apparmor/internal/treetest"
+	"github.com/goarmor/apparmor/parser"
 )
+
+// FuzzGrammar holds the parser against the grammar of record.
+func FuzzGrammar(f *testing.F) {
+	for _, text := range texts(f, 300) {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		watch(t)
+		if len(text) < 4096 {
+			compareGrammar(t, "f", text)
+		}
+	})
+}
 
 // compareGrammar holds the parser against the grammar of record: a text that
 // the grammar refuses must be a syntax error to the parser, one that it takes
@@ -18,18 +35,18 @@ import (
 func compareGrammar(tb testing.TB, name, src string) {
 	tb.Helper()
 	want, grammarErr := grammar.Parse(src)
-	got, err := Config{Context: ContextFile}.Parse(tb.Context(), name, src)
+	got, err := parser.Config{Context: parser.ContextFile}.Parse(tb.Context(), name, src)
 	var list diag.List
 	switch {
 	case errors.As(err, &list) && grammarErr == nil:
 		switch list[0].Code {
-		case CodeSyntax, CodeCharacter:
+		case parser.CodeSyntax, parser.CodeCharacter:
 			tb.Errorf("%s: the grammar takes it, the parser says %v\n%s", name, err, src)
 		}
 	case err == nil && grammarErr != nil:
 		tb.Errorf("%s: the parser takes it, the grammar says %v\n%s", name, grammarErr, src)
 	case err == nil:
-		if a, b := grammarOutline(want), outline(got.Stmts); a != b {
+		if a, b := grammarOutline(want), treetest.Outline(got.Stmts); a != b {
 			tb.Errorf("%s: grammar and parser differ:\n%s\n%s\n%s", name, a, b, src)
 		}
 	}
@@ -42,8 +59,14 @@ func TestGrammar(t *testing.T) {
 	for _, test := range testenv.PolicyTests(t, false).Tests {
 		compareGrammar(t, test.Path, test.Text)
 	}
-	for name, src := range debianFiles(t) {
-		if f, err := Parse(name, src); err != nil {
+	root := os.DirFS(testenv.DebianTree(t))
+	for _, name := range policyFiles(t, root) {
+		data, err := fs.ReadFile(root, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		src := string(data)
+		if f, err := parser.Parse(name, src); err != nil {
 			t.Error(err)
 		} else if isFragment(f) {
 			src = "profile x {\n" + src + "\n}\n"

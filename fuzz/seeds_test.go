@@ -1,0 +1,167 @@
+package fuzz
+
+import (
+	"io/fs"
+	"os"
+	"path"
+	"runtime/debug"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/goarmor/apparmor/internal/testenv"
+)
+
+// ours are texts to start from. They touch every construct of the language
+// and every way to ask for more than there is.
+var ours = []string{
+	"",
+	"/t { }",
+	"/t {\n /a r,\n}\n",
+	"@{V} = a \\\n \"b c\"\n$B = true and (not defined @{V} or @{V} in \"x\")\n",
+	"abi <abi/4.0>,\ninclude if exists <tunables/global>\n#include \"x\"\nalias /a -> /b,\n",
+	"profile p /{,usr/}bin/p xattrs=(a=b \"c\") + identities=(x) flags=(complain,attach_disconnected.path=/x) { ^h { } }\n",
+	"/t { priority=-5 audit deny owner { if true { /a px -> b, } else if $B { rl /a -> /b, } else { file, } } }\n",
+	"/t { network (send, receive) inet6 tcp ip=::1 port=1-2 peer=(ip=none label=x), }\n",
+	"/t { unix (rw) type=stream addr=@a peer=(addr=none label=\"a,b\"), dbus send bus=session peer=(name=(a|b)), }\n",
+	"/t { mount fstype=(a,b) options in (ro, bind) /a -> /b, set rlimit cpu <= 5min, signal set=(hup rtmin+3) peer=x, }\n",
+	"/t { /a\\ b rwk,#c\n ! \"\n } } { , ] \\",
+	"/t { { { { {",
+	"if if if",
+	"/t { if (((((((((",
+	"\x00\xff\xfe",
+	// Whole profiles.
+	"/t { /a/** rwlk, deny /a/b x, /c px -> d, ^h { } }\n",
+	"profile t /bin/{a,b*} xattrs=(user.a=x*) flags=(complain,attach_disconnected) { all, }\n",
+	"profile t { mount options in (ro,bind) /a -> /b, remount, umount, pivot_root, }\n",
+	"profile t { unix (connect) type=stream peer=(addr=@x label=y), network inet tcp, dbus, }\n",
+	"profile t { change_profile unsafe /a -> &b//&c, signal set=(rtmin+3), ptrace peer=x, }\n",
+	"profile t { priority=5 audit /[^a]*/** mrix, io_uring, userns, mqueue /q, set rlimit cpu <= 1, }\n",
+	"@{V}=a b\n@{W}=/@{V}/ x\nprofile t /t { /q/@{W}/y r, @{exec_path} rix, signal peer=@{profile_name}, }\n",
+	"alias /a -> /b,\n$B = true\nprofile t /a flags=(kill) { if $B { /a px -> c, } else { /a ux, } profile c { prompt /x r, } }\n",
+	":ns:t { audit deny { owner { /a r, } network, } change_profile /a -> b, }\nprofile u { /c Cx -> d, profile d { } }\n",
+	// Trees.
+	"include <a>\n/t { include <b> include if exists <c> include <d> }\n-- a --\n@{A}=x\n-- b --\n/@{A} r,\n-- d/1 --\n/d r,\n-- d/2~ --\n!\n",
+	"include <a>\n-- a --\ninclude <b>\n-- b --\ninclude <a>\n",
+	"/t { include <a> include <a> }\n-- a --\ninclude <b>\ninclude <b>\n-- b --\ninclude <c>\ninclude <c>\n-- c --\n/x r,\n",
+	"include <1>\n-- 1 --\ninclude <2>\n-- 2 --\ninclude <3>\n-- 3 --\ninclude <4>\n-- 4 --\ninclude <5>\n-- 5 --\ninclude <6>\n-- 6 --\n",
+	// Few bytes that ask for much.
+	"@{A}=a b c d\n@{B}=@{A}@{A}@{A}\n@{C}=@{B}@{B}@{B}\n@{D}=@{C}@{C}\n/t { /@{D}@{D} r, }\n",
+	"@{A}=@{B}\n@{B}=@{A}\n/t { /@{A} r, }\n",
+	"/t { /" + strings.Repeat("{a,b{c,d}}", 20) + " r, }\n",
+	"/t { /" + strings.Repeat("{a,", 60) + strings.Repeat("}", 60) + " r, }\n",
+	"/t { /**" + strings.Repeat("a?", 20) + " r, /**" + strings.Repeat("b?", 20) + " w, }\n",
+	"/t { /**{a,b}??????????????c r, }\n",
+	"/t { " + strings.Repeat("audit { ", 40) + "/a r, " + strings.Repeat("} ", 40) + "}\n",
+	"/t { if " + strings.Repeat("not ", 80) + "true { /a r, } }\n",
+	"alias / -> /a,\nalias /a -> /b,\nalias /b -> /,\n/t { /a/b r, /b/a w, / r, }\n",
+	"/t { ^a { ^b { } } ^a { } }\n/t { }\n",
+}
+
+// texts returns our texts and, where they are at hand, those of the corpora,
+// about most of each.
+func texts(tb testing.TB, most int) []string {
+	tb.Helper()
+	out := ours
+	if testing.Short() {
+		return out
+	}
+	if name := "corners.jsonl.gz"; testenv.Has(tb, name) {
+		lines := testenv.CorpusLines[struct{ Profile string }](tb, name)
+		for i := range share(len(lines), most) {
+			out = append(out, lines[i].Profile)
+		}
+	}
+	if testenv.Has(tb, "simple_tests.tar.gz") {
+		tests := testenv.PolicyTests(tb, false).Tests
+		for i := range share(len(tests), most) {
+			out = append(out, tests[i].Text)
+		}
+	}
+	return append(out, debian(tb, most)...)
+}
+
+// debian returns about most of Debian's files of policy, those of a few
+// kilobytes.
+func debian(tb testing.TB, most int) []string {
+	tb.Helper()
+	root := os.DirFS("/etc/apparmor.d")
+	if _, err := fs.Stat(root, "."); err != nil {
+		return nil
+	}
+	names := policyFiles(tb, root)
+	var out []string
+	for i := range share(len(names), most) {
+		if data, err := fs.ReadFile(root, names[i]); err == nil && len(data) < 4096 {
+			out = append(out, string(data))
+		}
+	}
+	return out
+}
+
+// policyFiles lists the files of policy in a tree such as /etc/apparmor.d.
+func policyFiles(tb testing.TB, root fs.FS) []string {
+	tb.Helper()
+	var names []string
+	err := fs.WalkDir(root, ".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && (name == "abi" || strings.HasPrefix(name, "cache")):
+			return fs.SkipDir // feature sets and binaries
+		case d.Type().IsRegular() && path.Base(name) != "README":
+			names = append(names, name)
+		}
+		return nil
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return names
+}
+
+// share returns about most of the numbers below n, evenly spread.
+func share(n, most int) func(func(int) bool) {
+	step := max(1, n/max(most, 1))
+	return func(yield func(int) bool) {
+		for i := 0; i < n; i += step {
+			if !yield(i) {
+				return
+			}
+		}
+	}
+}
+
+// split takes a text apart into the main file and those that it brings.
+func split(text string) (string, fstest.MapFS) {
+	var main strings.Builder
+	tree := fstest.MapFS{}
+	var file *fstest.MapFile
+	for line := range strings.Lines(text) {
+		name, ok := strings.CutPrefix(line, "-- ")
+		if ok {
+			name, ok = strings.CutSuffix(name, " --\n")
+		}
+		switch {
+		case ok && fs.ValidPath(name) && name != ".":
+			file = &fstest.MapFile{Mode: 0o644}
+			tree[name] = file
+		case file != nil:
+			file.Data = append(file.Data, line...)
+		default:
+			main.WriteString(line)
+		}
+	}
+	return main.String(), tree
+}
+
+// watch ends the process, with the stacks of all goroutines, when the test
+// takes a minute: package testing does not notice an input that hangs.
+func watch(t *testing.T) {
+	timer := time.AfterFunc(time.Minute, func() {
+		debug.SetTraceback("all")
+		panic("one input takes more than a minute")
+	})
+	t.Cleanup(func() { timer.Stop() })
+}
