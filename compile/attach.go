@@ -46,7 +46,7 @@ func (pc *profileCompiler) attachment(out *blob.Profile) *ruleset {
 	}
 	xattrs := pc.profile.Xattrs
 	if len(xattrs) > 0 && !pc.sup.has(features.Xattrs) {
-		pc.degrade(features.Xattrs, "the attachment by extended attributes", false)
+		pc.degrade(features.Xattrs, "the attachment by extended attributes", true)
 		xattrs = nil
 	}
 	var values []automaton.Node

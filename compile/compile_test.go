@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -411,6 +412,57 @@ func TestForm(t *testing.T) {
 		}
 		if p.File.DFA.Wide || p.File.DFA.EC != nil || p.Header != blob.DefaultHeader {
 			t.Errorf("%s: wide %t, header %x", k, p.File.DFA.Wide, p.Header)
+		}
+	}
+}
+
+// TestAllWithoutEffect: what `all,` asks for beyond being allowed is lost
+// where a class is not mediated.
+func TestAllWithoutEffect(t *testing.T) {
+	for _, q := range []ast.Qualifiers{audit(), deny()} {
+		out := mustCompile(t, k61, ruleSet(&ast.AllRule{Qualifiers: q}))
+		var got []string
+		for _, d := range out.Degraded {
+			got = append(got, d.What)
+		}
+		for _, want := range []string{"dbus rules", "userns rules", "io_uring rules"} {
+			if !slices.Contains(got, want) {
+				t.Errorf("%+v: %q is not in %q", q, want, got)
+			}
+		}
+	}
+}
+
+// TestFlagsWithoutEffect: a flag that the kernel does not know is not
+// enforced, rather than in part.
+func TestFlagsWithoutEffect(t *testing.T) {
+	s := ruleSet()
+	s.Profiles[0].Flags = policy.Flags{KillSignal: "hup", Error: "EPERM", Interruptible: true}
+	s.Profiles[0].Attachment = "/bin/x"
+	s.Profiles[0].Xattrs = []policy.Xattr{{Name: "user.a"}}
+	out := mustCompile(t, "features.dbus", s)
+	var got []string
+	for _, d := range out.Degraded {
+		if !d.Dropped {
+			t.Errorf("%v", d)
+		}
+		got = append(got, d.What)
+	}
+	slices.Sort(got)
+	want := []string{"the attachment by extended attributes", "the flag error", "the flag interruptible", "the flag kill.signal"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
+// TestSafeChangeProfile: without stacking a kernel cannot keep the environment
+// away from a profile that is entered on request.
+func TestSafeChangeProfile(t *testing.T) {
+	rule := &ast.ChangeProfileRule{Exec: "/a", Target: "b", Safety: ast.Safe}
+	for kernel, want := range map[string]int{"features.dbus": 1, k61: 0} {
+		out := mustCompile(t, kernel, ruleSet(rule))
+		if len(out.Degraded) != want || want > 0 && out.Degraded[0].Dropped {
+			t.Errorf("%s: %v", kernel, out.Degraded)
 		}
 	}
 }

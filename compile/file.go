@@ -225,6 +225,9 @@ func (pc *profileCompiler) changeProfile(r *ast.ChangeProfileRule) {
 		pc.degrade(features.Stacking, "change_profile to a stack", true)
 		return
 	}
+	if r.Exec != "" && r.Safety == ast.Safe && !pc.sup.has(features.Stacking) {
+		pc.degrade(features.Stacking, "the word safe of change_profile", false)
+	}
 	pc.usesChangeProfile = true
 	label, labelExact := pc.globExact(target)
 	exec, execExact := cat(literal("/"), noneOf('/', 0), star(noneOf(0))), false

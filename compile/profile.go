@@ -221,7 +221,8 @@ func (pc *profileCompiler) translate(r ast.Rule) {
 // all is one bare rule of every class. Execution yields to every other rule.
 func (pc *profileCompiler) all(r *ast.AllRule) {
 	q := *r.Quals()
-	pc.silent = q.Access != ast.Deny
+	// What is not mediated is allowed, which is what a plain `all,` asks for.
+	pc.silent = (q.Access == ast.Allow || q.Access == ast.AllowExplicit) && !q.Audit
 	defer func() { pc.silent = false }()
 	pc.unix(&ast.UnixRule{Qualifiers: q})
 	pc.dbus(&ast.DBusRule{Qualifiers: q})
@@ -356,11 +357,11 @@ func (pc *profileCompiler) flags(out *blob.Profile) {
 		case !ok:
 			pc.fail(&diag.Diagnostic{Code: CodeUnknownSignal, Message: "unknown signal", Text: f.KillSignal})
 		case n > maxKillSignal:
-			pc.degrade("domain/kill.signal/"+f.KillSignal, "the flag kill.signal with a real-time signal", false)
+			pc.degrade("domain/kill.signal/"+f.KillSignal, "the flag kill.signal with a real-time signal", true)
 		case pc.sup.kernel.KillSignal():
 			out.Kill = uint32(n)
 		default:
-			pc.degrade("domain/kill.signal", "the flag kill.signal", false)
+			pc.degrade("domain/kill.signal", "the flag kill.signal", true)
 		}
 	}
 	if f.DisconnectedIPCPath != "" {
@@ -378,14 +379,14 @@ func (pc *profileCompiler) flags(out *blob.Profile) {
 		case pc.sup.has(errorFlag):
 			out.Error = n
 		default:
-			pc.degrade(errorFlag, "the flag error", false)
+			pc.degrade(errorFlag, "the flag error", true)
 		}
 	}
 	if f.Interruptible {
 		if pc.sup.has(features.Interruptible) || pc.sup.has(interruptibleFlag) {
 			out.FlagBits |= flagInterruptible
 		} else {
-			pc.degrade(features.Interruptible, "the flag interruptible", false)
+			pc.degrade(features.Interruptible, "the flag interruptible", true)
 		}
 	}
 }
