@@ -57,6 +57,10 @@ var ours = []string{
 	"/t { if " + strings.Repeat("not ", 80) + "true { /a r, } }\n",
 	"alias / -> /a,\nalias /a -> /b,\nalias /b -> /,\n/t { /a/b r, /b/a w, / r, }\n",
 	"/t { ^a { ^b { } } ^a { } }\n/t { }\n",
+	// What has gone wrong.
+	"$B = true and (not defined or @{V} in \"x\")\n",
+	"@{exec_path}=/b\nprofile a @ex{ec_path} { @{exec_path} r, }\n",
+	"@{V} = a \\\n \n$B = true\n",
 }
 
 // texts returns our texts and, where they are at hand, those of the corpora,

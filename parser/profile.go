@@ -65,7 +65,7 @@ func (p *parser) attachment(n *ast.Profile) bool {
 	switch p.tok.Kind {
 	case lex.Path, lex.Var:
 		n.Attachment = p.pattern()
-		if c := n.Attachment; c == "" || c[0] != '/' && c[0] != '@' {
+		if c := string(n.Attachment); !strings.HasPrefix(c, "/") && !strings.HasPrefix(c, "@{") {
 			return p.fail(&p.tok, CodeAttachment, "an attachment must begin with a slash or a variable")
 		}
 		p.next()

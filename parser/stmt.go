@@ -234,10 +234,31 @@ func (p *parser) assignOrRule() (ast.Stmt, bool) {
 		p.next()
 	}
 	n.Span = p.span(from)
+	n.To += ast.Pos(continuation(p.src[p.end:max(p.end, p.tok.From)]))
 	if p.tok.Kind == lex.Illegal {
 		return nil, p.unexpected("a value")
 	}
 	return n, p.noComma()
+}
+
+// continuation returns the end of the last line continuation that the blanks
+// behind an assignment begin with. It is the assignment's, since it means
+// nothing elsewhere.
+func continuation(blanks string) int {
+	end := 0
+	for i := 0; i < len(blanks); i++ {
+		switch blanks[i] {
+		case '\\', ' ', '\t', '\r':
+		case '\n':
+			if line := strings.TrimSuffix(blanks[:i], "\r"); !strings.HasSuffix(line, "\\") {
+				return end
+			}
+			end = i + 1
+		default:
+			return end
+		}
+	}
+	return end
 }
 
 // noComma reports the comma that does not belong behind an assignment.

@@ -142,8 +142,8 @@ type Term struct {
 	Paren   *Or      `parser:"OpenParen @@ CloseParen"`
 	Defined string   `parser:"| 'defined' @(Var | BoolVar)"`
 	Bool    string   `parser:"| @BoolVar"`
-	Compare *Compare `parser:"| @@"`
-	Lit     string   `parser:"| @(Word | Mode | Keyword | Value)"`
+	Compare *Compare `parser:"| (?! 'defined' | 'not') ( @@"`
+	Lit     string   `parser:"| @(Word | Mode | Keyword | Value) )"`
 }
 
 // Compare is a comparison.
