@@ -30,7 +30,9 @@ type abiResult struct {
 	err error
 }
 
-// useABI takes the first abi statement of a unit and looks at the others.
+// useABI takes the first abi statement of a unit and looks at the others. In
+// the body of a profile it is too late for one: what policy is written for is
+// settled before the first profile.
 func (r *resolver) useABI(s *ast.ABI, f *frame) {
 	if f.dead {
 		return
@@ -54,12 +56,14 @@ func (r *resolver) useABI(s *ast.ABI, f *frame) {
 		}
 		return
 	}
-	if r.abiFirst == nil {
-		r.abi, r.abiFirst = set, &abiStmt{s, o}
-		return
-	}
-	if !set.Equal(r.abi) {
+	switch {
+	case r.abiFirst != nil && !set.Equal(r.abi):
 		r.warnf(o, diag.ClassABI, WarnABI, s.Path, "another abi than the first one, at %s, which is used", r.abiFirst.origin.Position())
+	case r.abiFirst != nil:
+	case f.prof == nil:
+		r.abi, r.abiFirst = set, &abiStmt{s, o}
+	case !set.Equal(r.defaultABI()):
+		r.warnf(o, diag.ClassABI, WarnABI, s.Path, "abi in the body of a profile has no effect, write it before the first profile")
 	}
 }
 
@@ -74,7 +78,7 @@ func (r *resolver) loadABI(s *ast.ABI, file *ast.File) (*features.Set, error) {
 			}
 			return r.opts.Kernel, nil
 		case "default":
-			return r.defaultABI(), nil
+			return features.Default(), nil
 		}
 	}
 	if r.opts.ABI != nil {

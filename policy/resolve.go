@@ -22,9 +22,10 @@ type Options struct {
 	// Kernel is what `abi <kernel>,` stands for. Without it that statement
 	// is an error.
 	Kernel *features.Set
-	// Default is the feature set of policy that names none, and what
-	// `abi <default>,` stands for; nil means features.Default. Where it is
-	// set, policy without an abi statement gets no warning.
+	// Default is the feature set of policy that names none before its first
+	// profile; nil means features.Default, which is what `abi <default>,`
+	// stands for in any case. Where it is set, policy without an abi statement
+	// gets no warning.
 	Default *features.Set
 	// ABI reads the feature file of an abi statement other than <kernel> and
 	// <default>. Nil means to look for it below Roots and Abs.
