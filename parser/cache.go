@@ -1,7 +1,6 @@
 package parser
 
 import (
-	"crypto/sha256"
 	"sync"
 
 	"github.com/goarmor/apparmor/ast"
@@ -28,20 +27,18 @@ type Cache struct {
 // DefaultCacheBytes is the default of Cache.MaxBytes.
 const DefaultCacheBytes = 64 << 20
 
+// cacheKey is all that the tree of a file depends on. The text is the one that
+// the tree holds anyway.
 type cacheKey struct {
 	name    string
 	context Context
 	depth   int // the limit that it was parsed with
-	digest  [sha256.Size]byte
+	src     string
 }
 
 type cached struct {
 	file     *ast.File
 	warnings diag.List
-}
-
-func newCacheKey(name, src string, where Context, depth int) cacheKey {
-	return cacheKey{name, where, depth, sha256.Sum256([]byte(src))}
 }
 
 func (c *Cache) get(k cacheKey) (cached, bool) {

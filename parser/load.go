@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path"
 	"slices"
@@ -22,45 +21,44 @@ import (
 // included, and includes may form loops: what is to be made of a repetition is
 // for package policy.
 func (c Config) ParseFS(ctx context.Context, name string) (*ast.Unit, error) {
-	l := newLoader(ctx, c)
-	inc := &ast.Include{Path: name}
-	if strings.HasPrefix(name, "/") {
-		inc.Kind = ast.IncludeQuoted
-	}
-	at, err := l.find(inc)
-	if err == nil && at.dir {
-		err = fmt.Errorf("%s is a directory", at.name)
-	}
-	var src string
-	if err == nil {
-		src, err = l.read(at.fsys, at.path, ast.Position{File: at.name}, nil)
-	}
-	if err != nil {
-		var d *diag.Diagnostic
-		if !errors.As(err, &d) {
-			d = &diag.Diagnostic{Code: CodeInclude, Pos: ast.Position{File: name}, Message: "the file cannot be read", Text: name, Err: err}
-		}
-		return nil, diag.List{d}
-	}
-	return l.unit(at.name, src)
+	c.Limits = c.Limits.withDefaults()
+	return newLoader(ctx, c, newFiles(&c, nil)).file(name)
 }
 
 // ParseTree is ParseFS for a main file whose text is at hand. The name is used
 // in positions.
 func (c Config) ParseTree(ctx context.Context, name, src string) (*ast.Unit, error) {
-	return newLoader(ctx, c).unit(name, src)
+	c.Limits = c.Limits.withDefaults()
+	l := newLoader(ctx, c, newFiles(&c, nil))
+	l.bytes = int64(len(src))
+	return l.unit(name, src)
 }
 
 // loader reads the files of one unit.
 type loader struct {
 	ctx      context.Context
 	config   Config
+	files    files
 	included map[*ast.Include][]*ast.File
-	files    map[fileKey]*ast.File // nil for what cannot be read
+	parsed   map[fileKey]*ast.File // nil for what cannot be read
 	reads    int
 	bytes    int64
 	errs     diag.List
 	stopped  bool
+}
+
+// files is where includes are looked up.
+type files struct {
+	roots []*source
+	abs   *source // nil: nowhere
+}
+
+func newFiles(c *Config, budget *budget) files {
+	f := files{abs: newSource(c.Abs, c.Limits, budget)}
+	for _, root := range c.Roots {
+		f.roots = append(f.roots, newSource(root, c.Limits, budget))
+	}
+	return f
 }
 
 // fileKey is a file in a context: what is a profile in one may be a rule in
@@ -72,15 +70,57 @@ type fileKey struct {
 
 // place is where an include leads.
 type place struct {
-	fsys fs.FS
-	path string // in fsys
+	*item
+	src  *source
+	path string // in src
 	name string // for people
-	dir  bool
 }
 
-func newLoader(ctx context.Context, c Config) *loader {
-	c.Limits = c.Limits.withDefaults()
-	return &loader{ctx: ctx, config: c, included: map[*ast.Include][]*ast.File{}, files: map[fileKey]*ast.File{}}
+// within returns the place of an entry of a directory.
+func (p place) within(entry string) place {
+	at := place{src: p.src, path: path.Join(p.path, entry), name: path.Join(p.name, entry)}
+	at.item = p.src.open(at.path)
+	return at
+}
+
+// newLoader makes a loader from a Config whose limits are set.
+func newLoader(ctx context.Context, c Config, files files) *loader {
+	return &loader{
+		ctx: ctx, config: c, files: files,
+		included: map[*ast.Include][]*ast.File{}, parsed: map[fileKey]*ast.File{},
+	}
+}
+
+// file loads the unit of a main file that is looked up like an include.
+func (l *loader) file(name string) (*ast.Unit, error) {
+	inc := &ast.Include{Path: name}
+	if strings.HasPrefix(name, "/") {
+		inc.Kind = ast.IncludeQuoted
+	}
+	at, err := l.find(inc)
+	if err == nil && at.dir {
+		err = fmt.Errorf("%s is a directory", at.name)
+	}
+	if err != nil {
+		return nil, diag.List{{
+			Code: CodeInclude, Pos: ast.Position{File: name}, Message: "the file cannot be read", Text: name, Err: err,
+		}}
+	}
+	return l.main(at)
+}
+
+// main loads the unit of a main file.
+func (l *loader) main(at place) (*ast.Unit, error) {
+	err := at.err
+	if err == nil {
+		err = l.take(at)
+	}
+	if err != nil {
+		d := cannotRead("the file cannot be read", ast.Position{File: at.name}, nil, err)
+		d.Text = at.name
+		return nil, diag.List{d}
+	}
+	return l.unit(at.name, at.text)
 }
 
 func (l *loader) unit(name, src string) (*ast.Unit, error) {
@@ -91,10 +131,9 @@ func (l *loader) unit(name, src string) (*ast.Unit, error) {
 	if where == ContextAuto {
 		where = ContextFile
 	}
-	l.bytes += int64(len(src))
 	main := l.parse(name, src, where, nil)
 	if main != nil && !l.stopped {
-		l.files[fileKey{name, where}] = main
+		l.parsed[fileKey{name, where}] = main
 		l.follow(main, main.Stmts, where, nil)
 	}
 	if err := l.ctx.Err(); err != nil {
@@ -196,24 +235,21 @@ func (l *loader) include(f *ast.File, s *ast.Include, where Context, via []ast.P
 		}
 		return
 	}
-	entries, err := fs.ReadDir(at.fsys, at.path)
-	if err != nil {
-		l.fail(&diag.Diagnostic{Code: CodeInclude, Pos: pos, Message: "cannot read the directory " + at.name, Text: f.Text(s), Via: via[1:], Err: err})
+	if at.readErr != nil {
+		d := cannotRead("cannot read the directory "+at.name, pos, via[1:], at.readErr)
+		d.Text = f.Text(s)
+		l.fail(d)
 		return
 	}
-	for _, e := range entries {
-		in := place{fsys: at.fsys, path: path.Join(at.path, e.Name()), name: path.Join(at.name, e.Name())}
-		info, err := fs.Stat(at.fsys, in.path)
-		if err != nil || !info.Mode().IsRegular() {
+	for _, e := range at.list {
+		if skip, silent := skipped(e.Name()); skip {
+			if !silent && at.src.isFile(path.Join(at.path, e.Name())) {
+				l.warn(diag.List{ignored(pos, path.Join(at.name, e.Name()))}, via[1:])
+			}
 			continue
 		}
-		if skip, silent := skipped(e.Name()); skip {
-			if !silent {
-				l.warn(diag.List{{
-					Severity: diag.Warning, Class: diag.ClassUnexpected, Code: WarnIgnored, Pos: pos,
-					Message: "a file that looks like a leftover is not included", Text: in.name,
-				}}, via[1:])
-			}
+		in := at.within(e.Name())
+		if !in.isFile() {
 			continue
 		}
 		if file := l.load(in, where, pos, via); file != nil {
@@ -223,6 +259,23 @@ func (l *loader) include(f *ast.File, s *ast.Include, where Context, via []ast.P
 			return
 		}
 	}
+}
+
+// ignored is the warning of a file that is skipped.
+func ignored(pos ast.Position, name string) *diag.Diagnostic {
+	return &diag.Diagnostic{
+		Severity: diag.Warning, Class: diag.ClassUnexpected, Code: WarnIgnored, Pos: pos,
+		Message: "a file that looks like a leftover is not included", Text: name,
+	}
+}
+
+// cannotRead is the error of a file that is there.
+func cannotRead(message string, pos ast.Position, via []ast.Position, err error) *diag.Diagnostic {
+	d := &diag.Diagnostic{Code: CodeInclude, Pos: pos, Message: message, Via: via, Err: err}
+	if errors.Is(err, diag.ErrLimit) {
+		d.Code, d.Message = CodeLimit, err.Error()
+	}
+	return d
 }
 
 // includeHint says why an include is not found, if that is plain.
@@ -241,25 +294,36 @@ func (l *loader) includeHint(s *ast.Include) string {
 // load returns a file that is to be included, reading it if it is new.
 func (l *loader) load(at place, where Context, pos ast.Position, via []ast.Position) *ast.File {
 	key := fileKey{at.name, where}
-	if file, ok := l.files[key]; ok {
+	if file, ok := l.parsed[key]; ok {
 		return file
 	}
-	l.files[key] = nil
-	src, err := l.read(at.fsys, at.path, pos, via)
-	if err != nil {
-		var d *diag.Diagnostic
-		if !errors.As(err, &d) {
-			d = &diag.Diagnostic{Code: CodeInclude, Pos: pos, Message: "cannot read " + at.name, Via: via[1:], Err: err}
-		}
-		l.fail(d)
+	l.parsed[key] = nil
+	if err := l.take(at); err != nil {
+		l.fail(cannotRead("cannot read "+at.name, pos, via[1:], err))
 		return nil
 	}
-	file := l.parseCached(at.name, src, where, via)
-	l.files[key] = file
+	file := l.parseCached(at.name, at.text, where, via)
+	l.parsed[key] = file
 	if !l.stopped {
 		l.follow(file, file.Stmts, where, via)
 	}
 	return file
+}
+
+// take counts a file that is going to be parsed. The error says why it cannot
+// be read or what limit it exceeds.
+func (l *loader) take(at place) error {
+	limits := &l.config.Limits
+	if l.reads++; l.reads > limits.Includes {
+		return &diag.LimitError{What: "number of included files", Limit: int64(limits.Includes), Got: int64(l.reads)}
+	}
+	if at.readErr != nil {
+		return at.readErr
+	}
+	if l.bytes += int64(len(at.text)); l.bytes > limits.TotalBytes {
+		return &diag.LimitError{What: "size of all files in bytes", Limit: limits.TotalBytes, Got: l.bytes}
+	}
+	return nil
 }
 
 func (l *loader) parseCached(name, src string, where Context, via []ast.Position) *ast.File {
@@ -267,7 +331,7 @@ func (l *loader) parseCached(name, src string, where Context, via []ast.Position
 	if cache == nil {
 		return l.parse(name, src, where, via)
 	}
-	key := newCacheKey(name, src, where, l.config.Limits.Depth)
+	key := cacheKey{name, where, l.config.Limits.Depth, src}
 	if hit, ok := cache.get(key); ok {
 		l.warn(hit.warnings, via)
 		return hit.file
@@ -281,100 +345,56 @@ func (l *loader) parseCached(name, src string, where Context, via []ast.Position
 	return file
 }
 
-// read reads a file within the limits. What exceeds them is a
-// *diag.Diagnostic at pos.
-func (l *loader) read(fsys fs.FS, name string, pos ast.Position, via []ast.Position) (string, error) {
-	fail := func(what string, limit, got int64) (string, error) {
-		d := limitDiagnostic(pos, what, limit, got)
-		if len(via) > 0 {
-			d.Via = via[1:]
-		}
-		return "", d
-	}
-	if l.reads++; l.reads > l.config.Limits.Includes {
-		return fail("number of included files", int64(l.config.Limits.Includes), int64(l.reads))
-	}
-	f, err := fsys.Open(name)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	limit := l.config.Limits.Bytes
-	info, err := f.Stat()
-	switch {
-	case err != nil:
-		return "", err
-	case !info.Mode().IsRegular():
-		return "", &fs.PathError{Op: "read", Path: name, Err: errors.New("not a regular file")}
-	case info.Size() > limit:
-		return fail("file size in bytes", limit, info.Size())
-	}
-	// One byte more than the size shows whether the file has grown.
-	buf := make([]byte, info.Size()+1)
-	n := 0
-	for n < len(buf) {
-		m, err := f.Read(buf[n:])
-		n += m
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return "", err
-		}
-		if n == len(buf) {
-			if int64(n) > limit {
-				return fail("file size in bytes", limit, int64(n))
-			}
-			buf = append(buf, make([]byte, min(int64(n), limit+1-int64(n)))...)
-		}
-	}
-	if l.bytes += int64(n); l.bytes > l.config.Limits.TotalBytes {
-		return fail("size of all files in bytes", l.config.Limits.TotalBytes, l.bytes)
-	}
-	return string(buf[:n]), nil
-}
-
 // find looks up what an include names.
 func (l *loader) find(s *ast.Include) (place, error) {
 	c := &l.config
-	notFound := &fs.PathError{Op: "open", Path: s.Path, Err: fs.ErrNotExist}
 	if s.Kind != ast.IncludeMagic {
 		full := s.Path
 		if !strings.HasPrefix(full, "/") {
 			full = path.Join("/", c.Dir, full)
 		}
-		full = path.Clean(full)
-		if c.Abs == nil {
-			return place{}, notFound
-		}
-		return stat(c.Abs, strings.TrimPrefix(full, "/"), full)
+		return l.files.findAbs(path.Clean(full))
 	}
 	rel := path.Clean(strings.TrimLeft(s.Path, "/"))
 	if !fs.ValidPath(rel) {
-		return place{}, notFound
+		return place{}, notFound(s.Path)
 	}
-	for i, root := range c.Roots {
-		name := rel
-		if i < len(c.RootNames) {
-			name = path.Join(c.RootNames[i], rel)
-		}
-		at, err := stat(root, rel, name)
+	for i, root := range l.files.roots {
+		at, err := root.find(rel, c.rootName(i, rel))
 		if err == nil || !errors.Is(err, fs.ErrNotExist) {
 			return at, err
 		}
 	}
-	return place{}, notFound
+	return place{}, notFound(s.Path)
 }
 
-func stat(fsys fs.FS, rel, name string) (place, error) {
+// findAbs looks up an absolute path.
+func (f *files) findAbs(name string) (place, error) {
+	if f.abs == nil {
+		return place{}, notFound(name)
+	}
+	return f.abs.find(strings.TrimPrefix(name, "/"), name)
+}
+
+func notFound(name string) error {
+	return &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+}
+
+// rootName is what people call a path in one of the Roots.
+func (c *Config) rootName(root int, rel string) string {
+	if root < len(c.RootNames) {
+		return path.Join(c.RootNames[root], rel)
+	}
+	return rel
+}
+
+// find returns the place at a path, which people call by that name.
+func (s *source) find(rel, name string) (place, error) {
 	if rel == "" {
 		rel = "."
 	}
-	info, err := fs.Stat(fsys, rel)
-	if err != nil {
-		return place{}, err
-	}
-	return place{fsys: fsys, path: rel, name: name, dir: info.IsDir()}, nil
+	at := place{item: s.open(rel), src: s, path: rel, name: name}
+	return at, at.err
 }
 
 // Skip reports whether a file of a directory is left out when the directory is

@@ -306,7 +306,7 @@ func TestCache(t *testing.T) {
 	}
 	small := &Cache{MaxBytes: 10}
 	for i := range 10 {
-		k := newCacheKey("x", fmt.Sprint(i), ContextBody, 1)
+		k := cacheKey{"x", ContextBody, 1, fmt.Sprint(i)}
 		small.put(k, cached{file: &ast.File{Src: "1234"}})
 	}
 	if len(small.files) > 2 {

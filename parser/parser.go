@@ -1,8 +1,8 @@
 // Package parser turns policy text into syntax trees.
 //
 // Parse reads one file: a whole policy, or a fragment such as an abstraction
-// or a tunable. Config.ParseFS also follows its includes. ParseRule reads one
-// rule. What is found wrong comes back as diag.List, with codes, places and
+// or a tunable. Config.ParseFS also follows its includes, Config.ParseDir does
+// so for a directory of profiles. ParseRule reads one rule. What is found wrong comes back as diag.List, with codes, places and
 // hints; with Config.Recover set the rest of the text is parsed nevertheless.
 //
 // The text is read once, by recursive descent over an on-demand lexer. Nodes
@@ -42,8 +42,8 @@ const (
 // parses with the default limits, stops at the first error and finds no
 // includes.
 type Config struct {
-	// Context is where the text stands; for ParseFS and ParseTree that of the
-	// main file, where ContextAuto means ContextFile. What an include names is
+	// Context is where the text stands; for ParseFS, ParseTree and ParseDir that
+	// of the main file, where ContextAuto means ContextFile. What an include names is
 	// read by where the include stands.
 	Context Context
 	// Roots is the search path of `include <path>`: the first that has the
@@ -70,6 +70,9 @@ type Config struct {
 	// Warn is called with every warning, in the order of the text of each
 	// file, before the call returns. Nil: warnings are dropped.
 	Warn func(*diag.Diagnostic)
+	// Workers is how many files ParseDir parses at a time; 0: as many as there
+	// are CPUs for Go.
+	Workers int
 	// Limits bounds what a text may ask for.
 	Limits Limits
 }
@@ -88,6 +91,11 @@ type Limits struct {
 	Includes int
 	// TotalBytes of all files of a unit; 64 MiB.
 	TotalBytes int64
+	// DirEntries is how many entries a directory may have that is included or
+	// given to ParseDir; 65536.
+	DirEntries int
+	// DirBytes of all files that ParseDir reads; 256 MiB.
+	DirBytes int64
 }
 
 // The default limits.
@@ -97,6 +105,8 @@ const (
 	DefaultIncludeDepth = 32
 	DefaultIncludes     = 4096
 	DefaultTotalBytes   = 64 << 20
+	DefaultDirEntries   = 1 << 16
+	DefaultDirBytes     = 256 << 20
 )
 
 func (l Limits) withDefaults() Limits {
@@ -115,6 +125,12 @@ func (l Limits) withDefaults() Limits {
 	}
 	if l.TotalBytes <= 0 {
 		l.TotalBytes = DefaultTotalBytes
+	}
+	if l.DirEntries <= 0 {
+		l.DirEntries = DefaultDirEntries
+	}
+	if l.DirBytes <= 0 {
+		l.DirBytes = DefaultDirBytes
 	}
 	return l
 }
@@ -213,8 +229,10 @@ func (c Config) parse(ctx context.Context, name, src string, where Context) (*as
 }
 
 func tooLong(name string, limit, got int64) *diag.Diagnostic {
-	return limitDiagnostic(ast.Position{File: name}, "file size in bytes", limit, got)
+	return limitDiagnostic(ast.Position{File: name}, fileSize, limit, got)
 }
+
+const fileSize = "file size in bytes"
 
 func limitDiagnostic(pos ast.Position, what string, limit, got int64) *diag.Diagnostic {
 	err := &diag.LimitError{What: what, Limit: limit, Got: got}
