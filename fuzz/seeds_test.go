@@ -61,6 +61,7 @@ var ours = []string{
 	"$B = true and (not defined or @{V} in \"x\")\n",
 	"@{exec_path}=/b\nprofile a @ex{ec_path} { @{exec_path} r, }\n",
 	"@{V} = a \\\n \n$B = true\n",
+	"/ { audit allow=mount, \"audit\" /a r, }",
 }
 
 // texts returns our texts and, where they are at hand, those of the corpora,

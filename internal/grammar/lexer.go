@@ -65,7 +65,9 @@ func (l *tokens) Next() (lexer.Token, error) {
 	var t lex.Token
 	l.lex.Next(&t)
 	l.pos.Advance(l.src[l.pos.Offset:t.From])
-	out := lexer.Token{Type: lexer.TokenType(t.Kind), Value: t.Text, Pos: l.pos}
+	// A keyword of the grammar is any token of that text, so that quotes and
+	// operators have to stay: "audit" is a path, and allow= a condition.
+	out := lexer.Token{Type: lexer.TokenType(t.Kind), Value: l.src[t.From:t.To], Pos: l.pos}
 	switch t.Kind {
 	case lex.EOF:
 		out.Type = lexer.EOF
@@ -79,6 +81,10 @@ func (l *tokens) Next() (lexer.Token, error) {
 	case lex.Cond:
 		if t.Wide {
 			out.Type = typeCondList
+		}
+		switch t.Text {
+		case "flags", "identities", "peer", "xattrs":
+			out.Value = t.Text
 		}
 	}
 	return out, nil
