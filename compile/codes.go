@@ -25,3 +25,8 @@ const (
 	CodeUnknownSignal           diag.Code = "unknown-signal"            // an unknown signal
 	CodeUnknownSocketType       diag.Code = "unknown-socket-type"       // an unknown socket type
 )
+
+// Codes of the warnings of this package.
+const (
+	WarnMountSource diag.Code = "mount-source" // class deprecated: a propagation rule without an arrow
+)

@@ -70,6 +70,8 @@ type Output struct {
 	// Degraded lists what is not enforced as written, in the order of
 	// profiles and their rules.
 	Degraded []Degradation
+	// Warnings are about rules whose form only shows when they are compiled.
+	Warnings diag.List
 	// Stats has one element per profile, in the order of the policy.
 	Stats []Stats
 }
@@ -129,6 +131,7 @@ func Compile(ctx context.Context, set *policy.Set, o Options) (*Output, error) {
 			return nil, err
 		}
 		out.Degraded = append(out.Degraded, pc.degraded...)
+		out.Warnings = append(out.Warnings, pc.warnings...)
 		out.Stats = append(out.Stats, pc.stats)
 		if b != nil {
 			profiles = append(profiles, b)

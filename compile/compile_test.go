@@ -466,3 +466,35 @@ func TestSafeChangeProfile(t *testing.T) {
 		}
 	}
 }
+
+// TestMountSource: the one path of a rule on propagation is its mount point,
+// wherever it stands.
+func TestMountSource(t *testing.T) {
+	options := func(words ...ast.Pattern) []ast.MountCond { return []ast.MountCond{{Options: true, Values: words}} }
+	for _, tt := range []struct {
+		name string
+		rule *ast.MountRule
+		want bool
+	}{
+		{"any operation", &ast.MountRule{Source: "/a"}, true},
+		{"propagation", &ast.MountRule{Source: "/a", Conds: options("rslave")}, true},
+		{"no options", &ast.MountRule{Source: "/a", Conds: options("rw")}, true},
+		{"with an arrow", &ast.MountRule{Target: "/a", Conds: options("rslave")}, false},
+		{"source and target", &ast.MountRule{Source: "/a", Target: "/b"}, false},
+		{"another operation", &ast.MountRule{Source: "/a", Conds: options("bind")}, false},
+		{"new mount", &ast.MountRule{Source: "/a", Conds: options("ro")}, false},
+	} {
+		out := mustCompile(t, k61, at(ruleSet(tt.rule)))
+		var got []string
+		for _, w := range out.Warnings {
+			got = append(got, fmt.Sprintf("%d %s %s %s", w.Pos.Line, w.Class, w.Code, w.Text))
+		}
+		var want []string
+		if tt.want {
+			want = []string{"2 deprecated mount-source /a"}
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("%s: %s", tt.name, d)
+		}
+	}
+}

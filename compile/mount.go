@@ -203,6 +203,7 @@ type mountRule struct {
 	fstypes []ast.Pattern
 	pairs   []mountFlags // of exact and optional sets
 	emitted bool
+	warned  bool // of its source
 }
 
 // mountConditions reads the conditions: exact sets of options, optional sets,
@@ -310,6 +311,7 @@ func (pc *profileCompiler) mountStrings(m *mountRule, k mountKind, f mountFlags)
 	if k.name == kindPropagation.name && r.Target == "" && r.Source != "" {
 		// The one path that a propagation rule names is its mount point.
 		target = pc.glob(r.Source)
+		pc.warnMountSource(m)
 	} else if k.source {
 		if r.Detached {
 			source = empty()
@@ -328,6 +330,21 @@ func (pc *profileCompiler) mountStrings(m *mountRule, k mountKind, f mountFlags)
 	n := cat(bytesNode(byte(blob.ClassMount)), target, nul(), source, nul(), typ, nul(), flags.node())
 	pc.policydb.add(n, r.Quals(), m.perms)
 	m.emitted = true
+}
+
+// warnMountSource warns, once, of a propagation rule whose mount point stands
+// where others have their source.
+func (pc *profileCompiler) warnMountSource(m *mountRule) {
+	if m.warned {
+		return
+	}
+	m.warned = true
+	pc.warnings = append(pc.warnings, &diag.Diagnostic{
+		Severity: diag.Warning, Class: diag.ClassDeprecated, Code: WarnMountSource,
+		Profile: pc.profile.Name, Pos: pc.origin().Position(), Via: pc.origin().Chain(), Text: string(m.rule.Source),
+		Message: "the source of a mount rule is taken for the mount point whose propagation changes, which is deprecated",
+		Hint:    "write it behind an arrow",
+	})
 }
 
 // pivotRoot matches the new root and the place where the old one is put.

@@ -34,6 +34,7 @@ type profileCompiler struct {
 	usesChangeProfile bool
 
 	degraded []Degradation
+	warnings diag.List
 	errs     diag.List
 	stats    Stats
 }

@@ -35,6 +35,8 @@ const (
 	WarnUnconfinedExec diag.Code = "unconfined-exec"      // class dangerous
 	WarnRlimitUnit     diag.Code = "rlimit-without-unit"  // class missing
 	WarnNamespace      diag.Code = "namespace-override"   // class override
+	WarnEscape         diag.Code = "needless-escape"      // class format
+	WarnPathName       diag.Code = "path-as-name"         // class deprecated
 	WarnDowngraded     diag.Code = "audit-change-profile" // class rule-downgraded
 	WarnOwner          diag.Code = "owner-ignored"        // class unexpected
 	WarnNothing        diag.Code = "matches-nothing"      // class unexpected

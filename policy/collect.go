@@ -198,6 +198,9 @@ func (r *resolver) profile(s *ast.Profile, f *frame) {
 	}
 	outer := r.in
 	r.in = d
+	if f.prof == nil {
+		r.warnPathName(s, d.origin)
+	}
 	r.walk(s.Body, &in)
 	r.in = outer
 }
@@ -285,6 +288,7 @@ func (r *resolver) rule(s ast.Rule, f *frame) {
 	if f.block {
 		r.checkInBlock(s, own, &quals, o)
 	}
+	r.warnWritten(s, &quals, o)
 	if f.dead {
 		return
 	}

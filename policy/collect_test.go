@@ -271,8 +271,8 @@ func TestWarningLimit(t *testing.T) {
 	for range 20 {
 		many = append(many, &ast.FileRule{Path: "/a", Exec: ast.ExecUnconfined})
 	}
-	_, warnings, err := body(Options{Limits: Limits{Warnings: 5}}, many...)
-	if err != nil || len(warnings) != 5 {
-		t.Errorf("%d warnings, %v", len(warnings), err)
+	s, err := resolveFile(Options{Limits: Limits{Warnings: 5}}, &ast.Profile{Name: "t", Body: many})
+	if err != nil || len(s.Warnings) != 5 {
+		t.Errorf("%+v, %v", s, err)
 	}
 }

@@ -41,12 +41,16 @@ func (r *resolver) resolveHead(d *draft, parent *Profile) {
 		text := string(attach)
 		d.env.attach = &text
 		d.env.local = nil
+		r.warnEscape(attach, d.origin)
 		p.Attachment = squeeze(attach)
 		for _, a := range r.aliases {
 			if to, ok := a.apply(attach); ok {
 				p.Alternates = append(p.Alternates, squeeze(to))
 			}
 		}
+	}
+	if attach == "" {
+		r.warnEscape(ast.Pattern(own), d.origin) // names are patterns, too
 	}
 	r.xattrs(d)
 	p.Flags = r.flags(d)

@@ -159,13 +159,15 @@ func (r *resolver) errorf(o Origin, code diag.Code, text, format string, args ..
 	return d
 }
 
-func (r *resolver) warnf(o Origin, class diag.Class, code diag.Code, text, format string, args ...any) {
+// warnf records a warning and returns it, or nil if there are enough of them
+// or this one was given before.
+func (r *resolver) warnf(o Origin, class diag.Class, code diag.Code, text, format string, args ...any) *diag.Diagnostic {
 	if r.warnings >= r.limits.Warnings {
-		return
+		return nil
 	}
 	if w := (warning{code, o.File, o.Pos}); o.Pos.IsValid() {
 		if r.warned[w] {
-			return
+			return nil
 		}
 		r.warned[w] = true
 	}
@@ -173,6 +175,7 @@ func (r *resolver) warnf(o Origin, class diag.Class, code diag.Code, text, forma
 	d := r.at(o)
 	d.Severity, d.Class, d.Code, d.Text, d.Message = diag.Warning, class, code, text, fmt.Sprintf(format, args...)
 	r.found = append(r.found, d)
+	return d
 }
 
 // limit stops resolving.

@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"github.com/goarmor/apparmor/ast"
-	"github.com/goarmor/apparmor/diag"
 )
 
 // resolveBody makes the rules of a draft's profile.
@@ -159,20 +158,6 @@ func squeezeRule(rule ast.Rule) {
 		s.Source, s.Target = squeeze(s.Source), squeeze(s.Target)
 	case *ast.PivotRootRule:
 		s.OldRoot, s.NewRoot = squeeze(s.OldRoot), squeeze(s.NewRoot)
-	}
-}
-
-// warnRule gives the warnings that depend on a resolved rule.
-func (r *resolver) warnRule(rule ast.Rule, o Origin) {
-	switch s := rule.(type) {
-	case *ast.FileRule:
-		if s.Exec == ast.ExecUnconfined && !s.Scrub && s.Access != ast.Deny {
-			r.warnf(o, diag.ClassDangerous, WarnUnconfinedExec, string(s.Path), "ux keeps environment variables that can take over an unconfined process")
-		}
-	case *ast.ChangeProfileRule:
-		if s.Audit {
-			r.warnf(o, diag.ClassRuleDowngraded, WarnDowngraded, "", "no kernel audits change_profile: the rule works without it")
-		}
 	}
 }
 

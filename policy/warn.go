@@ -1,0 +1,88 @@
+package policy
+
+import (
+	"strings"
+
+	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/diag"
+)
+
+// warnWritten gives the warnings about a rule as it is written, also in a
+// branch that is not taken. The qualifiers are those with the blocks around it.
+func (r *resolver) warnWritten(s ast.Rule, q *ast.Qualifiers, o Origin) {
+	file, ok := s.(*ast.FileRule)
+	if ok && file.Exec == ast.ExecUnconfined && !file.Scrub && q.Access != ast.Deny {
+		r.warnf(o, diag.ClassDangerous, WarnUnconfinedExec, string(file.Path), "ux keeps environment variables that can take over an unconfined process")
+	}
+}
+
+// warnRule gives the warnings about a resolved rule.
+func (r *resolver) warnRule(rule ast.Rule, o Origin) {
+	// Kernels log every denied change_profile and no allowed one, so the ones
+	// that lose something are audited permissions and quiet denials.
+	if s, ok := rule.(*ast.ChangeProfileRule); ok && s.Audit != (s.Access == ast.Deny) {
+		what := "no kernel audits change_profile: the rule works without it"
+		if s.Access == ast.Deny {
+			what = "no kernel is quiet about a denied change_profile: write audit deny"
+		}
+		r.warnf(o, diag.ClassRuleDowngraded, WarnDowngraded, "", "%s", what)
+	}
+	eachPattern(rule, func(p *ast.Pattern, _ bool) { r.warnEscape(*p, o) })
+}
+
+// warnEscape warns of a backslash before a byte that means itself without.
+func (r *resolver) warnEscape(p ast.Pattern, o Origin) {
+	c, ok := needlessEscape(string(p))
+	switch {
+	case !ok:
+	case c == ' ' || c == '\t':
+		r.warnf(o, diag.ClassFormat, WarnEscape, string(p), "a blank is escaped; put the word in quotes")
+	default:
+		r.warnf(o, diag.ClassFormat, WarnEscape, string(p), "the backslash before %q changes nothing", c)
+	}
+}
+
+// needlessEscape returns the first byte of a pattern that has a backslash it
+// does not need. Escapes of NUL, which stay in a pattern, need theirs, and so
+// do an `@` that would begin a variable and the `-` of a class.
+func needlessEscape(p string) (c byte, found bool) {
+	i := strings.IndexByte(p, '\\')
+	if i < 0 {
+		return 0, false
+	}
+	class := false
+	for i = 0; i+1 < len(p); i++ {
+		switch p[i] {
+		case '[':
+			class = true
+		case ']':
+			class = false
+		case '\\':
+			i++
+			switch c := p[i]; {
+			case strings.IndexByte(`\*?[]{}^$,"aefnrtdx`, c) >= 0, '0' <= c && c <= '7':
+			case c == '@' && strings.HasPrefix(p[i+1:], "{"):
+			case c == '-' && class:
+			default:
+				return c, true
+			}
+		}
+	}
+	return 0, false
+}
+
+// warnPathName warns of a profile at the top that has a path for its name. The
+// related place is the end of the profile, where the reference says so.
+func (r *resolver) warnPathName(s *ast.Profile, o Origin) {
+	if !strings.HasPrefix(string(s.Name), "/") {
+		return
+	}
+	d := r.warnf(o, diag.ClassDeprecated, WarnPathName, string(s.Name), "a path is used as the name of a profile, which is deprecated")
+	if d == nil {
+		return
+	}
+	d.Hint = "write `profile NAME " + string(s.Name) + "`"
+	if s.Close.IsValid() {
+		d.Related = append(d.Related, o.File.Position(s.Close))
+	}
+}
