@@ -392,6 +392,14 @@ func TestLeftMatch(t *testing.T) {
 			t.Errorf("%s: state and count are %v, want %v", path, got, want)
 		}
 	}
+	d = chainDFA("/a/b", 1, 0) // a loop of two states: /a and any number of /b
+	d.Next[d.Base[4]&BaseMask+'b'] = 3
+	for path, want := range map[string][2]int{"/a": {3, 2}, "/a/": {4, 3}, "/a/b": {3, 2}, "/a/b/b/": {4, 2}} {
+		s, n := d.LeftMatch(StartState, path)
+		if got := [2]int{int(s), n}; got != want {
+			t.Errorf("%s: state and count are %v, want %v", path, got, want)
+		}
+	}
 	d = chainDFA("/a", 1, 0)
 	d.Flags, d.Base[2], d.Default[2] = FlagDiff, d.Base[2]|BaseDiff, 1
 	if s := d.MatchString(StartState, "//a"); s != 3 {

@@ -2,25 +2,28 @@ package blob
 
 // LeftMatch walks an attachment automaton over a path as kernels do when they
 // look for the profile of an executable. It returns the final state and how
-// many bytes were matched before the walk came back to a state that it had
-// been in, which is where a pattern's literal part ends.
+// many bytes were matched up to the state in which the first loop begins, which
+// is where a pattern's literal part ends.
 //
 // Kernels pay no heed to differential encoding here, and neither does this
 // walk: a differentially encoded attachment does not match what it was
-// written to match. The count is what kernels aim at; they look back over a
-// short history only and may count a few bytes more.
+// written to match. The count is what kernels aim at; they look for loops by
+// the order in which states are numbered, over a short history, and may count a
+// few bytes more.
 func (d *DFA) LeftMatch(s uint32, path string) (state uint32, count int) {
-	been := map[uint32]bool{s: true}
+	first := map[uint32]int{s: 0} // the bytes in front of each state
 	looped := false
 	for i := 0; i < len(path) && s != TrapState; i++ {
 		s = d.plainStep(s, path[i])
-		if been[s] {
-			looped = true
+		if looped {
+			continue
 		}
-		if !looped {
-			been[s] = true
-			count++
+		if n, ok := first[s]; ok {
+			looped, count = true, n
+			continue
 		}
+		count++
+		first[s] = count
 	}
 	return s, count
 }

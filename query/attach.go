@@ -1,11 +1,81 @@
 package query
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/goarmor/apparmor/blob"
 )
+
+// Attach asks whether the profile attaches to an executable: whether it is one
+// of those that a kernel chooses from when the file is executed and nothing
+// names the profile to go on with. Policy.Attachments tells which one it takes.
+type Attach struct {
+	Path string
+	// Xattrs are the extended attributes of the file.
+	Xattrs map[string]string
+}
+
+// String implements fmt.Stringer.
+func (r Attach) String() string {
+	s := "attach " + r.Path
+	for _, name := range sortedKeys(r.Xattrs) {
+		s += fmt.Sprintf(" %s=%q", name, r.Xattrs[name])
+	}
+	return s
+}
+
+func sortedKeys(m map[string]string) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+func (r Attach) ask(p asked) (Decision, error) {
+	var e blob.Effective
+	c, ok := r.match(p.Profile)
+	if ok {
+		e.Allow = blob.PermExec
+	}
+	if p.lookups != nil {
+		p.note(blob.PartXMatch, blob.ClassXMatch, true, Exec, e, r.Path)
+	}
+	d := decide(Exec, e).in(wordsNone)
+	if !ok && c.Length > 0 {
+		d.Info = "extended attributes do not match"
+	}
+	return d, nil
+}
+
+// Candidate is a profile that attaches to an executable.
+type Candidate struct {
+	Profile *Profile
+	// Named is set when the profile has no attachment and is called by the
+	// path. Such a profile is taken before all others.
+	Named bool
+	// Length tells how specific the attachment is: how many bytes of the path
+	// its literal part matched, or the length of the shortest path that it
+	// matches if that is more. Longer ones come first.
+	Length int
+	// Xattrs is how many extended attributes matched; more of them come first.
+	Xattrs int
+}
+
+// better puts the candidate that a kernel prefers first.
+func (c Candidate) better(than Candidate) int {
+	switch {
+	case c.Named != than.Named && c.Named:
+		return -1
+	case c.Named != than.Named:
+		return 1
+	}
+	return cmp.Or(cmp.Compare(than.Length, c.Length), cmp.Compare(than.Xattrs, c.Xattrs))
+}
 
 // ConflictError says that several profiles attach to a path equally well: the
 // kernel then takes none of them.
@@ -22,63 +92,99 @@ func (e *ConflictError) Error() string {
 // Attachment returns the profile of this policy, children and hats aside, that
 // attaches to an executable's path, or nil when none does. Extended attributes
 // are taken as absent from the file. The error is a *ConflictError.
-func (p *Policy) Attachment(path string) (*Profile, error) { return attachment(p.set, "", path) }
+func (p *Policy) Attachment(path string) (*Profile, error) {
+	return winner(path, p.Attachments(Attach{Path: path}))
+}
 
 // ChildAttachment is Attachment among the profile's own children.
 func (p *Profile) ChildAttachment(path string) (*Profile, error) {
-	return attachment(p.set, p.Name, path)
+	return winner(path, candidates(p.set, p.Name, Attach{Path: path}))
 }
 
-func attachment(set *blob.Policy, parent, path string) (*Profile, error) {
-	var best []*blob.Profile
-	bestLen := -1
+// Attachments returns all profiles of this policy, children and hats aside,
+// that attach to an executable, best first. A kernel takes the first one, or
+// none of them if the second one is as good.
+//
+// Kernels measure on the way through their list of profiles and may take one
+// of two where the literal part of an attachment is longer than what a path has
+// of it, as for /**/x.
+func (p *Policy) Attachments(r Attach) []Candidate { return candidates(p.set, "", r) }
+
+// ChildAttachments is Attachments among the profile's own children.
+func (p *Profile) ChildAttachments(r Attach) []Candidate { return candidates(p.set, p.Name, r) }
+
+func candidates(set *blob.Policy, parent string, r Attach) []Candidate {
+	var all []Candidate
 	for _, q := range set.Profiles() {
 		if blob.ParentName(q.Name) != parent || q.Hat {
 			continue
 		}
-		if q.XMatch == nil {
-			name := q.Name
-			if parent != "" {
-				name = name[len(parent)+2:]
-			}
-			if name == path {
-				return &Profile{Profile: q, set: set}, nil
-			}
-			continue
-		}
-		s, n := q.XMatch.DFA.LeftMatch(blob.StartState, path)
-		if q.XMatchPerms(s).Allow&blob.PermExec == 0 || !absentXattrs(q, s) {
-			continue
-		}
-		n = max(n, int(q.XMatchLen))
-		switch {
-		case n > bestLen:
-			best, bestLen = []*blob.Profile{q}, n
-		case n == bestLen:
-			best = append(best, q)
+		if c, ok := r.match(q); ok {
+			c.Profile = &Profile{Profile: q, set: set}
+			all = append(all, c)
 		}
 	}
-	switch len(best) {
-	case 0:
+	slices.SortStableFunc(all, Candidate.better)
+	return all
+}
+
+// winner is the first of the candidates unless there is another one as good.
+func winner(path string, all []Candidate) (*Profile, error) {
+	best := 0
+	for best < len(all) && all[best].better(all[0]) == 0 {
+		best++
+	}
+	switch {
+	case best == 0:
 		return nil, nil
-	case 1:
-		return &Profile{Profile: best[0], set: set}, nil
+	case best == 1 || all[0].Named:
+		return all[0].Profile, nil
 	}
 	err := &ConflictError{Path: path}
-	for _, q := range best {
-		err.Profiles = append(err.Profiles, q.Name)
+	for _, c := range all[:best] {
+		err.Profiles = append(err.Profiles, c.Profile.Name)
 	}
 	return nil, err
 }
 
-// absentXattrs reports whether the attachment accepts a file without any of
-// the attributes that it lists: each must be optional.
-func absentXattrs(q *blob.Profile, s uint32) bool {
-	for range q.Xattrs {
-		s = q.XMatch.DFA.StepOOB(s)
-		if q.XMatchPerms(s).Allow&blob.PermExec == 0 {
-			return false
+// match reports whether a profile attaches, and how well. It has a length also
+// where nothing but the extended attributes speaks against it.
+func (r Attach) match(q *blob.Profile) (Candidate, bool) {
+	if q.XMatch == nil {
+		name := q.Name
+		if parent := blob.ParentName(name); parent != "" {
+			name = name[len(parent)+2:]
+		}
+		return Candidate{Named: true}, name == r.Path
+	}
+	start := q.XMatch.DFAStart
+	if start == 0 {
+		start = blob.StartState
+	}
+	s, n := q.XMatch.DFA.LeftMatch(start, r.Path)
+	if q.XMatchPerms(s).Allow&blob.PermExec == 0 {
+		return Candidate{}, false
+	}
+	c := Candidate{Length: max(n, int(q.XMatchLen), 1)}
+	if len(q.Xattrs) == 0 {
+		return c, true
+	}
+	// Behind the path, an out-of-band step leads to each attribute of the
+	// list, and a NUL to the value of one that the file has. One that it does
+	// not have is passed over if there is a step from there.
+	s = q.XMatch.DFA.StepOOB(s)
+	for _, name := range q.Xattrs {
+		value, ok := r.Xattrs[name]
+		if ok {
+			s = q.XMatch.DFA.MatchString(q.XMatch.DFA.Step(s, 0), value)
+			if q.XMatchPerms(s).Allow&blob.PermExec == 0 {
+				return c, false
+			}
+			c.Xattrs++
+		}
+		if s = q.XMatch.DFA.StepOOB(s); !ok && s == blob.TrapState {
+			return c, false
 		}
 	}
-	return true
+	return c, true
 }

@@ -2,7 +2,6 @@ package query
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/goarmor/apparmor/blob"
 )
@@ -127,22 +126,4 @@ func (r ChangeProfile) ask(p asked) (Decision, error) {
 		}))
 	}
 	return d, nil
-}
-
-// eachLabel asks about a label as a whole and, if that is refused and it is
-// compound, about each of its components, all of which must be granted.
-func eachLabel(label string, ask func(string) Decision) Decision {
-	d := ask(label)
-	if d.Allowed() {
-		return d
-	}
-	parts := strings.Split(label, "//&")
-	if len(parts) == 1 {
-		return d
-	}
-	d = ask(parts[0])
-	for _, part := range parts[1:] {
-		d = d.and(ask(part))
-	}
-	return d
 }

@@ -9,13 +9,14 @@ import (
 // Lookup is one thing that was looked up in a compiled profile to answer a
 // request.
 type Lookup struct {
-	// Part is where: blob.PartFile or blob.PartPolicydb, or blob.PartProfile
-	// for capabilities.
+	// Part is where: blob.PartFile or blob.PartPolicydb, blob.PartXMatch for
+	// attachments, or blob.PartProfile for what is no automaton: capabilities,
+	// resource limits and families of sockets.
 	Part blob.Part
 	// Class is the class by which the profile mediates the request.
 	Class blob.Class
 	// Input is what the automaton was walked with from its start, or the name
-	// of the capability.
+	// of the member.
 	Input string
 	// Owner tells whether the owner's permissions were looked at; they are
 	// those of everybody for all but files.
@@ -33,7 +34,7 @@ type Lookup struct {
 // automaton for it.
 func (p *Profile) Trace(r Request) (Decision, []Lookup, error) {
 	var found []Lookup
-	d, err := r.ask(asked{p.Profile, &found})
+	d, err := r.ask(asked{p.Profile, p.set, &found})
 	d.Mode = p.EffectiveMode()
 	return d, found, err
 }
@@ -42,6 +43,7 @@ func (p *Profile) Trace(r Request) (Decision, []Lookup, error) {
 // policy.
 type asked struct {
 	*blob.Profile
+	set     *blob.Policy
 	lookups *[]Lookup // nil: nobody wants to know
 }
 

@@ -22,28 +22,37 @@ var (
 		"wanpipe", "llc", "ib", "mpls", "can", "tipc", "bluetooth", "iucv", "rxrpc", "isdn", "phonet", "ieee802154",
 		"caif", "alg", "nfc", "vsock", "kcm", "qipcrtr", "smc", "xdp", "mctp",
 	}
-	socketTypes = []string{"", "stream", "dgram", "raw", "rdm", "seqpacket", "dcc", "", "", "", "packet"}
+	socketTypes = []string{"none", "stream", "dgram", "raw", "rdm", "seqpacket", "dccp", "", "", "", "packet"}
 	signals     = []string{
 		"", "hup", "int", "quit", "ill", "trap", "abrt", "bus", "fpe", "kill", "usr1", "segv", "usr2", "pipe", "alrm",
 		"term", "stkflt", "chld", "cont", "stop", "stp", "ttin", "ttou", "urg", "xcpu", "xfsz", "vtalrm", "prof",
 		"winch", "io", "pwr", "sys", "emt", "", "", "exists",
 	}
+	rlimits = []string{
+		"cpu", "fsize", "data", "stack", "core", "rss", "nproc", "nofile", "memlock", "as",
+		"locks", "sigpending", "msgqueue", "nice", "rtprio", "rttime",
+	}
 )
 
-const familyUnix = 1
+const (
+	familyUnix  = 1
+	familyInet  = 2
+	familyInet6 = 10
+)
 
 func numberOf(names []string, name string) (int, bool) {
 	i := slices.Index(names, name)
 	return i, name != "" && i >= 0
 }
 
-func socketType(name string) (int, bool) { return numberOf(socketTypes, name) }
-
 // signalNumber returns AppArmor's own number of a signal.
 func signalNumber(name string) (byte, bool) {
 	if rest, ok := strings.CutPrefix(name, "rtmin+"); ok {
 		n, err := strconv.ParseUint(rest, 10, 8)
 		return byte(0x80 + n), err == nil && n <= 32
+	}
+	if name == "tstp" {
+		name = "stp" // as the reference calls it
 	}
 	n, ok := numberOf(signals, name)
 	return byte(n), ok

@@ -2,9 +2,12 @@
 // bytes that a kernel loads, by the walk that a kernel makes, so they hold for
 // whatever compiled them.
 //
-// Requests are values: File, Link, Capability, Network, Unix, Signal, Ptrace,
-// Mount, Umount, PivotRoot, DBus, Userns, IOUring, ChangeProfile. Profile.Ask
-// takes one and returns a Decision.
+// Requests are values: File, Link, Execute, Attach, ChangeProfile, ChangeHat,
+// Capability, Rlimit, Network, Unix, Signal, Ptrace, Mount, Umount, PivotRoot,
+// DBus, Mqueue, Userns, IOUring. Profile.Ask takes one and returns a Decision.
+//
+// Diff, Equal and Covers compare two profiles, or two policies, by the answers
+// that they give: what they find are requests, too.
 //
 // Everything here is safe for concurrent use.
 package query
@@ -58,7 +61,7 @@ type Request interface {
 // Ask returns what the profile says to the request. The error is a
 // *RequestError for a request that names something unknown.
 func (p *Profile) Ask(r Request) (Decision, error) {
-	d, err := r.ask(asked{Profile: p.Profile})
+	d, err := r.ask(asked{Profile: p.Profile, set: p.set})
 	d.Mode = p.EffectiveMode()
 	return d, err
 }
@@ -99,6 +102,8 @@ type Decision struct {
 
 	// Exec is the transition, for requests to execute.
 	Exec blob.Exec
+	// Label is the label that the task goes on with, for Execute and ChangeHat.
+	Label string
 	// Info explains a refusal that permissions alone do not.
 	Info string
 
@@ -155,11 +160,10 @@ func (d Decision) Permitted() bool {
 // String returns the decision in a few words: "allowed", "allowed, audited",
 // "denied write", "not mediated", "allowed, ix".
 func (d Decision) String() string {
-	if !d.Mediated {
-		return "not mediated"
-	}
 	var s []string
-	if d.Deny == 0 {
+	if !d.Mediated {
+		s = append(s, "not mediated")
+	} else if d.Deny == 0 {
 		s = append(s, "allowed")
 	} else {
 		s = append(s, "denied"+d.words.text(d.Deny))
@@ -175,6 +179,9 @@ func (d Decision) String() string {
 	}
 	if d.Deny == 0 && !d.Exec.IsZero() {
 		s = append(s, d.Exec.String())
+	}
+	if d.Label != "" {
+		s = append(s, "label "+d.Label)
 	}
 	if d.Info != "" {
 		s = append(s, d.Info)
@@ -234,6 +241,7 @@ const (
 	Write    = Access(blob.PermWrite)
 	Read     = Access(blob.PermRead)
 	Append   = Access(blob.PermAppend)
+	MayOpen  = Access(blob.PermOpen) // comes with Read and with Write
 	Create   = Access(blob.PermCreate)
 	Delete   = Access(blob.PermDelete)
 	Rename   = Access(blob.PermRename)

@@ -395,7 +395,7 @@ func TestTrace(t *testing.T) {
 			{blob.PartPolicydb, blob.ClassNetV9, "\x0f\x00\x02\x00\x01\x00\x06", true, Create, found(0)},
 		}},
 		{Signal{Signal: "term", Access: Send, Peer: "x"}, nil},
-		{Unix{Type: "none"}, nil},
+		{Unix{Type: "nothing"}, nil},
 	} {
 		d, got, err := p.Trace(tt.ask)
 		if diff := cmp.Diff(tt.want, got); diff != "" {

@@ -1,0 +1,69 @@
+package query
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/goarmor/apparmor/blob"
+)
+
+// DBusOp is what may be done on a bus.
+type DBusOp uint8
+
+// The operations.
+const (
+	DBusSend DBusOp = iota
+	DBusReceive
+	DBusBind
+	DBusEavesdrop
+)
+
+// DBus asks for something on a bus, as bus daemons do. Bind looks at Bus and
+// Name only, eavesdropping at Bus. Kernels answer the daemons that nothing is
+// mediated if the policy has nothing of the newer network class, whatever it
+// says about buses.
+type DBus struct {
+	Op                            DBusOp
+	Bus                           string // system, session
+	Name                          string // the connection's
+	Peer                          string // the peer's label
+	ObjectPath, Interface, Member string
+}
+
+// String implements fmt.Stringer.
+func (r DBus) String() string {
+	op := [...]string{"send", "receive", "bind", "eavesdrop"}[r.Op&3]
+	s := "dbus " + op + " bus=" + r.Bus
+	for _, f := range [][2]string{
+		{"name", r.Name}, {"label", r.Peer}, {"path", r.ObjectPath}, {"interface", r.Interface}, {"member", r.Member},
+	} {
+		if f[1] != "" {
+			s += " " + f[0] + "=" + f[1]
+		}
+	}
+	return s
+}
+
+func (r DBus) ask(p asked) (Decision, error) {
+	var text string
+	var want Access
+	words := wordsNone
+	switch r.Op {
+	case DBusSend, DBusReceive:
+		text = strings.Join([]string{r.Bus, r.Name, r.Peer, r.ObjectPath, r.Interface, r.Member}, "\x00")
+		want, words = Send, wordsMessage
+		if r.Op == DBusReceive {
+			want = Receive
+		}
+	case DBusBind:
+		text, want = r.Bus+"\x00"+r.Name, 0x40
+	case DBusEavesdrop:
+		text, want = r.Bus, 0x20
+	default:
+		return Decision{}, &RequestError{r, "operation", fmt.Sprint(r.Op)}
+	}
+	if !p.Mediates(blob.ClassNetV9) {
+		return unmediated(want).in(words), nil
+	}
+	return p.inClass(blob.ClassDBus, []byte(text), want).in(words), nil
+}

@@ -1,0 +1,94 @@
+package query
+
+import (
+	"encoding/binary"
+	"strconv"
+
+	"github.com/goarmor/apparmor/blob"
+)
+
+// Userns asks to create a user namespace.
+type Userns struct{}
+
+// String implements fmt.Stringer.
+func (Userns) String() string { return "userns create" }
+
+func (r Userns) ask(p asked) (Decision, error) {
+	const create = Append // the bit of "create" in this class
+	return p.inClass(blob.ClassNamespaces, nil, create).in(wordsUserns), nil
+}
+
+// IOUring asks for kernel-side polling of submissions or, with Creds set, to
+// use the credentials of another label.
+type IOUring struct {
+	OverrideCreds bool
+	Label         string // with OverrideCreds
+}
+
+// String implements fmt.Stringer.
+func (r IOUring) String() string {
+	if r.OverrideCreds {
+		return "io_uring override_creds label=" + r.Label
+	}
+	return "io_uring sqpoll"
+}
+
+func (r IOUring) ask(p asked) (Decision, error) {
+	if !r.OverrideCreds {
+		return p.inClass(blob.ClassIOUring, nil, 0x10).in(wordsNone), nil
+	}
+	return eachLabel(r.Label, func(label string) Decision {
+		return p.inClass(blob.ClassIOUring, []byte(label), 0x8).in(wordsNone)
+	}), nil
+}
+
+// Mqueue asks for something on a message queue. Kernels with mediation of
+// queues look at the queue first, and where that does not grant all of the
+// request, at the queue with its label.
+type Mqueue struct {
+	// Name is that of a POSIX queue, with the slash in front. Empty: a System V
+	// queue, which Key is the key of.
+	Name   string
+	Key    uint32
+	Label  string // of the queue, which is that of its creator
+	Access Access // Create, MayOpen, Delete, Read, Write, Getattr, Setattr; zero: MayOpen
+}
+
+// String implements fmt.Stringer.
+func (r Mqueue) String() string {
+	s := "mqueue " + r.want().String() + " "
+	if r.Name != "" {
+		s += r.Name
+	} else {
+		s += strconv.FormatUint(uint64(r.Key), 10)
+	}
+	if r.Label != "" {
+		s += " label=" + r.Label
+	}
+	return s
+}
+
+func (r Mqueue) want() Access {
+	if r.Access == 0 {
+		return MayOpen
+	}
+	return r.Access
+}
+
+func (r Mqueue) ask(p asked) (Decision, error) {
+	class, text := blob.ClassPosixMq, []byte(r.Name)
+	if r.Name == "" {
+		class, text = blob.ClassSysVMq, binary.BigEndian.AppendUint32(nil, r.Key)
+	}
+	want := r.want()
+	d := p.inClass(class, text, want)
+	if d.Allowed() {
+		return d, nil
+	}
+	if class == blob.ClassPosixMq {
+		text = append(text, 0)
+	}
+	return eachLabel(r.Label, func(label string) Decision {
+		return p.inClass(class, append(text[:len(text):len(text)], label...), want)
+	}), nil
+}

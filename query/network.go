@@ -1,0 +1,234 @@
+package query
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+
+	"github.com/goarmor/apparmor/blob"
+)
+
+// Network asks for a socket of a family, by the names that policy has for
+// families and types.
+//
+// Addresses matter to inet and inet6 on kernels that mediate them, as the
+// policy tells: there is no need to leave them out for others. What is asked of
+// both ends are Connect, Send and Receive; everything else but Create is asked
+// of the socket at its own address. A permission is looked for step by step:
+// at the type, then, where the policy says to go on, at the protocol, the
+// addresses and what stands behind them.
+type Network struct {
+	Family   string // inet, inet6, unix, netlink, ...
+	Type     string // stream, dgram, raw, ...
+	Protocol uint16 // 6.12 and older do not look at it
+	Access   Access // Create, Bind, Connect, ...; zero: Create
+	// Local is the address of the socket and Remote that of its peer. The zero
+	// value is none: a socket that is not bound, or the peer of one that is
+	// connected. Binding to a port from 1 to 1023 is asked for as privileged.
+	Local, Remote netip.AddrPort
+	Option        SockOpt // for Getopt and Setopt
+	Backlog       uint16  // for Listen
+}
+
+// SockOpt is an option of a socket, by the numbers of setsockopt(2).
+type SockOpt struct{ Level, Name uint16 }
+
+// firstUnprivileged is the default of net.ipv4.ip_unprivileged_port_start.
+const firstUnprivileged = 1024
+
+// String implements fmt.Stringer.
+func (r Network) String() string {
+	s := fmt.Sprintf("network %s %s", r.Family, r.Type)
+	if r.Protocol != 0 {
+		s += fmt.Sprintf(" protocol %d", r.Protocol)
+	}
+	if r.Access != 0 && r.Access != Create {
+		s += " " + r.Access.String()
+	}
+	if r.Local.IsValid() {
+		s += " " + r.Local.String()
+	}
+	if r.Remote.IsValid() {
+		s += " peer " + r.Remote.String()
+	}
+	if r.Option != (SockOpt{}) {
+		s += fmt.Sprintf(" option %d/%d", r.Option.Level, r.Option.Name)
+	}
+	if r.Backlog != 0 {
+		s += fmt.Sprintf(" backlog %d", r.Backlog)
+	}
+	return s
+}
+
+func (r Network) ask(p asked) (Decision, error) {
+	family, ok := numberOf(families, r.Family)
+	if !ok {
+		return Decision{}, &RequestError{r, "address family", r.Family}
+	}
+	typ, ok := numberOf(socketTypes, r.Type)
+	if !ok {
+		return Decision{}, &RequestError{r, "socket type", r.Type}
+	}
+	want := r.Access
+	if want == 0 {
+		want = Create
+	}
+	class, s := netClass(p.Profile)
+	if s == blob.TrapState {
+		if p.Families != nil {
+			return p.inFamily(family, typ, want), nil
+		}
+		return unmediated(want), nil
+	}
+	w := netWalk{asked: p, class: class, start: s, text: be16(be16(make([]byte, 0, 64), family), typ)}
+	if family == familyUnix && class == blob.ClassNetV9 {
+		// Unix sockets are always asked for with the protocol.
+		w.text = be16(w.text, int(r.Protocol))
+		w.last(want)
+		return w.all, nil
+	}
+	e := w.look(want)
+	if w.open == 0 {
+		return w.all, nil
+	}
+	w.text = be16(w.text, int(r.Protocol))
+	if family != familyInet && family != familyInet6 || !w.hasAddress() {
+		w.last(w.open)
+		return w.all, nil
+	}
+	if c := w.open & Create; c != 0 { // which has no address
+		w.all = w.all.and(decide(c, e))
+	}
+	r.atAddresses(&w)
+	return w.all, nil
+}
+
+// netClass returns the class by which a profile decides on sockets, and the
+// state after its byte. Where there is anything of the newer class the older
+// one is not looked at.
+func netClass(p *blob.Profile) (blob.Class, uint32) {
+	if s := p.ClassState(blob.ClassNetV9); s != blob.TrapState {
+		return blob.ClassNetV9, s
+	}
+	return blob.ClassNet, p.ClassState(blob.ClassNet)
+}
+
+// inFamily answers from the masks that policy had before there were classes of
+// networks: what is granted is the socket, whatever is done with it.
+func (p asked) inFamily(family, typ int, want Access) Decision {
+	var m blob.FamilyMask
+	if family < len(p.Families) {
+		m = p.Families[family]
+	}
+	bits := func(mask uint16) uint32 { return -(uint32(mask) >> typ & 1) }
+	e := blob.Effective{Allow: bits(m.Allow), Audit: bits(m.Audit), Quiet: bits(m.Quiet)}
+	if p.lookups != nil {
+		p.note(blob.PartProfile, blob.ClassNetOld, true, want, e, families[family], " ", socketTypes[typ])
+	}
+	return decide(want, e)
+}
+
+// netWalk looks for permissions in several places on the way through one
+// string. What a place grants is granted; the rest is decided there unless the
+// place says to go on.
+type netWalk struct {
+	asked
+	class blob.Class
+	start uint32
+	text  []byte // so far, without the class
+	open  Access // what is to be decided further on
+	all   Decision
+}
+
+// look decides what is wanted as far as it can be decided after the text.
+func (w *netWalk) look(want Access) blob.Effective {
+	e := w.after(w.class, w.start, w.text, want|Access(blob.PermContinue))
+	w.open = 0
+	if e.Allow&blob.PermContinue != 0 {
+		w.open = want &^ Access(e.Allow&^e.Deny)
+	}
+	if want &^= w.open; want != 0 {
+		w.all = w.all.and(decide(want, e))
+	}
+	return e
+}
+
+// last decides what is wanted after the text.
+func (w *netWalk) last(want Access) {
+	w.all = w.all.and(decide(want, w.after(w.class, w.start, w.text, want)))
+}
+
+// hasAddress reports whether any string continues with an address, which
+// begins with the number of an end.
+func (w *netWalk) hasAddress() bool {
+	s := w.Policydb.DFA.Match(w.start, w.text)
+	for end := range byte(3) {
+		if w.Policydb.DFA.Step(s, end) != blob.TrapState {
+			return true
+		}
+	}
+	return false
+}
+
+// The groups of permissions on inet sockets that are asked for with strings of
+// their own.
+const (
+	netPeer   = Connect | Send | Receive
+	netOption = Getopt | Setopt
+	netLocal  = ^(Create | Bind | Listen | netOption | netPeer)
+)
+
+// atAddresses decides what is open, but for creation, behind the protocol.
+func (r Network) atAddresses(w *netWalk) {
+	open, text := w.open, w.text
+	for _, group := range [...]Access{Bind, Listen, netOption, netPeer, netLocal} {
+		want := open & group
+		if want == 0 {
+			continue
+		}
+		switch port := r.Local.Port(); {
+		case group == netPeer:
+			w.text = appendAddr(text, 2, r.Remote)
+		case group == Bind && port > 0 && port < firstUnprivileged:
+			w.text = appendAddr(text, 1, r.Local)
+		default:
+			w.text = appendAddr(text, 0, r.Local)
+		}
+		if w.look(want); w.open == 0 {
+			continue
+		}
+		w.text = append(w.text, 0) // the place of a label
+		switch group {
+		case netPeer:
+			w.text = appendAddr(append(w.text, 1), 0, r.Local)
+			if w.look(w.open); w.open == 0 {
+				continue
+			}
+			w.text = append(w.text, 0)
+		case Listen:
+			w.text = be16(append(w.text, 2), int(r.Backlog))
+		case netOption:
+			w.text = be16(be16(append(w.text, 4), int(r.Option.Level)), int(r.Option.Name))
+		}
+		w.last(w.open)
+	}
+}
+
+// appendAddr appends one end of a socket: the byte that says which, the port,
+// the kind of the IP address, the IP address and a NUL.
+func appendAddr(b []byte, end byte, a netip.AddrPort) []byte {
+	b = be16(append(b, end), int(a.Port()))
+	switch ip := a.Addr(); {
+	case ip.Is4():
+		b = append(b, 1)
+		b = append(b, ip.AsSlice()...)
+	case ip.Is6():
+		b = append(b, 2)
+		b = append(b, ip.AsSlice()...)
+	default:
+		b = append(b, 0)
+	}
+	return append(b, 0)
+}
+
+func be16(b []byte, v int) []byte { return binary.BigEndian.AppendUint16(b, uint16(v)) }

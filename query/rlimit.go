@@ -1,0 +1,55 @@
+package query
+
+import (
+	"fmt"
+
+	"github.com/goarmor/apparmor/blob"
+)
+
+// Rlimit asks to set a hard resource limit, as setrlimit(2) does. A profile
+// grants all limits up to its own; those that it has none for are not
+// mediated. Limits are also lowered to the profile's when a task comes under
+// it by executing a file.
+type Rlimit struct {
+	Resource string // nofile, as, cpu, ...: as in setrlimit(2), in lower case
+	// Value is the new limit in the units of setrlimit(2), all ones for none.
+	// What policy writes as nice n is n+20.
+	Value uint64
+}
+
+// String implements fmt.Stringer.
+func (r Rlimit) String() string {
+	if r.Value == ^uint64(0) {
+		return "rlimit " + r.Resource + " infinity"
+	}
+	return fmt.Sprintf("rlimit %s %d", r.Resource, r.Value)
+}
+
+func (r Rlimit) ask(p asked) (Decision, error) {
+	n, ok := numberOf(rlimits, r.Resource)
+	if !ok {
+		return Decision{}, &RequestError{r, "resource", r.Resource}
+	}
+	if p.RlimitMask>>n&1 == 0 {
+		return unmediated(Exec).in(wordsNone), nil
+	}
+	var e blob.Effective
+	if r.Value <= p.Rlimits[n] {
+		e.Allow = blob.PermExec
+	}
+	if p.lookups != nil {
+		p.note(blob.PartProfile, blob.ClassRlimits, true, Exec, e, r.Resource)
+	}
+	d := decide(Exec, e).in(wordsNone)
+	if !d.Allowed() {
+		d.Info = "above the limit of " + limitText(p.Rlimits[n])
+	}
+	return d, nil
+}
+
+func limitText(v uint64) string {
+	if v == ^uint64(0) {
+		return "infinity"
+	}
+	return fmt.Sprint(v)
+}
