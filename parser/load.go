@@ -30,7 +30,9 @@ func (c Config) ParseFS(ctx context.Context, name string) (*ast.Unit, error) {
 func (c Config) ParseTree(ctx context.Context, name, src string) (*ast.Unit, error) {
 	c.Limits = c.Limits.withDefaults()
 	l := newLoader(ctx, c, newFiles(&c, nil))
-	l.bytes = int64(len(src))
+	if err := l.count(len(src)); err != nil {
+		return nil, diag.List{cannotRead("", ast.Position{File: name}, nil, err)}
+	}
 	return l.unit(name, src)
 }
 
@@ -74,6 +76,27 @@ type place struct {
 	src  *source
 	path string // in src
 	name string // for people
+}
+
+// chain is how a file came to be read: the include statement that names it, and
+// the chain of the file with that statement. Nil is that of a main file.
+type chain struct {
+	file  *ast.File
+	stmt  *ast.Include
+	up    *chain
+	depth int
+}
+
+// position is that of the include statement.
+func (c *chain) position() ast.Position { return c.file.Position(c.stmt.Pos()) }
+
+// positions are those of all include statements, the innermost first.
+func (c *chain) positions() []ast.Position {
+	var list []ast.Position
+	for ; c != nil; c = c.up {
+		list = append(list, c.position())
+	}
+	return list
 }
 
 // within returns the place of an entry of a directory.
@@ -150,25 +173,25 @@ func (l *loader) unit(name, src string) (*ast.Unit, error) {
 }
 
 // parse parses one file and takes over what it has to say.
-func (l *loader) parse(name, src string, where Context, via []ast.Position) *ast.File {
+func (l *loader) parse(name, src string, where Context, via *chain) *ast.File {
 	c := l.config
 	c.Recover = max(0, c.Recover-len(l.errs))
 	file, errs, warnings := c.parse(l.ctx, name, src, where)
 	for _, d := range errs {
-		d.Via = via
+		d.Via = via.positions()
 		l.fail(d)
 	}
 	l.warn(warnings, via)
 	return file
 }
 
-func (l *loader) warn(warnings diag.List, via []ast.Position) {
+func (l *loader) warn(warnings diag.List, via *chain) {
 	if l.config.Warn == nil {
 		return
 	}
 	for _, w := range warnings {
 		w := *w // it may be shared through a Cache
-		w.Via = via
+		w.Via = via.positions()
 		l.config.Warn(&w)
 	}
 }
@@ -185,14 +208,14 @@ func (l *loader) fail(d *diag.Diagnostic) {
 }
 
 // follow loads what the statements of a file include.
-func (l *loader) follow(f *ast.File, stmts []ast.Stmt, where Context, via []ast.Position) {
+func (l *loader) follow(f *ast.File, stmts []ast.Stmt, where Context, via *chain) {
 	for _, s := range stmts {
 		if l.stopped {
 			return
 		}
 		switch s := s.(type) {
 		case *ast.Include:
-			l.include(f, s, where, via)
+			l.include(&chain{file: f, stmt: s, up: via}, where)
 		case *ast.Profile:
 			l.follow(f, s.Body, ContextBody, via)
 		case *ast.Block:
@@ -204,12 +227,13 @@ func (l *loader) follow(f *ast.File, stmts []ast.Stmt, where Context, via []ast.
 	}
 }
 
-func (l *loader) include(f *ast.File, s *ast.Include, where Context, via []ast.Position) {
+// include loads what one statement includes.
+func (l *loader) include(via *chain, where Context) {
 	if l.ctx.Err() != nil {
 		l.stopped = true
 		return
 	}
-	pos := f.Position(s.Pos())
+	s := via.stmt
 	at, err := l.find(s)
 	if err != nil {
 		if s.IfExists && errors.Is(err, fs.ErrNotExist) {
@@ -217,34 +241,42 @@ func (l *loader) include(f *ast.File, s *ast.Include, where Context, via []ast.P
 			return
 		}
 		l.fail(&diag.Diagnostic{
-			Code: CodeInclude, Pos: pos, Message: "cannot include " + s.Path, Text: f.Text(s), Via: via, Err: err, Hint: l.includeHint(s),
+			Code: CodeInclude, Pos: via.position(), Message: "cannot include " + s.Path, Text: via.file.Text(s), Via: via.up.positions(),
+			Err: err, Hint: l.includeHint(s),
 		})
 		return
 	}
-	via = append([]ast.Position{pos}, via...)
-	if len(via) > l.config.Limits.IncludeDepth {
-		d := limitDiagnostic(pos, "include depth", int64(l.config.Limits.IncludeDepth), int64(len(via)))
-		d.Via = via[1:]
+	via.depth = 1
+	if via.up != nil {
+		via.depth += via.up.depth
+	}
+	if limit := l.config.Limits.IncludeDepth; via.depth > limit {
+		d := limitDiagnostic(via.position(), "include depth", int64(limit), int64(via.depth))
+		d.Via = via.up.positions()
 		l.fail(d)
 		return
 	}
-	l.included[s] = nil
-	if !at.dir {
-		if file := l.load(at, where, pos, via); file != nil {
-			l.included[s] = []*ast.File{file}
-		}
-		return
+	var files []*ast.File
+	if at.dir {
+		files = l.loadDir(at, where, via)
+	} else if file := l.load(at, where, via); file != nil {
+		files = []*ast.File{file}
 	}
+	l.included[s] = files
+}
+
+// loadDir returns the files of a directory that is to be included.
+func (l *loader) loadDir(at place, where Context, via *chain) (files []*ast.File) {
 	if at.readErr != nil {
-		d := cannotRead("cannot read the directory "+at.name, pos, via[1:], at.readErr)
-		d.Text = f.Text(s)
+		d := via.cannotRead("cannot read the directory "+at.name, at.readErr)
+		d.Text = via.file.Text(via.stmt)
 		l.fail(d)
-		return
+		return nil
 	}
 	for _, e := range at.list {
 		if skip, silent := skipped(e.Name()); skip {
 			if !silent && at.src.isFile(path.Join(at.path, e.Name())) {
-				l.warn(diag.List{ignored(pos, path.Join(at.name, e.Name()))}, via[1:])
+				l.warn(diag.List{ignored(via.position(), path.Join(at.name, e.Name()))}, via.up)
 			}
 			continue
 		}
@@ -252,13 +284,19 @@ func (l *loader) include(f *ast.File, s *ast.Include, where Context, via []ast.P
 		if !in.isFile() {
 			continue
 		}
-		if file := l.load(in, where, pos, via); file != nil {
-			l.included[s] = append(l.included[s], file)
+		if file := l.load(in, where, via); file != nil {
+			files = append(files, file)
 		}
 		if l.stopped {
-			return
+			break
 		}
 	}
+	return files
+}
+
+// cannotRead is the error of a statement that includes what is there.
+func (c *chain) cannotRead(message string, err error) *diag.Diagnostic {
+	return cannotRead(message, c.position(), c.up.positions(), err)
 }
 
 // ignored is the warning of a file that is skipped.
@@ -292,14 +330,14 @@ func (l *loader) includeHint(s *ast.Include) string {
 }
 
 // load returns a file that is to be included, reading it if it is new.
-func (l *loader) load(at place, where Context, pos ast.Position, via []ast.Position) *ast.File {
+func (l *loader) load(at place, where Context, via *chain) *ast.File {
 	key := fileKey{at.name, where}
 	if file, ok := l.parsed[key]; ok {
 		return file
 	}
 	l.parsed[key] = nil
 	if err := l.take(at); err != nil {
-		l.fail(cannotRead("cannot read "+at.name, pos, via[1:], err))
+		l.fail(via.cannotRead("cannot read "+at.name, err))
 		return nil
 	}
 	file := l.parseCached(at.name, at.text, where, via)
@@ -320,13 +358,18 @@ func (l *loader) take(at place) error {
 	if at.readErr != nil {
 		return at.readErr
 	}
-	if l.bytes += int64(len(at.text)); l.bytes > limits.TotalBytes {
-		return &diag.LimitError{What: "size of all files in bytes", Limit: limits.TotalBytes, Got: l.bytes}
+	return l.count(len(at.text))
+}
+
+// count counts the bytes of a file.
+func (l *loader) count(n int) error {
+	if l.bytes += int64(n); l.bytes > l.config.Limits.TotalBytes {
+		return &diag.LimitError{What: "size of all files in bytes", Limit: l.config.Limits.TotalBytes, Got: l.bytes}
 	}
 	return nil
 }
 
-func (l *loader) parseCached(name, src string, where Context, via []ast.Position) *ast.File {
+func (l *loader) parseCached(name, src string, where Context, via *chain) *ast.File {
 	cache := l.config.Cache
 	if cache == nil {
 		return l.parse(name, src, where, via)

@@ -16,7 +16,6 @@ import (
 	"sync"
 	"testing"
 	"testing/fstest"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -161,77 +160,6 @@ main:1:11: a rule cannot stand outside a profile (at "are")`},
 	for _, name := range []string{"none", "dir", "/a", "../a", ""} {
 		if u, err := (Config{Roots: []fs.FS{root}}).ParseFS(t.Context(), name); err == nil || u != nil {
 			t.Errorf("ParseFS(%q) = %v, %v", name, u, err)
-		}
-	}
-}
-
-// endless is a file that says it has a size and never ends.
-type endless struct{ size int64 }
-
-func (e endless) Open(name string) (fs.File, error) { return e, nil }
-func (e endless) Stat() (fs.FileInfo, error)        { return e, nil }
-func (e endless) Read(b []byte) (int, error)        { return copy(b, strings.Repeat("#", len(b))), nil }
-func (e endless) Close() error                      { return nil }
-func (e endless) Name() string                      { return "endless" }
-func (e endless) Size() int64                       { return e.size }
-func (e endless) Mode() fs.FileMode                 { return 0 }
-func (e endless) ModTime() time.Time                { return time.Time{} }
-func (e endless) IsDir() bool                       { return false }
-func (e endless) Sys() any                          { return nil }
-
-func TestLimits(t *testing.T) {
-	chain := fstest.MapFS{}
-	for i := range 100 {
-		chain[fmt.Sprint("f", i)] = &fstest.MapFile{Data: fmt.Appendf(nil, "include <f%d>\n", i+1)}
-	}
-	chain["f100"] = &fstest.MapFile{}
-	many := fstest.MapFS{}
-	for i := range 100 {
-		many[fmt.Sprint("d/f", i)] = &fstest.MapFile{Data: []byte("# 16 bytes long\n")}
-	}
-	deep := func(n int) string { return "/t " + strings.Repeat("{ ", n) + strings.Repeat("} ", n) }
-	parens := func(n int) string {
-		return "/t { if " + strings.Repeat("(", n) + "true" + strings.Repeat(")", n) + " { } }"
-	}
-	for _, c := range []struct {
-		name   string
-		config Config
-		src    string
-		what   string // of the limit; empty: none is hit
-	}{
-		{"depth", Config{}, deep(DefaultDepth), ""},
-		{"depth", Config{}, deep(DefaultDepth + 1), "nesting depth"},
-		{"depth of its own", Config{Limits: Limits{Depth: 3}}, deep(4), "nesting depth"},
-		{"profiles", Config{Limits: Limits{Depth: 3}}, strings.Repeat("profile x { ", 4), "nesting depth"},
-		{"else if", Config{Limits: Limits{Depth: 3}}, "/t { if true { } " + strings.Repeat("else if true { } ", 9) + "}", "nesting depth"},
-		{"unclosed", Config{}, "/t " + strings.Repeat("{ ", 1_000_000), "nesting depth"},
-		{"parentheses", Config{}, parens(exprFactor * DefaultDepth), ""},
-		{"parentheses", Config{}, parens(1_000_000), "operators in an expression"},
-		{"not", Config{}, "$B = " + strings.Repeat("not ", 1_000_000) + "true\n", "operators in an expression"},
-		{"and", Config{}, "$B = true" + strings.Repeat(" and true", 1_000_000) + "\n", "operators in an expression"},
-		{"bytes", Config{Limits: Limits{Bytes: 5}}, "/t { }", "file size in bytes"},
-		{"bytes", Config{Limits: Limits{Bytes: 6}}, "/t { }", ""},
-		{"include depth", Config{Roots: []fs.FS{chain}}, "include <f0>\n", "include depth"},
-		{"include depth", Config{Roots: []fs.FS{chain}, Limits: Limits{IncludeDepth: 101}}, "include <f0>\n", ""},
-		{"includes", Config{Roots: []fs.FS{many}, Limits: Limits{Includes: 99}}, "include <d>\n", "number of included files"},
-		{"includes", Config{Roots: []fs.FS{many}, Limits: Limits{Includes: 100}}, "include <d>\n", ""},
-		{"total", Config{Roots: []fs.FS{many}, Limits: Limits{TotalBytes: 1500}}, "include <d>\n", "size of all files in bytes"},
-		{"large", Config{Roots: []fs.FS{endless{100 << 20}}}, "include <x>\n", "file size in bytes"},
-		{"growing", Config{Roots: []fs.FS{endless{10}}, Limits: Limits{Bytes: 1 << 16}}, "include <x>\n", "file size in bytes"},
-	} {
-		for _, recover := range []int{0, 1000} {
-			c.config.Recover = recover
-			_, err := c.config.ParseTree(t.Context(), "main", c.src)
-			var limit *diag.LimitError
-			got := ""
-			if errors.As(err, &limit) {
-				got = limit.What
-			} else if err != nil {
-				got = err.Error()
-			}
-			if got != c.what || (c.what != "") != errors.Is(err, diag.ErrLimit) {
-				t.Errorf("%s: %q, want %q", c.name, got, c.what)
-			}
 		}
 	}
 }
