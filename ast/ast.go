@@ -16,6 +16,7 @@ package ast
 
 import (
 	"fmt"
+	"reflect"
 	"sort"
 	"sync"
 )
@@ -72,6 +73,15 @@ type Node interface {
 	Pos() Pos
 	End() Pos
 	node()
+}
+
+// IsNil reports whether n is nil or a nil pointer.
+func IsNil(n Node) bool {
+	if n == nil {
+		return true
+	}
+	v := reflect.ValueOf(n)
+	return v.Kind() == reflect.Pointer && v.IsNil()
 }
 
 // Stmt is a node that stands in a file, a profile body or a block.

@@ -99,7 +99,7 @@ type Xattr struct {
 	Span
 	Name     string
 	Value    Pattern
-	HasValue bool
+	HasValue bool // a value was written; implied by Value
 }
 
 // Flag is one item of `flags=( )`, with the value behind its equals sign.

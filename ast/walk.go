@@ -5,7 +5,7 @@ import "iter"
 // Walk visits n and what is below it, depth first, in the order of the text:
 // f is called with a node before its children, and these are left out when it
 // returns false. The items of xattrs, flags and mount conditions are nodes,
-// given as pointers into their lists. A nil node is not visited.
+// given as pointers into their lists. Nil nodes are not visited.
 func Walk(n Node, f func(Node) bool) {
 	walker(func(n Node) (bool, bool) { return f(n), true }).node(n)
 }
@@ -26,7 +26,7 @@ func All(n Node) iter.Seq[Node] {
 type walker func(Node) (descend, more bool)
 
 func (w walker) node(n Node) bool {
-	if n == nil {
+	if IsNil(n) {
 		return true
 	}
 	if descend, more := w(n); !descend {
@@ -50,9 +50,9 @@ func (w walker) node(n Node) bool {
 	case *Block:
 		return w.stmts(n.Body)
 	case *If:
-		return w.expr(n.Cond) && w.stmts(n.Then) && w.stmts(n.Else)
+		return w.node(n.Cond) && w.stmts(n.Then) && w.stmts(n.Else)
 	case *BoolAssign:
-		return w.expr(n.Value)
+		return w.node(n.Value)
 	case *MountRule:
 		for i := range n.Conds {
 			if !w.node(&n.Conds[i]) {
@@ -60,36 +60,40 @@ func (w walker) node(n Node) bool {
 			}
 		}
 	case *BinaryExpr:
-		return w.expr(n.X) && w.expr(n.Y)
+		return w.node(n.X) && w.node(n.Y)
 	case *NotExpr:
-		return w.expr(n.X)
+		return w.node(n.X)
 	case *ParenExpr:
-		return w.expr(n.X)
+		return w.node(n.X)
 	}
 	return true
 }
 
 func (w walker) stmts(list []Stmt) bool {
 	for _, s := range list {
-		if s != nil && !w.node(s) {
+		if !w.node(s) {
 			return false
 		}
 	}
 	return true
 }
 
-func (w walker) expr(e Expr) bool { return e == nil || w.node(e) }
-
 // ProfileNames returns the full names of the profiles of f, in the order of
 // the text: children and hats as parent//child, a namespace as `:ns://` in
 // front. Profiles inside conditionals and blocks are listed too. Names are
 // patterns, so a variable in one shows as written.
 func ProfileNames(f *File) []string {
+	if f == nil {
+		return nil
+	}
 	return profileNames(nil, "", f.Stmts)
 }
 
 func profileNames(names []string, parent string, list []Stmt) []string {
 	for _, s := range list {
+		if IsNil(s) {
+			continue
+		}
 		switch s := s.(type) {
 		case *Profile:
 			name := string(s.Name)

@@ -472,7 +472,7 @@ func (e *Editor) text(list []ast.Stmt, indent string) (string, error) {
 	style := Style{Prefix: indent}
 	for i, s := range list {
 		if i > 0 {
-			if setApart(list[i-1], s) {
+			if setApart(list, i) {
 				dst = append(dst, '\n')
 			}
 			dst = append(dst, '\n')

@@ -42,8 +42,7 @@ func (s Style) Format(f *ast.File) ([]byte, error) {
 // between them in the source. The first line is a new one except at the top.
 func (p *printer) list(b body, top bool) {
 	pos := b.from
-	var prev ast.Stmt
-	for _, s := range b.list {
+	for i, s := range b.list {
 		gap := ""
 		switch {
 		case !p.source:
@@ -58,12 +57,11 @@ func (p *printer) list(b body, top bool) {
 		default:
 			p.misplaced(s)
 		}
-		p.gap(gap, prev, s, top)
+		p.gap(gap, i == 0, true, setApart(b.list, i), top)
 		p.stmt(s)
-		prev = s
 	}
 	if p.source && p.file != nil {
-		p.gap(p.file.Src[pos:b.to], prev, nil, top)
+		p.gap(p.file.Src[pos:b.to], len(b.list) == 0, false, false, top)
 	}
 }
 
@@ -80,11 +78,9 @@ func commentBeside(s string) int {
 	return len(s)
 }
 
-// gap appends what stands between two neighbours, either of which may be nil
-// at the ends of a list: line breaks, empty lines and comments.
-func (p *printer) gap(text string, prev, next ast.Stmt, top bool) {
-	first := prev == nil
-	apart := setApart(prev, next)
+// gap appends what stands in front of a statement or, if none is next, behind
+// the last one: line breaks, empty lines and comments.
+func (p *printer) gap(text string, first, next, apart, top bool) {
 	newlines := 0
 	for i := 0; i < len(text); {
 		switch {
@@ -112,7 +108,7 @@ func (p *printer) gap(text string, prev, next ast.Stmt, top bool) {
 			return
 		}
 	}
-	if next != nil {
+	if next {
 		p.lineBreak(first, top, apart || newlines > 1)
 	}
 }
@@ -129,15 +125,28 @@ func (p *printer) lineBreak(first, top, apart bool) {
 	p.newline()
 }
 
-// setApart reports whether there is always an empty line between neighbours.
-func setApart(a, b ast.Stmt) bool {
-	if a == nil || b == nil {
+// setApart reports whether there is always an empty line in front of the i-th
+// statement: profiles stand alone, with the comments above them.
+func setApart(list []ast.Stmt, i int) bool {
+	if i == 0 {
 		return false
 	}
-	_, after := a.(*ast.Profile)
-	_, before := b.(*ast.Profile)
-	_, comment := a.(*ast.Comment)
-	return after || before && !comment
+	switch list[i-1].(type) {
+	case *ast.Profile:
+		return true
+	case *ast.Comment:
+		return false
+	}
+	for _, s := range list[i:] {
+		switch s.(type) {
+		case *ast.Comment:
+			continue
+		case *ast.Profile:
+			return true
+		}
+		return false
+	}
+	return false
 }
 
 // misplaced notes a statement whose place is not within its parent's.

@@ -89,7 +89,7 @@ func (p *printer) print(n ast.Node) error {
 // unwritable turns the error of a check into a diagnostic.
 func unwritable(f *ast.File, err error) error {
 	d := &diag.Diagnostic{Code: CodeUnwritable, Message: err.Error(), Err: err}
-	if ce := (*ast.CheckError)(nil); errors.As(err, &ce) && ce.Node != nil && f != nil {
+	if ce := (*ast.CheckError)(nil); errors.As(err, &ce) && !ast.IsNil(ce.Node) && f != nil {
 		d.Pos = f.Position(ce.Node.Pos())
 	}
 	return d

@@ -43,7 +43,7 @@ func TestAppend(t *testing.T) {
 			Y: &ast.BinaryExpr{Or: true, X: &ast.BoolVar{Name: "B"}, Y: &ast.BoolVar{Name: "C"}},
 		}, "$A or ($B or $C)"},
 		{"flag", render.Style{}, &ast.Flag{Name: "error", Value: "EPERM"}, "error=EPERM"},
-		{"xattr", render.Style{}, &ast.Xattr{Name: "user.a", HasValue: true}, `user.a=""`},
+		{"xattr", render.Style{}, &ast.Xattr{Name: "user.a", Value: "{,}"}, `user.a="{,}"`},
 		{"condition", render.Style{}, &ast.MountCond{Options: true, In: true, Values: []ast.Pattern{"ro", "nodev"}}, "options in (ro, nodev)"},
 		{"a mode without an upper-case form", render.Style{}, &ast.FileRule{Path: "/a", Exec: ast.ExecInherit, Scrub: true}, "/a ix,"},
 	} {

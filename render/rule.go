@@ -54,7 +54,10 @@ func (p *printer) rule(r ast.Rule) {
 		p.str("unix")
 		p.perms(ast.NetPerms(), uint(r.Perms))
 		p.assign("type", r.Type)
-		p.assign("addr", string(r.Local.Addr))
+		if addr := string(r.Local.Addr); addr != "" {
+			p.str(" addr=")
+			p.quoted(addr, isPlainAddr(addr))
+		}
 		p.peer(cond{"addr", string(r.Peer.Addr)}, cond{"label", string(r.Peer.Label)})
 	case *ast.DBusRule:
 		p.str("dbus")
@@ -94,8 +97,9 @@ func (p *printer) rule(r ast.Rule) {
 		p.str(" <= ")
 		p.str(r.Value)
 		if u := r.Unit; u != "" {
-			// Sizes are written as 10M, times as 10 min.
-			if u[0] >= 'a' {
+			// Sizes are written as 10M, times as 10 min. Behind infinity a unit
+			// means nothing, but it must not become part of the word.
+			if u[0] >= 'a' || r.Value == "infinity" {
 				p.byte(' ')
 			}
 			p.str(u)
@@ -275,7 +279,7 @@ func (p *printer) peer(conds ...cond) {
 		}
 		p.str(c.key)
 		p.byte('=')
-		p.item(c.value)
+		p.quoted(c.value, (isPlain(c.value) || c.key == "addr" && isPlainAddr(c.value)) && !hasComma(c.value))
 	}
 	if open {
 		p.byte(')')

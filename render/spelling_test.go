@@ -79,6 +79,7 @@ var rules = []spellings{
 	{`network send,`, `network (send),`, `network w,`},
 	{`unix,`, `unix (),`}, {`unix (send, receive) type=stream,`, `unix rw type=stream,`, `unix (receive,send,) type=(stream),`},
 	{`unix connect type=stream addr="@a b" peer=(addr=none label="/x{y,z}"),`, `unix (connect) type=stream addr="@a b" peer=(label="/x{y,z}",addr=none),`},
+	{`unix bind addr=@a/b,`, `unix (bind) addr="@a/b",`}, {`unix addr=@{V} peer=(addr=@a label="b,c"),`},
 	{`dbus,`}, {`dbus (send, receive) bus=session path=/a/{b,c} interface=d member="{E,F}" peer=(name="{g,h}" label=i),`,
 		`dbus (receive, send) member={E,F} interface=d path=/a/{b,c} bus="session" peer=(label=i, name="{g,h}"),`},
 	{`dbus bind bus=system name=a.b,`, `dbus (bind) name=a.b bus=system,`}, {`dbus eavesdrop,`},

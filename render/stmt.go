@@ -35,7 +35,7 @@ func (p *printer) stmt(s ast.Stmt) {
 		p.byte(',')
 	case *ast.Alias:
 		p.str("alias ")
-		p.word(string(s.From))
+		p.quoted(string(s.From), isPlain(string(s.From)) && s.From[0] != '@') // a bare variable is none to it
 		p.target(string(s.To))
 		p.byte(',')
 	case *ast.VarAssign:
@@ -64,10 +64,11 @@ func (p *printer) stmt(s ast.Stmt) {
 	case *ast.Comment:
 		p.byte('#')
 		// A blank keeps `# include` from being an include.
-		if t := s.Text; t != "" && t[0] != ' ' && t[0] != '\t' && t[0] != '#' {
+		t := strings.TrimRight(s.Text, " \t")
+		if t != "" && t[0] != ' ' && t[0] != '\t' && t[0] != '#' {
 			p.byte(' ')
 		}
-		p.str(s.Text)
+		p.str(t)
 	case *ast.Bad:
 		p.bad(s)
 	case ast.Rule:

@@ -1,8 +1,11 @@
 package render
 
 import (
+	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/goarmor/apparmor/ast"
 )
 
 // word appends a decoded word so that the lexer reads the same word back:
@@ -84,6 +87,14 @@ func isPlain(s string) bool {
 	switch s[0] {
 	case '-', '+', '{', ',', '^':
 		return false
+	case '@':
+		// It must be the sigil of a variable in some places.
+		if !strings.HasPrefix(s, "@{") {
+			return false
+		}
+		if name, _, _ := strings.Cut(s[2:], "}"); !ast.IsVariableName(name) {
+			return false
+		}
 	}
 	depth := 0
 	for i := 0; i < len(s); i++ {
@@ -112,6 +123,11 @@ func isPlain(s string) bool {
 	}
 	// Behind a backslash the blank that ends the word would belong to it.
 	return depth == 0 && s[len(s)-1] != '\\'
+}
+
+// isPlainAddr is isPlain for the address of a unix socket.
+func isPlainAddr(s string) bool {
+	return isPlain(s) || len(s) > 1 && s[0] == '@' && isPlain(s[1:]) && s[1] != '@'
 }
 
 func hasComma(s string) bool {
