@@ -62,6 +62,8 @@ var ours = []string{
 	"@{exec_path}=/b\nprofile a @ex{ec_path} { @{exec_path} r, }\n",
 	"@{V} = a \\\n \n$B = true\n",
 	"/ { audit allow=mount, \"audit\" /a r, }",
+	"profile octal {\n  \"/bin/a b \\\x00\x803 d e\" rix,\n}",
+	"abi a\\\\ b\\c.\\\\\\d/\\\\\\\\z ,\n",
 }
 
 // texts returns our texts and, where they are at hand, those of the corpora,

@@ -217,7 +217,9 @@ func quoteEnd(s string, i int) int {
 		case '"':
 			return i + 1
 		case '\\':
-			i++
+			if i++; i < len(s) && s[i] == 0 {
+				return -1
+			}
 		case 0:
 			return -1
 		}
