@@ -20,8 +20,9 @@ type source struct {
 	limits Limits
 	budget *budget // nil: no bound
 
-	mu    sync.Mutex
-	items map[string]*item
+	mu      sync.Mutex
+	items   map[string]*item
+	scratch []byte // for reading; nil while somebody uses it
 }
 
 // item is what a source found below one path.
@@ -92,23 +93,35 @@ func (s *source) fill(it *item, name string) {
 	case !info.Mode().IsRegular():
 		it.readErr = errNotRegular
 	default:
-		it.text, it.readErr = readFile(s.fsys, name, info.Size(), s.limits.Bytes)
+		it.text, it.readErr = s.read(name, info.Size())
 		s.budget.take(len(it.text))
 	}
 }
 
-// readFile reads a file that is said to be of that size.
-func readFile(fsys fs.FS, name string, size, limit int64) (string, error) {
+// read reads a file that is said to be of that size.
+func (s *source) read(name string, size int64) (string, error) {
+	limit := s.limits.Bytes
 	if size > limit {
 		return "", &diag.LimitError{What: fileSize, Limit: limit, Got: size}
 	}
-	f, err := fsys.Open(name)
+	f, err := s.fsys.Open(name)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
+	s.mu.Lock()
+	buf := s.scratch
+	s.scratch = nil
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		s.scratch = buf
+		s.mu.Unlock()
+	}()
 	// One byte more than the size shows whether the file has grown.
-	buf := make([]byte, size+1)
+	if int64(len(buf)) <= size {
+		buf = make([]byte, size+1)
+	}
 	for n := 0; ; {
 		m, err := f.Read(buf[n:])
 		n += m
