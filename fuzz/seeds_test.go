@@ -62,6 +62,7 @@ var ours = []string{
 	"@{exec_path}=/b\nprofile a @ex{ec_path} { @{exec_path} r, }\n",
 	"@{V} = a \\\n \n$B = true\n",
 	"/ { audit allow=mount, \"audit\" /a r, }",
+	"/ { capability # c\nch own, }",
 	"profile octal {\n  \"/bin/a b \\\x00\x803 d e\" rix,\n}",
 	"abi a\\\\ b\\c.\\\\\\d/\\\\\\\\z ,\n",
 }
