@@ -289,8 +289,8 @@ func (r *resolver) expand(p ast.Pattern, e *env, o Origin) ast.Pattern {
 	var b strings.Builder
 	for {
 		r.commaInRef(before, o)
-		b.WriteString(before)
 		if !ok {
+			b.WriteString(before)
 			out := b.String()
 			if _, name, _, ok := cutRef(out); ok {
 				// Only malformed globs can look like this.
@@ -309,6 +309,15 @@ func (r *resolver) expand(p ast.Pattern, e *env, o Origin) ast.Pattern {
 			}
 			return ""
 		}
+		n := len(before)
+		for _, v := range values {
+			n += len(v) + 1
+		}
+		if !r.made(o, n) {
+			return ""
+		}
+		b.Grow(n + 1 + len(after))
+		b.WriteString(before)
 		if len(values) == 1 {
 			b.WriteString(values[0])
 		} else {
@@ -329,13 +338,6 @@ func (r *resolver) expand(p ast.Pattern, e *env, o Origin) ast.Pattern {
 				b.WriteString(v)
 			}
 			b.WriteByte('}')
-		}
-		n := len(before)
-		for _, v := range values {
-			n += len(v) + 1
-		}
-		if !r.made(o, n) {
-			return ""
 		}
 		before, name, after, ok = cutRef(after)
 	}
