@@ -127,15 +127,15 @@ func DiffPolicy(a, b *Policy, o DiffOptions) ([]Difference, error) {
 	}
 	inB := make(map[string]*Profile, len(b.profiles))
 	for _, p := range b.profiles {
-		inB[p.fullName()] = p
+		inB[p.FullName()] = p
 	}
 	for _, p := range a.profiles {
-		q := inB[p.fullName()]
+		q := inB[p.FullName()]
 		if q == nil {
 			only(p.Name, "present", "absent")
 			continue
 		}
-		delete(inB, p.fullName())
+		delete(inB, p.FullName())
 		d, err := Diff(p, q, o)
 		found = append(found, d...)
 		if err != nil {
@@ -143,15 +143,16 @@ func DiffPolicy(a, b *Policy, o DiffOptions) ([]Difference, error) {
 		}
 	}
 	for _, q := range b.profiles {
-		if inB[q.fullName()] != nil {
+		if inB[q.FullName()] != nil {
 			only(q.Name, "absent", "present")
 		}
 	}
 	return found, errors.Join(errs...)
 }
 
-// fullName is the name with its namespace, wherever that was written.
-func (p *Profile) fullName() string {
+// FullName returns the name with its namespace, wherever that was written:
+// ":ns:name", and "::name" for the namespace that the policy is loaded into.
+func (p *Profile) FullName() string {
 	ns, name := splitName(p.Name)
 	if ns == "" {
 		ns = p.Namespace

@@ -115,22 +115,28 @@ func (s *pairSet) add(a, b, scope uint32) bool {
 	return len(s.hash) > n
 }
 
+// ByteClasses sorts bytes into classes that no state of the automata tells
+// apart: class[b] is the byte that stands for b. Order holds all bytes, those
+// first that read best in a message; the first of a class in it stands for the
+// class. The automata must be verified.
+func ByteClasses(automata ...*DFA) (class, order [256]byte) {
+	order = *readingOrder()
+	for i := range class {
+		class[i] = order[0]
+	}
+	for _, d := range automata {
+		d.refine(&class, &order)
+	}
+	return class, order
+}
+
 // jointClasses returns one byte for each class of bytes that no state of
 // either automaton or of the scope tells apart, those first that read best in
 // a message.
 func jointClasses(a, b *DFA, scope scopeRows) []Symbol {
-	// class[c] is the byte that stands for c: the first in reading order
-	// among those that behave like it.
-	var class [256]byte
-	order := readingOrder()
-	for i := range class {
-		class[i] = order[0]
-	}
-	for _, d := range [2]*DFA{a, b} {
-		d.refine(&class, order)
-	}
+	class, order := ByteClasses(a, b)
 	for i := range scope.next {
-		split(&class, order, &scope.next[i])
+		split(&class, &order, &scope.next[i])
 	}
 	var symbols []Symbol
 	for _, c := range order {

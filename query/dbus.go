@@ -18,6 +18,12 @@ const (
 	DBusEavesdrop
 )
 
+// The permissions of the class.
+const (
+	dbusEavesdrop = Delete
+	dbusBind      = MayOpen
+)
+
 // DBus asks for something on a bus, as bus daemons do. Bind looks at Bus and
 // Name only, eavesdropping at Bus. Kernels answer the daemons that nothing is
 // mediated if the policy has nothing of the newer network class, whatever it
@@ -56,14 +62,20 @@ func (r DBus) ask(p asked) (Decision, error) {
 			want = Receive
 		}
 	case DBusBind:
-		text, want = r.Bus+"\x00"+r.Name, 0x40
+		text, want = r.Bus+"\x00"+r.Name, dbusBind
 	case DBusEavesdrop:
-		text, want = r.Bus, 0x20
+		text, want = r.Bus, dbusEavesdrop
 	default:
 		return Decision{}, &RequestError{r, "operation", fmt.Sprint(r.Op)}
 	}
-	if !p.Mediates(blob.ClassNetV9) {
+	if !mediatesDBus(p.Profile) {
 		return unmediated(want).in(words), nil
 	}
 	return p.inClass(blob.ClassDBus, []byte(text), want).in(words), nil
+}
+
+// mediatesDBus reports whether kernels tell bus daemons that anything is
+// mediated.
+func mediatesDBus(p *blob.Profile) bool {
+	return p.Mediates(blob.ClassNetV9) && p.Mediates(blob.ClassDBus)
 }

@@ -7,6 +7,13 @@ import (
 	"github.com/goarmor/apparmor/blob"
 )
 
+// The permissions of the classes, which have bits of their own.
+const (
+	usernsCreate  Access = 1 << 3
+	ioUringCreds  Access = 1 << 3
+	ioUringSQPoll Access = 1 << 4
+)
+
 // Userns asks to create a user namespace.
 type Userns struct{}
 
@@ -14,8 +21,7 @@ type Userns struct{}
 func (Userns) String() string { return "userns create" }
 
 func (r Userns) ask(p asked) (Decision, error) {
-	const create = Append // the bit of "create" in this class
-	return p.inClass(blob.ClassNamespaces, nil, create).in(wordsUserns), nil
+	return p.inClass(blob.ClassNamespaces, nil, usernsCreate).in(wordsUserns), nil
 }
 
 // IOUring asks for kernel-side polling of submissions or, with Creds set, to
@@ -35,10 +41,10 @@ func (r IOUring) String() string {
 
 func (r IOUring) ask(p asked) (Decision, error) {
 	if !r.OverrideCreds {
-		return p.inClass(blob.ClassIOUring, nil, 0x10).in(wordsNone), nil
+		return p.inClass(blob.ClassIOUring, nil, ioUringSQPoll).in(wordsNone), nil
 	}
 	return eachLabel(r.Label, func(label string) Decision {
-		return p.inClass(blob.ClassIOUring, []byte(label), 0x8).in(wordsNone)
+		return p.inClass(blob.ClassIOUring, []byte(label), ioUringCreds).in(wordsNone)
 	}), nil
 }
 

@@ -4,168 +4,67 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"slices"
+	"net/netip"
 	"strings"
 
 	"github.com/goarmor/apparmor/blob"
 )
 
-// Difference is one thing in which two profiles differ.
-type Difference struct {
-	blob.Difference
-	// Request is a request that a shortest input stands for and that the two
-	// profiles decide differently, as DecisionA and DecisionB say. It is nil
-	// for plain members and for inputs that stand for no request, which then
-	// are all there is to tell.
-	Request              Request
-	DecisionA, DecisionB Decision
-}
+// This file reads strings back into the requests that look them up.
 
-// String describes the difference in one line: the request and the two
-// decisions, if it has them.
-func (d Difference) String() string {
-	if d.Request == nil {
-		return d.Difference.String()
-	}
-	return fmt.Sprintf("%s: %v: %v | %v", d.Profile, d.Request, d.DecisionA, d.DecisionB)
-}
-
-// Diff returns in what two profiles differ, each difference with a shortest
-// witness: nothing for profiles of equal meaning. Names are not compared. The
-// error is a *diag.LimitError for automata that are too large to compare; what
-// was found so far is returned with it. For other measures of equality see
-// blob.Diff.
-func Diff(a, b *Profile) ([]Difference, error) {
-	found, err := blob.Diff(a.Profile, b.Profile, blob.DiffOptions{})
-	return Witnesses(a, b, found), err
-}
-
-// Equal reports whether two profiles mean the same; see Diff.
-func Equal(a, b *Profile) (bool, error) { return blob.Equal(a.Profile, b.Profile) }
-
-// Witnesses looks for a request behind each difference that was found between
-// two profiles, such as those of Covers.
-func Witnesses(a, b *Profile, found []blob.Difference) []Difference {
-	var all []Difference
-	for _, f := range found {
-		d := Difference{Difference: f}
-		for _, r := range requestsOf(f) {
-			x, lookups, errX := a.Trace(r)
-			y, errY := b.Ask(r)
-			x.Mode, y.Mode = 0, 0 // which is a difference of its own
-			if errX == nil && errY == nil && x != y && looksUp(lookups, f) {
-				d.Request, d.DecisionA, d.DecisionB = r, x, y
-				break
-			}
-		}
-		all = append(all, d)
-	}
-	return all
-}
-
-// looksUp reports whether the input of a difference was looked up.
-func looksUp(lookups []Lookup, d blob.Difference) bool {
-	in, _ := d.Input.Bytes()
-	if d.Part == blob.PartPolicydb && blob.Class(in[0]) == blob.ClassPtrace {
-		// Kernels ask for the label, which rules match as well.
-		in = append([]byte{byte(blob.ClassLabel)}, in...)
-	}
-	return slices.ContainsFunc(lookups, func(l Lookup) bool { return l.Part == d.Part && l.Input == string(in) })
-}
-
-// requestsOf returns the requests that may have the input of a difference
-// looked up, for the permissions in which the answers to it differ.
-func requestsOf(d blob.Difference) []Request {
-	in, ok := d.Input.Bytes()
-	if !ok || d.Member != "" || len(in) == 0 {
-		return nil
-	}
-	differ := differing(d.A, d.B)
-	switch d.Part {
-	case blob.PartFile:
-		return onFiles(string(in), differ, d.Who == blob.Owner)
-	case blob.PartPolicydb:
-		if blob.Class(in[0]) == blob.ClassFile {
-			return onFiles(string(in[1:]), differ, true)
-		}
-		return inClasses(blob.Class(in[0]), in[1:], differ)
-	}
-	return nil
-}
-
-// differing returns the permissions in which two answers differ.
-func differing(a, b blob.Effective) Access {
-	bits := a.Allow&^a.Deny ^ b.Allow&^b.Deny | a.Audit ^ b.Audit | a.Quiet ^ b.Quiet | a.Prompt ^ b.Prompt
-	if a.Exec != b.Exec {
-		bits |= blob.PermExec
-	}
-	return Access(bits)
-}
-
-func onFiles(in string, differ Access, owner bool) []Request {
+func onFiles(in []byte, differ Access, owner bool) []Request {
 	const link, change, onexec = Access(blob.PermLink), Access(blob.PermChangeProf), Access(blob.PermOnexec)
-	var all []Request
-	if name, second, ok := strings.Cut(in, "\x00"); ok {
-		if differ&(link|Access(blob.PermLinkSubset)) != 0 {
-			all = append(all, Link{Path: name, Target: second, Owner: owner})
+	name, second, pair := strings.Cut(string(in), "\x00")
+	if pair {
+		if differ&link != 0 {
+			return []Request{Link{Path: name, Target: second, Owner: owner}}
 		}
 		target, stack := strings.CutPrefix(second, "&")
-		return append(all, ChangeProfile{Target: target, Stack: stack, OnExec: true, Path: name})
+		return []Request{ChangeProfile{Target: target, Stack: stack, OnExec: true, Path: name}}
 	}
-	target, stack := strings.CutPrefix(in, "&")
+	var all []Request
+	if rest := differ &^ (link | change | onexec); rest != 0 {
+		all = append(all, File{Path: name, Access: rest, Owner: owner})
+	}
+	target, stack := strings.CutPrefix(name, "&")
 	if differ&change != 0 {
 		all = append(all, ChangeProfile{Target: target, Stack: stack})
 	}
 	if differ&onexec != 0 {
 		all = append(all, ChangeProfile{Target: target, Stack: stack, OnExec: true})
 	}
-	if rest := differ &^ (link | change | onexec); rest != 0 && strings.HasPrefix(in, "/") {
-		all = append(all, File{Path: in, Access: rest, Owner: owner})
-	}
 	return all
 }
 
-func inClasses(c blob.Class, in []byte, differ Access) []Request {
-	text := string(in)
-	switch c {
-	case blob.ClassNet, blob.ClassNetV9:
-		return onSockets(c, in, differ)
-	case blob.ClassSignal:
-		if len(in) > 0 {
-			return []Request{Signal{Signal: signalName(in[0]), Access: differ & (Send | Receive), Peer: text[1:]}}
+// attachRequest reads a path and the values of extended attributes.
+func attachRequest(p *Profile, in blob.Input) Request {
+	var parts []string
+	var part strings.Builder
+	for _, s := range in {
+		if s == blob.OOB {
+			parts = append(parts, part.String())
+			part.Reset()
+			continue
 		}
-	case blob.ClassPtrace:
-		return inClasses(blob.ClassLabel, append([]byte{byte(c)}, in...), differ)
-	case blob.ClassLabel:
-		if peer, ok := strings.CutPrefix(text, string([]byte{byte(blob.ClassPtrace)})); ok {
-			return []Request{Ptrace{Access: differ & (Trace | ReadPeer | TracedBy | ReadBy), Peer: peer}}
-		}
-	case blob.ClassMount:
-		return onMounts(text)
-	case blob.ClassNamespaces:
-		return []Request{Userns{}}
-	case blob.ClassIOUring:
-		return []Request{IOUring{}, IOUring{OverrideCreds: true, Label: text}}
-	case blob.ClassDBus:
-		switch p := strings.Split(text, "\x00"); len(p) {
-		case 1:
-			return []Request{DBus{Op: DBusEavesdrop, Bus: text}}
-		case 2:
-			return []Request{DBus{Op: DBusBind, Bus: p[0], Name: p[1]}}
-		case 6:
-			d := DBus{Bus: p[0], Name: p[1], Peer: p[2], ObjectPath: p[3], Interface: p[4], Member: p[5]}
-			e := d
-			e.Op = DBusReceive
-			return []Request{d, e}
+		part.WriteByte(byte(s))
+	}
+	parts = append(parts, part.String())
+	r := Attach{Path: parts[0]}
+	for i, value := range parts[1:] {
+		if value, ok := strings.CutPrefix(value, "\x00"); ok && i < len(p.Xattrs) {
+			if r.Xattrs == nil {
+				r.Xattrs = map[string]string{}
+			}
+			r.Xattrs[p.Xattrs[i]] = value
 		}
 	}
-	return nil
+	return r
 }
 
-func onMounts(text string) []Request {
-	switch p := strings.SplitN(text, "\x00", 5); len(p) {
+func onMounts(in []byte, _ Access, _ bool) []Request {
+	switch p := strings.SplitN(string(in), "\x00", 5); len(p) {
 	case 1:
-		return []Request{Umount{Target: text}}
+		return []Request{Umount{Target: p[0]}}
 	case 2:
 		return []Request{PivotRoot{NewRoot: p[0], PutOld: p[1]}}
 	case 4, 5:
@@ -183,77 +82,169 @@ func onMounts(text string) []Request {
 	return nil
 }
 
-func onSockets(c blob.Class, in []byte, differ Access) []Request {
+func onPeers(in []byte, differ Access, _ bool) []Request {
+	return []Request{Ptrace{Access: differ, Peer: string(in)}}
+}
+
+func onSignals(in []byte, differ Access, _ bool) []Request {
+	if len(in) == 0 {
+		return nil
+	}
+	return []Request{Signal{Signal: signalName(in[0]), Access: differ, Peer: string(in[1:])}}
+}
+
+func onUserns([]byte, Access, bool) []Request { return []Request{Userns{}} }
+
+func onIOUring(in []byte, _ Access, _ bool) []Request {
+	return []Request{IOUring{OverrideCreds: len(in) > 0, Label: string(in)}}
+}
+
+func onPosix(in []byte, differ Access, _ bool) []Request {
+	name, label, _ := strings.Cut(string(in), "\x00")
+	return []Request{Mqueue{Name: name, Label: label, Access: differ}}
+}
+
+func onSysV(in []byte, differ Access, _ bool) []Request {
+	if len(in) < 4 {
+		return nil
+	}
+	return []Request{Mqueue{Key: binary.BigEndian.Uint32(in), Label: string(in[4:]), Access: differ}}
+}
+
+func onBuses(in []byte, differ Access, _ bool) []Request {
+	switch p := strings.Split(string(in), "\x00"); len(p) {
+	case 1:
+		return []Request{DBus{Op: DBusEavesdrop, Bus: p[0]}}
+	case 2:
+		return []Request{DBus{Op: DBusBind, Bus: p[0], Name: p[1]}}
+	case 6:
+		d := DBus{Bus: p[0], Name: p[1], Peer: p[2], ObjectPath: p[3], Interface: p[4], Member: p[5]}
+		if differ&Send == 0 {
+			d.Op = DBusReceive
+		}
+		return []Request{d}
+	}
+	return nil
+}
+
+func onSockets(in []byte, differ Access, _ bool) []Request {
 	if len(in) < 4 {
 		return nil
 	}
 	n := Network{Family: nameOf(families, in[:2]), Type: nameOf(socketTypes, in[2:4]), Access: differ}
-	switch {
-	case len(in) == 4:
-		return []Request{n}
-	case len(in) == 6:
-		n.Protocol = binary.BigEndian.Uint16(in[4:])
-	}
-	if n.Family != "unix" || c != blob.ClassNetV9 || len(in) < 6 {
+	if in = in[4:]; len(in) < 2 {
 		return []Request{n}
 	}
-	u := Unix{Type: n.Type, Protocol: binary.BigEndian.Uint16(in[4:6]), Access: differ}
-	rest := in[6:]
-	if len(rest) == 0 {
-		return []Request{u}
+	n.Protocol = binary.BigEndian.Uint16(in)
+	if in = in[2:]; len(in) == 0 {
+		return []Request{n}
 	}
-	// The local address, then NUL, the own label, which is left empty, and NUL.
-	var ok bool
-	if u.Addr, rest, ok = cutUnixAddr(rest, []byte{0, 0}); !ok {
+	end := in[0]
+	addr, rest, ok := cutAddr(in[1:])
+	if !ok {
 		return nil
 	}
-	if len(rest) == 0 {
-		return []Request{u}
-	}
-	command, arg := rest[0], rest[1:]
-	switch {
-	case command == 1:
-		if u.PeerAddr, rest, ok = cutUnixAddr(arg, []byte{0}); !ok {
-			return nil
+	if end == 2 {
+		n.Remote = addr
+		if n.Local = (netip.AddrPort{}); len(rest) > 3 {
+			n.Local, _, ok = cutAddr(rest[3:]) // behind NUL 01 00
 		}
-		u.Peer = string(rest)
-	case len(arg) != 2:
-		return nil
-	case command == 2:
-		u.Backlog = binary.BigEndian.Uint16(arg)
-	case command == 4:
-		u.Option = binary.BigEndian.Uint16(arg)
+		return requestIf(ok, n)
 	}
-	return []Request{u}
+	n.Local = addr
+	if privileged := addr.Port() > 0 && addr.Port() < firstUnprivileged; privileged != (end == 1) {
+		n.Access &^= Bind
+	}
+	switch {
+	case len(rest) == 4 && rest[1] == 2:
+		n.Backlog = binary.BigEndian.Uint16(rest[2:])
+	case len(rest) == 6 && rest[1] == 4:
+		n.Option = SockOpt{binary.BigEndian.Uint16(rest[2:]), binary.BigEndian.Uint16(rest[4:])}
+	}
+	return requestIf(n.Access != 0, n)
 }
 
-// cutUnixAddr reads an address up to end, two NULs behind the local one and one
-// behind the peer's. Names may hold NULs, too: of the ways to read the same
-// bytes it takes the likely one.
-func cutUnixAddr(in, end []byte) (addr string, rest []byte, ok bool) {
-	start, auto := 0, bytes.HasPrefix(in, end)
-	if len(in) > 0 && in[0] == 0 && (!auto || len(end) == 1) {
-		start = 1
+func requestIf(ok bool, r Request) []Request {
+	if !ok {
+		return nil
 	}
-	i := bytes.Index(in[start:], end)
-	if i < 0 && auto {
-		start, i = 0, 0
+	return []Request{r}
+}
+
+// cutAddr reads what appendAddr writes, but for the first byte.
+func cutAddr(in []byte) (a netip.AddrPort, rest []byte, ok bool) {
+	if len(in) < 4 {
+		return a, nil, false
 	}
-	if i < 0 {
-		return "", nil, false
+	port, n := binary.BigEndian.Uint16(in), 0
+	switch in[2] {
+	case 1:
+		n = 4
+	case 2:
+		n = 16
 	}
-	i += start
-	switch name := in[:i]; {
-	case i == 0:
-		addr = UnixAutobind
-	case name[0] == 0:
-		addr = "@" + string(name[1:])
-	case i == 1 && name[0] == 1:
-		addr = UnixUnnamed
-	default:
-		return "", nil, false
+	if len(in) < 4+n {
+		return a, nil, false
 	}
-	return addr, in[i+len(end):], true
+	if ip, ok := netip.AddrFromSlice(in[3 : 3+n]); ok {
+		a = netip.AddrPortFrom(ip, port)
+	}
+	return a, in[4+n:], true
+}
+
+// onUnix reads a string in every way that there is: names may hold NULs.
+func onUnix(in []byte, differ Access, _ bool) []Request {
+	if len(in) < 4 {
+		return nil
+	}
+	u := Unix{Type: nameOf(socketTypes, in[:2]), Protocol: binary.BigEndian.Uint16(in[2:]), Access: differ}
+	if in = in[4:]; len(in) == 0 {
+		return []Request{u}
+	}
+	var all []Request
+	// The local address, then NUL, the own label, which is left empty, and NUL.
+	eachUnixAddr(in, []byte{0, 0}, func(addr string, rest []byte) {
+		u := u
+		u.Addr = addr
+		switch {
+		case len(rest) == 0:
+			all = append(all, u)
+		case rest[0] == 1:
+			eachUnixAddr(rest[1:], []byte{0}, func(addr string, label []byte) {
+				u := u
+				u.PeerAddr, u.Peer = addr, string(label)
+				if bytes.IndexByte(label, 0) < 0 {
+					all = append(all, u)
+				}
+			})
+		case len(rest) == 3 && rest[0] == 2:
+			u.Backlog = binary.BigEndian.Uint16(rest[1:])
+			all = append(all, u)
+		case len(rest) == 3 && rest[0] == 4:
+			u.Option = binary.BigEndian.Uint16(rest[1:])
+			all = append(all, u)
+		}
+	})
+	return all
+}
+
+// eachUnixAddr calls yield for each address that in may begin with, up to end,
+// and what stands behind it.
+func eachUnixAddr(in, end []byte, yield func(addr string, rest []byte)) {
+	for i := 0; i+len(end) <= len(in); i++ {
+		if !bytes.HasPrefix(in[i:], end) {
+			continue
+		}
+		rest := in[i+len(end):]
+		switch name := in[:i]; {
+		case i == 0:
+			yield(UnixAutobind, rest)
+		case name[0] == 0:
+			yield("@"+string(name[1:]), rest)
+		case i == 1 && name[0] == 1:
+			yield(UnixUnnamed, rest)
+		}
+	}
 }
 
 // nameOf returns the name of a number of two bytes, or "".
@@ -269,7 +260,7 @@ func signalName(n byte) string {
 	switch {
 	case int(n) < len(signals):
 		return signals[n]
-	case n >= 0x80:
+	case n >= 0x80 && n <= 0x80+32:
 		return fmt.Sprintf("rtmin+%d", n-0x80)
 	}
 	return ""

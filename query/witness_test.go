@@ -1,6 +1,7 @@
 package query_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -30,9 +31,10 @@ func TestDiff(t *testing.T) {
 		{"exec", "/a ix,", "/a px,", []string{"t: file exec|mmap /a: allowed, ix | denied mmap"}},
 		{"audit", "/a r,", "audit /a r,", []string{"t: file read|open|getattr /a: allowed | allowed, audited"}},
 		{"link", "/a l, /a r,", "link /a -> /b, /a r,", []string{
-			"t: link /a -> /a (owner): allowed | denied", "t: link /a -> /a: allowed | denied",
-			"t: link /a -> /b (owner): denied, link is not a subset of its target | allowed"}},
-		{"capability", "/a r,", "/a r, capability kill,", []string{"t: capabilities allowed: 0x0 | 0x20"}},
+			"t: link /a -> /a: allowed | denied",
+			"t: link /a -> /b (owner): denied, link is not a subset of its target | allowed",
+			"t: link /a -> /c: allowed | denied"}},
+		{"capability", "/a r,", "/a r, capability kill,", []string{"t: capability kill: denied | allowed"}},
 		{"change", "/a r, change_profile -> a,", "/a r, change_profile -> b,", []string{
 			"t: change_profile -> a: allowed | denied change_profile",
 			"t: change_profile -> b: denied change_profile | allowed",
@@ -47,7 +49,7 @@ func TestDiff(t *testing.T) {
 		}},
 		{"mount", "umount /a/, mount options=ro /s -> /t/,", "umount /b/, mount /s -> /u/, pivot_root /x/,", []string{
 			"t: umount /a/: allowed | denied", "t: umount /b/: denied | allowed",
-			"t: pivot_root  -> /x/: denied | allowed",
+			"t: pivot_root / -> /x/: denied | allowed",
 			"t: mount fstype= flags=0x0 /s -> /u/: denied | allowed",
 			"t: mount fstype= flags=0x1 /s -> /t/: allowed | denied",
 		}},
@@ -55,18 +57,18 @@ func TestDiff(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			a := profile(t, compile(t, "6.12.107", "profile t {"+tt.a+"\n}"), "t")
 			b := profile(t, compile(t, "6.12.107", "profile t {"+tt.b+"\n}"), "t")
-			found, err := Diff(a, b)
+			found, err := a.Diff(b)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(tt.want, texts(found)); diff != "" {
 				t.Error(diff)
 			}
-			if equal, err := Equal(a, b); err != nil || equal != (len(tt.want) == 0) {
+			if equal, err := a.Equal(b); err != nil || equal != (len(tt.want) == 0) {
 				t.Errorf("Equal is %v, %v", equal, err)
 			}
 			for _, d := range found {
-				if d.Request != nil && d.DecisionA == d.DecisionB {
+				if d.Request != nil && d.AnswerA == d.AnswerB {
 					t.Errorf("%v: no difference", d)
 				}
 			}
@@ -90,7 +92,7 @@ func TestWitnessClasses(t *testing.T) {
 		{unix + "\x01\x00\x00\x02\x00\x05", blob.PermListen, "p: unix listen stream addr=none: denied listen | allowed"},
 		{unix + "\x01\x00\x00\x04\x00\x07", blob.PermSetopt, "p: unix setopt stream addr=none: denied setopt | allowed"},
 		{unix + "\x01\x00\x00\x01\x00peer\x00lp", 0x42, "p: unix write|open stream addr=none peer addr=@peer peer label=lp: denied write|open | allowed"},
-		{unix + "\x01\x00\x00\x01", 0x2, `p: policydb after "` + `\x0f\x00\x01\x00\x01\x00\x00\x01\x00\x00\x01": nothing | allow write (0x2)`},
+		{unix + "\x01\x00\x00\x01", 0x2, ""}, // no request
 		{"\x15", 0x8, "p: userns create: denied | allowed"},
 		{"\x16", 0x10, "p: io_uring sqpoll: denied | allowed"},
 		{"\x16label", 0x8, "p: io_uring override_creds label=label: denied | allowed"},
@@ -102,12 +104,15 @@ func TestWitnessClasses(t *testing.T) {
 		{"\x07/m/\x00s\x00ext4\x00\x01", 2, "p: mount fstype=ext4 flags=0x1 s -> /m/: denied | allowed"},
 		{"\x07/m/", 4, "p: umount /m/: denied | allowed"},
 		{"\x07/n/\x00/o/", 1, "p: pivot_root /o/ -> /n/: denied | allowed"},
-		{"\x12abcd", 4, `p: policydb after "\x12abcd": nothing | allow read (0x4)`},
+		{"\x11/q", 4, "p: mqueue read /q: denied read | allowed"},
+		{"\x11/q\x00l", 4, "p: mqueue read /q label=l: denied read | allowed"},
+		{"\x12\x00\x00\x01\x00", 4, "p: mqueue read 256: denied read | allowed"},
+		{"\x12\x00\x00\x00\x07l", 4, "p: mqueue read 7 label=l: denied read | allowed"},
 	} {
 		// Both mediate every class: longer strings say so.
 		side := func(extra string, allow uint32) *Profile {
 			grants := map[string]blob.Perm{"\x09~": {}}
-			for _, c := range "\x07\x0a\x0f\x10\x12\x15\x16\x20" {
+			for _, c := range "\x07\x0a\x0f\x10\x11\x12\x15\x16\x20" {
 				grants[string(c)+"~~"] = blob.Perm{Allow: 1 << 27}
 			}
 			if extra != "" {
@@ -115,29 +120,12 @@ func TestWitnessClasses(t *testing.T) {
 			}
 			return profile(t, open(t, &blob.Profile{Name: "p", Policydb: trie(grants)}), "p")
 		}
-		found, err := Diff(side("", 0), side(tt.in, tt.allow))
+		found, err := side("", 0).Diff(side(tt.in, tt.allow))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff([]string{tt.want}, texts(found)); diff != "" {
+		if diff := cmp.Diff(tt.want, strings.Join(texts(found), "; ")); diff != "" {
 			t.Errorf("%q: %s", tt.in, diff)
 		}
 	}
-}
-
-// FuzzWitness looks for requests behind inputs of any kind.
-func FuzzWitness(f *testing.F) {
-	f.Add([]byte("\x0f\x00\x01\x00\x01\x00\x00\x01\x00\x00\x01\x00peer\x00lp"), true, uint32(2))
-	f.Add([]byte("/a\x00&b"), false, uint32(1<<29))
-	f.Add([]byte("\x07/m/\x00s\x00ext4\x00\x01"), true, uint32(2))
-	p := profile(f, open(f, &blob.Profile{Name: "p"}), "p")
-	f.Fuzz(func(t *testing.T, in []byte, policydb bool, allow uint32) {
-		d := blob.Difference{Part: blob.PartFile, Input: blob.BytesInput(string(in)), B: blob.Effective{Allow: allow}}
-		if policydb {
-			d.Part = blob.PartPolicydb
-		}
-		if found := Witnesses(p, p, []blob.Difference{d}); len(found) != 1 || found[0].Request != nil {
-			t.Errorf("a profile differs from itself: %v", found)
-		}
-	})
 }

@@ -1,0 +1,283 @@
+package query
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/goarmor/apparmor/blob"
+)
+
+// Difference is one thing in which two profiles, or two policies, differ.
+type Difference struct {
+	blob.Difference
+	// Request is a request that the two profiles answer differently, as
+	// AnswerA and AnswerB say. None with fewer bytes does so in the same way.
+	// It is nil for what is no matter of requests, such as the mode: then
+	// Member, TextA and TextB tell.
+	Request          Request
+	AnswerA, AnswerB Decision
+}
+
+// String describes the difference in one line.
+func (d Difference) String() string {
+	if d.Request == nil {
+		return d.Difference.String()
+	}
+	return fmt.Sprintf("%s: %v: %v | %v", d.Profile, d.Request, d.AnswerA, d.AnswerB)
+}
+
+// Diff returns in what two profiles differ: what is no matter of requests
+// first, then for each class requests that they answer differently, shortest
+// first, each with a pair of answers that those before it do not have, up to
+// ten in a class. It returns nothing for profiles that answer all requests
+// alike, whatever way they are written, have the same mode and the other
+// members of a profile. Names are not compared.
+//
+// Whether a class is mediated counts only as far as answers depend on it. A
+// limit of infinity is none. Both profiles should be compiled for one kernel.
+// The error is a *diag.LimitError for automata that are too large to compare;
+// what was found so far is returned with it.
+func (p *Profile) Diff(q *Profile) ([]Difference, error) {
+	c := comparison{a: p, b: q, differ: differing, confirm: func(x, y Decision) bool { return x.answer() != y.answer() }}
+	c.members()
+	c.attachments()
+	c.requests()
+	return c.found, errors.Join(c.errs...)
+}
+
+// Equal reports whether Diff finds nothing. It is the faster way to ask.
+func (p *Profile) Equal(q *Profile) (bool, error) {
+	if same, err := blob.Equal(p.Profile, q.Profile); same && err == nil {
+		return true, nil
+	}
+	found, err := p.Diff(q)
+	return len(found) == 0 && err == nil, err
+}
+
+// Covers returns what q lets pass that p does not: nothing when every request
+// that passes under q does so under p, with the same transition on exec. Each
+// result has a request; but one says that the mode of q is more permissive,
+// and then the rest compares what the rules allow.
+//
+// What is audited does not count, nor do path flags and attachments, and
+// unconfined profiles let everything pass but what user namespaces are asked
+// for. The rest is as for Diff.
+func (p *Profile) Covers(q *Profile) ([]Difference, error) {
+	modeA, modeB := p.EffectiveMode(), q.EffectiveMode()
+	c := comparison{a: p, b: q}
+	if permissive(modeB) > permissive(modeA) {
+		c.member("mode", modeA.String(), modeB.String())
+		modeB = blob.Enforce
+	}
+	c.differ = func(x, y answer) Access {
+		gap := y.passes(modeB) &^ x.passes(modeA)
+		if x.grant&y.grant&Exec != 0 && x.exec != y.exec {
+			gap |= Exec
+		}
+		return gap
+	}
+	c.confirm = func(x, y Decision) bool {
+		x.Mode, y.Mode = modeA, modeB
+		return y.Permitted() && (!x.Permitted() || x.Request&Exec != 0 && x.Allowed() && y.Allowed() && x.Exec != y.Exec)
+	}
+	if c.namespacesOnly = modeA == blob.Unconfined; !c.namespacesOnly && modeB == blob.Unconfined {
+		modeB = blob.Enforce
+	}
+	c.requests()
+	return c.found, errors.Join(c.errs...)
+}
+
+// permissive ranks modes by what they let pass.
+func permissive(m blob.Mode) int {
+	switch m {
+	case blob.Complain:
+		return 1
+	case blob.Unconfined:
+		return 2
+	}
+	return 0
+}
+
+// answer is what a side says to some permissions: a Decision in the form in
+// which many are compared.
+type answer struct {
+	want, grant, audit, quiet, prompt Access
+	exec                              blob.Exec
+}
+
+func (d Decision) answer() answer {
+	a := answer{want: d.Request, grant: d.Allow, audit: d.Audit, quiet: d.Quiet, prompt: d.Prompt}
+	if d.Allow&Exec != 0 {
+		a.exec = d.Exec
+	}
+	return a
+}
+
+// passes returns what a kernel lets pass in a mode.
+func (a answer) passes(m blob.Mode) Access {
+	if m == blob.Complain {
+		return a.want &^ a.quiet
+	}
+	return a.grant
+}
+
+// differing returns the permissions in which two answers differ.
+func differing(x, y answer) Access {
+	bits := x.grant ^ y.grant | x.audit ^ y.audit | x.quiet ^ y.quiet | x.prompt ^ y.prompt
+	if x.exec != y.exec {
+		bits |= Exec
+	}
+	return bits
+}
+
+// comparison gathers the differences between two profiles.
+type comparison struct {
+	a, b *Profile
+	// differ returns the permissions in which two answers make a difference,
+	// confirm reports whether two decisions do.
+	differ         func(x, y answer) Access
+	confirm        func(x, y Decision) bool
+	namespacesOnly bool
+
+	found []Difference
+	errs  []error
+}
+
+func (c *comparison) member(name, a, b string) {
+	c.found = append(c.found, Difference{Difference: blob.Difference{Profile: c.a.Name, Member: name, TextA: a, TextB: b}})
+}
+
+// add adds a difference with the first of the requests that are answered
+// differently, and reports whether there is one.
+func (c *comparison) add(d blob.Difference, requests ...Request) bool {
+	for _, r := range requests {
+		x, errX := c.a.Ask(r)
+		y, errY := c.b.Ask(r)
+		if errX == nil && errY == nil && c.confirm(x, y) {
+			d.Profile = c.a.Name
+			c.found = append(c.found, Difference{d, r, x, y})
+			return true
+		}
+	}
+	return false
+}
+
+// members compares what is no matter of requests.
+func (c *comparison) members() {
+	rest := func(p *Profile) *blob.Profile {
+		q := *p.Profile
+		q.XMatch, q.Policydb, q.File = nil, nil, nil
+		q.Caps = blob.Caps{Extended: q.Caps.Extended}
+		q.RlimitMask, q.Families = 0, nil
+		return &q
+	}
+	found, err := blob.Diff(rest(c.a), rest(c.b), blob.DiffOptions{})
+	c.errs = append(c.errs, err)
+	for _, d := range found {
+		c.found = append(c.found, Difference{Difference: d})
+	}
+}
+
+// attachments compares which executables the profiles attach to, and how they
+// are ranked.
+func (c *comparison) attachments() {
+	attached := func(p *Profile) *blob.Profile {
+		return &blob.Profile{Name: p.Name, Header: p.Header, XMatch: p.XMatch, XMatchLen: p.XMatchLen}
+	}
+	found, err := blob.Diff(attached(c.a), attached(c.b), blob.DiffOptions{Ignore: func(d blob.Difference) bool {
+		return d.Member == "" && !c.add(d, attachRequest(c.a, d.Input), attachRequest(c.b, d.Input))
+	}})
+	c.errs = append(c.errs, err)
+	for _, d := range found {
+		if d.Member != "" {
+			c.found = append(c.found, Difference{Difference: d})
+		}
+	}
+}
+
+// requests compares the answers to requests of every class.
+func (c *comparison) requests() {
+	if !c.namespacesOnly {
+		c.capabilities()
+		c.limits()
+	}
+	only := func(p *Profile, file, policydb *blob.PolicyDB) *blob.Profile {
+		return &blob.Profile{Name: p.Name, Header: p.Header, File: file, Policydb: policydb}
+	}
+	same := func(a, b *blob.Profile) bool {
+		same, err := blob.Equal(a, b)
+		return same && err == nil
+	}
+	sameDB := same(only(c.a, nil, c.a.Policydb), only(c.b, nil, c.b.Policydb))
+	sameFile := same(only(c.a, c.a.File, nil), only(c.b, c.b.File, nil))
+	for i := range kinds {
+		k := &kinds[i]
+		if c.namespacesOnly && k.class != blob.ClassNamespaces {
+			continue
+		}
+		// What grants the same is answered alike.
+		if k.class == blob.ClassFile && sameFile && (c.a.File != nil || sameDB) || k.class != blob.ClassFile && sameDB {
+			continue
+		}
+		if k.class == blob.ClassNet && (hasFamilies(c.a) || hasFamilies(c.b)) {
+			c.families()
+			continue
+		}
+		if err := c.kind(k); err != nil {
+			c.errs = append(c.errs, fmt.Errorf("class %v: %w", k.class, err))
+		}
+	}
+}
+
+func (c *comparison) capabilities() {
+	for _, name := range capabilities {
+		c.add(blob.Difference{}, Capability(name))
+	}
+	known := uint64(1)<<len(capabilities) - 1
+	x, y := c.a.Caps, c.b.Caps
+	if n := c.differ(capAnswer(x, known), capAnswer(y, known)); n != 0 {
+		c.member("capabilities", fmt.Sprintf("%#x", x.Allow), fmt.Sprintf("%#x", y.Allow))
+	}
+}
+
+// capAnswer sums up what is said of capabilities that have no name here.
+func capAnswer(caps blob.Caps, known uint64) answer {
+	fold := func(set uint64) Access { return Access(set&^known>>32 | set&^known) }
+	a := answer{want: ^Access(0), grant: fold(caps.Allow), audit: fold(caps.Audit), quiet: fold(caps.Quiet)}
+	return a
+}
+
+func (c *comparison) limits() {
+	for i, name := range rlimits {
+		least := ^uint64(0)
+		for _, p := range [...]*Profile{c.a, c.b} {
+			if p.RlimitMask>>i&1 != 0 {
+				least = min(least, p.Rlimits[i])
+			}
+		}
+		if least != ^uint64(0) {
+			c.add(blob.Difference{}, Rlimit{Resource: name, Value: least + 1})
+		}
+	}
+}
+
+// hasFamilies reports whether a profile decides on sockets by the masks that
+// there were before classes.
+func hasFamilies(p *Profile) bool {
+	_, s := netClass(p.Profile)
+	return s == blob.TrapState && p.Families != nil
+}
+
+func (c *comparison) families() {
+	found := 0
+	for _, family := range families {
+		for _, typ := range socketTypes {
+			if family != "" && typ != "" && found < maxFound && c.add(blob.Difference{}, Network{Family: family, Type: typ}) {
+				found++
+			}
+		}
+	}
+}
+
+// maxFound is how many differences are looked for in a class.
+const maxFound = 10

@@ -1,0 +1,101 @@
+package query
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/goarmor/apparmor/blob"
+)
+
+// Diff is Profile.Diff for all profiles of two policies, which belong together
+// by their full names, with the namespace. Profiles come in the order of p,
+// then those that only q has.
+func (p *Policy) Diff(q *Policy) ([]Difference, error) {
+	return each(p, q, func(a, b *Profile) ([]Difference, error) {
+		switch {
+		case b == nil:
+			return only(a, "present", "absent"), nil
+		case a == nil:
+			return only(b, "absent", "present"), nil
+		}
+		return a.Diff(b)
+	})
+}
+
+// Equal reports whether Diff finds nothing. It is the faster way to ask.
+func (p *Policy) Equal(q *Policy) (bool, error) {
+	found, err := each(p, q, func(a, b *Profile) ([]Difference, error) {
+		if a == nil || b == nil {
+			return only(p.any(), "", ""), nil
+		}
+		same, err := a.Equal(b)
+		if same || err != nil {
+			return nil, err
+		}
+		return only(a, "", ""), nil
+	})
+	return len(found) == 0 && err == nil, err
+}
+
+// any returns a profile of the policy. All have at least one.
+func (p *Policy) any() *Profile { return &Profile{Profile: p.set.Profiles()[0], set: p.set} }
+
+// Covers is Profile.Covers for all profiles of two policies: it returns what q
+// lets pass that p does not.
+//
+// Beyond requests it counts what takes programs out of the reach of a profile:
+// a profile that only q has, since its rules are nowhere in p, and executables
+// that a profile of p attaches to and the one of q does not, or that have a
+// profile in p alone. Hats and children that only p has do not count: without
+// them less can be changed to.
+func (p *Policy) Covers(q *Policy) ([]Difference, error) {
+	return each(p, q, func(a, b *Profile) ([]Difference, error) {
+		switch {
+		case a == nil:
+			return only(b, "absent", "present"), nil
+		case b == nil && blob.ParentName(a.Name) == "":
+			return only(a, "present", "absent"), nil
+		case b == nil:
+			return nil, nil
+		}
+		found, err := a.Covers(b)
+		c := comparison{a: a, b: b, confirm: func(x, y Decision) bool { return x.Allowed() && !y.Allowed() }}
+		if blob.ParentName(a.Name) == "" {
+			c.attachments()
+		}
+		return append(found, c.found...), errors.Join(append(c.errs, err)...)
+	})
+}
+
+func only(p *Profile, inA, inB string) []Difference {
+	return []Difference{{Difference: blob.Difference{Profile: p.Name, Member: "profile", TextA: inA, TextB: inB}}}
+}
+
+// each calls compare for the profiles of two policies by their full names, with
+// nil for what only one of them has.
+func each(p, q *Policy, compare func(a, b *Profile) ([]Difference, error)) ([]Difference, error) {
+	var found []Difference
+	var errs []error
+	run := func(a, b *Profile, name string) {
+		d, err := compare(a, b)
+		found = append(found, d...)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("profile %q: %w", name, err))
+		}
+	}
+	inQ := map[string]*Profile{}
+	for _, b := range q.Profiles() {
+		inQ[b.FullName()] = b
+	}
+	for _, a := range p.Profiles() {
+		b := inQ[a.FullName()]
+		delete(inQ, a.FullName())
+		run(a, b, a.Name)
+	}
+	for _, b := range q.Profiles() {
+		if inQ[b.FullName()] != nil {
+			run(nil, b, b.Name)
+		}
+	}
+	return found, errors.Join(errs...)
+}

@@ -1,0 +1,153 @@
+package query
+
+import (
+	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/diag"
+)
+
+// side is one of two automata that are walked along a grammar.
+type side struct {
+	dfa   *blob.DFA // nil: all strings get the same
+	start uint32
+	// perms is what is granted in a state.
+	perms func(state uint32, owner bool) blob.Effective
+}
+
+func (s *side) step(state uint32, b byte) uint32 {
+	if s.dfa == nil {
+		return state
+	}
+	return s.dfa.Step(state, b)
+}
+
+// dead reports whether no string that begins so is granted anything.
+func (s *side) dead(state uint32) bool { return s.dfa != nil && state == blob.TrapState }
+
+// place is where a walk stands: the states of both sides, those of a second
+// string that is walked at the same time, the row of the grammar and what was
+// granted at gates.
+type place struct {
+	a, b   uint32
+	c, d   uint32
+	row    uint16
+	passed uint32 // index of what was granted at gates
+}
+
+// visited is a place and the step that first led there.
+type visited struct {
+	place
+	parent int32 // -1: where the walk began
+	by     byte
+}
+
+// product walks two sides along a grammar, breadth first.
+type product struct {
+	a, b    side
+	grammar grammar
+	// through is asked at gates for what goes on to be granted behind them;
+	// false ends the walk there.
+	through func(p *product, at place, to place) (place, bool)
+
+	class, order [256]byte
+	symbols      [][]byte // of each row, made when first needed
+	nodes        []visited
+	seen         map[place]struct{}
+}
+
+// maxPlaces bounds the work and memory of one walk. A place takes about 100
+// bytes.
+const maxPlaces = 1 << 20
+
+// run calls visit for each place in order of the shortest string that leads to
+// it, until it returns false. The error is a *diag.LimitError.
+func (p *product) run(visit func(node int) bool) error {
+	var automata []*blob.DFA
+	for _, s := range [...]*side{&p.a, &p.b} {
+		if s.dfa != nil && (len(automata) == 0 || automata[0] != s.dfa) {
+			automata = append(automata, s.dfa)
+		}
+	}
+	p.class, p.order = blob.ByteClasses(automata...)
+	p.symbols = make([][]byte, len(p.grammar))
+	first := place{a: p.a.start, b: p.b.start, row: grammarStart}
+	p.nodes = append(p.nodes[:0], visited{first, -1, 0})
+	p.seen = map[place]struct{}{first: {}}
+	for i := 0; i < len(p.nodes); i++ {
+		if !visit(i) {
+			return nil
+		}
+		from := p.nodes[i].place
+		if p.a.dead(from.a) && p.b.dead(from.b) && from.passed == 0 {
+			continue // so is all that comes
+		}
+		for _, b := range p.bytes(from.row) {
+			to := p.step(from, b)
+			if p.grammar[to.row].gate {
+				var ok bool
+				if to, ok = p.through(p, from, to); !ok {
+					continue
+				}
+			}
+			if _, ok := p.seen[to]; ok {
+				continue
+			}
+			if len(p.nodes) >= maxPlaces {
+				return &diag.LimitError{What: "pairs of states to compare", Limit: maxPlaces, Got: maxPlaces + 1}
+			}
+			p.seen[to] = struct{}{}
+			p.nodes = append(p.nodes, visited{to, int32(i), b})
+		}
+	}
+	return nil
+}
+
+func (p *product) step(from place, b byte) place {
+	to := from
+	to.a, to.b = p.a.step(from.a, b), p.b.step(from.b, b)
+	to.row = p.grammar[from.row].next[b]
+	if from.c != 0 || from.d != 0 {
+		to.c, to.d = p.a.step(from.c, b), p.b.step(from.d, b)
+	}
+	return to
+}
+
+// bytes returns one byte for each way to go on from a row, in the order of
+// preference.
+func (p *product) bytes(r uint16) []byte {
+	if p.symbols[r] == nil {
+		at := &p.grammar[r]
+		type way struct {
+			class byte
+			to    uint16
+		}
+		taken := map[way]bool{}
+		list := []byte{}
+		for i := range 256 {
+			b := p.order[i]
+			if at.binary {
+				b = byte(i)
+			}
+			w := way{p.class[b], at.next[b]}
+			if w.to != 0 && !taken[w] {
+				taken[w] = true
+				list = append(list, b)
+			}
+		}
+		p.symbols[r] = list
+	}
+	return p.symbols[r]
+}
+
+// input returns the shortest string that leads to a node.
+func (p *product) input(node int) []byte {
+	n := 0
+	for i := node; p.nodes[i].parent >= 0; i = int(p.nodes[i].parent) {
+		n++
+	}
+	in := make([]byte, n)
+	for i := node; p.nodes[i].parent >= 0; i = int(p.nodes[i].parent) {
+		n--
+		in[n] = p.nodes[i].by
+	}
+	return in
+}

@@ -1,0 +1,216 @@
+package query
+
+import (
+	"github.com/goarmor/apparmor/blob"
+)
+
+// granted is what two profiles grant at one place, or what passed the gates in
+// front of it: to others, and to the owner of a file.
+type granted struct{ a, b [2]blob.Effective }
+
+// owners are the indices of granted.
+var owners = [...]bool{false, true}
+
+// walk compares the strings of one kind.
+type walk struct {
+	*comparison
+	kind    *kind
+	product product
+	gates   []granted // what passed them, by place.passed
+	index   map[granted]uint32
+	settled map[settled]bool
+	left    int // differences still to be found
+}
+
+// settled is a pair of answers that needs no more looking at.
+type settled struct {
+	x, y [2]answer
+}
+
+func (c *comparison) kind(k *kind) error {
+	w := walk{comparison: c, kind: k, left: maxFound, settled: map[settled]bool{}, index: map[granted]uint32{}}
+	a, b := k.side(c.a), k.side(c.b)
+	if a.dfa == nil && b.dfa == nil {
+		return nil
+	}
+	none := granted{[2]blob.Effective{noGate, noGate}, [2]blob.Effective{noGate, noGate}}
+	w.gates, w.index[none] = append(w.gates, none), 0
+	w.product = product{a: a, b: b, grammar: k.grammar(), through: w.through}
+	return w.product.run(w.visit)
+}
+
+// at is what is granted in the two states of a place.
+func (w *walk) at(a, b uint32) granted {
+	var g granted
+	for i, owner := range owners {
+		if i > 0 && w.kind.class != blob.ClassFile {
+			g.a[i], g.b[i] = g.a[0], g.b[0]
+			break
+		}
+		g.a[i], g.b[i] = w.product.a.perms(a, owner), w.product.b.perms(b, owner)
+	}
+	return g
+}
+
+// through implements product.through.
+func (w *walk) through(p *product, from, to place) (place, bool) {
+	g, on := w.at(from.a, from.b), false
+	if w.kind.class == blob.ClassFile {
+		if g, on = firstOfPair(g); on {
+			to.c, to.d = p.a.start, p.b.start
+		}
+	} else {
+		before := w.gates[from.passed]
+		var onA, onB bool
+		g.a[0], onA = w.kind.through(before.a[0], g.a[0])
+		g.b[0], onB = w.kind.through(before.b[0], g.b[0])
+		g.a[1], g.b[1] = g.a[0], g.b[0]
+		on = onA || onB
+	}
+	if !on {
+		return to, false
+	}
+	i, ok := w.index[g]
+	if !ok {
+		i = uint32(len(w.gates))
+		w.gates, w.index[g] = append(w.gates, g), i
+	}
+	to.passed = i
+	return to, true
+}
+
+// firstOfPair keeps what matters of the first name of a pair, and reports
+// whether what stands behind it has a say in any request.
+func firstOfPair(g granted) (granted, bool) {
+	const leads = blob.PermLink | blob.PermOnexec
+	on := false
+	for _, side := range [...]*[2]blob.Effective{&g.a, &g.b} {
+		for i := range side {
+			e := &side[i]
+			on = on || e.Allow&leads != 0
+			kept := blob.Effective{Allow: e.Allow & blob.PermOnexec, Quiet: e.Quiet & leads, Prompt: e.Prompt & leads}
+			if e.Allow&blob.PermLink != 0 {
+				kept.Allow, kept.Exec = e.Allow, e.Exec
+			}
+			*e = kept
+		}
+	}
+	return g, on
+}
+
+// visit implements the function of product.run.
+func (w *walk) visit(node int) bool {
+	at := w.product.nodes[node].place
+	want := w.product.grammar[at.row].ends
+	if want == 0 {
+		return true
+	}
+	g := w.at(at.a, at.b)
+	if at.passed == 0 || w.kind.class != blob.ClassFile {
+		before := w.gates[at.passed]
+		if w.kind.combine != nil {
+			for i := range owners {
+				g.a[i], g.b[i] = w.kind.combine(before.a[i], g.a[i]), w.kind.combine(before.b[i], g.b[i])
+			}
+		}
+		w.compare(node, g, want)
+	} else {
+		first, second := w.gates[at.passed], w.at(at.c, at.d)
+		if want&askedOfLinks != 0 {
+			w.compare(node, pairs(first, g, second, linkOf), askedOfLinks)
+		}
+		if want&askedOnExec != 0 {
+			w.compare(node, pairs(first, g, second, onexecOf), askedOnExec)
+		}
+	}
+	return w.left > 0
+}
+
+// pairs decides by the first name, the pair and the second name.
+func pairs(first, pair, second granted, decide func(first, pair, second blob.Effective) blob.Effective) granted {
+	var g granted
+	for i := range owners {
+		g.a[i] = decide(first.a[i], pair.a[i], second.a[i])
+		g.b[i] = decide(first.b[i], pair.b[i], second.b[i])
+	}
+	return g
+}
+
+// linkOf is what Link decides, in the bit for links.
+func linkOf(name, pair, target blob.Effective) blob.Effective {
+	switch {
+	case name.Allow&blob.PermLink == 0:
+		return name
+	case pair.Allow&^pair.Deny&blob.PermLink != 0 && pair.Allow&blob.PermLinkSubset != 0 && !subset(name, target):
+		return blob.Effective{Quiet: pair.Quiet, Prompt: pair.Prompt}
+	}
+	return pair
+}
+
+// onexecOf is what ChangeProfile decides when it is asked about a path.
+func onexecOf(name, pair, label blob.Effective) blob.Effective {
+	all := blob.Effective{Allow: ^uint32(0)}
+	for _, e := range [...]blob.Effective{name, pair, label} {
+		allow := e.Allow &^ e.Deny
+		all.Allow &= allow
+		all.Audit |= e.Audit & allow
+		all.Quiet |= e.Quiet &^ allow
+		all.Prompt |= e.Prompt &^ allow
+	}
+	return all
+}
+
+// compare reports a difference in what is wanted, if there is one that is new
+// and that requests can see.
+func (w *walk) compare(node int, g granted, want Access) {
+	var s settled
+	var bits [2]Access
+	for i := range owners {
+		s.x[i], s.y[i] = decide(want, g.a[i]).answer(), decide(want, g.b[i]).answer()
+		bits[i] = w.differ(s.x[i], s.y[i])
+	}
+	if bits == [2]Access{} || w.settled[s] {
+		return
+	}
+	in := w.product.input(node)
+	d := blob.Difference{Part: blob.PartPolicydb, Input: blob.BytesInput(string([]byte{byte(w.kind.class)}) + string(in))}
+	found := false
+	if w.kind.class == blob.ClassFile {
+		d.Part, d.Input = blob.PartFile, blob.BytesInput(string(in))
+	}
+	if s.x[0] == s.x[1] && s.y[0] == s.y[1] {
+		d.A, d.B = g.a[0], g.b[0]
+		found = w.report(d, in, bits[0])
+	} else {
+		for i := range owners {
+			i = 1 - i // the owner first
+			if bits[i] == 0 {
+				continue
+			}
+			d.A, d.B, d.Who = g.a[i], g.b[i], blob.Other
+			if owners[i] {
+				d.Who = blob.Owner
+			}
+			found = w.report(d, in, bits[i]) || found
+		}
+	}
+	if found {
+		w.settled[s] = true
+		w.left--
+	}
+}
+
+// report adds a difference with a request for all the permissions or else for
+// one of them.
+func (w *walk) report(d blob.Difference, in []byte, differ Access) bool {
+	owner := d.Who == blob.Owner
+	if w.add(d, w.kind.requests(in, differ, owner)...) {
+		return true
+	}
+	for rest := differ; rest&(rest-1) != 0; rest &= rest - 1 {
+		if w.add(d, w.kind.requests(in, rest&-rest, owner)...) {
+			return true
+		}
+	}
+	return false
+}
