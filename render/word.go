@@ -92,7 +92,8 @@ func isPlain(s string) bool {
 		if !strings.HasPrefix(s, "@{") {
 			return false
 		}
-		if name, _, _ := strings.Cut(s[2:], "}"); !ast.IsVariableName(name) {
+		name, rest, _ := strings.Cut(s[2:], "}")
+		if !ast.IsVariableName(name) || strings.HasPrefix(rest, "+") { // the plus of an assignment
 			return false
 		}
 	}
