@@ -58,13 +58,35 @@ func (r *resolver) useABI(s *ast.ABI, f *frame) {
 	}
 	switch {
 	case r.abiFirst != nil && !set.Equal(r.abi):
-		r.warnf(o, diag.ClassABI, WarnABI, s.Path, "another abi than the first one, at %s, which is used", r.abiFirst.origin.Position())
+		r.warnABI(s, f, "another abi than the first one, at %s, which is used", r.abiFirst.origin.Position())
 	case r.abiFirst != nil:
 	case f.prof == nil:
 		r.abi, r.abiFirst = set, &abiStmt{s, o}
 	case !set.Equal(r.defaultABI()):
-		r.warnf(o, diag.ClassABI, WarnABI, s.Path, "abi in the body of a profile has no effect, write it before the first profile")
+		r.warnABI(s, f, "abi in the body of a profile has no effect, write it before the first profile")
 	}
+}
+
+// abiScope is an abi in the preamble or in the body of a profile.
+type abiScope struct {
+	body *draft
+	kind ast.IncludeKind
+	path string
+}
+
+// warnABI warns of an abi statement that has no effect. Nearly every
+// abstraction has one, and of those in one body that name the same abi, the
+// first speaks for all.
+func (r *resolver) warnABI(s *ast.ABI, f *frame, format string, args ...any) {
+	scope := abiScope{f.prof, s.Kind, s.Path}
+	if r.abiWarned[scope] {
+		return
+	}
+	if r.abiWarned == nil {
+		r.abiWarned = map[abiScope]bool{}
+	}
+	r.abiWarned[scope] = true
+	r.warnf(f.origin(s.Pos()), diag.ClassABI, WarnABI, s.Path, format, args...)
 }
 
 var errNoKernel = errors.New("the features of the kernel are not known")
@@ -123,6 +145,6 @@ func (r *resolver) settleABI() {
 	}
 	r.abi = r.defaultABI()
 	if r.opts.Default == nil && len(r.top) > 0 {
-		r.warnf(Origin{File: r.unit.Main}, diag.ClassABI, WarnABI, "", "no abi statement: only what AppArmor 3 knew is mediated")
+		r.warnf(r.top[0].origin, diag.ClassABI, WarnABI, "", "no abi statement: only what AppArmor 3 knew is mediated")
 	}
 }

@@ -130,7 +130,9 @@ type resolver struct {
 	abi      *features.Set
 	abiFirst *abiStmt
 	abis     map[abiKey]abiResult
-	files    fileSlab
+
+	abiWarned map[abiScope]bool
+	files     fileSlab
 }
 
 // warning identifies a warning, so that an abstraction that is included in

@@ -56,6 +56,8 @@ func TestWarningPlaces(t *testing.T) {
 
 		{"two abi", "abi <abi/4.0>,\nabi <abi/3.0>,\nprofile t { }\n", []string{"2:1 abi abi"}},
 		{"abi in a body", "profile t {\n  abi <abi/4.0>,\n}\n", []string{"2:3 abi abi"}},
+		{"other abi twice", "abi <abi/4.0>,\nabi <abi/3.0>,\nabi <abi/3.0>,\nprofile t { }\n", []string{"2:1 abi abi"}},
+		{"abi in two bodies", "profile t {\n  abi <abi/4.0>,\n  abi <abi/4.0>,\n  profile c {\n    abi <abi/4.0>,\n  }\n}\n", []string{"2:3 abi abi", "5:5 abi abi"}},
 		{"repeated abi", "abi <abi/4.0>,\nabi <abi/4.0>,\nprofile t { }\n", nil},
 
 		{"namespace", "profile :a:t {\n}\n", []string{"1:1 override namespace-override"}},
