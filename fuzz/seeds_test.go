@@ -63,6 +63,8 @@ var ours = []string{
 	"@{V} = a \\\n \n$B = true\n",
 	"/ { audit allow=mount, \"audit\" /a r, }",
 	"/ { capability # c\nch own, }",
+	"$O=x==U\\\n$P=U\\==u\n",
+	"profile t flags(c=hroot_attaco) { }",
 	"profile octal {\n  \"/bin/a b \\\x00\x803 d e\" rix,\n}",
 	"abi a\\\\ b\\c.\\\\\\d/\\\\\\\\z ,\n",
 }

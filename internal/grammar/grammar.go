@@ -74,12 +74,12 @@ type Profile struct {
 
 // Identities is one list of identities.
 type Identities struct {
-	Names *List `parser:"Plus 'identities' @@"`
+	Names *List `parser:"Plus 'identities':Cond @@"`
 }
 
 // Flags is the list of flags.
 type Flags struct {
-	Flags *List `parser:"'flags'? @@"`
+	Flags *List `parser:"'flags':Cond? @@"`
 }
 
 // List is a list of values in parentheses.
@@ -220,12 +220,12 @@ type Cond struct {
 
 // Peer is the list of conditions on the other end.
 type Peer struct {
-	Conds []*InnerCond `parser:"'peer' OpenParen (@@ | Comma)* CloseParen"`
+	Conds []*InnerCond `parser:"'peer':CondList OpenParen (@@ | Comma)* CloseParen"`
 }
 
 // Xattrs is the list of extended attributes; one need not have a value.
 type Xattrs struct {
-	Items []*Xattr `parser:"'xattrs' OpenParen (@@ | Comma)* CloseParen"`
+	Items []*Xattr `parser:"'xattrs':CondList OpenParen (@@ | Comma)* CloseParen"`
 }
 
 // Xattr is one extended attribute.

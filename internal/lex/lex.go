@@ -110,7 +110,15 @@ func (l *Lexer) spaces(i int) int {
 func (l *Lexer) token(t *Token, k Kind, to int) {
 	*t = Token{Kind: k, From: uint32(l.pos), To: uint32(to), Text: l.src[l.pos:to]}
 	l.pos = to
-	if (k == Path || k == Value) && to > int(t.From) && l.src[to-1] == '\\' && endsInEscape(t.Text) {
+	if k == Path || k == Value {
+		refuseEscape(t)
+	}
+}
+
+// refuseEscape makes a word Illegal if it ends in a backslash that is not
+// itself escaped.
+func refuseEscape(t *Token) {
+	if word := t.Text; word != "" && word[len(word)-1] == '\\' && endsInEscape(word) {
 		t.Kind, t.Why = Illegal, "the backslash at the end of the word escapes nothing"
 	}
 }
@@ -773,6 +781,7 @@ func (l *Lexer) nextExpr(t *Token) {
 	}
 	if end := exprEnd(l.src, l.pos); end > l.pos {
 		l.token(t, Word, end)
+		refuseEscape(t)
 		return
 	}
 	l.unexpected(t)
