@@ -222,6 +222,9 @@ func (c checker) preamble() *CheckError {
 // escaped.
 func (c checker) include(path string, kind IncludeKind) *CheckError {
 	_, isABI := c.node.(*ABI)
+	if isABI && path == "" {
+		return c.fail("Path", "", errEmpty)
+	}
 	ok := false
 	switch kind {
 	case IncludeMagic:

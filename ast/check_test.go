@@ -54,6 +54,7 @@ func TestCheckRefuses(t *testing.T) {
 		{"Path", &ast.Include{}},
 		{"Path", &ast.Include{Path: "a>\nfile,"}},
 		{"Path", &ast.ABI{Path: " a"}},
+		{"Path", &ast.ABI{Kind: ast.IncludeQuoted}},
 		{"Path", &ast.Include{}},
 		{"Path", &ast.Include{Kind: ast.IncludeQuoted, Path: `a\`}},
 		{"Path", &ast.Include{Kind: ast.IncludeBare, Path: `a\b c`}},

@@ -1,101 +1,38 @@
 package render
 
 import (
-	"bytes"
-	"cmp"
-	"slices"
 	"strings"
 
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/diag"
 )
 
-// CodeEdit is the code of the diagnostics of an Editor.
+// CodeEdit is the code of the diagnostics of an Editor about places; about
+// what is to be written it is CodeUnwritable.
 const CodeEdit diag.Code = "edit"
-
-// Verbatim returns the text of a parsed file as it was read, byte for byte.
-// Statements without a place, which were put into the tree by hand, are
-// written in canonical form, on lines of their own, behind the statement that
-// they follow. The source must be covered by the tree: a statement that was
-// taken out of it is an error; use an Editor to remove or change what was
-// parsed. Changed fields of a parsed statement are not seen.
-func Verbatim(f *ast.File) ([]byte, error) {
-	e := NewEditor(f)
-	if err := e.adopt(f); err != nil {
-		return nil, err
-	}
-	return e.Bytes(), nil
-}
-
-// adopt checks that the source below a parsed node is covered by the tree, and
-// inserts the statements that are not parsed.
-func (e *Editor) adopt(n ast.Node) error {
-	list, ok := bodies(e.file, n)
-	if !ok {
-		return e.fail(n, "is not laid out in the source as the tree says")
-	}
-	for i, b := range list {
-		pos := b.from
-		var prev ast.Stmt // the last parsed one
-		for j, s := range b.list {
-			if !isParsed(e.file, s) {
-				if isElseIf(n, i) {
-					return e.fail(s, "is put by hand where the source has another conditional")
-				}
-				var err error
-				if prev != nil {
-					err = e.InsertAfter(prev, s)
-				} else {
-					err = e.insertAt(e.bodyStart(n, i, b), s)
-				}
-				if err != nil {
-					return err
-				}
-				continue
-			}
-			from, to := s.Pos().Offset(), s.End().Offset()
-			if from < pos || to > b.to {
-				return e.fail(b.list[j], "is not where it was in the source")
-			}
-			if err := e.covered(pos, from); err != nil {
-				return err
-			}
-			if err := e.adopt(s); err != nil {
-				return err
-			}
-			prev, pos = s, to
-		}
-		if err := e.covered(pos, b.to); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// covered reports source text that is not part of any node.
-func (e *Editor) covered(from, to int) error {
-	gap := e.file.Src[:to]
-	if i := skipTrivia(gap, from); i < to {
-		line, _, _ := strings.Cut(gap[i:], "\n")
-		return unwritable(e.file, &ast.CheckError{Node: e.file, Text: line, Problem: "is in the source but not in the tree"})
-	}
-	return nil
-}
 
 // Editor changes a parsed file and leaves the rest of it as it is, byte for
 // byte, comments and blanks included. The tree itself is not changed: every
-// statement that a method is given as a place must be one that was parsed.
-// What is inserted is written in canonical form, with the indentation and the
-// line ends of its surroundings, on lines of its own where the place has one.
+// statement that a method is given as a place must be one that was parsed, or
+// a comment of Comments. What is inserted is written in canonical form, with
+// the indentation and the line ends of its surroundings, on lines of its own
+// where the place has one.
+//
+// The order in which methods are called matters only between insertions in
+// the same place, which stand in that order: what is put at the start of a
+// body comes before what is put beside its first statement, and what is put
+// behind a statement before what is put in front of the next.
 //
 // An Editor is for one goroutine. A method that returns an error, which is a
 // *diag.Diagnostic, has changed nothing.
 type Editor struct {
-	file  *ast.File
-	owner map[ast.Stmt]place
-	edits []edit
-	gone  []ast.Span // statements that were removed or replaced
-	crlf  bool
+	file     *ast.File
+	owner    map[ast.Stmt]place
+	comments []*ast.Comment // in order, once they were looked for
+	edits    []edit
+	gone     []ast.Span // statements that were removed or replaced
+	unit     string     // of indentation
+	newline  string
 }
 
 // place is where a statement hangs.
@@ -104,20 +41,20 @@ type place struct {
 	body   int // index into bodies of parent
 }
 
-// edit replaces a piece of the source.
-type edit struct {
-	from, to int    // what goes
-	text     string // what comes
-	spot     spot   // of an insertion
-}
-
-// NewEditor returns an Editor for a file that the parser made.
+// NewEditor returns an Editor for a file that the parser made. Line ends and
+// indentation are the ones that come first in the file.
 func NewEditor(f *ast.File) *Editor {
-	e := &Editor{file: f, owner: map[ast.Stmt]place{}}
+	if f == nil {
+		f = &ast.File{}
+	}
+	e := &Editor{file: f, owner: map[ast.Stmt]place{}, newline: "\n"}
 	if i := strings.IndexByte(f.Src, '\n'); i > 0 && f.Src[i-1] == '\r' {
-		e.crlf = true
+		e.newline = "\r\n"
 	}
 	e.index(f)
+	if e.unit == "" {
+		e.unit = defaultIndent
+	}
 	return e
 }
 
@@ -125,10 +62,18 @@ func (e *Editor) index(n ast.Node) {
 	list, _ := bodies(e.file, n)
 	for i, b := range list {
 		for _, s := range b.list {
-			if isParsed(e.file, s) {
-				e.owner[s] = place{n, i}
-				e.index(s)
+			if !isParsed(e.file, s) {
+				continue
 			}
+			e.owner[s] = place{n, i}
+			if _, top := n.(*ast.File); !top && e.unit == "" {
+				outer, _ := e.indentAt(n.Pos().Offset())
+				inner, first := e.indentAt(s.Pos().Offset())
+				if unit, ok := strings.CutPrefix(inner, outer); ok && first {
+					e.unit = unit
+				}
+			}
+			e.index(s)
 		}
 	}
 }
@@ -136,7 +81,7 @@ func (e *Editor) index(n ast.Node) {
 func (e *Editor) fail(n ast.Node, problem string) error {
 	err := &ast.CheckError{Node: n, Problem: problem}
 	d := &diag.Diagnostic{Code: CodeEdit, Message: err.Error(), Err: err}
-	if n != nil {
+	if !ast.IsNil(n) {
 		d.Pos = e.file.Position(n.Pos())
 	}
 	return d
@@ -178,47 +123,17 @@ func (e *Editor) InsertBefore(s ast.Stmt, list ...ast.Stmt) error {
 	if err := e.movable(s); err != nil {
 		return err
 	}
-	from := s.Pos().Offset()
-	indent, first := e.indentAt(from)
-	if first {
-		return e.insertAt(spot{at: from - len(indent), indent: indent, lineStart: true}, list...)
-	}
-	return e.insertAt(spot{at: from, indent: indent, inline: true, before: true}, list...)
+	return e.insertAt(e.before(s, beforeOne), list...)
 }
 
 // InsertAfter inserts statements behind one, and behind the comment on its
-// line. Statements that are inserted one after the other in the same place
-// stand in that order.
+// line.
 func (e *Editor) InsertAfter(s ast.Stmt, list ...ast.Stmt) error {
 	if err := e.movable(s); err != nil {
 		return err
 	}
 	indent, _ := e.indentAt(s.Pos().Offset())
-	return e.insertAt(e.behind(s.End().Offset(), indent), list...)
-}
-
-// behind returns the spot behind what ends at offset i: the next line, or the
-// same one if there is more on it.
-func (e *Editor) behind(i int, indent string) spot {
-	src := e.file.Src
-	j := i
-	for j < len(src) && (src[j] == ' ' || src[j] == '\t' || src[j] == '\r') {
-		j++
-	}
-	if isComment(src[j:]) {
-		if n := strings.IndexByte(src[j:], '\n'); n >= 0 {
-			j += n
-		} else {
-			j = len(src)
-		}
-	}
-	switch {
-	case j == len(src):
-		return spot{at: j, indent: indent, lineEnd: true}
-	case src[j] == '\n':
-		return spot{at: j + 1, indent: indent, lineStart: true}
-	}
-	return spot{at: i, indent: indent, inline: true}
+	return e.insertAt(e.behind(s.End().Offset(), indent, behindOne), list...)
 }
 
 // Append inserts statements at the end of a file or of the body of a profile
@@ -228,34 +143,7 @@ func (e *Editor) Append(in ast.Node, list ...ast.Stmt) error {
 	if err != nil {
 		return err
 	}
-	if _, ok := in.(*ast.File); ok {
-		s := spot{at: len(e.file.Src), lineStart: true}
-		if n := len(e.file.Src); n > 0 && e.file.Src[n-1] != '\n' {
-			s = spot{at: n, lineEnd: true}
-		}
-		return e.insertAt(s, list...)
-	}
-	var last ast.Stmt
-	for _, s := range b.list {
-		if isParsed(e.file, s) {
-			last = s
-		}
-	}
-	// The closing brace at the start of a line: above it.
-	if outer, first := e.indentAt(b.to); first {
-		indent := outer + "  "
-		if last != nil {
-			if i, ok := e.indentAt(last.Pos().Offset()); ok {
-				indent = i
-			}
-		}
-		return e.insertAt(spot{at: b.to - len(outer), indent: indent, lineStart: true}, list...)
-	}
-	if last == nil {
-		return e.insertAt(e.bodyStart(in, 0, b), list...)
-	}
-	indent, _ := e.indentAt(last.Pos().Offset())
-	return e.insertAt(spot{at: last.End().Offset(), indent: indent, inline: true}, list...)
+	return e.insertAt(e.bodyEnd(in, b), list...)
 }
 
 // Prepend inserts statements at the start of a file or of the body of a
@@ -269,10 +157,12 @@ func (e *Editor) Prepend(in ast.Node, list ...ast.Stmt) error {
 	if _, ok := in.(*ast.File); ok {
 		for _, s := range b.list {
 			if isParsed(e.file, s) {
-				return e.InsertBefore(s, list...)
+				return e.insertAt(e.before(s, atStart), list...)
 			}
 		}
-		return e.Append(in, list...)
+		s := e.bodyEnd(in, b)
+		s.rank = atStart
+		return e.insertAt(s, list...)
 	}
 	return e.insertAt(e.bodyStart(in, 0, b), list...)
 }
@@ -293,29 +183,6 @@ func (e *Editor) container(n ast.Node) (body, error) {
 	return list[0], nil
 }
 
-// bodyStart returns the spot at the start of the i-th body of a node.
-func (e *Editor) bodyStart(n ast.Node, i int, b body) spot {
-	if _, ok := n.(*ast.File); ok {
-		return spot{at: 0, lineStart: true}
-	}
-	outer, _ := e.indentAt(n.Pos().Offset())
-	indent := outer + "  "
-	for _, s := range b.list {
-		if isParsed(e.file, s) {
-			if i, ok := e.indentAt(s.Pos().Offset()); ok {
-				indent = i
-			}
-			break
-		}
-	}
-	s := e.behind(b.from, indent)
-	if s.inline && skipTrivia(e.file.Src[:b.to], b.from) == b.to {
-		// Nothing between the braces, and these on one line.
-		return spot{at: b.from, to: b.to, indent: indent, closing: outer, lineEnd: true}
-	}
-	return s
-}
-
 // Replace writes statements in the place of one. With none it is Remove.
 func (e *Editor) Replace(old ast.Stmt, list ...ast.Stmt) error {
 	if len(list) == 0 {
@@ -330,48 +197,41 @@ func (e *Editor) Replace(old ast.Stmt, list ...ast.Stmt) error {
 	if err != nil {
 		return err
 	}
-	src := e.file.Src
-	if from > 0 && !isBlank(src[from-1]) {
-		text = " " + text
-	}
-	switch rest := e.behind(to, indent); {
-	case endsLine(list[len(list)-1]) && (rest.inline || isComment(strings.TrimLeft(src[to:], " \t"))):
-		text += e.newline() + indent
-	case to < len(src) && !isBlank(src[to]):
-		text += " "
-	}
-	e.edits = append(e.edits, edit{from: from, to: to, text: text})
-	e.gone = append(e.gone, ast.Span{From: old.Pos(), To: old.End()})
+	e.drop(old, edit{spot: spot{from: from, to: to, rank: inPlace, indent: indent, kind: inline}, text: text, ends: endsLine(list[len(list)-1])})
 	return nil
 }
 
 // Remove takes a statement out, and its lines when nothing else is on them.
-// Comments stay.
+// Comments stay; see CommentsOn.
 func (e *Editor) Remove(old ast.Stmt) error {
 	if err := e.free(old); err != nil {
 		return err
 	}
 	src := e.file.Src
 	from, to := old.Pos().Offset(), old.End().Offset()
-	x := edit{from: from, to: to}
 	indent, first := e.indentAt(from)
 	end := to
 	for end < len(src) && (src[end] == ' ' || src[end] == '\t' || src[end] == '\r') {
 		end++
 	}
+	last := end == len(src) || src[end] == '\n'
 	switch {
-	case first && end == len(src):
-		x.from, x.to = from-len(indent), end
-	case first && src[end] == '\n':
-		x.from, x.to = from-len(indent), end+1
-	case first || from > 0 && isBlank(src[from-1]):
-		x.to = end // blanks in front remain
-	case to < len(src) && !isBlank(src[to]):
-		x.text = " "
+	case first && last:
+		from, to = from-len(indent), min(end+1, len(src))
+	case last: // blanks would be left at the end of the line
+		for src[from-1] == ' ' || src[from-1] == '\t' {
+			from--
+		}
+	case first || isBlank(src[from-1]):
+		to = end // blanks in front remain
 	}
-	e.edits = append(e.edits, x)
-	e.gone = append(e.gone, ast.Span{From: old.Pos(), To: old.End()})
+	e.drop(old, edit{spot: spot{from: from, to: to, rank: inPlace, kind: inline}})
 	return nil
+}
+
+func (e *Editor) drop(s ast.Stmt, x edit) {
+	e.edits = append(e.edits, x)
+	e.gone = append(e.gone, ast.Span{From: s.Pos(), To: s.End()})
 }
 
 // free checks that a statement may be removed: it is there and nothing in it
@@ -389,70 +249,34 @@ func (e *Editor) free(s ast.Stmt) error {
 	return nil
 }
 
-// spot is a place to insert at.
-type spot struct {
-	at        int
-	to        int    // end of blanks that go; zero: none
-	indent    string // of the new lines
-	lineStart bool   // at the start of a line
-	lineEnd   bool   // at the end of one, or between braces on one
-	closing   string // indentation of the brace behind the new lines
-	inline    bool   // within a line
-	before    bool   // ... in front of a statement, not behind one
-}
-
+// insertAt inserts statements in a spot.
 func (e *Editor) insertAt(s spot, list ...ast.Stmt) error {
 	if len(list) == 0 {
 		return nil
 	}
-	text, err := e.text(list, s.indent)
-	if err != nil {
-		return err
+	if s.kind != inline {
+		text, err := e.text(list, s.indent)
+		if err != nil {
+			return err
+		}
+		e.edits = append(e.edits, edit{spot: s, text: text})
+		return nil
 	}
-	nl := e.newline()
-	switch {
-	case s.lineStart:
-		text = s.indent + text + nl
-	case s.lineEnd:
-		// The line is ended once; what follows in the same spot joins in.
-		for i := range e.edits {
-			if x := &e.edits[i]; x.spot == s {
-				x.text = strings.TrimSuffix(x.text, s.closing) + s.indent + text + nl + s.closing
-				return nil
-			}
+	// One line, unless what is new needs lines of its own.
+	pieces := make([]string, len(list))
+	x := edit{spot: s}
+	for i, n := range list {
+		var err error
+		if pieces[i], err = e.text(list[i:i+1], s.indent); err != nil {
+			return err
 		}
-		text = nl + s.indent + text + nl + s.closing
-	default:
-		// One line, unless what is new needs lines of its own.
-		pieces := make([]string, len(list))
-		own := false
-		for i, n := range list {
-			if pieces[i], err = e.text(list[i:i+1], s.indent); err != nil {
-				return err
-			}
-			own = own || endsLine(n) || strings.Contains(pieces[i], "\n")
-		}
-		if !own {
-			text = strings.Join(pieces, " ")
-		}
-		switch {
-		case own && s.before:
-			text += nl + s.indent
-		case own:
-			text = nl + s.indent + text + nl + s.indent
-		case s.before:
-			text += " "
-		default:
-			text = " " + text
-		}
-		if s.before && s.at > 0 && !isBlank(e.file.Src[s.at-1]) {
-			text = " " + text
-		}
-		if !s.before && !own && s.at < len(e.file.Src) && !isBlank(e.file.Src[s.at]) {
-			text += " "
-		}
+		x.ends = x.ends || endsLine(n) || strings.Contains(pieces[i], "\n")
 	}
-	e.edits = append(e.edits, edit{s.at, max(s.at, s.to), text, s})
+	if x.text = strings.Join(pieces, " "); x.ends {
+		x.text, _ = e.text(list, s.indent) // succeeded piece by piece
+	}
+	x.starts = x.ends && s.rank != beforeOne
+	e.edits = append(e.edits, x)
 	return nil
 }
 
@@ -468,60 +292,17 @@ func endsLine(s ast.Stmt) bool {
 // text returns the canonical text of statements, a line each, the first
 // without indentation.
 func (e *Editor) text(list []ast.Stmt, indent string) (string, error) {
-	var dst []byte
-	style := Style{Prefix: indent}
+	p := printer{style: Style{Prefix: indent, Indent: e.unit}, eol: e.newline}
 	for i, s := range list {
 		if i > 0 {
+			p.lineEnd()
 			if setApart(list, i) {
-				dst = append(dst, '\n')
+				p.lineEnd()
 			}
-			dst = append(dst, '\n')
 		}
-		var err error
-		if dst, err = style.Append(dst, s); err != nil {
+		if err := p.print(s); err != nil {
 			return "", err
 		}
 	}
-	text := string(dst[len(indent):])
-	if e.crlf {
-		text = strings.ReplaceAll(text, "\n", "\r\n")
-	}
-	return text, nil
-}
-
-func (e *Editor) newline() string {
-	if e.crlf {
-		return "\r\n"
-	}
-	return "\n"
-}
-
-// indentAt returns the blanks that the line of offset i begins with, and
-// whether there is nothing else in front of i on it.
-func (e *Editor) indentAt(i int) (indent string, first bool) {
-	src := e.file.Src
-	start := strings.LastIndexByte(src[:i], '\n') + 1
-	end := start
-	for end < i && (src[end] == ' ' || src[end] == '\t') {
-		end++
-	}
-	return src[start:end], end == i
-}
-
-// Bytes returns the edited text.
-func (e *Editor) Bytes() []byte {
-	edits := slices.Clone(e.edits)
-	slices.SortStableFunc(edits, func(a, b edit) int { return cmp.Compare(a.from, b.from) })
-	var out bytes.Buffer
-	pos := 0
-	for _, x := range edits {
-		// An insertion may be within the blanks that went with a statement.
-		if x.from > pos {
-			out.WriteString(e.file.Src[pos:x.from])
-		}
-		out.WriteString(x.text)
-		pos = max(pos, x.from, x.to)
-	}
-	out.WriteString(e.file.Src[pos:])
-	return out.Bytes()
+	return string(p.dst[len(indent):]), nil
 }

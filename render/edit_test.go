@@ -60,7 +60,7 @@ func TestEditor(t *testing.T) {
 			},
 		},
 		{
-			"what ends a line, within a line", "/t { /a r, /b r, }\n", "/t { /a r,\n# c\n /b r, }\n",
+			"what ends a line, within a line", "/t { /a r, /b r, }\n", "/t { /a r,\n# c\n/b r, }\n",
 			func(e *render.Editor, at func(string) ast.Stmt) error { return e.InsertAfter(at("/a"), comment) },
 		},
 		{
@@ -94,7 +94,7 @@ func TestEditor(t *testing.T) {
 			},
 		},
 		{
-			"into an empty body", "  /t { }\n", "  /t {\n    /x r,\n    /y r,\n  }\n",
+			"into an empty body", "  /t { }\n", "  /t {\n    /y r,\n    /x r,\n  }\n",
 			func(e *render.Editor, at func(string) ast.Stmt) error {
 				if err := e.Append(at("/t"), read("/x")); err != nil {
 					return err
@@ -152,7 +152,7 @@ func TestEditor(t *testing.T) {
 			func(e *render.Editor, at func(string) ast.Stmt) error { return e.Replace(at("/a"), &ast.SignalRule{}) },
 		},
 		{
-			"replace by a comment", "/t { /a r, /b r, }\n/u { /c r, # d\n}\n", "/t { # c\n /b r, }\n/u { # c\n # d\n}\n",
+			"replace by a comment", "/t { /a r, /b r, }\n/u { /c r, # d\n}\n", "/t { # c\n/b r, }\n/u { # c\n# d\n}\n",
 			func(e *render.Editor, at func(string) ast.Stmt) error {
 				if err := e.Replace(at("/a"), comment); err != nil {
 					return err

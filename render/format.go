@@ -30,7 +30,7 @@ func (s Style) Format(f *ast.File) ([]byte, error) {
 	}
 	p.list(body{f.Stmts, 0, len(f.Src)}, true)
 	if len(p.dst) > 0 {
-		p.byte('\n')
+		p.lineEnd()
 	}
 	if p.err != nil {
 		return nil, p.err
@@ -120,7 +120,7 @@ func (p *printer) lineBreak(first, top, apart bool) {
 		p.str(p.style.Prefix)
 		return
 	case apart && !first:
-		p.byte('\n')
+		p.lineEnd()
 	}
 	p.newline()
 }

@@ -28,6 +28,8 @@ type Style struct {
 	Prefix string // at the start of every line
 }
 
+const defaultIndent = "  "
+
 // Append appends the canonical text of n in the zero Style; see Style.Append.
 func Append(dst []byte, n ast.Node) ([]byte, error) {
 	return Style{}.Append(dst, n)
@@ -66,8 +68,9 @@ func String(n ast.Node) string {
 type printer struct {
 	dst   []byte
 	style Style
-	depth int   // of braces
-	err   error // what only showed while printing
+	eol   string // empty: a newline
+	depth int    // of braces
+	err   error  // what only showed while printing
 
 	file   *ast.File // that is being printed; nil when unknown
 	source bool      // keep the comments of file
@@ -100,7 +103,7 @@ func (p *printer) node(n ast.Node) {
 	case *ast.File:
 		p.list(body{list: n.Stmts}, true)
 		if len(n.Stmts) > 0 {
-			p.byte('\n')
+			p.lineEnd()
 		}
 	case ast.Stmt:
 		p.stmt(n)
@@ -119,13 +122,22 @@ func (p *printer) str(s string) { p.dst = append(p.dst, s...) }
 
 func (p *printer) byte(c byte) { p.dst = append(p.dst, c) }
 
+// lineEnd ends a line.
+func (p *printer) lineEnd() {
+	if p.eol != "" {
+		p.str(p.eol)
+	} else {
+		p.byte('\n')
+	}
+}
+
 // newline starts a line at the current depth.
 func (p *printer) newline() {
-	p.byte('\n')
+	p.lineEnd()
 	p.str(p.style.Prefix)
 	indent := p.style.Indent
 	if indent == "" {
-		indent = "  "
+		indent = defaultIndent
 	}
 	for range p.depth {
 		p.str(indent)
