@@ -1,6 +1,10 @@
 package parser
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/goarmor/apparmor/ast"
+)
 
 // isErrno reports whether name is the name of an error code, in any case: the
 // names of Linux's <asm-generic/errno.h>.
@@ -11,6 +15,13 @@ func isErrno(name string) bool {
 		}
 	}
 	return false
+}
+
+func errnoHint(name string) string {
+	if near, ok := ast.VocabularyOf(errnos[:]...).Nearest(strings.ToUpper(name)); ok {
+		return didYouMean(near)
+	}
+	return ""
 }
 
 var errnos = [...]string{

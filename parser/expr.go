@@ -91,7 +91,11 @@ func (p *parser) term() (ast.Expr, bool) {
 		p.next()
 		v := p.tok
 		if v.Kind != lex.Var && v.Kind != lex.BoolVar {
-			return nil, p.unexpected("a variable")
+			hint := ""
+			if ast.IsVariableName(v.Text) {
+				hint = "a variable is written @{" + v.Text + "}"
+			}
+			return nil, p.failHint(&v, hint, CodeExpression, "unexpected %s, expected a variable", describe(&v))
 		}
 		p.next()
 		return &ast.DefinedExpr{Span: p.span(from), Name: v.Text, Bool: v.Kind == lex.BoolVar}, true
@@ -109,9 +113,12 @@ func (p *parser) term() (ast.Expr, bool) {
 		case strings.EqualFold(t.Text, "true"), strings.EqualFold(t.Text, "false"):
 			return &ast.BoolLit{Span: p.span(from), Value: len(t.Text) == len("true")}, true
 		}
-		hint := ""
-		if strings.HasSuffix(t.Text, "{") {
+		hint := nearestHint(ast.VocabularyOf("true", "false", "defined", "not"), t.Text)
+		switch {
+		case strings.HasSuffix(t.Text, "{"):
 			hint = "put a blank before the brace"
+		case strings.HasPrefix(p.raw(&p.tok), "="):
+			hint = "to compare, write =="
 		}
 		return nil, p.failHint(&t, hint, CodeExpression, "this is neither true nor false, nor is it compared")
 	}

@@ -19,7 +19,7 @@ func (p *parser) modes() (m modes, ok bool) {
 	t := p.tok
 	if !lex.IsFilePerms(p.src, &t) {
 		if t.Kind == lex.Word {
-			return m, p.fail(&t, CodePermissions, "this is no list of file permissions")
+			return m, p.notPerms(&t)
 		}
 		return m, p.unexpected("file permissions")
 	}
@@ -193,6 +193,9 @@ func (p *parser) fileRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 	} else if subset {
 		return nil, p.unexpected("an arrow")
 	}
+	if lex.IsFilePerms(p.src, &p.tok) && !p.onNewLine() {
+		return nil, p.failHint(&p.tok, "write the permissions as one word", CodePermissions, "more permissions, expected a comma at the end of the rule")
+	}
 	if !p.comma() {
 		return nil, false
 	}
@@ -211,11 +214,17 @@ func (p *parser) fileName() bool {
 		case ast.IsReserved(p.tok.Text), lex.IsFilePerms(p.src, &p.tok):
 		case ast.IsFilePerms(p.tok.Text):
 			// To the reference this is a name, and a trap.
-			return p.failHint(&p.tok, "put a blank behind them", CodePermissions, "something is glued to the permissions")
+			return p.notPerms(&p.tok)
 		default:
 			p.next()
 			return true
 		}
+	}
+	if p.isWord("else") {
+		return p.fail(&p.tok, CodeSyntax, "there is no if before this else")
+	}
+	if p.tok.Kind == lex.Comma {
+		return p.failHint(&p.tok, "permissions are written as one word, before or behind a path", CodeSyntax, "unexpected comma, expected a path")
 	}
 	return p.unexpected("a rule, a path or file permissions")
 }
@@ -226,13 +235,11 @@ func (p *parser) modesBehind(path *lex.Token) bool {
 	if lex.IsFilePerms(p.src, &p.tok) {
 		return true
 	}
-	hint := ""
-	switch {
-	case p.tok.Kind == lex.Comma && p.src[p.end-1] != ',':
-		hint = "permissions are missing"
-	case path.Kind == lex.Word:
-		hint = nearestHint(ast.VocabularyOf(ruleWords[:]...), path.Text)
-		if hint != "" {
+	if path.Kind == lex.Word {
+		if caps := ast.Capabilities(); caps.Has(path.Text) {
+			return p.failHint(path, "capabilities are separated by blanks; a comma ends the rule", CodeSyntax, "there is no rule %q", path.Text)
+		}
+		if hint := ruleHint(path.Text); hint != "" || p.tok.Kind == lex.Word {
 			return p.failHint(path, hint, CodeSyntax, "there is no rule %q", path.Text)
 		}
 	}
@@ -240,10 +247,11 @@ func (p *parser) modesBehind(path *lex.Token) bool {
 	case lex.EOF, lex.Illegal:
 		return p.unexpected("file permissions")
 	case lex.Word:
-		if ast.IsFilePerms(p.tok.Text) {
-			return p.failHint(&p.tok, "put a blank behind them", CodePermissions, "something is glued to the permissions")
-		}
-		return p.failHint(&p.tok, hint, CodePermissions, "this is no list of file permissions")
+		return p.notPerms(&p.tok)
+	}
+	hint := ""
+	if p.tok.Kind == lex.Comma && p.src[p.end-1] != ',' {
+		hint = "permissions are missing"
 	}
 	return p.failHint(&p.tok, hint, CodeSyntax, "unexpected %s, expected file permissions", describe(&p.tok))
 }

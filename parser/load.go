@@ -241,7 +241,7 @@ func (l *loader) include(via *chain, where Context) {
 			return
 		}
 		l.fail(&diag.Diagnostic{
-			Code: CodeInclude, Pos: via.position(), Message: "cannot include " + s.Path, Text: via.file.Text(s), Via: via.up.positions(),
+			Code: CodeInclude, Pos: via.position(), Message: "cannot include " + s.Path + ": " + reason(err), Text: via.file.Text(s), Via: via.up.positions(),
 			Err: err, Hint: l.includeHint(s),
 		})
 		return
@@ -311,22 +311,74 @@ func ignored(pos ast.Position, name string) *diag.Diagnostic {
 func cannotRead(message string, pos ast.Position, via []ast.Position, err error) *diag.Diagnostic {
 	d := &diag.Diagnostic{Code: CodeInclude, Pos: pos, Message: message, Via: via, Err: err}
 	if errors.Is(err, diag.ErrLimit) {
-		d.Code, d.Message = CodeLimit, err.Error()
+		d.Code = CodeLimit
+	}
+	switch {
+	case err == nil:
+	case message == "":
+		d.Message = err.Error()
+	default:
+		d.Message += ": " + reason(err)
 	}
 	return d
+}
+
+// reason is what an error says beside the path, which stands in the message.
+func reason(err error) string {
+	var at *fs.PathError
+	if errors.As(err, &at) && at.Err != nil {
+		return at.Err.Error()
+	}
+	return err.Error()
 }
 
 // includeHint says why an include is not found, if that is plain.
 func (l *loader) includeHint(s *ast.Include) string {
 	switch {
+	case s.Kind == ast.IncludeBare && (s.Path == "if" || s.Path == "exists"):
+		return "the words are include if exists"
 	case s.Hash && s.Kind == ast.IncludeBare:
 		return "is this a comment? put a blank behind the #"
 	case s.Kind == ast.IncludeMagic && len(l.config.Roots) == 0:
 		return "there is no search path"
 	case s.Kind != ast.IncludeMagic && l.config.Abs == nil:
 		return "paths without angle brackets are not looked up"
+	case s.Kind != ast.IncludeMagic:
+		name := path.Join("/", l.config.Dir, s.Path)
+		if strings.HasPrefix(s.Path, "/") {
+			name = path.Clean(s.Path)
+		}
+		return nearName(l.files.abs, strings.TrimPrefix(name, "/"), s.Path)
+	}
+	rel := path.Clean(strings.TrimLeft(s.Path, "/"))
+	for _, root := range l.files.roots {
+		if hint := nearName(root, rel, s.Path); hint != "" {
+			return hint
+		}
 	}
 	return ""
+}
+
+// nearName is the hint with a file whose name is close to that of one that is
+// not found. Written is the path as the include has it.
+func nearName(src *source, name, written string) string {
+	dir, base := path.Split(name)
+	if !fs.ValidPath(name) {
+		return ""
+	}
+	at, err := src.find(strings.TrimSuffix(dir, "/"), "")
+	if err != nil || !at.dir {
+		return ""
+	}
+	names := make([]string, 0, len(at.list))
+	for _, e := range at.list {
+		names = append(names, e.Name())
+	}
+	near, ok := ast.VocabularyOf(names...).Nearest(base)
+	if !ok {
+		return ""
+	}
+	return didYouMean(strings.TrimSuffix(written, base) + near)
 }
 
 // load returns a file that is to be included, reading it if it is new.

@@ -128,12 +128,12 @@ func TestIncludeContext(t *testing.T) {
 func TestIncludeErrors(t *testing.T) {
 	root := mapFS("a", "include <b>\n", "b", "\n/x r,\n include <none>\n/y q,\n", "dir/f", "")
 	for _, c := range []struct{ src, want string }{
-		{"include <none>\n", `main:1:1: cannot include none (at "include <none>")`},
-		{"/t {\n include <a>\n}\n", `b:4:4: this is no list of file permissions (at "q") (included from a:1:1, main:2:2)
-b:3:2: cannot include none (at "include <none>") (included from a:1:1, main:2:2)`},
-		{"include \"a\"\n", `main:1:1: cannot include a (at "include \"a\""); paths without angle brackets are not looked up`},
-		{"include <../a>\n", `main:1:1: cannot include ../a (at "include <../a>")`},
-		{"#includes are fun\n", `main:1:1: cannot include s (at "#includes"); is this a comment? put a blank behind the #
+		{"include <none>\n", `main:1:1: cannot include none: file does not exist (at "include <none>")`},
+		{"/t {\n include <a>\n}\n", `b:4:4: this is no list of file permissions (at "q"); permissions are letters of rwalkm and an exec mode such as ix, px, cx or ux (included from a:1:1, main:2:2)
+b:3:2: cannot include none: file does not exist (at "include <none>") (included from a:1:1, main:2:2)`},
+		{"include \"a\"\n", `main:1:1: cannot include a: file does not exist (at "include \"a\""); paths without angle brackets are not looked up`},
+		{"include <../a>\n", `main:1:1: cannot include ../a: file does not exist (at "include <../a>")`},
+		{"#includes are fun\n", `main:1:1: cannot include s: file does not exist (at "#includes"); is this a comment? put a blank behind the #
 main:1:11: a rule cannot stand outside a profile (at "are")`},
 	} {
 		_, err := Config{Roots: []fs.FS{root}, Recover: 10}.ParseTree(t.Context(), "main", c.src)

@@ -52,11 +52,28 @@ func (p *parser) mountRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 	if p.tok.Kind == lex.Cond && !p.onNewLine() {
 		return nil, p.fail(&p.tok, CodeSyntax, "conditions must stand before the paths")
 	}
+	if p.tok.Kind == lex.Value && !p.onNewLine() {
+		return nil, p.failHint(&p.tok, mountHint(n, p.tok.Text), CodeSyntax, "unexpected word, expected a comma at the end of the rule")
+	}
+	if p.tok.Kind == lex.Arrow && n.Op != ast.OpMount {
+		return nil, p.fail(&p.tok, CodeSyntax, "this rule has a mount point and nothing else")
+	}
 	if !p.comma() {
 		return nil, false
 	}
 	n.Span = p.span(from)
 	return n, true
+}
+
+// mountHint is the hint on a word behind the paths of a mount rule.
+func mountHint(n *ast.MountRule, word string) string {
+	switch {
+	case word == "in" || n.Source == "options" || n.Target == "options":
+		return "options in takes a list in parentheses"
+	case n.Op == ast.OpMount && n.Target == "":
+		return "put an arrow between what is mounted and where"
+	}
+	return ""
 }
 
 // mountCond reads one condition of a mount rule.

@@ -127,7 +127,11 @@ func (p *parser) netCond(end *ast.NetEnd, seen *netSeen, cond, value *lex.Token)
 		}
 		end.IP = string(text)
 		if addr, err := netip.ParseAddr(end.IP); end.IP != "none" && (err != nil || addr.Zone() != "") {
-			return p.fail(value, CodeAddress, "this is no IP address, nor none")
+			hint := ""
+			if strings.Contains(end.IP, "/") {
+				hint = "a rule names one address, not a network"
+			}
+			return p.failHint(value, hint, CodeAddress, "this is no IP address, nor none")
 		}
 		return true
 	case "port":
@@ -136,7 +140,13 @@ func (p *parser) netCond(end *ast.NetEnd, seen *netSeen, cond, value *lex.Token)
 		}
 		var ok bool
 		if end.Port, ok = portRange(string(text)); !ok {
-			return p.fail(value, CodeAddress, "this is no port from 0 to 65535, nor a range of ports")
+			hint := ""
+			if low, high, ok := strings.Cut(string(text), "-"); ok {
+				if _, ok := portRange(high + "-" + low); ok {
+					hint = "the lower port comes first"
+				}
+			}
+			return p.failHint(value, hint, CodeAddress, "this is no port from 0 to 65535, nor a range of ports")
 		}
 		return true
 	case "interface":

@@ -342,7 +342,10 @@ func (p *parser) unexpected(expected string) bool {
 	t := &p.tok
 	switch t.Kind {
 	case lex.Illegal:
-		return p.fail(t, CodeCharacter, "%s", t.Why)
+		if t.Why != lex.Stray {
+			return p.fail(t, CodeCharacter, "%s", t.Why)
+		}
+		return p.failHint(t, strayHint(t.Text), CodeCharacter, "unexpected character, expected %s", expected)
 	case lex.EOF:
 		return p.fail(t, CodeSyntax, "unexpected end of file, expected %s", expected)
 	}
@@ -356,8 +359,27 @@ func (p *parser) unexpected(expected string) bool {
 		case glued(p.raw(t)):
 			hint = "a comma ends a rule only if a blank follows it"
 		}
+	} else if t.Kind == lex.Close && p.onNewLine() && strings.Contains(expected, "parenthesis") {
+		hint = "is a closing parenthesis missing in the line before?"
 	}
 	return p.failHint(t, hint, CodeSyntax, "unexpected %s, expected %s", describe(t), expected)
+}
+
+// strayHint says what people mean by a character that has no meaning.
+func strayHint(text string) string {
+	switch text {
+	case "'", "`":
+		return `words are quoted with "`
+	case ";":
+		return "a rule ends in a comma"
+	case "@":
+		return "a variable is written @{NAME}"
+	case "\ufeff":
+		return "remove the byte order mark"
+	case "<":
+		return "an include is written include <path> or include if exists <path>"
+	}
+	return ""
 }
 
 // glued reports whether a word has a brace or comment stuck to its comma.

@@ -25,7 +25,13 @@ func (p *parser) profile(kind ast.ProfileKind) (ast.Stmt, bool) {
 		return nil, p.unexpected("a profile name")
 	}
 	p.next()
-	if !p.profileName(n, &name) || !p.attachment(n) || !p.profileHead(n) {
+	if p.gluedBrace(&name) {
+		if p.stopped {
+			return nil, false
+		}
+		p.failed = false
+		p.resume(int(name.To)-1, int(name.To)-1)
+	} else if !p.profileName(n, &name) || !p.attachment(n) || !p.profileHead(n) {
 		// The body may still be worth reading.
 		if p.stopped || !p.skipToBody() {
 			return nil, false
@@ -34,10 +40,17 @@ func (p *parser) profile(kind ast.ProfileKind) (ast.Stmt, bool) {
 	}
 	if p.tok.Kind != lex.Open {
 		hint := ""
-		if t := p.raw(&name); strings.HasSuffix(t, "{") || strings.HasSuffix(t, "{}") {
+		switch {
+		case strings.HasSuffix(p.raw(&name), "{}"):
 			hint = "put a blank before the brace"
-		} else if kind == ast.KindPath && top && p.tok.Kind == lex.Word {
+		case kind == ast.KindPath && top && p.tok.Kind == lex.Word:
 			hint = "a rule must stand inside a profile"
+		case p.tok.Kind == lex.Word && n.Attachment == "":
+			hint = "quote a name that has blanks; an attachment begins with a slash or a variable"
+		case p.tok.Kind == lex.Cond && len(n.Flags) > 0:
+			hint = "the order is name, attachment, xattrs, identities, flags"
+		case p.tok.Kind == lex.Cond:
+			hint = nearestHint(ast.VocabularyOf("flags", "xattrs"), p.tok.Text)
 		}
 		if p.tok.Kind == lex.EOF || p.tok.Kind == lex.Illegal {
 			return nil, p.unexpected("an opening brace")
@@ -58,6 +71,20 @@ func (p *parser) profile(kind ast.ProfileKind) (ast.Stmt, bool) {
 	p.blocks = blocks
 	n.Body, n.Span = body, p.span(from)
 	return n, ok
+}
+
+// gluedBrace reports a name that ends in the brace that should open the body.
+func (p *parser) gluedBrace(name *lex.Token) bool {
+	text := p.raw(name)
+	switch {
+	case text == "{":
+		p.fail(name, CodeSyntax, "the profile has no name")
+		return true
+	case name.Quoted || !strings.HasSuffix(text, "{"):
+		return false
+	}
+	p.failHint(name, "put a blank before the brace", CodeSyntax, "the brace belongs to the name of the profile")
+	return true
 }
 
 // attachment reads the attachment of a profile, if there is one.
@@ -86,11 +113,11 @@ func (p *parser) profileName(n *ast.Profile, t *lex.Token) bool {
 		rest = strings.TrimPrefix(rest, "//")
 		switch {
 		case !ok:
-			return p.fail(t, CodeName, "the namespace is not ended by a colon")
+			return p.failHint(t, "write :namespace:name", CodeName, "the namespace is not ended by a colon")
 		case ns == "":
 			return p.fail(t, CodeName, "the namespace is empty")
 		case rest == "":
-			return p.fail(t, CodeName, "there is no name behind the namespace")
+			return p.failHint(t, "write :namespace:name", CodeName, "there is no name behind the namespace")
 		case strings.IndexByte(ns, '\\') >= 0:
 			return p.fail(t, CodeName, "a namespace cannot have escaped bytes")
 		case rest[0] == ':', rest[0] == '&', strings.HasPrefix(rest, "//"):
@@ -120,7 +147,10 @@ func (p *parser) profileHead(n *ast.Profile) bool {
 	}
 	for p.tok.Kind == lex.Plus {
 		p.next()
-		if p.tok.Kind != lex.Cond || p.tok.Text != "identities" {
+		if p.tok.Kind == lex.Cond && p.tok.Text != "identities" {
+			return p.failHint(&p.tok, didYouMean("identities"), CodeSyntax, "there is no condition %q", p.tok.Text)
+		}
+		if p.tok.Kind != lex.Cond {
 			return p.unexpected("identities=( )")
 		}
 		p.next()
@@ -255,6 +285,9 @@ func (p *parser) flag(n *ast.Profile) bool {
 	name, value, hasValue := strings.Cut(string(tokenPattern(p.src, &t)), "=")
 	f := ast.Flag{Span: p.span(from), Name: name, Value: value}
 	if !ast.ProfileFlags().Has(name) {
+		if p.raw(&t) == "{" {
+			return p.fail(&t, CodeFlag, "the list of flags is not closed by a parenthesis")
+		}
 		hint := ""
 		if near, ok := ast.ProfileFlags().Nearest(strings.ToLower(name)); ok {
 			hint = didYouMean(near)
@@ -283,7 +316,7 @@ func (p *parser) flag(n *ast.Profile) bool {
 		}
 	case "error":
 		if !isErrno(value) {
-			return p.fail(&t, CodeFlag, "unknown error code %q", value)
+			return p.failHint(&t, errnoHint(value), CodeFlag, "unknown error code %q", value)
 		}
 	}
 	for i := range n.Flags {
@@ -332,14 +365,4 @@ func isMode(flag string) bool {
 		return true
 	}
 	return false
-}
-
-// didYouMean is the hint with a word that was probably meant.
-func didYouMean(word string) string { return `did you mean "` + word + `"?` }
-
-func nearestHint(v ast.Vocabulary, word string) string {
-	if near, ok := v.Nearest(strings.ToLower(word)); ok {
-		return didYouMean(near)
-	}
-	return ""
 }

@@ -33,7 +33,7 @@ func (p *parser) skip(first *lex.Token) {
 	src, i := p.src, int(p.tok.From)
 	paths := pathBegins(first.Text)
 	inBlock := len(p.names)+len(p.blocks) > 0
-	depth, word := 0, 0 // braces that stand alone, braces inside a word
+	depth, word := 0, openInWord(src, i) // braces that stand alone, braces inside a word
 	end := i
 	for i < len(src) {
 		c := src[i]
@@ -83,6 +83,23 @@ func (p *parser) skip(first *lex.Token) {
 		end = i
 	}
 	p.resume(i, end)
+}
+
+// openInWord counts the braces that are open where offset i is inside a word.
+func openInWord(src string, i int) (n int) {
+	from := i
+	for from > 0 && !lex.IsBlank(src[from-1]) {
+		from--
+	}
+	for j := from; j < i; j++ {
+		switch {
+		case src[j] == '{' && j > from:
+			n++
+		case src[j] == '}' && n > 0:
+			n--
+		}
+	}
+	return n
 }
 
 // resume goes on reading at offset i, behind a statement that ended at end.

@@ -13,6 +13,9 @@ func (p *parser) rlimitRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 	}
 	p.next()
 	if !p.isWord("rlimit") {
+		if hint := nearestHint(ast.VocabularyOf("rlimit"), p.tok.Text); hint != "" {
+			return nil, p.failHint(&p.tok, hint, CodeSyntax, "unexpected word, expected rlimit")
+		}
 		return nil, p.unexpected("rlimit")
 	}
 	p.next()
@@ -32,7 +35,7 @@ func (p *parser) rlimitRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 	case lex.Number:
 	case lex.Value:
 		if value.Text != "infinity" {
-			return nil, p.fail(&value, CodeRlimit, "this is neither a number nor infinity")
+			return nil, p.failHint(&value, nearestHint(ast.VocabularyOf("infinity"), value.Text), CodeRlimit, "this is neither a number nor infinity")
 		}
 	default:
 		return nil, p.unexpected("a number or infinity")
@@ -85,7 +88,7 @@ func checkRlimit(n *ast.RlimitRule) string {
 	case "cpu", "rttime":
 		perUnit, ok := microseconds(n.Unit)
 		if !ok {
-			return "unknown unit of time " + strconv.Quote(n.Unit)
+			return "unknown unit of time " + strconv.Quote(n.Unit) + ", there are us, ms, s, min, h, d, week and their long names"
 		}
 		v, err := strconv.ParseUint(n.Value, 0, 64)
 		if err == nil && n.Name == "cpu" && perUnit != 0 && perUnit < 1e6 && v < 1e6/perUnit {
@@ -95,7 +98,7 @@ func checkRlimit(n *ast.RlimitRule) string {
 		switch n.Unit {
 		case "", "K", "KB", "M", "MB", "G", "GB":
 		default:
-			return "unknown unit of size " + strconv.Quote(n.Unit)
+			return "unknown unit of size " + strconv.Quote(n.Unit) + ", there are K, KB, M, MB, G and GB"
 		}
 	default:
 		if n.Unit != "" {

@@ -85,6 +85,9 @@ func (p *parser) capabilityRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool)
 		n.Names = append(n.Names, p.tok.Text)
 		p.next()
 	}
+	if p.tok.Kind == lex.OpenParen || p.tok.Kind == lex.Illegal && p.tok.Text != "" && p.tok.Text[0] == '"' {
+		return nil, p.failHint(&p.tok, "write the names as they are, with blanks between them", CodeSyntax, "capabilities have neither parentheses nor quotes")
+	}
 	if !p.comma() {
 		return nil, false
 	}
@@ -207,6 +210,9 @@ func (p *parser) peerConds(each func(cond, value *lex.Token) bool) bool {
 			return true
 		case lex.Cond:
 		case lex.Value:
+			if p.onNewLine() {
+				return p.failHint(&cond, "is a closing parenthesis missing in the line before?", CodeSyntax, "unexpected word, expected a condition")
+			}
 			return p.failHint(&cond, "a comma ends a value here; quote a value that holds one", CodeSyntax, "unexpected word, expected a condition")
 		default:
 			return p.unexpected("a condition or a closing parenthesis")
@@ -234,7 +240,11 @@ func (p *parser) set(dst *ast.Pattern, seen *bool, cond, value *lex.Token) bool 
 }
 
 func (p *parser) noCond(cond *lex.Token, rule string, known ast.Vocabulary) bool {
-	return p.failHint(cond, nearestHint(known, cond.Text), CodeCondition, "%s has no condition %q", rule, cond.Text)
+	hint := nearestHint(known, cond.Text)
+	if hint == "" {
+		hint = "there are " + list(known)
+	}
+	return p.failHint(cond, hint, CodeCondition, "%s has no condition %q", rule, cond.Text)
 }
 
 func (p *parser) signalRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
@@ -252,7 +262,7 @@ func (p *parser) signalRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 	for p.tok.Kind == lex.Cond {
 		cond := p.tok
 		if cond.Wide {
-			return nil, p.fail(&cond, CodeSyntax, "peer takes one value here, not a list")
+			return nil, p.failHint(&cond, "write the value without parentheses", CodeSyntax, "peer takes one value here, not a list")
 		}
 		switch cond.Text {
 		case "set":
@@ -330,6 +340,12 @@ func signalHint(name string) string {
 	if lower == "rtmin" {
 		return didYouMean("rtmin+0")
 	}
+	if strings.HasPrefix(lower, "rtmin+") {
+		return "the last one is rtmin+" + strconv.Itoa(ast.MaxRealTimeSignal)
+	}
+	if n, err := strconv.Atoi(name); err == nil && 0 < n && n < len(signalNumbers) {
+		return didYouMean(signalNumbers[n])
+	}
 	return nearestHint(ast.Signals(), lower)
 }
 
@@ -349,7 +365,7 @@ func (p *parser) ptraceRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 		cond := p.tok
 		switch {
 		case cond.Wide:
-			return nil, p.fail(&cond, CodeSyntax, "peer takes one value here, not a list")
+			return nil, p.failHint(&cond, "write the value without parentheses", CodeSyntax, "peer takes one value here, not a list")
 		case cond.Text != "peer":
 			return nil, p.noCond(&cond, "ptrace", ast.VocabularyOf("peer"))
 		}
@@ -497,6 +513,8 @@ func (p *parser) changeProfileRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bo
 			hint := ""
 			if strings.HasPrefix(e, "->") {
 				hint = "put blanks around the arrow"
+			} else if n.Safety == ast.SafetyDefault {
+				hint = "the profile to change to stands behind an arrow"
 			}
 			return nil, p.failHint(&p.tok, hint, CodePath, "the executable must begin with a slash or a variable")
 		}

@@ -54,6 +54,9 @@ func (p *parser) place(t *lex.Token, where Context, what string) bool {
 	if where == ContextFile {
 		return p.fail(t, CodePlace, "%s cannot stand where rules are", what)
 	}
+	if hint := p.outsideHint(t); hint != "" {
+		return p.failHint(t, hint, CodePlace, "there is no statement %q", t.Text)
+	}
 	return p.fail(t, CodePlace, "%s cannot stand outside a profile", what)
 }
 
@@ -99,6 +102,14 @@ func (p *parser) stmt() (ast.Stmt, bool) {
 	case lex.Var, lex.BoolVar:
 		return p.assignOrRule()
 	}
+	if p.tok.Kind == lex.Cond {
+		if hint := ruleHint(p.tok.Text); hint != "" {
+			return nil, p.failHint(&p.tok, hint, CodeSyntax, "there is no rule %q", p.tok.Text)
+		}
+	}
+	if p.tok.Kind == lex.Comma {
+		return nil, p.failHint(&p.tok, "no comma stands behind a comma, a brace or an include", CodeSyntax, "unexpected comma, expected %s", p.expectedStmt())
+	}
 	return nil, p.unexpected(p.expectedStmt())
 }
 
@@ -131,6 +142,9 @@ func (p *parser) pathBeginsProfile() bool {
 func (p *parser) include() (ast.Stmt, bool) {
 	n := &ast.Include{Path: p.tok.Text, Kind: includeKind(p.tok.Form), IfExists: p.tok.IfExists, Hash: p.tok.Hash}
 	from := p.pos()
+	if n.Kind == ast.IncludeBare && (n.Path == "{" || n.Path == "}") {
+		return nil, p.failHint(&p.tok, "write include <path>", CodeSyntax, "the include has no path")
+	}
 	if n.Hash {
 		p.warn(from, p.raw(&p.tok), diag.ClassPoundInclude, WarnPoundInclude, "#include looks like a comment; write include")
 	}
@@ -172,9 +186,13 @@ func (p *parser) alias() (ast.Stmt, bool) {
 	}
 	p.next()
 	n := &ast.Alias{From: p.pattern()}
-	if !p.expect(lex.Path, "a path") || !p.expect(lex.Arrow, "an arrow") {
+	if !p.expect(lex.Path, "a path that begins with a slash") {
 		return nil, false
 	}
+	if p.tok.Kind != lex.Arrow {
+		return nil, p.failHint(&p.tok, "write alias /from -> /to", CodeSyntax, "unexpected %s, expected an arrow", describe(&p.tok))
+	}
+	p.next()
 	to := p.tok
 	n.To = p.pattern()
 	if !p.expect(lex.Value, "a path") || !p.notEmpty(string(n.To), &to) || !p.expect(lex.Comma, "a comma at the end of the alias") {
@@ -192,7 +210,7 @@ func (p *parser) assignOrRule() (ast.Stmt, bool) {
 	if t.Kind != lex.Assign {
 		if p.tok.Kind == lex.BoolVar {
 			p.next()
-			return nil, p.unexpected("an assignment")
+			return nil, p.failHint(&p.tok, "variables in paths are written @{NAME}", CodeSyntax, "unexpected %s, expected an assignment", describe(&p.tok))
 		}
 		if p.context == ContextFile && len(p.names) == 0 && len(p.blocks) == 0 {
 			p.next()
@@ -297,12 +315,40 @@ func (p *parser) rule() (ast.Stmt, bool) {
 	if p.tok.Kind == lex.Open {
 		return p.block(from, &first, q)
 	}
+	if p.tok.From != first.From {
+		if what := noRule(&p.tok); what != "" {
+			return nil, p.failHint(&p.tok, "qualifiers belong to rules and blocks", CodeQualifier, "%s takes no qualifiers", what)
+		}
+	}
 	if p.tok.Kind == lex.Word {
 		if f := ruleParser(p.tok.Text); f != nil {
 			return f(p, from, q)
 		}
 	}
 	return p.fileRule(from, q)
+}
+
+// noRule says what statement other than a rule a token begins.
+func noRule(t *lex.Token) string {
+	if t.Kind == lex.Include {
+		return "an include"
+	}
+	if t.Kind != lex.Word {
+		return ""
+	}
+	switch t.Text {
+	case "profile":
+		return "a profile"
+	case "hat":
+		return "a hat"
+	case "if":
+		return "a conditional"
+	case "abi":
+		return "an abi statement"
+	case "alias":
+		return "an alias"
+	}
+	return ""
 }
 
 // agree checks that a rule's access does not contradict the blocks around it.

@@ -136,7 +136,7 @@ func (l *Lexer) illegal(t *Token, to int, why string) {
 }
 
 func (l *Lexer) unexpected(t *Token) {
-	why := "this character cannot stand here"
+	why := Stray
 	switch l.src[l.pos] {
 	case 0:
 		why = "a NUL byte cannot stand in policy"

@@ -71,6 +71,9 @@ const (
 	Bare               // path
 )
 
+// Stray is the Why of an Illegal token of which there is no more to say.
+const Stray = "this character cannot stand here"
+
 // Token is one token. Text is a piece of the source wherever that is
 // possible: what is between the quotes of a quoted word, the name without
 // sigil and braces of a variable, the name of a condition, the path of an

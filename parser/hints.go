@@ -1,0 +1,101 @@
+package parser
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/internal/lex"
+)
+
+// didYouMean is the hint with a word that was probably meant.
+func didYouMean(word string) string { return `did you mean "` + word + `"?` }
+
+func nearestHint(v ast.Vocabulary, word string) string {
+	if near, ok := v.Nearest(strings.ToLower(word)); ok {
+		return didYouMean(near)
+	}
+	return ""
+}
+
+// headWords are the words that a statement outside a profile may begin with.
+var headWords = [...]string{"abi", "alias", "hat", "include", "profile"}
+
+// ruleHint is the hint on a word that begins no rule.
+func ruleHint(word string) string {
+	if word == "setrlimit" || word == "rlimit" {
+		return didYouMean("set rlimit")
+	}
+	return nearestHint(ast.VocabularyOf(ruleWords[:]...), word)
+}
+
+// outsideHint is the hint on a statement that stands outside a profile.
+func (p *parser) outsideHint(t *lex.Token) string {
+	if t.Kind != lex.Word || slices.Contains(ruleWords[:], t.Text) || ruleParser(t.Text) != nil {
+		return ""
+	}
+	if hint := nearestHint(ast.VocabularyOf(headWords[:]...), t.Text); hint != "" {
+		return hint
+	}
+	if p.tok.From != t.From || !p.pathBeginsProfile() {
+		return ""
+	}
+	return "a profile that is not named by a path begins with the word profile"
+}
+
+// permWords are what people write for the permissions of files.
+var permWords = map[string]string{
+	"read": "r", "write": "w", "append": "a", "lock": "k", "link": "l", "mmap": "m",
+	"exec": "ix", "execute": "ix", "readwrite": "rw", "all": "rwlkm", "rx": "rix",
+}
+
+// notPerms reports a word that should be the permissions of a file: the whole
+// of it, up to the next blank or comma.
+func (p *parser) notPerms(t *lex.Token) bool {
+	word := p.src[t.From:]
+	if i := strings.IndexAny(word, " \t\r\n,"); i >= 0 {
+		word = word[:i]
+	}
+	whole := *t
+	whole.To = t.From + uint32(len(word))
+	if before, _, ok := strings.Cut(word, "->"); ok && ast.IsFilePerms(before) {
+		return p.failHint(&whole, "put blanks around the arrow", CodePermissions, "something is glued to the permissions")
+	}
+	if before, ok := strings.CutSuffix(word, ";"); ok && ast.IsFilePerms(before) {
+		return p.failHint(&whole, "a rule ends in a comma", CodePermissions, "something is glued to the permissions")
+	}
+	if i := strings.IndexAny(word, "{}#\""); i > 0 && ast.IsFilePerms(word[:i]) {
+		return p.failHint(&whole, "put a blank behind them", CodePermissions, "something is glued to the permissions")
+	}
+	hint := "permissions are letters of rwalkm and an exec mode such as ix, px, cx or ux"
+	if letters, ok := permWords[strings.ToLower(word)]; ok {
+		hint = didYouMean(letters)
+	}
+	for i := 0; i < len(word); {
+		n := ast.FilePermLen(word[i:])
+		if n == 0 {
+			if i > 0 || ast.IsFilePerms(word[1:]) {
+				return p.failHint(&whole, hint, CodePermissions, "%q is no file permission", word[i:i+1])
+			}
+			break
+		}
+		i += n
+	}
+	return p.failHint(&whole, hint, CodePermissions, "this is no list of file permissions")
+}
+
+// signalNumbers are the names of signals by number, for a hint.
+var signalNumbers = [...]string{
+	1: "hup", "int", "quit", "ill", "trap", "abrt", "bus", "fpe", "kill", "usr1", "segv", "usr2", "pipe", "alrm", "term",
+	"stkflt", "chld", "cont", "stop", "stp", "ttin", "ttou", "urg", "xcpu", "xfsz", "vtalrm", "prof", "winch", "io", "pwr", "sys",
+}
+
+// list joins words as a sentence does.
+func list(v ast.Vocabulary) string {
+	words := slices.Collect(v.All())
+	if len(words) < 2 {
+		return strings.Join(words, "")
+	}
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " and " + words[last]
+}
