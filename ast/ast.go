@@ -10,6 +10,11 @@
 // Pattern), permission lists are bit sets, synonyms are one constant. What a
 // node means does not depend on how it was spelled.
 //
+// Trees are built as struct literals. Check, and New for a single node, tell
+// whether one can be written; package render refuses those that cannot. Text
+// that comes from elsewhere goes through Literal, Exact or Name, after which
+// no byte of it means anything but itself.
+//
 // The package does no I/O and knows no kernel. Trees are plain data: they may
 // be read from many goroutines at once, and must not be changed while shared.
 package ast

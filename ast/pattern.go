@@ -12,8 +12,8 @@ import (
 // characters, and never a NUL; a NUL of the text stays an escape (`\000`).
 //
 // Literal makes the Pattern that matches one path and nothing else, Exact
-// does it for text that is not a path, and Glob checks text that is meant as
-// a pattern. The empty Pattern means absent.
+// does it for text that is not a path, Name makes what names one profile, and
+// Glob checks text that is meant as a pattern. The empty Pattern means absent.
 type Pattern string
 
 // MaxPath is the length of the longest path, in bytes, that Literal accepts:
@@ -39,7 +39,9 @@ const (
 	PatternSingle                              // braces without a comma
 	PatternNesting                             // braces nested deeper than MaxNesting
 	PatternClass                               // a malformed [class]
-	PatternVariable                            // a malformed @{VARIABLE}
+	PatternVariable                            // a malformed @{VARIABLE}, or one in a name
+	PatternPrefix                              // a name that begins like a namespace or a stack
+	PatternBlank                               // a name with a blank at one of its ends
 )
 
 var patternProblems = [...]string{
@@ -54,7 +56,9 @@ var patternProblems = [...]string{
 	PatternSingle:    "it has braces without a comma",
 	PatternNesting:   "its braces are nested too deep",
 	PatternClass:     "it has a malformed character class",
-	PatternVariable:  "it has a malformed variable name",
+	PatternVariable:  "it has a malformed variable name, or a variable where none can be",
+	PatternPrefix:    "it begins like a namespace or a stack",
+	PatternBlank:     "it begins or ends with a blank",
 }
 
 // String says what is wrong, as a clause whose subject is the text.
@@ -148,6 +152,43 @@ func Exact(text string) (Pattern, error) {
 	}
 	return Pattern(b.String()), nil
 }
+
+// Name returns what names a profile byte for byte: its Name, or the Target of
+// an exec mode. Kernels are given names as they are, not as patterns: a
+// backslash in front of a byte would be part of the name, so nothing can be
+// escaped, and what policy takes for something else is refused: a NUL, a
+// variable, braces and brackets that would be no glob, a backslash that would
+// not stay as it is, a colon or an ampersand in front, which begin a namespace
+// and a stack, and blanks at the ends, which kernels take off.
+//
+// A name that begins with a slash is the profile's attachment too, then as a
+// pattern, unless the profile has an Attachment. In rules that match labels,
+// such as that of a peer, Exact stands for the profile.
+//
+// The error is a *PatternError.
+func Name(name string) (Pattern, error) {
+	p := Pattern(name)
+	switch {
+	case name == "":
+		return "", &PatternError{Problem: PatternEmpty}
+	case name[0] == ':', name[0] == '&':
+		return "", &PatternError{Text: name, Problem: PatternPrefix}
+	case isKernelBlank(name[0]):
+		return "", &PatternError{Text: name, Problem: PatternBlank}
+	case isKernelBlank(name[len(name)-1]):
+		return "", &PatternError{Text: name, Offset: len(name) - 1, Problem: PatternBlank}
+	}
+	if err := p.Check(); err != nil {
+		return "", err
+	}
+	if i := strings.Index(name, "@{"); i >= 0 {
+		return "", &PatternError{Text: name, Offset: i, Problem: PatternVariable}
+	}
+	return p, nil
+}
+
+// isKernelBlank is the kernel's isspace, which takes bytes for Latin-1.
+func isKernelBlank(c byte) bool { return c == ' ' || '\t' <= c && c <= '\r' || c == 0xa0 }
 
 // Glob checks text as it would stand between the quotes of a policy and
 // returns its Pattern: escapes such as `\x41` are decoded, glob syntax and

@@ -57,6 +57,34 @@ func wantProblem(t *testing.T, text string, err error, want ast.PatternProblem) 
 	}
 }
 
+func TestName(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		problem ast.PatternProblem // none: the Pattern is the name
+	}{
+		{name: "libvirt-7d3e"}, {name: "/usr/bin/x y\n\"z\""}, {name: "a//b"}, {name: "a*{b,c}[d]"}, {name: `a\b`}, {name: "a,b@x"},
+		{name: "", problem: ast.PatternEmpty},
+		{name: ":ns:a", problem: ast.PatternPrefix},
+		{name: "&a", problem: ast.PatternPrefix},
+		{name: " a", problem: ast.PatternBlank},
+		{name: "a\xa0", problem: ast.PatternBlank},
+		{name: "a\x00", problem: ast.PatternNUL},
+		{name: `a\`, problem: ast.PatternBackslash},
+		{name: `a\n`, problem: ast.PatternEscape},
+		{name: "a[b", problem: ast.PatternClass},
+		{name: "a{b", problem: ast.PatternBrace},
+		{name: "a{b}", problem: ast.PatternSingle},
+		{name: "a@{V}", problem: ast.PatternVariable},
+	} {
+		got, err := ast.Name(tt.name)
+		if tt.problem != 0 {
+			wantProblem(t, tt.name, err, tt.problem)
+		} else if err != nil || string(got) != tt.name {
+			t.Errorf("Name(%q) = %q, %v", tt.name, got, err)
+		}
+	}
+}
+
 func TestGlob(t *testing.T) {
 	deep := strings.Repeat("{a,", ast.MaxNesting) + "b" + strings.Repeat("}", ast.MaxNesting)
 	for _, tt := range []struct {

@@ -283,3 +283,46 @@ func TestLiterals(t *testing.T) {
 	}, paths()))
 	properties.TestingRun(t)
 }
+
+// TestNames holds for every name that ast.Name takes: the kernel is given just
+// that, as the name of a profile and as the target of an exec mode.
+func TestNames(t *testing.T) {
+	parameters := gopter.DefaultTestParameters()
+	parameters.MinSuccessfulTests = 300
+	taken := 0
+	properties := gopter.NewProperties(parameters)
+	properties.Property("a name is kept as it is", prop.ForAll(func(path string) string {
+		for _, text := range []string{path, path[1:], "a//" + path[1:]} {
+			name, err := ast.Name(text)
+			if err != nil {
+				continue
+			}
+			taken++
+			policy, err := render.Append(nil, &ast.File{Stmts: []ast.Stmt{
+				&ast.Profile{Name: name, Attachment: "/attached", Body: []ast.Stmt{
+					&ast.FileRule{Path: "/x", Exec: ast.ExecProfile, Target: string(name)},
+				}},
+			}})
+			if err != nil {
+				return err.Error()
+			}
+			p, err := compiled(string(policy))
+			if err != nil {
+				return fmt.Sprintf("%v\n%s", err, policy)
+			}
+			profile, ok := p.Profile(text)
+			if !ok {
+				return fmt.Sprintf("there is no profile %q\n%s", text, policy)
+			}
+			d, err := profile.Ask(query.File{Path: "/x", Access: query.Exec})
+			if err != nil || d.Exec.Target != text {
+				return fmt.Sprintf("executes as %q, %v\n%s", d.Exec.Target, err, policy)
+			}
+		}
+		return ""
+	}, paths()))
+	properties.TestingRun(t)
+	if taken < 200 {
+		t.Errorf("only %d names were taken", taken)
+	}
+}
