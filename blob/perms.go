@@ -126,6 +126,9 @@ func decodeExec(x uint32, xtable []string) Exec {
 		Unconfined: x&XUnconfined != 0,
 		Unsafe:     x&XUnsafe != 0,
 	}
+	if e.Inherit && !e.ByName && !e.Table && !e.Unconfined {
+		e.Unsafe = false // the environment stays as it is anyway
+	}
 	if i := x & XIndexMask; e.Table && int64(i) < int64(len(xtable)) {
 		e.Target = xtable[i]
 	}

@@ -14,21 +14,30 @@ import (
 // to.
 func (pc *profileCompiler) attachments() []ast.Pattern {
 	p := pc.profile
-	all := slices.Clone(p.Alternates)
-	switch {
-	case p.Attachment != "":
-		all = append([]ast.Pattern{p.Attachment}, all...)
-	case p.Parent == nil && !p.Hat && len(p.Name) > 0 && p.Name[0] == '/':
-		all = append([]ast.Pattern{ast.Pattern(p.Name)}, all...)
+	first := p.Attachment
+	if name := pc.ownName(); first == "" && (pc.namedByPath() || !name.IsLiteral() || len(p.Xattrs) > 0) {
+		first = name
 	}
-	return all
+	if first == "" {
+		return p.Alternates
+	}
+	return append([]ast.Pattern{first}, p.Alternates...)
 }
 
-// ownName is the name without that of the parent.
+// namedByPath reports whether the name is what the profile attaches to.
+func (pc *profileCompiler) namedByPath() bool {
+	p := pc.profile
+	return p.Parent == nil && !p.Hat && strings.HasPrefix(p.Name, "/")
+}
+
+// ownName is the name without those of parents.
 func (pc *profileCompiler) ownName() ast.Pattern {
 	name := pc.profile.Name
 	if up := pc.profile.Parent; up != nil {
 		name = strings.TrimPrefix(name, up.Name+"//")
+	}
+	if i := strings.LastIndex(name, "//"); i >= 0 {
+		name = name[i+len("//"):]
 	}
 	return ast.Pattern(name)
 }

@@ -230,7 +230,7 @@ func TestMqueue(t *testing.T) {
 	)).Policy.Profiles()[0]
 	for in, want := range map[string]string{
 		"\x11": "214", "\x11/qa": "254", "\x11/qa\x00bar": "244", "\x11/x\x00foo": "210", "\x11/x\x00bar": "200",
-		"\x12": "0", "\x12\x00\x00\x00\x7b": "0",
+		"\x12": "0", "\x12\x00\x00\x00\x7b": "200", "\x12\x00\x00\x00\x7b\x00foo": "200",
 	} {
 		if got := grants(p, blob.PartPolicydb, in); got != want {
 			t.Errorf("%q: got %s, want %s", in, got, want)

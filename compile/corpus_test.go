@@ -128,7 +128,6 @@ func deadString(d blob.Difference) bool {
 func TestDebian(t *testing.T) {
 	dir := testenv.DebianTree(t)
 	tree := os.DirFS(dir)
-	src := source{roots: []fs.FS{tree}}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -138,6 +137,7 @@ func TestDebian(t *testing.T) {
 		on = kernels[:1]
 	}
 	for _, kernel := range on {
+		src := source{roots: []fs.FS{tree}, abi: kernelSet(t, kernel)}
 		equal, total := 0, 0
 		for _, e := range entries {
 			if !e.Type().IsRegular() {
@@ -233,8 +233,8 @@ func vmProfile(tb testing.TB) string {
 // TestLibvirt compiles a machine's profile.
 func TestLibvirt(t *testing.T) {
 	dir := testenv.DebianTree(t)
-	src := source{roots: []fs.FS{os.DirFS(dir)}}
 	for _, kernel := range kernels {
+		src := source{roots: []fs.FS{os.DirFS(dir)}, abi: kernelSet(t, kernel)}
 		compareWithDebian(t, src, kernel, dir, "vm", vmProfile(t))
 	}
 }

@@ -150,12 +150,12 @@ func (pc *profileCompiler) target(name string, child bool) (uint32, bool) {
 	case strings.HasPrefix(name, "&") && !pc.sup.kernel.Supports(features.Stacking):
 		pc.degrade(features.Stacking, "stacking exec targets", true)
 		return 0, false
-	case child:
-		name = pc.profile.Name + "//" + name
-	case strings.HasPrefix(name, ":"):
+	case strings.HasPrefix(name, ":"): // which no child has
 		if ns, rest, ok := strings.Cut(name[1:], ":"); ok {
 			name = ":" + ns + ":" + strings.TrimPrefix(rest, "//")
 		}
+	case child && !strings.HasPrefix(name, "&:"):
+		name = pc.profile.Name + "//" + name
 	}
 	for i, t := range pc.targets {
 		if t == name {
@@ -236,6 +236,9 @@ func (pc *profileCompiler) changeProfile(r *ast.ChangeProfileRule) {
 	if r.Exec != "" {
 		exec, execExact = pc.globExact(r.Exec)
 		pair.perms |= both(fileExec, ast.AnyOwner)
+		if q.Access == ast.Deny {
+			pair.audit = both(fileExec, ast.AnyOwner) // which keeps it from becoming quiet
+		}
 		pair.exact = execExact && labelExact
 		pair.rule = pc.ruleNumber()
 		if r.Safety == ast.Unsafe {

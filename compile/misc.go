@@ -50,7 +50,11 @@ func (pc *profileCompiler) ioUring(r *ast.IOUringRule) {
 	}
 }
 
-// mqueue rules match a POSIX queue by name and a System V one by key.
+// permMqueueCreate is what is asked of a queue before it has a label.
+const permMqueueCreate = blob.PermCreate | blob.PermRead | blob.PermWrite
+
+// mqueue rules match a POSIX queue by name and a System V one by key, and
+// behind a NUL its label. A queue that is being created has none.
 func (pc *profileCompiler) mqueue(r *ast.MqueueRule) {
 	var perms uint32
 	for _, m := range [...]struct {
@@ -69,43 +73,49 @@ func (pc *profileCompiler) mqueue(r *ast.MqueueRule) {
 			perms |= m.bit
 		}
 	}
-	node, posix, sysv, ok := pc.mqueueName(r)
+	names, ok := pc.mqueueNames(r)
 	if !ok {
 		return
 	}
-	if r.Type == "" && posix && sysv {
-		// A rule for every queue is enforced where either kind is.
-		posix, sysv = pc.sup.has(features.PosixMqueue), pc.sup.has(features.SysvMqueue)
-		posix = posix || !sysv
-	}
-	if posix && pc.enforced(features.PosixMqueue, "posix mqueue rules") {
-		name := cat(bytesNode(byte(blob.ClassPosixMq)), node)
-		pc.policydb.add(name, r.Quals(), perms)
-		pc.policydb.add(cat(name, nul(), pc.globOr(r.Label, text0())), r.Quals(), perms)
-	}
-	if sysv && pc.enforced(features.SysvMqueue, "sysv mqueue rules") {
-		if posix {
-			node = cat(anyByte(), anyByte(), anyByte(), anyByte())
+	early := perms
+	if r.Label != "" {
+		early = 0
+		if perms&blob.PermCreate != 0 {
+			early = perms & permMqueueCreate
 		}
-		pc.policydb.add(cat(bytesNode(byte(blob.ClassSysVMq)), node, pc.globOr(r.Label, text0())), r.Quals(), perms)
+	}
+	label := pc.globOr(r.Label, text1())
+	for _, name := range names {
+		if early != 0 {
+			pc.policydb.add(name, r.Quals(), early)
+		}
+		pc.policydb.add(cat(name, nul(), label), r.Quals(), perms)
 	}
 }
 
-// mqueueName translates the name of a queue and tells which kinds it is of.
-func (pc *profileCompiler) mqueueName(r *ast.MqueueRule) (n automaton.Node, posix, sysv, ok bool) {
-	posix, sysv = r.Type != "sysv", r.Type != "posix"
+// mqueueNames translates what a rule says about which queues it is for, with
+// the classes in front. A rule for any kind of queue is enforced where either
+// kind is.
+func (pc *profileCompiler) mqueueNames(r *ast.MqueueRule) (names []automaton.Node, ok bool) {
+	posix := bytesNode(byte(blob.ClassPosixMq))
+	sysv := bytesNode(byte(blob.ClassSysVMq))
 	switch {
-	case r.Name == "" && posix:
-		return text0(), posix, sysv, true
+	case r.Name == "" && r.Type == "":
+		if !pc.sup.has(features.SysvMqueue) && !pc.enforced(features.PosixMqueue, "mqueue rules") {
+			return nil, false
+		}
+		return []automaton.Node{cat(posix, text0()), cat(sysv, anyBytes(4))}, true
+	case r.Name == "" && r.Type == "posix":
+		return []automaton.Node{cat(posix, text0())}, pc.enforced(features.PosixMqueue, "posix mqueue rules")
 	case r.Name == "":
-		return cat(anyByte(), anyByte(), anyByte(), anyByte()), false, true, true
+		return []automaton.Node{cat(sysv, anyBytes(4))}, pc.enforced(features.SysvMqueue, "sysv mqueue rules")
 	case r.Name[0] == '/':
-		return pc.glob(r.Name), posix, false, true
+		return []automaton.Node{cat(posix, pc.glob(r.Name))}, pc.enforced(features.PosixMqueue, "posix mqueue rules")
 	}
 	key, err := strconv.ParseUint(string(r.Name), 0, 32)
 	if err != nil {
 		pc.fail(&diag.Diagnostic{Code: CodeBadMqueue, Message: "message queue is neither a path nor a 32-bit key", Text: string(r.Name)})
-		return n, false, false, false
+		return nil, false
 	}
-	return be32(uint32(key)), false, sysv, true
+	return []automaton.Node{cat(sysv, be32(uint32(key)))}, pc.enforced(features.SysvMqueue, "sysv mqueue rules")
 }

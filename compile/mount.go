@@ -82,7 +82,7 @@ var mountWords = map[string]mountWord{
 	"M":           {set: msMove},
 	"rbind":       {set: msBind | msRec},
 	"R":           {set: msBind | msRec},
-	"verbose":     {clear: msSilent},
+	"verbose":     {set: msSilent}, // the kernel's other name for the bit
 	"silent":      {set: msSilent},
 	"loud":        {clear: msSilent},
 	"acl":         {set: msACL},
@@ -326,7 +326,9 @@ func (pc *profileCompiler) mountStrings(m *mountRule, k mountKind, f mountFlags)
 		}
 		typ = alt(alts...)
 	}
-	flags := mountFlags{f.need & k.flags, f.may & k.flags}
+	// No mount that policy is asked about has the flag nouser.
+	shown := k.flags &^ msNoUser
+	flags := mountFlags{f.need & shown, f.may & shown}
 	n := cat(bytesNode(byte(blob.ClassMount)), target, nul(), source, nul(), typ, nul(), flags.node())
 	pc.policydb.add(n, r.Quals(), m.perms)
 	m.emitted = true

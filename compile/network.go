@@ -104,7 +104,7 @@ func (pc *profileCompiler) network(r *ast.NetworkRule) {
 	if old && r.Perms != 0 {
 		pc.degrade(netFeature, "permissions of network rules", false)
 	}
-	named := r.Family != "" || r.Protocol != "" || hasConditions(r)
+	named := r.Family != "" || r.Protocol != "" || onlyInet(r)
 	perms := netPerms(r.Perms)
 	for _, f := range fams {
 		start := cat(bytesNode(byte(class)), be16(f), typeNode(typ))
@@ -148,6 +148,12 @@ func hasConditions(r *ast.NetworkRule) bool {
 	return r.Local != (ast.NetEnd{}) || r.Peer != (ast.NetEnd{})
 }
 
+// onlyInet reports whether a rule has conditions that make it one for inet and
+// inet6. As in 6.0, the label of the peer is none of them.
+func onlyInet(r *ast.NetworkRule) bool {
+	return r.Local != (ast.NetEnd{}) || r.Peer != (ast.NetEnd{Label: r.Peer.Label})
+}
+
 const anyType = -1
 
 // netSockets returns the families and the type that a rule is about.
@@ -168,7 +174,7 @@ func netSockets(r *ast.NetworkRule) (fams []uint16, typ int, err *diag.Diagnosti
 		fams, typ = p.families, int(p.typ)
 	}
 	if r.Family == "" {
-		if fams == nil && hasConditions(r) {
+		if fams == nil && onlyInet(r) {
 			fams = []uint16{familyInet, familyInet6} // no others have addresses and ports
 		}
 		if fams != nil {

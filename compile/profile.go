@@ -181,9 +181,9 @@ func (pc *profileCompiler) translate(r ast.Rule) {
 		return
 	}
 	if q := r.Quals(); q.Access == ast.Prompt && !pc.c.form.table {
-		// The old form has no place for it.
+		// The old form has no place for it. What a rule would have asked about
+		// is denied: weaker rules do not grant it.
 		pc.degrade(usablePermTable, "prompt rules", true)
-		return
 	}
 	switch r := r.(type) {
 	case *ast.FileRule:

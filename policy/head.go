@@ -43,6 +43,10 @@ func (r *resolver) resolveHead(d *draft, parent *Profile) {
 		d.env.local = nil
 		r.warnEscape(attach, d.origin)
 		p.Attachment = squeeze(attach)
+		if i := strings.LastIndex(own, "//"); n.Attachment == "" && i >= 0 {
+			// To the kernel it is a child, whose name is what comes last.
+			p.Attachment = squeeze(ast.Pattern(own[i+len("//"):]))
+		}
 		for _, a := range r.aliases {
 			if to, ok := a.apply(attach); ok {
 				p.Alternates = append(p.Alternates, squeeze(to))

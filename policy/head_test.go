@@ -94,7 +94,7 @@ func TestHeads(t *testing.T) {
 		want  []head
 	}{
 		{"name", []ast.Stmt{&ast.Profile{Name: "t"}}, []head{{Name: "t"}}},
-		{"path", []ast.Stmt{&ast.Profile{Kind: ast.KindPath, Name: "//usr//bin/t"}}, []head{{Name: "//usr//bin/t", Attachment: "//usr/bin/t"}}},
+		{"path", []ast.Stmt{&ast.Profile{Kind: ast.KindPath, Name: "//usr//bin/t"}}, []head{{Name: "//usr//bin/t", Attachment: "bin/t"}}},
 		{"attachment", []ast.Stmt{&ast.Profile{Name: "/t", Attachment: "/a//{b,c}"}}, []head{{Name: "/t", Attachment: "/a/{b,c}"}}},
 		{"namespace", []ast.Stmt{&ast.Profile{Name: "/t", Namespace: "n"}}, []head{{Namespace: "n", Name: "/t", Attachment: "/t"}}},
 		{"variables", []ast.Stmt{set("V", "a", "b"), set("W", "/w"), &ast.Profile{Name: "t@{V}", Attachment: "@{W}/@{V}"}},

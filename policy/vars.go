@@ -272,10 +272,15 @@ func (r *resolver) multiply(list []string, value string, e *env, o Origin, sym *
 	}
 }
 
-// expand puts the values of variables into a pattern. One value is pasted as
-// it is. Several become an alternation; their leading slashes go if the text
+// expand puts the values of variables into a pattern. One value is pasted,
+// several become an alternation. Leading slashes of values go if the text
 // before ends in a slash, and their trailing ones if the text behind begins
-// with one.
+// with one. One value behind the very first slash of a pattern keeps its own.
+//
+// 6.0 keeps the slashes of several values there, too: with two values of
+// @{run}, `/@{run}/x` matches paths that begin with two slashes, which no
+// kernel has. Policy that writes so, as Debian's does, means what 3.0.8 takes
+// it for.
 func (r *resolver) expand(p ast.Pattern, e *env, o Origin) ast.Pattern {
 	text := string(p)
 	if !hasRef(text) {
@@ -318,25 +323,26 @@ func (r *resolver) expand(p ast.Pattern, e *env, o Origin) ast.Pattern {
 		}
 		b.Grow(n + 1 + len(after))
 		b.WriteString(before)
-		if len(values) == 1 {
-			b.WriteString(values[0])
-		} else {
-			head := strings.HasSuffix(b.String(), "/")
-			tail := strings.HasPrefix(after, "/")
-			for i, v := range values {
-				if head {
-					v = strings.TrimLeft(v, "/")
-				}
-				if tail {
-					v = strings.TrimRight(v, "/")
-				}
-				if i == 0 {
-					b.WriteByte('{')
-				} else {
-					b.WriteByte(',')
-				}
-				b.WriteString(v)
+		sofar := b.String()
+		keep := len(values) == 1 && sofar != "" && strings.Trim(sofar, "/") == ""
+		head := !keep && strings.HasSuffix(sofar, "/")
+		tail := !keep && strings.HasPrefix(after, "/")
+		for i, v := range values {
+			if head {
+				v = strings.TrimLeft(v, "/")
 			}
+			if tail {
+				v = strings.TrimRight(v, "/")
+			}
+			switch {
+			case i > 0:
+				b.WriteByte(',')
+			case len(values) > 1:
+				b.WriteByte('{')
+			}
+			b.WriteString(v)
+		}
+		if len(values) > 1 {
 			b.WriteByte('}')
 		}
 		before, name, after, ok = cutRef(after)

@@ -46,7 +46,9 @@ func TestExpand(t *testing.T) {
 	}{
 		{"one value", "/x@{V}y", "/xay", []ast.Stmt{set("V", "a")}},
 		{"sorted set", "/@{V}", "/{a,b}", []ast.Stmt{set("V", "b", "a", "b")}},
-		{"one value keeps slashes", "/x/@{V}/y", "/x//a//y", []ast.Stmt{set("V", "/a/")}},
+		{"one value between slashes", "/x/@{V}/y", "/x/a/y", []ast.Stmt{set("V", "/a/")}},
+		{"one value before a slash", "@{V}/y", "/y", []ast.Stmt{set("V", "/")}},
+		{"one value behind the first slash", "/@{V}/y", "//a//y", []ast.Stmt{set("V", "/a/")}},
 		{"slashes behind a slash", "/x/@{V}", "/x/{a/,b}", []ast.Stmt{set("V", "//a/", "b")}},
 		{"slashes before a slash", "@{V}/y", "{/a,b}/y", []ast.Stmt{set("V", "/a//", "b/")}},
 		{"slashes between others", "/x@{V}y", "/x{/a/,/b/}y", []ast.Stmt{set("V", "/a/", "/b/")}},

@@ -140,7 +140,15 @@ func (src *Source) Resolve(ctx context.Context, kernel *features.Set, cache *par
 			return nil, src.fail("it does not include <%s>, so its machine would have nothing", src.Files)
 		}
 	}
-	return policy.Resolve(ctx, unit, policy.Options{Kernel: kernel, Roots: roots})
+	return policy.Resolve(ctx, unit, policy.Options{Kernel: kernel, Default: libvirtABI(), Roots: roots})
+}
+
+// libvirtABI is what a profile is taken to be written for that does not say:
+// distributions pin the features of AppArmor 3.0 for such, where libvirt's
+// templates are from.
+func libvirtABI() *features.Set {
+	abi, _ := features.ABI("3.0")
+	return abi
 }
 
 // fail returns an error about the profile's file.

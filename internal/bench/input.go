@@ -80,7 +80,7 @@ func (in *input) compile(name, text string, cache *parser.Cache, w io.Writer) er
 	if err != nil {
 		return err
 	}
-	set, err := policy.Resolve(in.ctx, unit, policy.Options{Roots: in.roots, Kernel: in.kernel})
+	set, err := policy.Resolve(in.ctx, unit, policy.Options{Roots: in.roots, Kernel: in.kernel, Default: in.kernel})
 	if err != nil {
 		return err
 	}

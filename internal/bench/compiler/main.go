@@ -62,7 +62,7 @@ func compileText(roots []fs.FS, name, text string) error {
 	if err != nil {
 		return err
 	}
-	set, err := policy.Resolve(ctx, unit, policy.Options{Roots: roots, Kernel: kernel})
+	set, err := policy.Resolve(ctx, unit, policy.Options{Roots: roots, Kernel: kernel, Default: kernel})
 	if err != nil {
 		return err
 	}
