@@ -3,7 +3,6 @@ package compile
 import (
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/compile/internal/automaton"
-	"github.com/goarmor/apparmor/diag"
 )
 
 // Short names for the expressions that strings of the policydb are made of.
@@ -38,7 +37,7 @@ func be32(v uint32) automaton.Node {
 func (pc *profileCompiler) globWith(p ast.Pattern, o automaton.GlobOptions) (automaton.Node, automaton.GlobInfo) {
 	n, info, err := automaton.Glob(string(p), o)
 	if err != nil {
-		pc.fail(&diag.Diagnostic{Code: CodeBadPattern, Message: "invalid pattern: " + err.Error(), Text: string(p), Err: err})
+		pc.badPattern(p, err)
 	}
 	return n, info
 }

@@ -184,9 +184,33 @@ func (pc *profileCompiler) mount(r *ast.MountRule) {
 	if !m.emitted {
 		pc.fail(&diag.Diagnostic{
 			Code: CodeImpossibleMount, Message: "no mount operation fits the rule",
-			Hint: "sources, file system types and options of different operations do not go together",
+			Text: string(r.Source), Hint: m.hint(),
 		})
 	}
+}
+
+// hint says which parts of a rule that no operation fits do not go together.
+func (m *mountRule) hint() string {
+	var need uint32
+	for _, f := range m.pairs {
+		need |= f.need
+	}
+	typ, source := len(m.fstypes) > 0, m.rule.Source != "" || m.rule.Detached
+	switch {
+	case need&msRemount != 0 && typ:
+		return "no kernel remounts by the type of the file system; leave fstype out"
+	case need&msRemount != 0 && source:
+		return "remount takes the mount point behind an arrow and no source"
+	case need&msBind != 0 && typ:
+		return "a bind mount has no type of file system; leave fstype out"
+	case need&msPropagation != 0 && typ:
+		return "a change of propagation has no type of file system; leave fstype out"
+	case need&msPropagation != 0 && source:
+		return "a change of propagation has no source; write the mount point behind an arrow"
+	case need&msMove != 0 && typ:
+		return "a move has no type of file system; leave fstype out"
+	}
+	return "sources, file system types and options of different operations do not go together"
 }
 
 // Permissions of the class mount.

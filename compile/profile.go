@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/goarmor/apparmor/ast"
@@ -142,7 +143,11 @@ func (pc *profileCompiler) rules() {
 
 func (pc *profileCompiler) translateRule(i int) {
 	pc.index, pc.rule = i, &pc.profile.Rules[i]
+	before := len(pc.degraded)
 	pc.translate(pc.rule.Rule)
+	if slices.ContainsFunc(pc.degraded[before:], func(d Degradation) bool { return d.Dropped }) {
+		pc.warnDroppedPatterns(pc.rule.Rule)
+	}
 }
 
 // members fills in all that is no automaton and does not come from rules with

@@ -49,10 +49,13 @@ func (r *resolver) useABI(s *ast.ABI, f *frame) {
 	}
 	set, err := got.set, got.err
 	if err != nil {
-		d := r.errorf(o, CodeABI, s.Path, "abi is not available")
+		d := r.errorf(o, CodeABI, s.Path, "abi is not available: %s", reason(err))
 		d.Err = err
-		if errors.Is(err, errNoKernel) {
+		switch {
+		case errors.Is(err, errNoKernel):
 			d.Hint = "set Options.Kernel"
+		case s.Kind == ast.IncludeMagic && errors.Is(err, fs.ErrNotExist):
+			d.Hint = "abi/3.0, abi/4.0 and abi/5.0 are always there"
 		}
 		return
 	}
@@ -65,6 +68,15 @@ func (r *resolver) useABI(s *ast.ABI, f *frame) {
 	case !set.Equal(r.defaultABI()):
 		r.warnABI(s, f, "abi in the body of a profile has no effect, write it before the first profile")
 	}
+}
+
+// reason is what an error says beside the path, which is said anyway.
+func reason(err error) string {
+	var at *fs.PathError
+	if errors.As(err, &at) && at.Err != nil {
+		return at.Err.Error()
+	}
+	return err.Error()
 }
 
 // abiScope is an abi in the preamble or in the body of a profile.

@@ -70,7 +70,7 @@ func TestClone(t *testing.T) {
 	}
 	p := s.Profiles[0]
 	c, again := p.Clone(), p.Clone()
-	opts := cmp.Options{cmpopts.IgnoreFields(Profile{}, "Parent", "Origin", "ABI"), cmpopts.IgnoreFields(Rule{}, "Origin")}
+	opts := cmp.Options{cmpopts.IgnoreFields(Profile{}, "Parent", "Origin", "ABI"), cmpopts.IgnoreFields(Rule{}, "Origin"), cmpopts.IgnoreFields(Rlimit{}, "Origin")}
 	if diff := cmp.Diff(p, c, opts); diff != "" {
 		t.Errorf("clone differs: %s", diff)
 	}

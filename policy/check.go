@@ -94,7 +94,7 @@ func (c *ruleChecker) check(rule ast.Rule) {
 		c.changeProfile(s)
 	case *ast.RlimitRule:
 		if _, err := ParseRlimit(s); err != nil {
-			c.fail(CodeRlimit, "", "rlimit %s: %v", s.Name, err)
+			c.fail(CodeRlimit, s.Value, "rlimit %s: %v", s.Name, err)
 			if !ast.Rlimits().Has(s.Name) {
 				c.hint(ast.Rlimits(), s.Name)
 			}

@@ -36,6 +36,7 @@ const (
 	WarnRlimitUnit     diag.Code = "rlimit-without-unit"  // class missing
 	WarnNamespace      diag.Code = "namespace-override"   // class override
 	WarnEscape         diag.Code = "needless-escape"      // class format
+	WarnClassWildcard  diag.Code = "wildcard-in-class"    // class unexpected
 	WarnPathName       diag.Code = "path-as-name"         // class deprecated
 	WarnDowngraded     diag.Code = "audit-change-profile" // class rule-downgraded
 	WarnOwner          diag.Code = "owner-ignored"        // class unexpected

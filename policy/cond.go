@@ -80,7 +80,7 @@ func (r *resolver) operand(p ast.Pattern, o Origin) ([]string, bool) {
 	values, _, err := r.lookup(name, &env{}, o, 0)
 	if err != nil {
 		if err.code != CodeLimit {
-			r.errorf(o, err.code, err.text, "%s", err.msg)
+			r.errorf(o, err.code, err.text, "%s", err.msg).Hint = err.hint
 		}
 		return nil, false
 	}

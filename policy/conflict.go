@@ -9,14 +9,15 @@ import (
 type conflict struct {
 	first, second Origin
 	text          string
-	change        bool // of change_profile rules
+	modes         [2]string // of the first and second, as they are written
+	change        bool      // of change_profile rules
 }
 
 func (c conflict) message() string {
 	if c.change {
 		return "change_profile rules for one program and target, safe and unsafe"
 	}
-	return "exec of one path in different modes"
+	return "exec of one path in different modes, " + c.modes[0] + " and " + c.modes[1]
 }
 
 // execKey is what must be equal for two exec rules to meet. Rules of different
@@ -33,6 +34,14 @@ type execMode struct {
 	exec   ast.Exec
 	scrub  bool
 	target string
+}
+
+func (m execMode) String() string {
+	s := m.exec.Spelling(m.scrub)
+	if m.target != "" {
+		s += " -> " + m.target
+	}
+	return s
 }
 
 type execOwner struct {
@@ -89,7 +98,10 @@ func conflicts(name string, rules []Rule) []conflict {
 				}
 			}
 			if clash >= 0 {
-				found = append(found, conflict{halves[clash].origin, rules[i].Origin, string(k.path), false})
+				found = append(found, conflict{
+					first: halves[clash].origin, second: rules[i].Origin, text: string(k.path),
+					modes: [2]string{halves[clash].mode.String(), m.String()},
+				})
 			}
 		case *ast.ChangeProfileRule:
 			if s.Exec == "" || s.Access == ast.Deny {
@@ -103,7 +115,7 @@ func conflicts(name string, rules []Rule) []conflict {
 			if old, ok := changes[k]; !ok {
 				changes[k] = m
 			} else if old.unsafe != m.unsafe {
-				found = append(found, conflict{old.origin, m.origin, string(s.Exec), true})
+				found = append(found, conflict{first: old.origin, second: m.origin, text: string(s.Exec), change: true})
 			}
 		}
 	}

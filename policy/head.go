@@ -41,20 +41,21 @@ func (r *resolver) resolveHead(d *draft, parent *Profile) {
 		text := string(attach)
 		d.env.attach = &text
 		d.env.local = nil
-		r.warnEscape(attach, d.origin)
+		r.warnPattern(attach, d.origin)
 		p.Attachment = squeeze(attach)
 		if i := strings.LastIndex(own, "//"); n.Attachment == "" && i >= 0 {
 			// To the kernel it is a child, whose name is what comes last.
 			p.Attachment = squeeze(ast.Pattern(own[i+len("//"):]))
 		}
+		r.steps += len(r.aliases) / 16
 		for _, a := range r.aliases {
-			if to, ok := a.apply(attach); ok {
+			if to, ok := a.apply(attach); ok && r.made(d.origin, copyBytes+len(to)) {
 				p.Alternates = append(p.Alternates, squeeze(to))
 			}
 		}
 	}
 	if attach == "" {
-		r.warnEscape(ast.Pattern(own), d.origin) // names are patterns, too
+		r.warnPattern(ast.Pattern(own), d.origin) // names are patterns, too
 	}
 	r.xattrs(d)
 	p.Flags = r.flags(d)

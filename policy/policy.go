@@ -119,6 +119,9 @@ type Rule struct {
 type Rlimit struct {
 	Name  string // cpu, fsize, ... as in setrlimit(2), lower case
 	Value uint64 // bytes, seconds (rttime: microseconds) or a count; nice n as n+20; all ones: infinity
+
+	// Origin is the place of the rule. Limits that differ in it only are alike.
+	Origin Origin
 }
 
 // Profile is one resolved profile, child or hat.

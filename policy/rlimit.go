@@ -44,7 +44,7 @@ func ParseRlimit(s *ast.RlimitRule) (Rlimit, error) {
 		return Rlimit{}, errors.New("unknown resource")
 	}
 	if s.Value == "infinity" { // any unit is as good as none
-		return Rlimit{name, Infinity}, nil
+		return Rlimit{Name: name, Value: Infinity}, nil
 	}
 	if name == "nice" {
 		n, err := strconv.ParseInt(s.Value, 0, 32)
@@ -54,13 +54,16 @@ func ParseRlimit(s *ast.RlimitRule) (Rlimit, error) {
 		case n < -20 || n > 19:
 			return Rlimit{}, errors.New("nice is not within -20 and 19")
 		}
-		return Rlimit{name, uint64(n + 20)}, nil
+		return Rlimit{Name: name, Value: uint64(n + 20)}, nil
 	}
 	n, err := strconv.ParseUint(s.Value, 0, 64)
 	if errors.Is(err, strconv.ErrRange) {
 		return Rlimit{}, errors.New("value does not fit into 64 bits")
 	}
 	if err != nil || !isNumber(s.Value) {
+		if isNumber(s.Value) {
+			return Rlimit{}, errors.New("a value with a leading 0 is octal, which has no digits 8 and 9")
+		}
 		return Rlimit{}, errors.New("value is neither a number nor infinity")
 	}
 	switch name {
@@ -80,12 +83,12 @@ func ParseRlimit(s *ast.RlimitRule) (Rlimit, error) {
 		}
 		n *= factor
 		if name == "rttime" {
-			return Rlimit{name, n}, nil
+			return Rlimit{Name: name, Value: n}, nil
 		}
 		if n != 0 && n < 1e6 {
 			return Rlimit{}, errors.New("cpu is less than a second")
 		}
-		return Rlimit{name, n / 1e6}, nil
+		return Rlimit{Name: name, Value: n / 1e6}, nil
 	case "fsize", "data", "stack", "core", "rss", "as", "memlock", "msgqueue":
 		factor, ok := sizeUnits[s.Unit]
 		if !ok {
@@ -94,12 +97,12 @@ func ParseRlimit(s *ast.RlimitRule) (Rlimit, error) {
 		if n > math.MaxUint64/factor {
 			return Rlimit{}, errors.New("value does not fit into 64 bits")
 		}
-		return Rlimit{name, n * factor}, nil
+		return Rlimit{Name: name, Value: n * factor}, nil
 	}
 	if s.Unit != "" {
 		return Rlimit{}, fmt.Errorf("%s takes no unit", name)
 	}
-	return Rlimit{name, n}, nil
+	return Rlimit{Name: name, Value: n}, nil
 }
 
 // isNumber reports whether a word has only a sign and digits: no underscores
@@ -129,5 +132,6 @@ func (r *resolver) rlimit(s *ast.RlimitRule, o Origin) (Rlimit, bool) {
 			r.warnf(o, diag.ClassMissing, WarnRlimitUnit, s.Value, "rlimit rttime without a unit: microseconds are meant")
 		}
 	}
+	l.Origin = o
 	return l, true
 }

@@ -12,8 +12,9 @@ import (
 type symbol struct {
 	origin  Origin
 	boolean bool
-	value   bool     // of a boolean
-	values  []string // of a set variable: sorted, without repetition, not expanded
+	value   bool            // of a boolean
+	values  []string        // of a set variable: without repetition, not expanded
+	seen    map[string]bool // the values
 
 	expanding bool // its values are being expanded: a reference is recursive
 	done      int  // the resolver's epoch that full and err are of; 0 for none
@@ -53,23 +54,21 @@ func (r *resolver) assign(s *ast.VarAssign, o Origin) {
 			return
 		}
 	}
-	sym := &symbol{origin: o}
-	if s.Op == ast.AssignAdd {
-		sym.origin, sym.values = old.origin, old.values
+	sym := old
+	if s.Op != ast.AssignAdd {
+		sym = &symbol{origin: o, seen: make(map[string]bool, len(s.Values))}
+		r.syms[s.Name] = sym
 	}
-	values := make([]string, 0, len(sym.values)+len(s.Values))
-	values = append(values, sym.values...)
+	r.epoch++
 	for _, v := range s.Values {
-		values = append(values, string(v))
+		if v := string(v); !sym.seen[v] {
+			sym.seen[v] = true
+			sym.values = append(sym.values, v)
+		}
 	}
-	slices.Sort(values)
-	sym.values = slices.Compact(values)
 	if len(sym.values) > r.limits.Values {
 		r.limit(o, "values of a variable", r.limits.Values, len(sym.values))
-		return
 	}
-	r.syms[s.Name] = sym
-	r.epoch++
 }
 
 func (r *resolver) redefined(name string, o Origin, old *symbol) {
@@ -169,6 +168,25 @@ type refError struct {
 	text string
 	msg  string
 	sym  *symbol // where it was said, if that helps
+	hint string
+}
+
+// variableHint says which variable was probably meant.
+func (r *resolver) variableHint(name string) string {
+	if len(r.syms) == 0 {
+		return "no variable has a value; is include <tunables/global> missing?"
+	}
+	names := make([]string, 0, len(r.syms))
+	for name, sym := range r.syms {
+		if !sym.boolean {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	if near, ok := ast.VocabularyOf(names...).Nearest(name); ok {
+		return "did you mean \"@{" + near + "}\"?"
+	}
+	return ""
 }
 
 // lookup returns the values of a variable, expanded. own reports whether they
@@ -179,23 +197,25 @@ func (r *resolver) lookup(name string, e *env, o Origin, depth int) (values []st
 		return []string{v}, true, nil
 	}
 	if name == "" {
-		return nil, false, &refError{CodeVariable, "@{}", "reference to a variable without a name", nil}
+		return nil, false, &refError{CodeVariable, "@{}", "reference to a variable without a name", nil, ""}
 	}
 	own = isBuiltin(name)
 	sym := r.syms[name]
 	switch {
 	case sym == nil && own && name != "profile_name":
-		return nil, true, &refError{CodeUndefined, "@{" + name + "}", "variable @{" + name + "} has no value: the profile has no attachment", nil}
+		return nil, true, &refError{CodeUndefined, "@{" + name + "}", "variable @{" + name + "} has no value: the profile has no attachment", nil, ""}
 	case sym == nil:
-		return nil, own, &refError{CodeUndefined, "@{" + name + "}", "variable @{" + name + "} has no value", nil}
+		return nil, own, &refError{code: CodeUndefined, text: "@{" + name + "}", msg: "variable @{" + name + "} has no value", hint: r.variableHint(name)}
 	case sym.boolean:
-		return nil, own, &refError{CodeUndefined, "@{" + name + "}", "variable $" + name + " is a boolean, not a set of values", sym}
+		return nil, own, &refError{CodeUndefined, "@{" + name + "}", "variable $" + name + " is a boolean, not a set of values", sym, ""}
 	case sym.done == r.epoch:
+		r.visited(sym.full)
 		return sym.full, own, sym.err
 	case sym.expanding:
-		return nil, own, &refError{CodeRecursive, "@{" + name + "}", "variable @{" + name + "} refers to itself", sym}
+		return nil, own, &refError{CodeRecursive, "@{" + name + "}", "variable @{" + name + "} refers to itself", sym, ""}
 	}
 	if v, ok := e.local[name]; ok {
+		r.visited(v)
 		return v, true, nil
 	}
 	if depth > r.limits.Nesting {
@@ -213,6 +233,7 @@ func (r *resolver) lookup(name string, e *env, o Origin, depth int) (values []st
 		}
 	}
 	sym.expanding = false
+	r.visited(full)
 	if err == nil {
 		slices.Sort(full)
 		full = slices.Compact(full)
@@ -230,6 +251,10 @@ func (r *resolver) lookup(name string, e *env, o Origin, depth int) (values []st
 	}
 	return full, own, err
 }
+
+// visited counts values that are going to be looked at, each of which costs a
+// small part of what a statement does.
+func (r *resolver) visited(values []string) { r.steps += len(values) / 16 }
 
 // multiply appends to list what one value of a variable stands for: one text
 // for each combination of the values of the variables in it. Unlike in a rule
@@ -308,6 +333,7 @@ func (r *resolver) expand(p ast.Pattern, e *env, o Origin) ast.Pattern {
 		if err != nil {
 			if err.code != CodeLimit {
 				d := r.errorf(o, err.code, err.text, "%s", err.msg)
+				d.Hint = err.hint
 				if err.sym != nil {
 					d.Related = append(d.Related, err.sym.origin.Position())
 				}

@@ -27,11 +27,19 @@ func (r *resolver) warnRule(rule ast.Rule, o Origin) {
 		}
 		r.warnf(o, diag.ClassRuleDowngraded, WarnDowngraded, "", "%s", what)
 	}
-	eachPattern(rule, func(p *ast.Pattern, _ bool) { r.warnEscape(*p, o) })
+	eachPattern(rule, func(p *ast.Pattern, _ bool) { r.warnPattern(*p, o) })
 }
 
-// warnEscape warns of a backslash before a byte that means itself without.
-func (r *resolver) warnEscape(p ast.Pattern, o Origin) {
+// warnPattern warns of a backslash before a byte that means itself without,
+// and of a wildcard in a class, which the reference turns into a regular
+// expression of no use: `/[*]` matches `/]` and not `/*`.
+func (r *resolver) warnPattern(p ast.Pattern, o Origin) {
+	if c, ok := wildcardInClass(string(p)); ok {
+		d := r.warnf(o, diag.ClassUnexpected, WarnClassWildcard, string(p), "a %c in a class does not stand for itself", c)
+		if d != nil {
+			d.Hint = `write \` + string(c)
+		}
+	}
 	c, ok := needlessEscape(string(p))
 	switch {
 	case !ok:
@@ -40,6 +48,30 @@ func (r *resolver) warnEscape(p ast.Pattern, o Origin) {
 	default:
 		r.warnf(o, diag.ClassFormat, WarnEscape, string(p), "the backslash before %q changes nothing", c)
 	}
+}
+
+// wildcardInClass returns the first wildcard that stands in a class of bytes.
+func wildcardInClass(p string) (c byte, found bool) {
+	i := strings.IndexByte(p, '[')
+	if i < 0 {
+		return 0, false
+	}
+	class := false
+	for i = 0; i < len(p); i++ {
+		switch p[i] {
+		case '\\':
+			i++
+		case '[':
+			class = true
+		case ']':
+			class = false
+		case '*', '?':
+			if class {
+				return p[i], true
+			}
+		}
+	}
+	return 0, false
 }
 
 // needlessEscape returns the first byte of a pattern that has a backslash it

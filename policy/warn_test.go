@@ -87,6 +87,7 @@ func TestWarningsUnlikeReference(t *testing.T) {
 		{"profile t {\n  unsafe /a Ux,\n}\n", []string{"2:3 dangerous unconfined-exec"}, "6.0 does not see that the rule is ux"},
 		{"profile t {\n  /a[b\\-d] r,\n}\n", nil, "6.0 warns, and takes the minus for that of a range"},
 		{"profile t {\n  /\\@{a,b} r,\n}\n", nil, "6.0 asks for this backslash and warns of it"},
+		{"profile t {\n  /a[*] r,\n  /a\\[* r,\n  /a[b]? r,\n  /a[\\*] r,\n}\n", []string{"2:3 unexpected wildcard-in-class"}, "6.0 makes a pattern of it that nobody can want"},
 		{"profile t {\n  owner {\n    signal,\n  }\n}\n", []string{"3:5 unexpected owner-ignored"}, "6.0 drops rules other than of files from blocks"},
 		{"profile t {\n  owner {\n    other /a r,\n  }\n}\n", []string{"3:5 unexpected matches-nothing"}, "6.0 does not notice"},
 	} {
