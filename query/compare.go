@@ -123,7 +123,7 @@ func (a answer) passes(m blob.Mode) Access {
 
 // differing returns the permissions in which two answers differ.
 func differing(x, y answer) Access {
-	bits := x.grant ^ y.grant | x.audit ^ y.audit | x.quiet ^ y.quiet | x.prompt ^ y.prompt
+	bits := (x.grant ^ y.grant) | (x.audit ^ y.audit) | (x.quiet ^ y.quiet) | (x.prompt ^ y.prompt)
 	if x.exec != y.exec {
 		bits |= Exec
 	}
@@ -215,12 +215,12 @@ func (c *comparison) requests() {
 		if c.namespacesOnly && k.class != blob.ClassNamespaces {
 			continue
 		}
-		// What grants the same is answered alike.
-		if k.class == blob.ClassFile && sameFile && (c.a.File != nil || sameDB) || k.class != blob.ClassFile && sameDB {
-			continue
-		}
 		if k.class == blob.ClassNet && (hasFamilies(c.a) || hasFamilies(c.b)) {
 			c.families()
+			continue
+		}
+		// What grants the same is answered alike.
+		if k.class == blob.ClassFile && sameFile && (c.a.File != nil || sameDB) || k.class != blob.ClassFile && sameDB {
 			continue
 		}
 		if err := c.kind(k); err != nil {

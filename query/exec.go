@@ -57,7 +57,7 @@ func (p asked) transition(d *Decision, path string) {
 		d.Label = x.Target
 		name, stack := strings.CutPrefix(x.Target, "&")
 		if stack {
-			d.Label = strings.Join(components(p.Name+labelSep+name), labelSep)
+			d.Label = compound(p.Name, name)
 		}
 		if p.set.Profile(name) == nil && name != labelUnconfined {
 			d.Info = name + " is not in this policy"

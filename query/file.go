@@ -116,12 +116,12 @@ func (r ChangeProfile) ask(p asked) (Decision, error) {
 	if r.Stack {
 		prefix = "&"
 	}
-	d := eachLabel(r.Target, func(label string) Decision {
+	d := eachLabel(r.Target, want, func(label string, want Access) Decision {
 		return decide(want, p.onPath(prefix+label, true, want))
 	})
 	if r.OnExec && r.Path != "" {
 		d = d.and(decide(onexec, p.onPath(r.Path, true, onexec)))
-		d = d.and(eachLabel(r.Target, func(label string) Decision {
+		d = d.and(eachLabel(r.Target, onexec, func(label string, _ Access) Decision {
 			return decide(onexec, p.onPair(r.Path, prefix+label, true, onexec))
 		}))
 	}

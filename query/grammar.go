@@ -23,6 +23,12 @@ type row struct {
 	gate bool
 	// binary prefers low bytes to those that read well.
 	binary bool
+
+	// label is set within labels, and split where a separator has ended: what
+	// follows is a component of its own. pending is how many slashes, which
+	// may be the beginning of a separator, end the string.
+	label, split bool
+	pending      uint8
 }
 
 const grammarStart = 1
@@ -160,6 +166,8 @@ func newGrammar(p piece) grammar {
 			r.ends |= n[s].ends
 			r.gate = r.gate || n[s].gate
 			r.binary = r.binary || n[s].binary
+			r.label, r.split = r.label || n[s].label, r.split || n[s].split
+			r.pending = max(r.pending, n[s].pending)
 		}
 		g = append(g, r)
 		sets = append(sets, set)
@@ -214,6 +222,32 @@ var (
 	path = seq(lit('/'), many(seq(component, lit('/'))), opt(component))
 )
 
+// label is one or more components with separators, see labelSep.
+func label(want Access) piece {
+	return func(n *nfa, from int) int {
+		const slash, amp = '/', '&'
+		first, inside, one, two, next := from, n.add(), n.add(), n.add(), n.add()
+		is := func(c byte) func(byte) bool { return func(b byte) bool { return b == c } }
+		not := func(cs ...byte) func(byte) bool { return func(b byte) bool { return !slices.Contains(cs, b) } }
+		for _, s := range [...]int{first, inside, next} {
+			(*n)[s].edges = append((*n)[s].edges, nfaEdge{is(slash), one}, nfaEdge{not(0, slash), inside})
+		}
+		(*n)[one].edges = []nfaEdge{{is(slash), two}, {not(0, slash), inside}}
+		(*n)[two].edges = []nfaEdge{{is(slash), two}, {is(amp), next}, {not(0, slash, amp), inside}}
+		for _, s := range [...]int{first, inside, one, two, next} {
+			(*n)[s].label = true
+		}
+		(*n)[one].pending, (*n)[two].pending = 1, 2
+		(*n)[next].gate, (*n)[next].split = true, true
+		to := n.add()
+		for _, s := range [...]int{inside, one, two} {
+			(*n)[s].ends |= want
+			(*n)[s].empty = append((*n)[s].empty, to)
+		}
+		return to
+	}
+}
+
 // What is asked for on files, by the kind of the string.
 const (
 	askedOfFiles  Access = 1<<18 - 1
@@ -228,7 +262,7 @@ const (
 // link or the label to change to.
 var fileGrammar = sync.OnceValue(func() grammar {
 	return newGrammar(alt(
-		seq(word, ends(askedOfLabels)),
+		label(askedOfLabels),
 		seq(path, ends(askedOfFiles), lit(0), gate,
 			alt(seq(path, ends(askedOfLinks)), seq(word, ends(askedOnExec)))),
 	))
@@ -320,15 +354,10 @@ var mountGrammar = sync.OnceValue(func() grammar {
 	))
 })
 
-// signalGrammar is a signal and the label of the peer.
-var signalGrammar = sync.OnceValue(func() grammar {
-	known := func(b byte) bool { return signalName(b) != "" }
-	return newGrammar(seq(one(known), word, ends(Send|Receive)))
-})
+// signalGrammar is the peer of a signal.
+var signalGrammar = sync.OnceValue(func() grammar { return newGrammar(label(Send | Receive)) })
 
-var ptraceGrammar = sync.OnceValue(func() grammar {
-	return newGrammar(seq(word, ends(Trace|ReadPeer|TracedBy|ReadBy)))
-})
+var ptraceGrammar = sync.OnceValue(func() grammar { return newGrammar(label(Trace | ReadPeer | TracedBy | ReadBy)) })
 
 var dbusGrammar = sync.OnceValue(func() grammar {
 	nul := lit(0)
@@ -339,7 +368,7 @@ var dbusGrammar = sync.OnceValue(func() grammar {
 var usernsGrammar = sync.OnceValue(func() grammar { return newGrammar(ends(usernsCreate)) })
 
 var ioUringGrammar = sync.OnceValue(func() grammar {
-	return newGrammar(seq(ends(ioUringSQPoll), word, ends(ioUringCreds)))
+	return newGrammar(alt(ends(ioUringSQPoll), label(ioUringCreds)))
 })
 
 var posixGrammar = sync.OnceValue(func() grammar {

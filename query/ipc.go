@@ -43,14 +43,14 @@ func (r IOUring) ask(p asked) (Decision, error) {
 	if !r.OverrideCreds {
 		return p.inClass(blob.ClassIOUring, nil, ioUringSQPoll).in(wordsNone), nil
 	}
-	return eachLabel(r.Label, func(label string) Decision {
-		return p.inClass(blob.ClassIOUring, []byte(label), ioUringCreds).in(wordsNone)
+	return eachLabel(r.Label, ioUringCreds, func(label string, want Access) Decision {
+		return p.inClass(blob.ClassIOUring, []byte(label), want).in(wordsNone)
 	}), nil
 }
 
 // Mqueue asks for something on a message queue. Kernels with mediation of
-// queues look at the queue first, and where that does not grant all of the
-// request, at the queue with its label.
+// queues look at the queue first, and for what that does not grant at the queue
+// with its label.
 type Mqueue struct {
 	// Name is that of a POSIX queue, with the slash in front. Empty: a System V
 	// queue, which Key is the key of.
@@ -94,7 +94,8 @@ func (r Mqueue) ask(p asked) (Decision, error) {
 	if class == blob.ClassPosixMq {
 		text = append(text, 0)
 	}
-	return eachLabel(r.Label, func(label string) Decision {
+	byLabel := eachLabel(r.Label, d.Deny, func(label string, want Access) Decision {
 		return p.inClass(class, append(text[:len(text):len(text)], label...), want)
-	}), nil
+	})
+	return d.only(d.Allow).and(byLabel), nil
 }

@@ -9,8 +9,9 @@ import (
 type kind struct {
 	class   blob.Class
 	grammar func() grammar
-	// side is where the strings of a profile begin.
-	side func(p *Profile) side
+	// side is where the strings of a profile begin, in front of a prefix.
+	side     func(p *Profile) side
+	prefixes []string // nil: none
 	// through says what a gate lets through: what was granted in front of it
 	// and at it, in a form for combine, and whether that leads on.
 	through func(before, at blob.Effective) (passed blob.Effective, on bool)
@@ -29,7 +30,7 @@ var kinds = [...]kind{
 	{class: blob.ClassFile, grammar: fileGrammar, side: fileSide, requests: onFiles},
 	{class: blob.ClassMount, grammar: mountGrammar, side: inClass(blob.ClassMount), through: toData, combine: withData, requests: onMounts},
 	{class: blob.ClassPtrace, grammar: ptraceGrammar, side: ptraceSide, requests: onPeers},
-	{class: blob.ClassSignal, grammar: signalGrammar, side: inClass(blob.ClassSignal), requests: onSignals},
+	{class: blob.ClassSignal, grammar: signalGrammar, side: inClass(blob.ClassSignal), prefixes: signalPrefixes(), requests: onSignals},
 	{class: blob.ClassNet, grammar: netGrammar, side: netSide, through: toNext, combine: withNext, requests: onSockets},
 	{class: blob.ClassNetV9, grammar: unixGrammar, side: unixSide, requests: onUnix},
 	{class: blob.ClassPosixMq, grammar: posixGrammar, side: inClass(blob.ClassPosixMq), through: toLabel, combine: withNext, requests: onPosix},
@@ -37,6 +38,17 @@ var kinds = [...]kind{
 	{class: blob.ClassNamespaces, grammar: usernsGrammar, side: inClass(blob.ClassNamespaces), requests: onUserns},
 	{class: blob.ClassIOUring, grammar: ioUringGrammar, side: inClass(blob.ClassIOUring), requests: onIOUring},
 	{class: blob.ClassDBus, grammar: dbusGrammar, side: dbusSide, requests: onBuses},
+}
+
+// signalPrefixes are the numbers of all signals.
+func signalPrefixes() []string {
+	var all []string
+	for n := range 256 {
+		if signalName(byte(n)) != "" {
+			all = append(all, string([]byte{byte(n)}))
+		}
+	}
+	return all
 }
 
 // everything is the side of a profile that does not mediate a class.

@@ -12,28 +12,34 @@ import (
 // labelSep stands between the components of a compound label.
 const labelSep = "//&"
 
-// eachLabel asks about a label as a whole and, if that is refused and it is
-// compound, about each of its components, all of which must be granted.
-func eachLabel(label string, ask func(string) Decision) Decision {
+// eachLabel asks about a label as a whole and, if it is compound, about each of
+// its components for what that does not grant: all of them must grant it. The
+// components are taken in the order of the text; kernels show labels in the
+// order in which they look them up.
+func eachLabel(label string, want Access, ask func(label string, want Access) Decision) Decision {
 	if !strings.Contains(label, labelSep) {
-		return ask(label)
+		return ask(label, want)
 	}
-	parts := components(label)
-	d := ask(strings.Join(parts, labelSep))
+	parts := strings.Split(label, labelSep)
+	d := ask(label, want)
 	if d.Allowed() {
 		return d
 	}
-	d = ask(parts[0])
+	rest := d.Deny
+	byPart := ask(parts[0], rest)
 	for _, part := range parts[1:] {
-		d = d.and(ask(part))
+		byPart = byPart.and(ask(part, rest))
 	}
-	return d
+	if rest == want {
+		return byPart
+	}
+	return d.only(d.Allow).and(byPart)
 }
 
-// components splits a label. A label is a set: kernels present its components
-// in one order, outer namespaces before inner ones, then by name.
-func components(label string) []string {
-	parts := strings.Split(label, labelSep)
+// compound returns the label of all these components as kernels write it, each
+// once: outer namespaces before inner ones, then by name.
+func compound(labels ...string) string {
+	parts := strings.Split(strings.Join(labels, labelSep), labelSep)
 	namespace := func(part string) (level int, name string) {
 		ns, _, ok := strings.Cut(strings.TrimPrefix(part, ":"), ":")
 		if part == "" || part[0] != ':' || !ok {
@@ -46,7 +52,7 @@ func components(label string) []string {
 		levelB, nsB := namespace(b)
 		return cmp.Or(cmp.Compare(levelA, levelB), cmp.Compare(nsA, nsB), cmp.Compare(a, b))
 	})
-	return slices.Compact(parts)
+	return strings.Join(slices.Compact(parts), labelSep)
 }
 
 // Signal asks to send a signal to the peer, or to receive one from it.
@@ -78,8 +84,8 @@ func (r Signal) ask(p asked) (Decision, error) {
 	if !ok {
 		return Decision{}, &RequestError{r, "signal", r.Signal}
 	}
-	return eachLabel(r.Peer, func(label string) Decision {
-		return p.inClass(blob.ClassSignal, append([]byte{n}, label...), r.Access).in(wordsMessage)
+	return eachLabel(r.Peer, r.Access, func(label string, want Access) Decision {
+		return p.inClass(blob.ClassSignal, append([]byte{n}, label...), want).in(wordsMessage)
 	}), nil
 }
 
@@ -117,8 +123,8 @@ func (r Ptrace) ask(p asked) (Decision, error) {
 	if !p.Mediates(blob.ClassPtrace) {
 		return unmediated(r.Access).in(wordsPtrace), nil
 	}
-	return eachLabel(r.Peer, func(label string) Decision {
+	return eachLabel(r.Peer, r.Access, func(label string, want Access) Decision {
 		rest := append([]byte{byte(blob.ClassPtrace)}, label...)
-		return decide(r.Access, p.after(blob.ClassLabel, p.ClassState(blob.ClassLabel), rest, r.Access)).in(wordsPtrace)
+		return decide(want, p.after(blob.ClassLabel, p.ClassState(blob.ClassLabel), rest, want)).in(wordsPtrace)
 	}), nil
 }

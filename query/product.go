@@ -23,9 +23,46 @@ func (s *side) step(state uint32, b byte) uint32 {
 // dead reports whether no string that begins so is granted anything.
 func (s *side) dead(state uint32) bool { return s.dfa != nil && state == blob.TrapState }
 
+// reaching returns for each state whether any string leads from there to one
+// with such permissions.
+func (s *side) reaching(such func(blob.Effective) bool) []bool {
+	n := s.dfa.States()
+	before := make([][]uint32, n) // the states in front of each
+	reached := make([]bool, n)
+	var todo []uint32
+	var next [256]uint32
+	for i := range n {
+		state := uint32(i)
+		s.dfa.Row(state, &next)
+		last := state
+		for _, to := range next {
+			if to != last && to != state { // most of a row is one state
+				before[to] = append(before[to], state)
+				last = to
+			}
+		}
+		if such(s.perms(state, true)) || such(s.perms(state, false)) {
+			reached[i] = true
+			todo = append(todo, state)
+		}
+	}
+	for len(todo) > 0 {
+		state := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		for _, from := range before[state] {
+			if !reached[from] {
+				reached[from] = true
+				todo = append(todo, from)
+			}
+		}
+	}
+	return reached
+}
+
 // place is where a walk stands: the states of both sides, those of a second
 // string that is walked at the same time, the row of the grammar and what was
-// granted at gates.
+// granted at gates. The second string is the target of a pair or, within
+// labels, the component without slashes that may belong to a separator.
 type place struct {
 	a, b   uint32
 	c, d   uint32
@@ -70,6 +107,9 @@ func (p *product) run(visit func(node int) bool) error {
 	p.class, p.order = blob.ByteClasses(automata...)
 	p.symbols = make([][]byte, len(p.grammar))
 	first := place{a: p.a.start, b: p.b.start, row: grammarStart}
+	if p.grammar[grammarStart].label {
+		first.c, first.d = first.a, first.b
+	}
 	p.nodes = append(p.nodes[:0], visited{first, -1, 0})
 	p.seen = map[place]struct{}{first: {}}
 	for i := 0; i < len(p.nodes); i++ {
@@ -77,8 +117,8 @@ func (p *product) run(visit func(node int) bool) error {
 			return nil
 		}
 		from := p.nodes[i].place
-		if p.a.dead(from.a) && p.b.dead(from.b) && from.passed == 0 {
-			continue // so is all that comes
+		if from.passed == 0 && p.a.dead(from.a) && p.b.dead(from.b) && p.a.dead(from.c) && p.b.dead(from.d) {
+			continue // and nothing that comes
 		}
 		for _, b := range p.bytes(from.row) {
 			to := p.step(from, b)
@@ -105,10 +145,28 @@ func (p *product) step(from place, b byte) place {
 	to := from
 	to.a, to.b = p.a.step(from.a, b), p.b.step(from.b, b)
 	to.row = p.grammar[from.row].next[b]
-	if from.c != 0 || from.d != 0 {
+	was, is := &p.grammar[from.row], &p.grammar[to.row]
+	switch {
+	case is.label:
+		to.c, to.d = p.a.inLabel(from.c, b, was.pending, is.pending), p.b.inLabel(from.d, b, was.pending, is.pending)
+	case was.label: // and what comes is none
+		to.c, to.d = 0, 0
+	default:
 		to.c, to.d = p.a.step(from.c, b), p.b.step(from.d, b)
 	}
 	return to
+}
+
+// inLabel is step for a component: slashes are taken when it turns out that
+// they do not begin a separator.
+func (s *side) inLabel(state uint32, b byte, pending, still uint8) uint32 {
+	if still > pending {
+		return state
+	}
+	for range pending - still {
+		state = s.step(state, '/')
+	}
+	return s.step(state, b)
 }
 
 // bytes returns one byte for each way to go on from a row, in the order of

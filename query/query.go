@@ -52,7 +52,8 @@ type Profile struct {
 	set *blob.Policy
 }
 
-// Request is something that a task may want to do.
+// Request is something that a task may want to do. One for several permissions
+// asks for each of them.
 type Request interface {
 	fmt.Stringer
 	ask(p asked) (Decision, error)
@@ -216,6 +217,7 @@ func (d Decision) and(e Decision) Decision {
 		Exec: d.Exec, Info: d.Info, words: d.words,
 	}
 	r.Allow = r.Request &^ r.Deny
+	r.Audit &= r.Allow
 	if r.Exec.IsZero() {
 		r.Exec = e.Exec
 	}
@@ -223,6 +225,13 @@ func (d Decision) and(e Decision) Decision {
 		r.Info = e.Info
 	}
 	return r
+}
+
+// only is the decision on a part of the request, which was granted.
+func (d Decision) only(part Access) Decision {
+	d.Request, d.Allow, d.Deny, d.Quiet, d.Prompt = part, part, 0, 0, 0
+	d.Audit &= part
+	return d
 }
 
 // in sets how the class calls its permissions.

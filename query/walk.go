@@ -19,7 +19,11 @@ type walk struct {
 	gates   []granted // what passed them, by place.passed
 	index   map[granted]uint32
 	settled map[settled]bool
-	left    int // differences still to be found
+	left    int    // differences still to be found
+	prefix  string // of the strings, in front of those of the product
+	// reachA and reachB are the states from which labels lead to anything,
+	// once that is asked for.
+	reachA, reachB []bool
 }
 
 // settled is a pair of answers that needs no more looking at.
@@ -31,12 +35,40 @@ func (c *comparison) kind(k *kind) error {
 	w := walk{comparison: c, kind: k, left: maxFound, settled: map[settled]bool{}, index: map[granted]uint32{}}
 	a, b := k.side(c.a), k.side(c.b)
 	if a.dfa == nil && b.dfa == nil {
+		// Files may get nothing at all here, but only where they do there.
 		return nil
 	}
 	none := granted{[2]blob.Effective{noGate, noGate}, [2]blob.Effective{noGate, noGate}}
 	w.gates, w.index[none] = append(w.gates, none), 0
-	w.product = product{a: a, b: b, grammar: k.grammar(), through: w.through}
+	if k.prefixes == nil {
+		return w.run(a, b)
+	}
+	done := map[[2]uint32]bool{}
+	for _, w.prefix = range k.prefixes {
+		a, b := a.behind(w.prefix), b.behind(w.prefix)
+		if starts := [2]uint32{a.start, b.start}; done[starts] {
+			continue
+		} else {
+			done[starts] = true
+		}
+		if err := w.run(a, b); err != nil || w.left == 0 {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *walk) run(a, b side) error {
+	w.product = product{a: a, b: b, grammar: w.kind.grammar(), through: w.through}
 	return w.product.run(w.visit)
+}
+
+// behind is the side behind the beginning of its strings.
+func (s side) behind(prefix string) side {
+	if s.dfa != nil {
+		s.start = s.dfa.MatchString(s.start, prefix)
+	}
+	return s
 }
 
 // at is what is granted in the two states of a place.
@@ -54,6 +86,9 @@ func (w *walk) at(a, b uint32) granted {
 
 // through implements product.through.
 func (w *walk) through(p *product, from, to place) (place, bool) {
+	if p.grammar[to.row].split {
+		return w.split(p, from, to)
+	}
 	g, on := w.at(from.a, from.b), false
 	if w.kind.class == blob.ClassFile {
 		if g, on = firstOfPair(g); on {
@@ -67,16 +102,55 @@ func (w *walk) through(p *product, from, to place) (place, bool) {
 		g.a[1], g.b[1] = g.a[0], g.b[0]
 		on = onA || onB
 	}
-	if !on {
-		return to, false
+	if on {
+		to.passed = w.pass(g)
 	}
+	return to, on
+}
+
+// split ends a component of a label. All must be granted what the label as a
+// whole is not.
+func (w *walk) split(p *product, from, to place) (place, bool) {
+	g := w.at(from.c, from.d)
+	if from.passed != 0 {
+		before := w.gates[from.passed]
+		for i := range owners {
+			g.a[i], g.b[i] = all(before.a[i], g.a[i]), all(before.b[i], g.b[i])
+		}
+	}
+	want := uint32(w.product.grammar[from.row].ends)
+	on := false
+	for _, side := range [...]*[2]blob.Effective{&g.a, &g.b} {
+		for i := range side {
+			e := &side[i]
+			*e = blob.Effective{Allow: e.Allow &^ e.Deny & want, Audit: e.Audit & want, Quiet: e.Quiet & want, Prompt: e.Prompt & want}
+			on = on || *e != blob.Effective{}
+		}
+	}
+	to.c, to.d, to.passed = p.a.start, p.b.start, w.pass(g)
+	return to, on || w.reach(&w.reachA, &p.a, to.a, want) || w.reach(&w.reachB, &p.b, to.b, want)
+}
+
+// reach reports whether any string that leads on from a state is granted or
+// refused in a way of its own.
+func (w *walk) reach(states *[]bool, s *side, state, want uint32) bool {
+	if s.dfa == nil {
+		return true
+	}
+	if *states == nil {
+		*states = s.reaching(func(e blob.Effective) bool { return (e.Allow|e.Audit|e.Quiet|e.Prompt)&want != 0 })
+	}
+	return (*states)[state]
+}
+
+// pass numbers what passes a gate.
+func (w *walk) pass(g granted) uint32 {
 	i, ok := w.index[g]
 	if !ok {
 		i = uint32(len(w.gates))
 		w.gates, w.index[g] = append(w.gates, g), i
 	}
-	to.passed = i
-	return to, true
+	return i
 }
 
 // firstOfPair keeps what matters of the first name of a pair, and reports
@@ -106,7 +180,14 @@ func (w *walk) visit(node int) bool {
 		return true
 	}
 	g := w.at(at.a, at.b)
-	if at.passed == 0 || w.kind.class != blob.ClassFile {
+	if w.product.grammar[at.row].label && at.passed != 0 {
+		before, last := w.gates[at.passed], w.lastOf(at)
+		for i := range owners {
+			g.a[i] = orParts(g.a[i], all(before.a[i], last.a[i]))
+			g.b[i] = orParts(g.b[i], all(before.b[i], last.b[i]))
+		}
+		w.compare(node, g, want)
+	} else if at.passed == 0 || w.kind.class != blob.ClassFile {
 		before := w.gates[at.passed]
 		if w.kind.combine != nil {
 			for i := range owners {
@@ -148,16 +229,36 @@ func linkOf(name, pair, target blob.Effective) blob.Effective {
 }
 
 // onexecOf is what ChangeProfile decides when it is asked about a path.
-func onexecOf(name, pair, label blob.Effective) blob.Effective {
-	all := blob.Effective{Allow: ^uint32(0)}
-	for _, e := range [...]blob.Effective{name, pair, label} {
+func onexecOf(name, pair, label blob.Effective) blob.Effective { return all(name, pair, label) }
+
+// all is what is granted by all of these.
+func all(es ...blob.Effective) blob.Effective {
+	r := blob.Effective{Allow: ^uint32(0)}
+	for _, e := range es {
 		allow := e.Allow &^ e.Deny
-		all.Allow &= allow
-		all.Audit |= e.Audit & allow
-		all.Quiet |= e.Quiet &^ allow
-		all.Prompt |= e.Prompt &^ allow
+		r.Allow &= allow
+		r.Audit |= e.Audit & allow
+		r.Quiet |= e.Quiet &^ allow
+		r.Prompt |= e.Prompt &^ allow
 	}
-	return all
+	return r
+}
+
+// orParts is what is granted to a label as a whole or else to its components.
+func orParts(whole, parts blob.Effective) blob.Effective {
+	granted := whole.Allow &^ whole.Deny
+	parts.Audit = whole.Audit&granted | parts.Audit&^granted
+	parts.Allow |= granted
+	return parts
+}
+
+// lastOf is what is granted to the last component of a label: slashes at its
+// end belong to it.
+func (w *walk) lastOf(at place) granted {
+	for range w.product.grammar[at.row].pending {
+		at.c, at.d = w.product.a.step(at.c, '/'), w.product.b.step(at.d, '/')
+	}
+	return w.at(at.c, at.d)
 }
 
 // compare reports a difference in what is wanted, if there is one that is new
@@ -172,7 +273,7 @@ func (w *walk) compare(node int, g granted, want Access) {
 	if bits == [2]Access{} || w.settled[s] {
 		return
 	}
-	in := w.product.input(node)
+	in := append([]byte(w.prefix), w.product.input(node)...)
 	d := blob.Difference{Part: blob.PartPolicydb, Input: blob.BytesInput(string([]byte{byte(w.kind.class)}) + string(in))}
 	found := false
 	if w.kind.class == blob.ClassFile {

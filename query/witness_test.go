@@ -40,6 +40,8 @@ func TestDiff(t *testing.T) {
 			"t: change_profile -> b: denied change_profile | allowed",
 			"t: change_profile on exec of /a -> a: allowed | denied onexec",
 			"t: change_profile on exec of /a -> b: denied onexec | allowed",
+			"t: change_profile on exec -> a//&/a: allowed | denied onexec",
+			"t: change_profile on exec -> b//&/a: denied onexec | allowed",
 		}},
 		{"signal", "signal send set=term peer=x,", "signal send set=(term kill) peer=x,", []string{"t: signal send kill peer=x: denied send | allowed"}},
 		{"ptrace", "ptrace read peer=x,", "ptrace (read trace) peer=x,", []string{"t: ptrace trace peer=x: denied trace | allowed"}},
