@@ -2,14 +2,12 @@ package command
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/blob"
@@ -20,12 +18,9 @@ import (
 // name, in one directory for each feature set, so that whoever loads all of
 // such a directory finds nothing else in it. Beside each there is a key, in a
 // hidden file: a digest of every text and option that went into the policy,
-// and one of the policy. Times of files play no part: policy is used exactly
-// if compiling anew would be work on the same input.
-
-// cacheFormat is hashed into every key. It changes with the meaning of what
-// this program writes.
-const cacheFormat = "goarmor apparmor policy cache 1\n"
+// and one of the policy. Policy is used exactly if compiling anew would be
+// work on the same input. Times of files play no part in that; the policy has
+// that of the newest text, as other programs that read the cache expect it.
 
 // featuresFile says for which features a directory of the cache is.
 const featuresFile = ".features"
@@ -33,145 +28,113 @@ const featuresFile = ".features"
 // cacheDir returns the directory for the features of this run below one of the
 // cache's directories.
 func (r *run) cacheDir(base string) string {
-	id := r.features.ID()
-	return filepath.Join(base, hex.EncodeToString(id[:4])+".0")
+	return filepath.Join(base, fmt.Sprintf("%08x.0", featuresID(r.features)))
 }
 
 // cacheEntry is the place of one input in the cache.
 type cacheEntry struct {
 	dirs     []string // the first is written to
 	name     string
-	key      [sha256.Size]byte
+	key      cacheKey
 	features string
 }
 
 // entry returns where the policy of a unit belongs in the cache.
-func (r *run) entry(unit *ast.Unit, in input, complain bool) (*cacheEntry, error) {
-	h := keyHash{sha256.New()}
-	h.text(cacheFormat)
-	h.text(r.features.String())
-	h.text(r.defaults.String())
-	h.flag(r.defaults != nil)
-	h.text(r.override.String())
-	h.flag(r.override != nil)
-	h.text(r.options.namespace)
-	h.flag(complain)
-	h.flag(r.options.readMmaps)
-	// What would be refused for a warning must not be found.
-	h.number(int(r.options.werror))
-	if err := r.hashFile(h, unit, unit.Main, map[*ast.File]int{}); err != nil {
+func (r *run) entry(unit *ast.Unit, in input) (e *cacheEntry, err error) {
+	e = &cacheEntry{name: in.base(), features: r.features.String()}
+	if e.key, err = r.key(unit); err != nil {
 		return nil, err
 	}
-	e := &cacheEntry{name: in.base(), features: r.features.String()}
-	h.Sum(e.key[:0])
 	for _, base := range r.options.cacheDirs {
-		e.dirs = append(e.dirs, r.path(r.cacheDir(base)))
+		dir := r.path(r.cacheDir(base))
+		if abs, err := filepath.Abs(dir); err == nil {
+			dir = abs
+		}
+		e.dirs = append(e.dirs, dir)
 	}
 	return e, nil
-}
-
-// hashFile hashes a file, what it includes and the abi files that it names.
-func (r *run) hashFile(h keyHash, unit *ast.Unit, file *ast.File, seen map[*ast.File]int) error {
-	if n, ok := seen[file]; ok {
-		h.number(n)
-		return nil
-	}
-	seen[file] = len(seen) + 1
-	h.number(0)
-	// Includes are kept apart by name: of two names for one text each is
-	// read, of one name only the first is.
-	h.text(file.Name)
-	h.text(file.Src)
-	for n := range ast.All(file) {
-		switch n := n.(type) {
-		case *ast.Include:
-			files := unit.Included[n]
-			h.number(len(files))
-			for _, f := range files {
-				if err := r.hashFile(h, unit, f, seen); err != nil {
-					return err
-				}
-			}
-		case *ast.ABI:
-			if n.Kind == ast.IncludeMagic && (n.Path == "kernel" || n.Path == "default") {
-				continue
-			}
-			set, err := r.abi(n, file)
-			if err != nil {
-				return &diag.Diagnostic{
-					Code: "abi-not-found", Pos: file.Position(n.Pos()), Text: n.Path,
-					Message: "abi is not available", Err: err,
-				}
-			}
-			h.text(set.String())
-		}
-	}
-	return nil
-}
-
-// keyHash hashes values so that no two sequences of them look alike.
-type keyHash struct{ hash.Hash }
-
-func (h keyHash) number(n int) {
-	var b [8]byte
-	binary.LittleEndian.PutUint64(b[:], uint64(n))
-	h.Write(b[:])
-}
-
-func (h keyHash) text(s string) {
-	h.number(len(s))
-	h.Write([]byte(s))
-}
-
-func (h keyHash) flag(b bool) {
-	n := 0
-	if b {
-		n = 1
-	}
-	h.number(n)
 }
 
 // keyFile returns the file with the key for the policy in dir.
 func (e *cacheEntry) keyFile(dir string) string { return filepath.Join(dir, "."+e.name+".key") }
 
 // keyText is what the key file holds for a policy.
-func (e *cacheEntry) keyText(policy [sha256.Size]byte) string {
-	return fmt.Sprintf("%x %x\n", e.key, policy)
+func (e *cacheEntry) keyText(policy []byte) string {
+	return fmt.Sprintf("%x %x\n", e.key.digest, sha256.Sum256(policy))
 }
 
-// lookup returns the policy of an entry and the file that it is in, or nil
-// where the cache has none for this very input.
-func (r *run) lookup(e *cacheEntry) (*blob.Policy, string) {
-	if r.options.skipReadCache {
-		return nil, ""
-	}
+// lookup returns the policy of an entry and the file that it is in, or why no
+// directory has it.
+func (e *cacheEntry) lookup() (p *blob.Policy, file string, why diag.List) {
 	for _, dir := range e.dirs {
-		file := filepath.Join(dir, e.name)
-		if !e.fits(dir) {
-			continue
+		p, err := e.read(dir)
+		if err == nil {
+			return p, filepath.Join(dir, e.name), nil
 		}
-		data, err := os.ReadFile(file)
-		if err != nil {
-			continue
-		}
-		key, err := os.ReadFile(e.keyFile(dir))
-		if err != nil || string(key) != e.keyText(sha256.Sum256(data)) {
-			continue
-		}
-		if p, err := blob.Inspect(data); err == nil {
-			return p, file
-		}
+		why = append(why, &diag.Diagnostic{
+			Severity: diag.Warning, Class: classDebugCache,
+			Message: fmt.Sprintf("nothing to use in the cache for %s: %v", e.name, err), Err: err,
+		})
 	}
-	return nil, ""
+	return nil, "", why
 }
 
-// fits reports whether a directory is for the features of the entry.
-func (e *cacheEntry) fits(dir string) bool {
-	have, err := os.ReadFile(filepath.Join(dir, featuresFile))
-	return err == nil && string(have) == e.features
+// What keeps a directory or an entry of the cache from being used.
+var (
+	errNoDirectory = errors.New("there is no such directory")
+	errFeatures    = errors.New("the directory is for other features")
+	errLink        = errors.New("the directory is a symbolic link")
+	errOther       = errors.New("the policy is of other text, features or options, or was damaged")
+)
+
+// read returns the policy of an entry from one directory.
+func (e *cacheEntry) read(dir string) (*blob.Policy, error) {
+	if err := e.fits(dir); err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	file := filepath.Join(dir, e.name)
+	data, err := readBounded(file)
+	if err != nil {
+		return nil, err
+	}
+	key, err := readBounded(e.keyFile(dir))
+	if err != nil {
+		return nil, err
+	}
+	if string(key) != e.keyText(data) {
+		return nil, fmt.Errorf("%s: %w", file, errOther)
+	}
+	return blob.Inspect(data)
 }
 
-var errBadCache = errors.New("the directory is for other features")
+// fits reports what keeps a directory from being the one for the features of
+// the entry, if anything.
+func (e *cacheEntry) fits(dir string) error {
+	if err := realDirectory(dir); err != nil {
+		return err
+	}
+	have, err := readBounded(filepath.Join(dir, featuresFile))
+	if err != nil || string(have) != e.features {
+		return errFeatures
+	}
+	return nil
+}
+
+// realDirectory refuses a link in the place of a directory of features, whose
+// content might be removed.
+func realDirectory(dir string) error {
+	switch info, err := os.Lstat(dir); {
+	case errors.Is(err, fs.ErrNotExist):
+		return errNoDirectory
+	case err != nil:
+		return err
+	case info.Mode()&fs.ModeSymlink != 0:
+		return errLink
+	case !info.IsDir():
+		return &fs.PathError{Op: "open", Path: dir, Err: errors.New("not a directory")}
+	}
+	return nil
+}
 
 // write puts policy into the cache and returns the file that it is in. A
 // reader finds the old policy, the new one or none, never half of one: a key
@@ -183,77 +146,58 @@ func (e *cacheEntry) write(p *blob.Policy, keep bool) (file string, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
 	}
-	if !e.fits(dir) {
+	if err := e.fits(dir); errors.Is(err, errFeatures) {
 		entries, err := os.ReadDir(dir)
 		switch {
 		case err != nil:
 			return "", err
 		case len(entries) > 0 && keep:
-			return "", errBadCache
+			return "", fmt.Errorf("%s: %w", dir, errFeatures)
 		case len(entries) > 0:
 			if err := emptyDir(dir); err != nil {
 				return "", err
 			}
 		}
+	} else if err != nil {
+		return "", fmt.Errorf("%s: %w", dir, err)
 	}
 	file = filepath.Join(dir, e.name)
 	data := p.Bytes()
 	for _, f := range []struct {
 		name string
 		data []byte
+		time time.Time
 	}{
-		{filepath.Join(dir, featuresFile), []byte(e.features)},
-		{file, data},
-		{e.keyFile(dir), []byte(e.keyText(sha256.Sum256(data)))},
+		{filepath.Join(dir, featuresFile), []byte(e.features), time.Time{}},
+		{file, data, e.key.newest},
+		{e.keyFile(dir), []byte(e.keyText(data)), time.Time{}},
 	} {
-		if err := writeFileAtomic(f.name, f.data, 0o600); err != nil {
+		if err := writeFileAtomic(f.name, f.data, newFile{mode: 0o600, time: f.time}); err != nil {
 			return "", err
 		}
 	}
 	return file, nil
 }
 
-// writeFileAtomic writes a file that is either there as a whole or not at all.
-func writeFileAtomic(name string, data []byte, mode fs.FileMode) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".tmp")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			os.Remove(f.Name())
-		}
-	}()
-	if _, err = f.Write(data); err != nil {
-		f.Close()
-		return err
-	}
-	if err = f.Chmod(mode); err != nil {
-		f.Close()
-		return err
-	}
-	if err = f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), name)
-}
-
 // purge removes what the cache that is written to holds for these features.
 func (r *run) purge() error {
 	dir := r.path(r.cacheDir(r.options.cacheDirs[0]))
-	err := emptyDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
+	switch err := realDirectory(dir); {
+	case errors.Is(err, errNoDirectory):
 		return nil
+	case err != nil:
+		return fmt.Errorf("%s: %w", dir, err)
 	}
-	if err == nil {
-		// It stays if it holds directories.
-		_ = os.Remove(dir)
+	if err := emptyDir(dir); err != nil {
+		return err
 	}
-	return err
+	// It stays if it holds directories.
+	_ = os.Remove(dir)
+	return nil
 }
 
 // emptyDir removes the files of a directory. Directories in it are not the
-// cache's and stay.
+// cache's and stay. Other processes may be at the same.
 func emptyDir(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -261,7 +205,7 @@ func emptyDir(dir string) error {
 	}
 	for _, e := range entries {
 		if !e.IsDir() {
-			if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
+			if err := os.Remove(filepath.Join(dir, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}
 		}
@@ -269,14 +213,22 @@ func emptyDir(dir string) error {
 	return nil
 }
 
-// showCache tells whether policy came from the cache, if that is asked for.
-func (r *run) showCache(res *result) {
-	if !r.options.showCache || !r.cacheable {
+// store writes what was made of an input to the cache, if that is asked for.
+// Policy that is loaded stays loaded whatever the cache does.
+func (r *run) store(res *result) {
+	if res.place == nil || res.cached != "" || !r.options.writeCache {
 		return
 	}
-	if res.cached != "" {
-		r.report.plain(diag.Warning, classCache, "Cache hit: "+res.cached)
+	if len(res.policies) != 1 {
+		r.report.warning(classDebugCache, "%s is not written to the cache, whose files hold the profiles of one namespace", res.in.shown())
 		return
 	}
-	r.report.plain(diag.Warning, classCache, "Cache miss: "+res.in.shown())
+	file, err := res.place.write(res.policies[0], r.options.keepBadCache)
+	if err != nil {
+		r.report.warning(classCache, "cannot write the cache: %v", err)
+		return
+	}
+	if r.options.showCache {
+		r.report.plain(diag.Warning, classCache, "Wrote cache: "+file)
+	}
 }

@@ -1,12 +1,15 @@
 package command
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/goarmor/apparmor/features"
 )
 
 // cacheRun runs one compilation with the cache and returns what it said about
@@ -59,13 +62,10 @@ func TestCache(t *testing.T) {
 		{"the kernel", nil, "--kernel-features features2 p", "miss"},
 		{"the features of policy", nil, "--policy-features features2 p", "miss"},
 		{"the override", nil, "--override-policy-abi features2 p", "miss"},
-		{"complain mode", nil, "-C p", "miss"},
-		{"forced complain mode", map[string]string{"force-complain/p": "x"}, "p", "miss"},
-		{"the namespace", nil, "-n x p", "miss"},
 		{"reading maps", nil, "-X p", "miss"},
-		{"warnings as errors", nil, "--Werror=dangerous p", "miss"},
-		{"no reading", nil, "-T p", "miss"},
-		{"no cache", nil, "-K p", ""},
+		{"denials in tables", nil, "-O no-filter-deny p", "miss"},
+		{"warnings as errors", nil, "--warn=dangerous --Werror=dangerous p", "miss"},
+		{"warnings that are off as errors", nil, "--Werror=dangerous p", "hit"},
 		{"cached policy that was changed", map[string]string{"cache/*/p": "damaged"}, "p", "miss"},
 		{"cached policy that is gone", map[string]string{"cache/*/p": ""}, "p", "miss"},
 		{"a key that was changed", map[string]string{"cache/*/.p.key": "damaged"}, "p", "miss"},
@@ -103,12 +103,86 @@ func TestCache(t *testing.T) {
 				t.Errorf("%q, want %q", got, test.want)
 			}
 			// What missed was written anew, so that the next run finds it.
-			if test.want == "miss" && !strings.Contains(test.args, "-T") {
+			if test.want == "miss" {
 				if got := cacheRun(t, dir, args...); got != "hit" {
 					t.Errorf("once more: %q", got)
 				}
 			}
 		})
+	}
+}
+
+// TestCacheUnused is about what is neither found in the cache nor written to
+// it.
+func TestCacheUnused(t *testing.T) {
+	for _, test := range []struct {
+		name, args string
+		file       string // to be written first
+	}{
+		{"no reading", "-T p", ""},
+		{"no cache", "-K p", ""},
+		{"complain mode", "-C p", ""},
+		{"forced complain mode", "p", "force-complain/p"},
+		{"a namespace", "-n x p", ""},
+		{"the work is to be seen", "-D stats p", ""},
+	} {
+		dir := files(t, cacheTree)
+		if got := cacheRun(t, dir, "p"); got != "miss" {
+			t.Fatalf("%s: first run: %q", test.name, got)
+		}
+		used, _ := filepath.Glob(filepath.Join(dir, "cache", "*", "p"))
+		if len(used) != 1 {
+			t.Fatalf("%s: %v", test.name, used)
+		}
+		before, err := os.ReadFile(used[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if test.file != "" {
+			if err := os.MkdirAll(filepath.Join(dir, filepath.Dir(test.file)), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, test.file), nil, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := cacheRun(t, dir, strings.Fields(test.args)...); got != "miss" {
+			t.Errorf("%s: %q", test.name, got)
+		}
+		if after, err := os.ReadFile(used[0]); err != nil || !bytes.Equal(before, after) {
+			t.Errorf("%s: the cache was written to: %v", test.name, err)
+		}
+	}
+}
+
+// TestCacheTimes: the time of policy in the cache is that of the newest text.
+func TestCacheTimes(t *testing.T) {
+	dir := files(t, cacheTree)
+	newest := time.Unix(2e9, 0)
+	for i, name := range []string{"i", "d/1", "p"} {
+		when := newest.Add(time.Duration(-i) * time.Hour)
+		if err := os.Chtimes(filepath.Join(dir, name), when, when); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cacheRun(t, dir, "p")
+	used, _ := filepath.Glob(filepath.Join(dir, "cache", "*", "p"))
+	if len(used) != 1 {
+		t.Fatal(used)
+	}
+	if info, err := os.Stat(used[0]); err != nil || !info.ModTime().Equal(newest) {
+		t.Errorf("%v %v", info.ModTime(), err)
+	}
+}
+
+// TestFeaturesID holds the names of directories against those that
+// libapparmor gives to the features of Debian's kernels.
+func TestFeaturesID(t *testing.T) {
+	for series, want := range map[string]uint32{"6.1": 0x6b0d76a2, "6.12": 0x979b3ac6, "7.2": 0xcb1455dc, "7.3": 0x48da56f3} {
+		set, ok := features.Kernel(series)
+		if got := featuresID(set); !ok || got != want {
+			t.Errorf("%s: %08x, want %08x", series, got, want)
+		}
 	}
 }
 

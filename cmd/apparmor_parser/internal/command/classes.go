@@ -41,7 +41,7 @@ const (
 	bitPoundInclude
 
 	allClasses     = bitPoundInclude<<1 - 1
-	devClasses     = allClasses &^ (bitConfig | bitCache | bitDebugCache | bitJobs)
+	devClasses     = allClasses &^ (bitConfig | bitCache | bitJobs)
 	defaultClasses = bitConfig | bitCache | bitJobs | bitUnexpected | bitOverride
 )
 
@@ -59,8 +59,8 @@ var warningClasses = []warningClass{
 	{"format", bitFormat, "text that is not as simple as it could be"},
 	{"missing", bitMissing, "what is left to a default"},
 	{"override", bitOverride, "what options override"},
+	{"dev", devClasses, "all classes that help to write policy"},
 	{"pound-include", bitPoundInclude, "includes that are spelled like comments"},
-	{"dev", devClasses, "all classes that are about policy"},
 	{"all", allClasses, "all classes"},
 }
 
@@ -93,11 +93,11 @@ func (c *classes) change(name string) bool {
 	return false
 }
 
-// String lists the names of the classes in the set.
+// String lists the names of the classes, and of their groups, in the set.
 func (c classes) String() string {
 	var names []string
 	for _, w := range warningClasses {
-		if w.set&(w.set-1) == 0 && c&w.set != 0 {
+		if c&w.set == w.set {
 			names = append(names, w.name)
 		}
 	}

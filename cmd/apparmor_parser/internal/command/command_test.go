@@ -3,6 +3,7 @@ package command
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -66,12 +67,12 @@ func TestOutcomes(t *testing.T) {
 		{"names", "-N other ok", "", outcome{0, "other\nother//child\nother//hat\n:ns://far\nok\n", ""}},
 		{"names of standard input", "--names", "profile a { }", outcome{0, "a\n", ""}},
 		{"names in a namespace", "-N -n x ok", "", outcome{0, ":x://ok\n", ""}},
-		{"names of a directory", "-N dir", "", outcome{0, "one\ntwo\n", "Warning: Ignoring: 'x.rpmsave'\n"}},
+		{"names of a directory", "-N dir", "", outcome{0, "one\ntwo\n", "Ignoring: 'x.rpmsave'\n"}},
 		{"options behind operands", "ok -N", "", outcome{0, "ok\n", ""}},
 		{"end of options", "-N -- -N", "", outcome{2, "", "File -N not found, skipping...\n"}},
 		{"joined options", "-QKvMfeatures ok", "", outcome{0, "Addition succeeded for \"ok\".\n", ""}},
 		{"abbreviated option", "--skip-k --kernel=features --verb -K ok", "", outcome{0, "Addition succeeded for \"ok\".\n", ""}},
-		{"replace", "-rQKv -M features other", "", outcome{0, "Replacement succeeded for \"other\".\nReplacement succeeded for \"other//child\".\nReplacement succeeded for \"other//hat\".\nReplacement succeeded for \"far\".\n", ""}},
+		{"replace", "-rQKv -M features other", "", outcome{0, "Replacement succeeded for \"child\".\nReplacement succeeded for \"hat\".\nReplacement succeeded for \"other\".\nReplacement succeeded for \"far\".\n", ""}},
 		{"remove", "-RQv other", "", outcome{0, "Removal succeeded for \"other\".\nRemoval succeeded for \"far\".\n", ""}},
 		{"verbose after quiet", "-qv -QK -M features ok", "", outcome{0, "Addition succeeded for \"ok\".\n", ""}},
 
@@ -81,26 +82,44 @@ func TestOutcomes(t *testing.T) {
 		{"argument missing", "-n", "", outcome{1, "", "apparmor_parser: option requires an argument -- 'n'\n"}},
 		{"long argument missing", "--base", "", outcome{1, "", "apparmor_parser: option '--base' requires an argument\n"}},
 		{"argument too many", "--names=x", "", outcome{1, "", "apparmor_parser: option '--names' doesn't allow an argument\n"}},
+		{"an action twice", "-a -a", "", outcome{1, "", "apparmor_parser: Too many actions given on the command line.\n"}},
 		{"two actions", "-a -r", "", outcome{1, "", "apparmor_parser: Too many actions given on the command line.\n"}},
 		{"wrong warning", "--warn=x", "", outcome{1, "", "apparmor_parser: Invalid --warn option x\n"}},
 		{"wrong error", "--Werror=x", "", outcome{1, "", "apparmor_parser: Invalid --Werror option x\n"}},
 		{"wrong dump", "-D x", "", outcome{1, "", "apparmor_parser: Invalid --Dump option x\n"}},
-		{"foreign dump", "-D expr-tree", "", outcome{1, "", "apparmor_parser: --Dump option expr-tree is about the inside of another compiler and not available here\n"}},
+		{"empty dump", "-D expr-tree -QK -M features ok", "", outcome{}},
+		{"wrong form of a dump", "-D no-variables", "", outcome{1, "", "apparmor_parser: Invalid --Dump option no-variables\n"}},
 		{"wrong optimisation", "-O x", "", outcome{1, "", "apparmor_parser: Invalid --Optimize option x\n"}},
+		{"wrong form of an optimisation", "-O no-0", "", outcome{1, "", "apparmor_parser: Invalid --Optimize option no-0\n"}},
+		{"optimisations in conflict", "-O compress-small -O compress-default", "", outcome{1, "", "apparmor_parser: Conflicting --Optimize options: compress-default, compress-small\n"}},
 		{"wrong jobs", "-jx", "", outcome{1, "", "apparmor_parser: Invalid option -j=x\n"}},
+		{"wrong bound of jobs", "--max-jobs=1_0", "", outcome{1, "", "apparmor_parser: Invalid option max-jobs=1_0\n"}},
+		{"wrong size of jobs", "--estimated-compile-size=5TB", "", outcome{1, "", "apparmor_parser: --estimated-compile-size invalid size '5TB'\n"}},
+		{"wrong compression", "-cx", "", outcome{1, "", "apparmor_parser: Invalid compression level 'x'. It is none, default, fast, small, or 0 to 22\n"}},
+		{"compression", "-c9 -QK -M features ok", "", outcome{0, "", "Warning: policy is written without compression, which every kernel takes\n"}},
+		{"no compression", "-c9 -cnone --zstd-compress-level=0 -QK -M features ok", "", outcome{}},
+		{"prompts as flags", "--prompt-compat=flag -N ok", "", outcome{1, "", "apparmor_parser: --prompt-compat=flag is not available: prompt rules go to permission tables, and are reported where a kernel has none\n"}},
+		{"wrong prompts", "--prompt-compat=x -N ok", "", outcome{1, "", "apparmor_parser: Invalid --prompt-compat option 'x'\n"}},
+		{"prompts", "--prompt-compat=default --print-prompt-compat", "", outcome{0, "Prompt compat mode: permsv2\n", ""}},
+		{"features as text", "-QK --Werror=rule-not-enforced --warn=rule-not-enforced -m file{mask{read}} dbus", "", outcome{1, "", "Warning converted to Error from profile d (dbus): dbus rules not enforced\n"}},
+		{"wrong features as text", "-QK -m a{ ok", "", outcome{1, "", "apparmor_parser: Failed to parse features string: ...\n"}},
+		{"features of no kernel", "-QK -f . --policy-features=<kernel> ok", "", outcome{1, "", "apparmor_parser: Failed to load kernel features into the policy-features abi: ...\n"}},
+		{"too many caches", "-L a,b,c,d,e -N ok", "", outcome{1, "", "apparmor_parser: Invalid --cacheloc option: more than 4 directories\n"}},
+		{"no caches", "-L , -M features --print-cache-dir", "", outcome{0, "/var/cache/apparmor/" + cacheID(t, dir) + ".0\n", ""}},
+		{"other names of options", "--reload --complain --compile-features=features -QKv ok", "", outcome{0, "Replacement succeeded for \"ok\".\n", ""}},
 		{"wrong help", "--help=x", "", outcome{1, "", "apparmor_parser: Invalid --help option x\n"}},
 		{"wrong debug level", "-dx", "", outcome{1, "", "apparmor_parser: Invalid --debug option 'x'\n"}},
 		{"write without format", "-w ok", "", outcome{1, "", "apparmor_parser: --write is for --format only\n"}},
 		{"write standard input", "--format -w", "", outcome{1, "", "apparmor_parser: --write needs files: standard input cannot be written to\n"}},
 		{"text of compiled policy", "-B -p", "", outcome{1, "", "apparmor_parser: compiled policy has no text: -B cannot be used with -p and --format\n"}},
-		{"jobs and optimisations", "-QK -M features -j x2 --max-jobs=3 -O no-expr-simplify -O compress-fast -m old ok", "", outcome{}},
+		{"jobs and optimisations", "-QK -M features -j x99 --max-jobs=3 -O no-expr-simplify -O compress-fast -djobs ok", "", outcome{0, "", "Warning: the number of jobs is capped to 3\njobs: 3\n"}},
 
 		{"missing file", "-N nope ok", "", outcome{2, "ok\n", "File nope not found, skipping...\n"}},
 		{"abort at a missing file", "-N --abort-on-error nope ok", "", outcome{2, "", "File nope not found, skipping...\n"}},
-		{"missing features", "-QK -M nope ok", "", outcome{1, "", "apparmor_parser: failed to load features from 'nope': no such file or directory\n"}},
+		{"missing features", "-QK -M nope ok", "", outcome{1, "", "apparmor_parser: Failed to load features from 'nope': no such file or directory\n"}},
 		{"missing configuration", "--config-file=nope -N ok", "", outcome{0, "ok\n", "Warning: config file 'nope' not found\n"}},
 		{"dead link", "-N dead", "", outcome{2, "one\n", "There was an error while loading profiles from dead\n"}},
-		{"output that cannot be", "-QK -M features -o no/where ok", "", outcome{1, "", "apparmor_parser: could not open file no/where: no such file or directory\n"}},
+		{"output that cannot be", "-QK -M features -o no/where ok", "", outcome{1, "", "apparmor_parser: Could not open file no/where: no such file or directory\n"}},
 
 		{"error, then the rest", "-N bad ok", "", outcome{1, "ok\n", "AppArmor parser error for bad in profile bad at line 4: ...\n"}},
 		{"error and abort", "-N -j1 --abort-on-error bad ok", "", outcome{1, "", "AppArmor parser error for bad in profile bad at line 4: ...\n"}},
@@ -109,28 +128,32 @@ func TestOutcomes(t *testing.T) {
 		{"include that is not there", "-N gone", "", outcome{1, "", "AppArmor parser error for gone in profile gone at line 2: Could not open 'nowhere'\n"}},
 
 		{"warning", "-QK --warn=deprecated --warn=dangerous path", "", outcome{0, "", "Warning from path (path line 2): ...\n" +
-			"Warning from path (path line 3): a path is used as the name of a profile, which is deprecated; write `profile NAME /bin/x`\n"}},
-		{"warning of standard input", "-QK --warn=deprecated", "/x { }\n", outcome{0, "", "Warning from stdin (stdin line 1): a path is used as the name of a profile, which is deprecated; write `profile NAME /x`\n"}},
+			"Warning from path (path line 3): ...\n"}},
+		{"warning of standard input", "-QK --warn=deprecated", "/x { }\n", outcome{0, "", "Warning from stdin (stdin line 1): ...\n"}},
 		{"warning switched off", "-QK --warn=all --warn=no-deprecated --warn=no-dangerous --warn=no-abi --warn=no-cache path", "", outcome{}},
 		{"quiet", "-q -QK --warn=all path", "", outcome{}},
-		{"warning as error", "-QK --Werror=deprecated path", "", outcome{1, "", "Warning converted to Error from path (path line 3): a path is used as the name of a profile, which is deprecated; write `profile NAME /bin/x`\n"}},
+		{"warning as error", "-QK --warn=deprecated --Werror=deprecated path", "", outcome{1, "", "Warning converted to Error from path (path line 3): ...\n"}},
+		{"warning that is off as error", "-QK --Werror=deprecated path", "", outcome{}},
 		{"no abi", "-QK --warn=abi --kernel-features features ok", "", outcome{0, "", "Warning from ok (ok line 1): ...\n"}},
 		{"not enforced", "-QK --warn=rule-not-enforced -M features dbus", "", outcome{0, "", "Warning from profile d (dbus): dbus rules not enforced\n"}},
-		{"not enforced as error", "-QK --Werror=rule-not-enforced -M features dbus", "", outcome{1, "", "Warning converted to Error from profile d (dbus): dbus rules not enforced\n"}},
-		{"show classes", "--warn=show --warn=abi", "", outcome{0, "warn=abi, config, cache, jobs, unexpected, override\n", ""}},
+		{"not enforced as error", "-QK --warn=rule-not-enforced --Werror=rule-not-enforced -M features dbus", "", outcome{1, "", "Warning converted to Error from profile d (dbus): dbus rules not enforced\n"}},
+		{"show classes", "--warn=show --warn=abi --Werror=abi --Werror=show", "", outcome{0, "warn=abi, config, cache, jobs, unexpected, override\nWerror=abi\n", ""}},
+		{"show words", "-O show -O no-minimize -D stats -D show -D no-equiv-stats", "", outcome{0, "Optimize=expr-normalize, expr-simplify, expr-right-simplify, filter-deny, compress-fast, diff-encode, rule-merge\ndump=dfa-stats\n", ""}},
 
 		{"disabled", "-b . -N ok dir/one", "", outcome{0, "one\n", "Skipping profile in ./disable: ok\n"}},
 		{"disabled, and quiet", "-q -b . -N ok dir/one", "", outcome{0, "one\n", ""}},
-		{"leftover as error", "-N --Werror=unexpected dir", "", outcome{1, "one\ntwo\n", "Warning converted to Error: Ignoring: 'x.rpmsave'\n"}},
-		{"no features as error", "-Q --Werror=cache -f . ok", "", outcome{1, "", "Warning converted to Error: the cache is neither read nor written: this kernel shows no features, and --kernel-features names none\n"}},
+		{"leftovers in silence", "-q -N dir", "", outcome{0, "one\ntwo\n", "Ignoring: 'x.rpmsave'\n"}},
+		{"names of what is wrong", "-N --warn=all --Werror", "@{A}=b\n/x@{A} { /@{NOPE} r, /a px, /a cx, profile @{A} { } }", outcome{0, "/x@{A}\n/x@{A}//@{A}\n", ""}},
+		{"what is a file as a directory", "-N ok/x other", "", outcome{20, "other\nother//child\nother//hat\n:ns://far\n", "File ok/x not found, skipping...\n"}},
+		{"no features as error", "-Q --Werror=cache -f . ok", "", outcome{1, "", "Warning converted to Error: Cache read/write disabled: this kernel shows no features, and --kernel-features names none\n"}},
 		{"text of what is disabled", "-b . -p ok", "", outcome{0, policyTree["ok"], ""}},
 		{"forced complain", "-b . -Q -d other", "", outcome{0, golden(t, "complain"), "Warning: found other in ./force-complain, forcing complain mode\n"}},
 		{"complain", "-C -d other", "", outcome{0, golden(t, "complain"), ""}},
 		{"debug", "-d vars", "", outcome{0, golden(t, "debug"), ""}},
-		{"reading maps", "-X -d ok", "", outcome{0, "----- Debugging built structures -----\nName:\t\tok\nMode:\t\tenforce\n  /a mr,\n\n", ""}},
+		{"reading maps", "-X -d ok", "", outcome{0, "----- Debugging built structures -----\nName:\t\tok\nAttachment:\t<NULL>\nLocal To:\t<NULL>\nMode:\t\tenforce\n  /a mr,\n\n", ""}},
 
-		{"variables", "-D variables vars", "", outcome{0, "@A = \"@{B}\" \"x\" \"y\"\n@B = \"a\" \"c d\"\n$b = true\n", ""}},
-		{"expanded variables", "-D expanded-variables vars", "", outcome{0, "@A = \"a\" \"c d\" \"x\" \"y\"\n@B = \"a\" \"c d\"\n$b = true\n", ""}},
+		{"variables", "-D variables vars", "", outcome{0, "$b = true\n@A = \"@{B}\" \"x\" \"y\"\n@B = \"a\" \"c d\"\n", ""}},
+		{"expanded variables", "-D expanded-variables vars", "", outcome{0, "$b = true\n@A = \"a\" \"c d\" \"x\" \"y\"\n@B = \"a\" \"c d\"\n", ""}},
 		{"unknown variable", "-D expanded-variables", "@{A}=@{B}\n", outcome{1, "", "AppArmor parser error: the variable has no value (at \"@{B}\")\n"}},
 		{"recursive variable", "-D expanded-variables", "@{A}=@{B}\n@{B}=@{A}\n", outcome{1, "", "AppArmor parser error: the variable refers to itself (at \"@{A}\")\n"}},
 
@@ -335,20 +358,32 @@ func TestFar(t *testing.T) {
 
 func TestConfiguration(t *testing.T) {
 	dir := files(t, map[string]string{
-		"conf":   "# words\n  warn=deprecated  \n\nverbose\nInclude inc\npolicy-features\tfeatures\nOptimize=no-expr-simplify\nunheard-of\njobs\n",
+		"conf":   "# words\n  warn=deprecated  \n\nverbose\nInclude inc\npolicy-features\tfeatures\nOptimize=no-expr-simplify\nunheard-of\nadd\n",
+		"short":  "jobs\n",
 		"wrong":  "warn=nonsense\n",
 		"inc/x":  "  /x r,\n",
 		"policy": "/t {\n include <x>\n}\n", "features": policyTree["features"],
 	})
-	got := runEnv(t, Env{Dir: dir}, "policy", "-QK", "--kernel-features=features", "--config-file", "conf")
-	want := outcome{0, "Addition succeeded for \"/t\".\n",
-		"apparmor_parser: unknown option (unheard-of) in config file.\napparmor_parser: option (jobs) in config file needs an argument\n" +
-			"Warning from policy (policy line 3): a path is used as the name of a profile, which is deprecated; write `profile NAME /t`\n"}
+	got := runEnv(t, Env{Dir: dir}, "policy", "-rQK", "--kernel-features=features", "--config", "conf")
+	want := outcome{0, "Replacement succeeded for \"/t\".\n",
+		"apparmor_parser: unknown option (unheard-of) in config file.\nWarning from policy (policy line 3): ...\n"}
+	got.Stderr = elide(want.Stderr, got.Stderr)
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("-want +got:\n%s", d)
 	}
-	if got := runEnv(t, Env{Dir: dir}, "--config-file=wrong", "-N", "policy"); got.Status != 1 || got.Stderr != "apparmor_parser: Invalid --warn option nonsense\n" {
-		t.Errorf("%+v", got)
+	for args, want := range map[string]outcome{
+		"--config-file=wrong": {1, "", "apparmor_parser: Invalid --warn option nonsense\n"},
+		"--config-file=short": {1, "", "apparmor_parser: option (jobs) in config file needs an argument\n"},
+		// What is said about the file itself is switched by arguments.
+		"--config-file=none --warn=no-config":   {0, "/t\n", ""},
+		"--config-file=none -q":                 {0, "/t\n", "Warning: config file 'none' not found\n"},
+		"--Werror=config --config-file none":    {1, "", "Warning converted to Error: config file 'none' not found\n"},
+		"--config-file=none -- --Werror=config": {2, "/t\n", "Warning: config file 'none' not found\nFile --Werror=config not found, skipping...\n"},
+	} {
+		got := runEnv(t, Env{Dir: dir}, append([]string{"-I", "inc", "-N", "policy"}, strings.Fields(args)...)...)
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("%s (-want +got):\n%s", args, d)
+		}
 	}
 }
 
@@ -360,22 +395,67 @@ func TestPosix(t *testing.T) {
 	}
 }
 
-// TestHelp checks that every option is listed, and the form of the version.
+// TestHelp checks that every option and word is listed with what it does, and
+// the form of the version.
 func TestHelp(t *testing.T) {
 	help := runIn(t, "", "", "-h").Stdout
 	for _, o := range optionTable() {
-		if o.help != "" && !strings.Contains(help, "--"+o.long[0]) {
-			t.Errorf("--%s is not in the help", o.long[0])
+		name := "--" + o.long[0]
+		if o.short != 0 {
+			name = fmt.Sprintf("-%c, %s", o.short, name)
+		}
+		if o.help == "" || !strings.Contains(help, name) || !strings.Contains(help, o.help) {
+			t.Errorf("%s is not in the help", name)
 		}
 	}
-	for topic, word := range map[string]string{"warn": "rule-not-enforced", "dump": "dfa-states", "optimize": "minimize"} {
-		if got := runIn(t, "", "", "--help="+topic); got.Status != 0 || !strings.Contains(got.Stdout, word) {
-			t.Errorf("%s: %+v", topic, got)
+	topics := map[string][]string{"warn": nil, "dump": nil, "optimize": nil}
+	for _, w := range warningClasses {
+		topics["warn"] = append(topics["warn"], w.name)
+	}
+	for _, w := range dumpWords {
+		topics["dump"] = append(topics["dump"], w.name)
+		if (w.what == dumpNothing) != (w.help == "") {
+			t.Errorf("--dump=%s: help %q", w.name, w.help)
+		}
+	}
+	for _, w := range optimizeWords {
+		topics["optimize"] = append(topics["optimize"], w.name)
+	}
+	for topic, words := range topics {
+		got := runIn(t, "", "", "--help="+topic)
+		for _, word := range append(words, "show") {
+			if !strings.Contains(got.Stdout, word) || got.Status != 0 {
+				t.Errorf("--help=%s: %s is missing, status %d", topic, word, got.Status)
+			}
 		}
 	}
 	first, _, _ := strings.Cut(runIn(t, "", "", "-V").Stdout, "\n")
 	if first != "AppArmor parser version "+version {
 		t.Errorf("%q", first)
+	}
+}
+
+// TestReferenceOptions holds the table against the options of version 6.0: the
+// long names, the letter, and whether there is an argument.
+func TestReferenceOptions(t *testing.T) {
+	table := optionTable()
+	for takes, names := range map[argument]string{
+		noArgument: "add/a binary/B replace/r reload/r version/V complain/C Complain/C remove/R names/N stdout/S quiet/q " +
+			"skip-kernel-load/Q verbose/v readimpliesX/X skip-cache/K skip-read-cache/T write-cache/W show-cache/k preprocess/p " +
+			"skip-bad-cache purge-cache create-cache-dir abort-on-error skip-bad-cache-rebuild debug-cache print-cache-dir " +
+			"print-config-file print-prompt-compat",
+		needsArgument: "base/b subdomainfs/f Include/I ofile/o match-string/m features-file/M namespace/n cache-loc/L dump/D Dump/D " +
+			"optimize/O Optimize/O jobs/j warn max-jobs kernel-features policy-features compile-features override-policy-abi " +
+			"config-file estimated-compile-size prompt-compat",
+		mayHaveArgument: "help/h debug/d zstd-compress-level/c Werror",
+	} {
+		for _, name := range strings.Fields(names) {
+			long, letter, _ := strings.Cut(name, "/")
+			opt, ok := exactLong(table, long)
+			if short := strings.TrimLeft(string(rune(opt.short)), "\x00"); !ok || opt.takes != takes || short != letter {
+				t.Errorf("--%s: known %v, letter %q, argument %d; want letter %q, argument %d", long, ok, short, opt.takes, letter, takes)
+			}
+		}
 	}
 }
 

@@ -6,8 +6,9 @@ import (
 )
 
 // configure applies the text of a configuration file: an option to a line, by
-// its long name, with the argument behind "=" or blanks. What is wrong with a
-// line is told to warn; a wrong argument is an error.
+// its long name, with the argument behind "=" or blanks. An unknown option is
+// told to warn; a wrong argument, or none where one is needed, is an error. An
+// action is a default that arguments may change.
 func configure(o *options, table []option, text string, warn func(string)) error {
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
@@ -25,13 +26,15 @@ func configure(o *options, table []option, text string, warn func(string)) error
 			warn(fmt.Sprintf("unknown option (%s) in config file.", name))
 			continue
 		case opt.takes == needsArgument && arg == "":
-			warn(fmt.Sprintf("option (%s) in config file needs an argument", name))
-			continue
+			return usageError(fmt.Sprintf("option (%s) in config file needs an argument", name))
+		case opt.takes == noArgument:
+			arg = ""
 		}
 		if err := opt.set(o, arg); err != nil {
 			return err
 		}
 	}
+	o.actions = 0
 	return nil
 }
 
@@ -44,21 +47,4 @@ func exactLong(table []option, name string) (option, bool) {
 		}
 	}
 	return option{}, false
-}
-
-// configFile finds which configuration file the arguments ask for, which has
-// to be known before they are applied.
-func configFile(args []string) string {
-	file := defaultConfig
-	for i, arg := range args {
-		if arg == "--" {
-			break
-		}
-		if value, ok := strings.CutPrefix(arg, "--config-file="); ok {
-			file = value
-		} else if arg == "--config-file" && i+1 < len(args) {
-			file = args[i+1]
-		}
-	}
-	return file
 }

@@ -1,29 +1,31 @@
 package command
 
 import (
+	"cmp"
 	"fmt"
+	"strings"
 
-	"github.com/goarmor/apparmor/compile"
 	"github.com/goarmor/apparmor/policy"
 	"github.com/goarmor/apparmor/render"
 )
 
-// dumpProfiles prints resolved profiles: the head of each, and its rules in
-// canonical form.
-func dumpProfiles(set *policy.Set) []byte {
+// printProfiles prints resolved profiles: the head of each, with the words of
+// the reference, and its rules in canonical form.
+func printProfiles(set *policy.Set) []byte {
 	b := []byte("----- Debugging built structures -----\n")
 	line := func(format string, args ...any) { b = fmt.Appendf(b, format+"\n", args...) }
 	for _, p := range set.Profiles {
 		if p.Namespace != "" {
 			line("Ns:\t\t%s", p.Namespace)
 		}
-		line("Name:\t\t%s", p.Name)
-		if p.Attachment != "" {
-			line("Attachment:\t%s", p.Attachment)
-		}
+		name, parent := p.Name, ""
 		if p.Parent != nil {
-			line("Local To:\t%s", p.Parent.Name)
+			parent = p.Parent.Name
+			name = strings.TrimPrefix(name, parent+"//")
 		}
+		line("Name:\t\t%s", name)
+		line("Attachment:\t%s", cmp.Or(string(p.Attachment), "<NULL>"))
+		line("Local To:\t%s", cmp.Or(parent, "<NULL>"))
 		line("Mode:\t\t%s", modeName(p.Flags.Mode))
 		for _, limit := range p.Rlimits {
 			if limit.Value == policy.Infinity {
@@ -46,17 +48,4 @@ func modeName(m policy.Mode) string {
 		return names[m]
 	}
 	return fmt.Sprint(int(m))
-}
-
-func (r *run) printStats(stats []compile.Stats) {
-	for _, s := range stats {
-		for _, a := range []struct {
-			name string
-			compile.AutomatonStats
-		}{{"attachment", s.XMatch}, {"policydb", s.Policydb}, {"file", s.File}} {
-			if a.AutomatonStats != (compile.AutomatonStats{}) {
-				fmt.Fprintf(r.env.Stderr, "%s: %s: %d rules, %d states, %d before minimisation\n", s.Profile, a.name, a.Rules, a.States, a.Built)
-			}
-		}
-	}
 }

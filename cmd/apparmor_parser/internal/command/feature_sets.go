@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,54 +20,87 @@ import (
 const kernelDir = "/sys/kernel/security/apparmor"
 
 // loadFeatures finds the feature sets of the kernel and of policy.
-func (r *run) loadFeatures(ctx context.Context) error {
+func (r *run) loadFeatures(ctx context.Context) (err error) {
 	o := r.options
-	var err error
+	r.cacheable = o.usesCache()
+	if o.matchString != nil {
+		if r.features, err = features.Parse([]byte(*o.matchString)); err != nil {
+			return fmt.Errorf("Failed to parse features string: %w", err)
+		}
+		r.defaults = r.features
+	}
 	if o.policyFeatures != "" {
-		if r.defaults, err = r.featureFile(o.policyFeatures); err != nil {
+		if r.defaults, err = r.policyFeatures(ctx, o.policyFeatures); err != nil {
 			return err
 		}
 	}
 	if o.overrideABI != "" {
-		if r.override, err = r.featureFile(o.overrideABI); err != nil {
+		if r.override, err = r.policyFeatures(ctx, o.overrideABI); err != nil {
 			return err
 		}
 	}
-	r.cacheable = !o.skipCache && o.action <= replacePolicy && !o.binary && !o.stopsEarly()
-	switch {
-	case o.kernelFeatures != "":
-		r.features, err = r.featureFile(o.kernelFeatures)
-		return err
-	case r.kernel != nil:
-		r.features, err = r.kernel.Features(ctx)
+	if o.kernelFeatures != "" {
+		what := "kernel features"
+		if o.kernelFeatures == o.policyFeatures {
+			what = "features"
+		}
+		r.features, err = r.featureFile(what, o.kernelFeatures)
 		return err
 	}
-	dir := o.apparmorfs
-	if dir == "" {
-		dir = kernelDir
-	}
-	r.features, err = features.FromFS(os.DirFS(filepath.Join(r.path(dir), "features")))
-	if err == nil && !r.features.Empty() {
+	if r.features != nil {
 		return nil
+	}
+	if r.features, err = r.runningFeatures(ctx); err == nil || r.kernel != nil {
+		return err
 	}
 	// The machine need not have AppArmor to check policy.
 	r.features = features.Default()
-	if r.cacheable {
-		r.report.warning(classCache, "the cache is neither read nor written: this kernel shows no features, and --kernel-features names none")
-		r.cacheable = false
+	if r.cacheable && (o.readsCache() || o.writeCache) {
+		r.report.warning(classCache, "Cache read/write disabled: this kernel shows no features, and --kernel-features names none")
 	}
+	r.cacheable = false
 	return nil
 }
 
+// policyFeatures returns the features that a file holds, or those of the
+// running kernel if they are named instead.
+func (r *run) policyFeatures(ctx context.Context, name string) (*features.Set, error) {
+	if name != ofKernel {
+		what := "policy-features"
+		if name == r.options.kernelFeatures {
+			what = "features"
+		}
+		return r.featureFile(what, name)
+	}
+	set, err := r.runningFeatures(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("Failed to load kernel features into the policy-features abi: %w", err)
+	}
+	return set, nil
+}
+
+// runningFeatures returns the features of the kernel that runs.
+func (r *run) runningFeatures(ctx context.Context) (*features.Set, error) {
+	if r.kernel != nil {
+		return r.kernel.Features(ctx)
+	}
+	dir := cmp.Or(r.options.apparmorfs, kernelDir)
+	set, err := features.FromFS(os.DirFS(filepath.Join(r.path(dir), "features")))
+	if err == nil && set.Empty() {
+		err = fs.ErrNotExist
+	}
+	return set, err
+}
+
 // featureFile reads the features of a file, or of a directory as kernels show
-// it.
-func (r *run) featureFile(name string) (*features.Set, error) {
+// it. What they are is for the error.
+func (r *run) featureFile(what, name string) (*features.Set, error) {
 	fail := func(err error) error {
 		var pe *fs.PathError
 		if errors.As(err, &pe) {
 			err = pe.Err
 		}
-		return fmt.Errorf("failed to load features from '%s': %w", name, err)
+		return fmt.Errorf("Failed to load %s from '%s': %w", what, name, err)
 	}
 	info, err := os.Stat(r.path(name))
 	if err != nil {
@@ -121,7 +155,7 @@ func (r *run) abi(s *ast.ABI, _ *ast.File) (*features.Set, error) {
 
 func (r *run) readABI(s *ast.ABI) (*features.Set, error) {
 	if s.Kind != ast.IncludeMagic {
-		return r.featureFile(s.Path)
+		return r.featureFile("features", s.Path)
 	}
 	roots, _ := r.roots()
 	for _, root := range roots {

@@ -1,10 +1,13 @@
 package command
 
 import (
+	"context"
+	"slices"
 	"strings"
 
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/parser"
 )
 
 // flatten returns the text of a unit with its includes put in place, as -p of
@@ -31,11 +34,56 @@ type flattener struct {
 	out   []byte
 	depth int
 	err   error
+
+	// stop is where the text ends: at an error. Without a file there is none.
+	stop      ast.Position
+	wholeRule bool // and what is left of the rule there
+	stopped   bool
+}
+
+// flattenTo returns the text of an input up to the first of its errors, as far
+// as a parser had to read to find it.
+func (r *run) flattenTo(ctx context.Context, res *result, src string, err error) []byte {
+	list := findings(err)
+	if len(list) == 0 || !list[0].Pos.IsValid() {
+		return nil
+	}
+	c := r.parserConfig(res)
+	c.Warn, c.Recover = nil, maxJSONErrors
+	unit, _ := c.ParseTree(ctx, res.in.shown(), src)
+	if unit == nil {
+		return nil
+	}
+	f := flattener{unit: unit, seen: map[string]bool{}, stop: list[0].Pos}
+	f.stop.Offset += len(list[0].Text)
+	f.wholeRule = slices.Contains(ruleCodes, list[0].Code)
+	f.file(unit.Main)
+	return f.out
+}
+
+// ruleCodes are of errors that the reference finds when it has read the whole
+// rule.
+var ruleCodes = []diag.Code{
+	parser.CodeNetwork, parser.CodeSignal, parser.CodeAddress, parser.CodeCondition,
+	parser.CodeMountFlag, parser.CodeRule, parser.CodeQualifier,
+}
+
+// ruleRest returns the length of the text up to the comma that ends the rule, if it ends in
+// this line: what is wrong with a rule as a whole is found there.
+func ruleRest(text string) int {
+	line, _, _ := strings.Cut(text, "\n")
+	line, _, _ = strings.Cut(line, "#")
+	for i := range len(line) {
+		if line[i] == ',' && strings.TrimLeft(line[i+1:], " \t\r") == "" {
+			return i + 1
+		}
+	}
+	return 0
 }
 
 func (f *flattener) file(file *ast.File) {
 	switch {
-	case f.err != nil:
+	case f.err != nil || f.stopped:
 		return
 	case f.depth > maxFlattenDepth:
 		f.err = &diag.LimitError{What: "include depth", Limit: maxFlattenDepth, Got: maxFlattenDepth + 1}
@@ -46,37 +94,66 @@ func (f *flattener) file(file *ast.File) {
 	}
 	f.depth++
 	rest := f.stmts(file, file.Stmts, 0)
-	f.out = append(f.out, file.Src[rest:]...)
+	f.copy(file, rest, len(file.Src))
 	f.depth--
+}
+
+// copy writes the text of a file between two offsets, unless it ends before,
+// and returns the second one.
+func (f *flattener) copy(file *ast.File, from, to int) int {
+	if f.stopped || from >= to {
+		return max(from, to)
+	}
+	if f.stop.File != "" && f.stop.File == file.Name && f.stop.Offset <= to {
+		f.stopped = true
+		end := max(from, f.stop.Offset)
+		if f.wholeRule {
+			end += ruleRest(file.Src[end:])
+		}
+		f.out = append(f.out, file.Src[from:end]...)
+		return to
+	}
+	f.out = append(f.out, file.Src[from:to]...)
+	return to
 }
 
 // stmts writes the text of a file from an offset to the end of the last of the
 // statements, and returns where it stopped.
 func (f *flattener) stmts(file *ast.File, list []ast.Stmt, at int) int {
 	src := file.Src
-	copyTo := func(end int) {
-		if end > at {
-			f.out = append(f.out, src[at:end]...)
-			at = end
-		}
-	}
+	copyTo := func(end int) { at = f.copy(file, at, end) }
 	for _, s := range list {
+		if f.stopped {
+			break
+		}
 		switch s := s.(type) {
 		case *ast.Include:
 			copyTo(s.Pos().Offset())
 			text := file.Text(s)
-			f.include(s, text)
 			at = s.Pos().Offset() + len(text)
-		case *ast.VarAssign, *ast.BoolAssign:
-			// The newline that ends an assignment is printed twice.
-			end := s.End().Offset()
-			if n := strings.IndexByte(src[end:], '\n'); n >= 0 {
-				copyTo(end + n + 1)
-				if n > 0 && src[end+n-1] == '\r' {
-					f.out = append(f.out, '\r')
-				}
-				f.out = append(f.out, '\n')
+			if !f.stopped {
+				f.stopped = f.stop.File == file.Name && f.stop.Offset <= at && f.stop.File != ""
+				f.include(s, text)
 			}
+		case *ast.VarAssign, *ast.BoolAssign:
+			// What ends an assignment, a comment or else the newline, is
+			// printed twice.
+			end := s.End().Offset()
+			n := strings.IndexByte(src[end:], '\n')
+			if n < 0 {
+				break
+			}
+			line := src[end : end+n+1]
+			copyTo(end + len(line))
+			if f.stopped {
+				break
+			}
+			if comment := strings.IndexByte(line, '#'); comment >= 0 {
+				line = line[comment:]
+			} else {
+				line = line[len(strings.TrimRight(line, "\r\n")):]
+			}
+			f.out = append(f.out, line...)
 		case *ast.Profile:
 			outer := f.seen
 			f.seen = map[string]bool{}
@@ -114,9 +191,9 @@ func (f *flattener) include(s *ast.Include, text string) {
 		mark("included")
 	case len(files) > 0:
 		mark("skipped duplicate include")
-	case s.IfExists:
+	case (s.IfExists || f.stopped) && s.Kind == ast.IncludeMagic:
 		mark("failed include")
-	default: // a directory without files
+	default: // a directory without files, or a file that is not there
 		mark("included")
 	}
 	for _, file := range fresh {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/goarmor/apparmor/diag"
 	"github.com/goarmor/apparmor/parser"
@@ -71,16 +72,17 @@ func (r *run) formatOne(ctx context.Context, in input) int {
 	return status
 }
 
-// rewrite replaces the content of a file, which keeps its permissions, owner
-// and, if it is one, its place as the target of a symbolic link.
+// rewrite replaces a file by one with the new text, so that whatever happens
+// one of the two is there. The permissions and the owner stay as they are, and
+// of a symbolic link its target is replaced.
 func (r *run) rewrite(in input, text []byte) error {
-	f, err := os.OpenFile(r.path(in.name), os.O_WRONLY|os.O_TRUNC, 0)
+	name, err := filepath.EvalSymlinks(r.path(in.name))
 	if err != nil {
 		return err
 	}
-	if _, err := f.Write(text); err != nil {
-		f.Close()
+	info, err := os.Stat(name)
+	if err != nil {
 		return err
 	}
-	return f.Close()
+	return writeFileAtomic(name, text, newFile{mode: info.Mode().Perm(), like: info})
 }

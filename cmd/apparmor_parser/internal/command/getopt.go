@@ -132,3 +132,18 @@ func findLong(table []option, name string) (option, error) {
 	}
 	return table[found], nil
 }
+
+// earlyTable is the table for a first look at the arguments: only what has to
+// be known before the configuration file is read has an effect.
+func earlyTable(table []option) []option {
+	early := make([]option, len(table))
+	for i, opt := range table {
+		switch opt.long[0] {
+		case "config-file", "warn", "Werror":
+		default:
+			opt.set = func(*options, string) error { return nil }
+		}
+		early[i] = opt
+	}
+	return early
+}

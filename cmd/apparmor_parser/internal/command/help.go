@@ -19,7 +19,8 @@ func printVersion(w io.Writer) {
 func printHelp(w io.Writer) {
 	fmt.Fprint(w, "Usage: apparmor_parser [options] [file or directory ...]\n\n"+
 		"Compiles AppArmor policy and loads it into the kernel. Without files, policy\n"+
-		"is read from standard input.\n\n")
+		"is read from standard input. The documentation of the command tells where it\n"+
+		"differs from that of AppArmor 6.0.\n\n")
 	for _, o := range optionTable() {
 		if o.help == "" {
 			continue
@@ -36,8 +37,9 @@ func printHelp(w io.Writer) {
 		}
 		fmt.Fprintf(w, "  %-34s %s\n", name, o.help)
 	}
-	fmt.Fprint(w, "\nThe exit status is 0 on success, 1 for errors in policy or options, 2 for files\n"+
-		"that are not there, and 256 minus the error number when the kernel refuses.\n")
+	fmt.Fprint(w, "\nThe exit status is 0 on success, 1 for errors in policy or options, the error\n"+
+		"number (2: not there) for files that cannot be read, and for what the kernel\n"+
+		"refuses 256 minus the error number, of compiled policy the number itself.\n")
 }
 
 func printWarnings(w io.Writer) {
@@ -53,17 +55,33 @@ func printWarnings(w io.Writer) {
 }
 
 func printDumps(w io.Writer) {
-	fmt.Fprint(w, "--Dump takes:\n\n"+
-		"  variables           the variables as assigned\n"+
-		"  expanded-variables  the variables as used\n"+
-		"  stats, dfa-stats    the sizes of automata\n"+
-		"  dfa-states          the states of automata\n")
+	fmt.Fprint(w, "--Dump takes, with no- in front to switch off:\n\n")
+	var empty []string
+	for _, word := range dumpWords {
+		if word.what == dumpNothing {
+			empty = append(empty, word.name)
+			continue
+		}
+		fmt.Fprintf(w, "  %-24s %s\n", word.name, word.help)
+	}
+	fmt.Fprintf(w, "  %-24s %s\n\n", "show", "print what is on, and exit")
+	fmt.Fprint(w, "These print nothing, as they are about steps that this compiler does not have:\n\n")
+	for _, name := range empty {
+		fmt.Fprintf(w, "  %s\n", name)
+	}
 }
 
 func printOptimizations(w io.Writer) {
-	fmt.Fprint(w, "--Optimize takes these, with no- in front of most, and ignores them: what pays is\n"+
-		"always done, and never changes what policy means.\n\n")
-	for _, name := range optimizations {
-		fmt.Fprintf(w, "  %s\n", name)
+	fmt.Fprint(w, "--Optimize takes these, most with no- in front to switch off. One has an effect:\n"+
+		"without filter-deny, permission tables hold what rules deny. The others are about\n"+
+		"the size of automata: what the kernel takes and what pays is always done, and never\n"+
+		"changes what policy means.\n\n")
+	for _, word := range optimizeWords {
+		no := ""
+		if word.no {
+			no = "[no-]"
+		}
+		fmt.Fprintf(w, "  %5s%s\n", no, word.name)
 	}
+	fmt.Fprintf(w, "  %5s%-20s %s\n", "", "show", "print what is on, and exit")
 }

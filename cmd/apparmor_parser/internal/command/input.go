@@ -4,12 +4,12 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
+	"github.com/goarmor/apparmor/diag"
 	"github.com/goarmor/apparmor/parser"
 )
 
@@ -28,12 +28,18 @@ func (in input) shown() string { return cmp.Or(in.name, stdinName) }
 // base is the name of the file without its directory.
 func (in input) base() string { return filepath.Base(in.name) }
 
-// The statuses of a failed run, beside 256 minus an error number for what the
-// kernel refuses.
-const (
-	statusFailed  = 1
-	statusMissing = 2
-)
+// statusFailed is the status of a failed run that no error number explains.
+const statusFailed = 1
+
+// statusOf returns the status for a file that cannot be used: its error
+// number.
+func statusOf(err error) int {
+	var errno syscall.Errno
+	if errors.As(err, &errno) && errno > 0 && errno < 256 {
+		return int(errno)
+	}
+	return statusFailed
+}
 
 // maxInput bounds what is read from one input, text or compiled.
 const maxInput = 64 << 20
@@ -52,22 +58,19 @@ func (r *run) expand(yield func(input) bool) (status int) {
 	for _, arg := range r.options.inputs {
 		info, err := os.Stat(r.path(arg))
 		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			r.report.plain(0, "", fmt.Sprintf("File %s not found, skipping...", arg))
-			status = statusMissing
 		case err != nil:
-			r.report.say("%v", err)
-			status = statusFailed
+			r.report.plain(0, "", fmt.Sprintf("File %s not found, skipping...", arg))
+			status = statusOf(err)
 		case info.IsDir():
-			inputs, bad := r.expandDir(arg)
+			inputs, err := r.expandDir(arg)
 			for _, in := range inputs {
 				if !yield(in) {
 					return status
 				}
 			}
-			if bad {
+			if err != nil {
 				r.report.plain(0, "", "There was an error while loading profiles from "+arg)
-				status = statusMissing
+				status = statusOf(err)
 			}
 		default:
 			if !yield(input{arg, arg}) {
@@ -82,25 +85,25 @@ func (r *run) expand(yield func(input) bool) (status int) {
 }
 
 // expandDir lists the policy files of a directory by name, leaving out what
-// editors and package managers leave behind. It reports whether one of them
-// is a link that leads nowhere.
-func (r *run) expandDir(dir string) (inputs []input, bad bool) {
+// editors and package managers leave behind. The error is about a file that
+// cannot be looked at, such as a link that leads nowhere; the others are
+// listed with it.
+func (r *run) expandDir(dir string) (inputs []input, bad error) {
 	entries, err := os.ReadDir(r.path(dir))
 	if err != nil {
-		r.report.say("%v", err)
-		return nil, true
+		return nil, err
 	}
 	for _, e := range entries {
 		if parser.Skip(e.Name()) {
 			if leftover(e.Name()) {
-				r.report.warning("unexpected", "Ignoring: '%s'", e.Name())
+				r.report.plain(diag.Warning, diag.ClassUnexpected, fmt.Sprintf("Ignoring: '%s'", e.Name()))
 			}
 			continue
 		}
 		name := filepath.Join(dir, e.Name())
 		switch info, err := os.Stat(r.path(name)); {
 		case err != nil:
-			bad = true
+			bad = err
 		case info.Mode().IsRegular():
 			inputs = append(inputs, input{dir, name})
 		}
@@ -128,18 +131,8 @@ func (r *run) path(name string) string {
 
 // read returns the content of an input.
 func (r *run) read(in input) ([]byte, error) {
-	from := r.env.Stdin
-	if in.name != "" {
-		f, err := os.Open(r.path(in.name))
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close()
-		from = f
+	if in.name == "" {
+		return readAll(r.env.Stdin)
 	}
-	data, err := io.ReadAll(io.LimitReader(from, maxInput+1))
-	if err == nil && len(data) > maxInput {
-		err = errTooLong
-	}
-	return data, err
+	return readBounded(r.path(in.name))
 }

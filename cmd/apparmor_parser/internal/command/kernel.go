@@ -57,14 +57,21 @@ func (k running) Remove(ctx context.Context, namespace, name string) error {
 }
 
 // refused reports what the kernel said about a profile and returns the exit
-// status: 256 minus the error number, as callers of the reference know it.
-func (r *run) refused(verb, name string, err error) int {
+// status, as callers of the reference know it: 256 minus the error number, or
+// for compiled policy the error number.
+func (r *run) refused(res *result, err error) int {
 	var errno syscall.Errno
 	if !errors.As(err, &errno) || errno <= 0 || errno > 255 {
-		r.report.say("Unable to %s \"%s\".  %v", verb, name, err)
+		r.report.say("%v", err)
 		return statusFailed
 	}
-	r.report.say("Unable to %s \"%s\".  %s", verb, name, reason(errno, err))
+	var le *loadError
+	if errors.As(err, &le) {
+		r.report.say("Unable to %s \"%s\".  %s", le.verb, le.name, reason(errno, le.err))
+	}
+	if r.options.binary || res.cached != "" {
+		return int(errno)
+	}
 	return 256 - int(errno)
 }
 

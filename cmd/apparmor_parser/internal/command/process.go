@@ -1,13 +1,14 @@
 package command
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/compile"
 	"github.com/goarmor/apparmor/diag"
@@ -16,23 +17,27 @@ import (
 
 // result is what became of one input before anything is shown or loaded.
 type result struct {
-	in    input
-	notes []string  // lines to show before the diagnostics
-	found diag.List // in the order to be shown
+	in     input
+	notes  []string  // lines to show before the diagnostics
+	found  diag.List // in the order to be shown
+	status int       // of a failure that is not in the policy; 0: statusFailed
 
 	skipped  bool           // by a link in the directory "disable"
-	out      []byte         // to be printed
+	out      []byte         // to be printed, whatever else is wrong
 	set      *policy.Set    // what was resolved
 	policies []*blob.Policy // what was compiled, one for each namespace, or read
 	cached   string         // the file of the cache that policy came from
-	store    *cacheEntry    // where policy belongs in the cache; nil: nowhere
+	place    *cacheEntry    // where policy belongs in the cache; nil: nowhere
 	stats    []compile.Stats
+
+	// again makes policy from the text, for policy that came from the cache.
+	again func(context.Context) error
 }
 
 // processAll works on all inputs, several at a time, and finishes them in
 // order.
 func (r *run) processAll(ctx context.Context, out *sink) (status int) {
-	workers := max(1, min(r.options.jobs, r.options.maxJobs))
+	workers := r.workers()
 	slots := make(chan struct{}, workers)
 	queue := make(chan chan *result, workers)
 	all := ctx
@@ -98,21 +103,23 @@ func (r *run) prepare(ctx context.Context, in input) *result {
 func (r *run) work(ctx context.Context, res *result) error {
 	o := r.options
 	complain := o.complain
-	if res.in.name != "" && o.action != preprocess {
-		if o.action != removePolicy && r.linked("disable", res.in) {
+	if res.in.name != "" && o.action != preprocess && o.action != removePolicy && !o.binary {
+		base := strings.TrimRight(o.base, "/")
+		if r.linked("disable", res.in) {
 			res.skipped = true
 			if !o.quiet {
-				res.notes = append(res.notes, fmt.Sprintf("Skipping profile in %s/disable: %s", strings.TrimRight(o.base, "/"), res.in.base()))
+				res.notes = append(res.notes, fmt.Sprintf("Skipping profile in %s/disable: %s", base, res.in.base()))
 			}
 			return nil
 		}
 		if r.linked("force-complain", res.in) {
-			res.notes = append(res.notes, fmt.Sprintf("Warning: found %s in %s/force-complain, forcing complain mode", res.in.base(), strings.TrimRight(o.base, "/")))
+			res.notes = append(res.notes, fmt.Sprintf("Warning: found %s in %s/force-complain, forcing complain mode", res.in.base(), base))
 			complain = true
 		}
 	}
 	data, err := r.read(res.in)
 	if err != nil {
+		res.status = statusOf(err)
 		return err
 	}
 	if o.binary {
@@ -122,34 +129,64 @@ func (r *run) work(ctx context.Context, res *result) error {
 	}
 	unit, err := r.parse(ctx, res, string(data))
 	if err != nil {
+		if o.action == preprocess {
+			res.out = r.flattenTo(ctx, res, string(data), err)
+		}
 		return err
 	}
 	switch {
 	case o.action == preprocess:
-		res.out, err = flatten(unit)
-		return err
-	case o.dumpVariables || o.dumpExpanded:
-		res.out, err = dumpVariables(unit, o.dumpExpanded)
-		return err
-	}
-	if r.cacheable && res.in.name != "" {
-		if res.store, err = r.entry(unit, res.in, complain); err != nil {
+		if _, err := r.names(ctx, unit); err != nil {
+			res.out = r.flattenTo(ctx, res, string(data), err)
 			return err
 		}
-		if p, file := r.lookup(res.store); p != nil {
-			res.policies, res.cached = []*blob.Policy{p}, file
-			return nil
+		res.out, err = flatten(unit)
+		return err
+	case o.action == listNames:
+		res.set, err = r.names(ctx, unit)
+		return err
+	case o.dump&dumpVariables != 0:
+		res.out, err = printVariables(unit, false)
+		return err
+	}
+	if complain && o.writeCache && r.cacheable {
+		res.found = append(res.found, &diag.Diagnostic{
+			Severity: diag.Warning, Class: classCache,
+			Message: "not written to the cache: " + res.in.base() + " is forced into complain mode",
+		})
+	}
+	if r.cacheable && res.in.name != "" && !complain {
+		if res.place, err = r.entry(unit, res.in); err != nil {
+			return err
+		}
+		if r.options.readsCache() {
+			p, file, why := res.place.lookup()
+			if p != nil {
+				res.policies, res.cached = []*blob.Policy{p}, file
+				res.again = func(ctx context.Context) error { return r.build(ctx, res, unit, complain) }
+				return nil
+			}
+			res.found = append(res.found, why...)
 		}
 	}
+	return r.build(ctx, res, unit, complain)
+}
+
+// build resolves and compiles a unit, as far as it is asked for.
+func (r *run) build(ctx context.Context, res *result, unit *ast.Unit, complain bool) (err error) {
+	o := r.options
 	if res.set, err = r.resolve(ctx, unit, complain); err != nil {
 		return err
 	}
-	res.found = append(append(res.found, res.set.Warnings...), pathNames(unit)...)
+	res.found = append(res.found, byPlace(res.set.Warnings)...)
 	switch {
-	case o.action == listNames, o.action == removePolicy:
+	case o.action == removePolicy:
 		return nil
+	case o.dump&dumpExpanded != 0:
+		res.out, err = printVariables(unit, true)
+		return err
 	case o.debug:
-		res.out = dumpProfiles(res.set)
+		res.out = printProfiles(res.set)
 		return nil
 	}
 	// A kernel takes the profiles of one namespace at a time.
@@ -168,62 +205,48 @@ func (r *run) finish(ctx context.Context, res *result, out *sink) (status int) {
 	for _, note := range res.notes {
 		r.report.plain(diag.Warning, "", note)
 	}
-	if r.report.show(res.in, res.found) {
-		return statusFailed
-	}
-	if res.skipped {
-		return 0
-	}
 	if res.in.name == "" && o.writeCache && r.cacheable {
 		r.report.warning(classCache, "standard input is not kept in the cache, and never disabled or forced into complain mode")
+	}
+	switch {
+	case !o.showCache || res.skipped || o.binary:
+	case res.cached != "":
+		r.report.plain(diag.Warning, classCache, "Cache hit: "+res.cached)
+	default:
+		r.report.plain(diag.Warning, classCache, "Cache miss: "+res.in.shown())
 	}
 	if _, err := r.env.Stdout.Write(res.out); err != nil {
 		r.report.say("%v", err)
 		return statusFailed
 	}
-	if o.dumpStats {
-		r.printStats(res.stats)
-	}
-	if o.dumpStates {
-		for _, p := range res.policies {
-			if _, err := r.env.Stderr.Write(dumpStates(p)); err != nil {
-				r.report.say("%v", err)
-				return statusFailed
-			}
-		}
+	if r.report.show(res.in, res.found) {
+		return cmp.Or(res.status, statusFailed)
 	}
 	switch {
+	case res.skipped:
+		return 0
 	case o.action == listNames:
 		return r.printNames(res)
 	case o.action == removePolicy && !o.stopsEarly():
 		return r.remove(ctx, res)
 	case o.stopsEarly() || o.action == preprocess:
 		return 0
-	case o.action == writeStdout || o.action == writeFile:
+	}
+	if err := r.printDumps(res); err != nil {
+		r.report.say("%v", err)
+		return statusFailed
+	}
+	if o.action == writeStdout || o.action == writeFile {
 		for _, p := range res.policies {
 			if err := out.write(p); err != nil {
 				r.report.say("%v", err)
 				return statusFailed
 			}
 		}
-		return 0
-	}
-	r.showCache(res)
-	if status := r.load(ctx, res); status != 0 {
+	} else if status := r.load(ctx, res); status != 0 {
 		return status
 	}
-	// A file of the cache is what a kernel takes in one write.
-	if res.store != nil && res.cached == "" && o.writeCache && len(res.policies) == 1 {
-		file, err := res.store.write(res.policies[0], o.keepBadCache)
-		if err != nil {
-			// Policy that is loaded stays loaded whatever the cache does.
-			r.report.warning(classCache, "cannot write the cache: %v", err)
-			return 0
-		}
-		if o.showCache {
-			r.report.plain(diag.Warning, classCache, "Wrote cache: "+file)
-		}
-	}
+	r.store(res)
 	return 0
 }
 
@@ -236,28 +259,6 @@ func (r *reporter) show(in input, list diag.List) (failed bool) {
 		}
 	}
 	return failed
-}
-
-func (r *run) printNames(res *result) int {
-	var b bytes.Buffer
-	for _, policy := range res.policies {
-		for _, p := range policy.Profiles() {
-			if p.Namespace != "" {
-				fmt.Fprintf(&b, ":%s://", p.Namespace)
-			}
-			fmt.Fprintln(&b, p.Name)
-		}
-	}
-	if res.set != nil {
-		for _, p := range res.set.Profiles {
-			fmt.Fprintln(&b, p.FullName())
-		}
-	}
-	if _, err := r.env.Stdout.Write(b.Bytes()); err != nil {
-		r.report.say("%v", err)
-		return statusFailed
-	}
-	return 0
 }
 
 // linked reports whether the file has a namesake in a directory of the base,

@@ -11,6 +11,7 @@ import (
 
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/policy"
 )
 
 // program is the name in front of messages that are not about policy.
@@ -53,11 +54,11 @@ func (r *reporter) plain(severity diag.Severity, class diag.Class, line string) 
 // class is off. It reports whether the finding is an error.
 func (r *reporter) diagnostic(in input, d *diag.Diagnostic) (failed bool) {
 	failed = d.Severity == diag.Error
-	if !failed && r.werror.has(d.Class) {
-		failed = true
-	}
-	if !failed && (r.quiet || !r.warn.has(d.Class)) {
-		return false
+	if !failed {
+		if r.quiet || !r.warn.has(d.Class) {
+			return false
+		}
+		failed = r.werror.has(d.Class)
 	}
 	switch {
 	case r.json:
@@ -99,10 +100,9 @@ func warningLine(in input, d *diag.Diagnostic, failed bool) string {
 		head = "Warning converted to Error"
 	}
 	from := cmp.Or(in.arg, stdinName)
-	if d.Code == codePathName && len(d.Related) > 0 {
-		// The reference finds this where the profile ends.
+	if place := shownPlace(d); place != d.Pos {
 		c := *d
-		c.Pos, c.Related = d.Related[0], nil
+		c.Pos, c.Related = place, nil
 		d = &c
 	}
 	switch {
@@ -115,6 +115,31 @@ func warningLine(in input, d *diag.Diagnostic, failed bool) string {
 		return fmt.Sprintf("%s from profile %s (%s): %s", head, d.Profile, from, message(d))
 	}
 	return fmt.Sprintf("%s: %s", head, message(d))
+}
+
+// shownPlace is the place of a warning in text: that a path is a profile's
+// name is found by the reference where the profile ends.
+func shownPlace(d *diag.Diagnostic) ast.Position {
+	if d.Code == policy.WarnPathName && len(d.Related) > 0 {
+		return d.Related[0]
+	}
+	return d.Pos
+}
+
+// byPlace puts warnings behind those of the same file that are shown with
+// places in front of their own.
+func byPlace(list diag.List) diag.List {
+	for i := len(list) - 1; i >= 0; i-- {
+		place := shownPlace(list[i])
+		for j := i; j+1 < len(list) && list[j].Related != nil && place != list[j].Pos; j++ {
+			next := shownPlace(list[j+1])
+			if next.File != place.File || next.Line > place.Line {
+				break
+			}
+			list[j], list[j+1] = list[j+1], list[j]
+		}
+	}
+	return list
 }
 
 // message is a diagnostic's text without its place.

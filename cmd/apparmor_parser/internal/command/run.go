@@ -45,9 +45,10 @@ type run struct {
 }
 
 // Run does what the arguments, without the program's name, ask for and returns
-// the exit status: 0, 1 for errors in options, policy or the work itself, 2
-// for files that are not there, and 256 minus the error number for what the
-// kernel refuses; the last error decides.
+// the exit status: 0, 1 for errors in options, policy or the work itself, the
+// error number for files that cannot be read (2 if they are not there) and for
+// compiled policy that the kernel refuses, and 256 minus the error number for
+// other policy that it refuses. The last error decides.
 func Run(ctx context.Context, args []string, env Env) int {
 	if env.Stdin == nil {
 		env.Stdin = strings.NewReader("")
@@ -76,33 +77,31 @@ func Run(ctx context.Context, args []string, env Env) int {
 // whether the run ends with that.
 func (r *run) readOptions(args []string) (status int, done bool) {
 	table := optionTable()
+	posix := slices.ContainsFunc(r.env.Environ, func(s string) bool {
+		return strings.HasPrefix(s, "POSIXLY_CORRECT=")
+	})
+	// What is wrong with the arguments is found again by the second look.
+	early := defaults()
+	_ = getopt(early, earlyTable(table), args, posix)
 	o := r.options
-	o.config = configFile(args)
-	text, err := os.ReadFile(r.path(o.config))
-	switch {
-	case err == nil:
-		err = configure(o, table, string(text), func(s string) { r.report.say("%s", s) })
-		o.inputs = nil
-	case errors.Is(err, fs.ErrNotExist):
-		if o.config != defaultConfig {
-			r.report.warning(classConfig, "config file '%s' not found", o.config)
-		}
-		err = nil
+	o.config = early.config
+	r.report.warn, r.report.werror = early.warn, early.werror
+	if !r.readConfig(table) {
+		return statusFailed, true
 	}
-	if err == nil {
-		err = getopt(o, table, args, slices.ContainsFunc(r.env.Environ, func(s string) bool {
-			return strings.HasPrefix(s, "POSIXLY_CORRECT=")
-		}))
-	}
+	err := getopt(o, table, args, posix)
 	if err == nil {
 		err = o.check()
 	}
+	r.report.json = o.json
 	if err != nil {
-		r.report.json = o.json
 		r.report.say("%v", err)
 		return statusFailed, true
 	}
-	r.report.json, r.report.quiet, r.report.warn, r.report.werror = o.json, o.quiet, o.warn, o.werror
+	r.report.warn, r.report.werror = o.warn, o.werror
+	// The names of profiles, and removing them, are nobody's place to hear
+	// about what is in them.
+	r.report.quiet = o.quiet || o.action == listNames || o.action == removePolicy
 	switch {
 	case o.ends != nil:
 		o.ends(r.env.Stdout)
@@ -110,44 +109,50 @@ func (r *run) readOptions(args []string) (status int, done bool) {
 	case o.printConfig:
 		fmt.Fprintln(r.env.Stdout, o.config)
 		return 0, true
-	case o.warnShow:
-		fmt.Fprintf(r.env.Stdout, "warn=%s\n", o.warn)
+	case o.shows != nil:
+		for _, show := range o.shows {
+			show(r.env.Stdout)
+		}
 		return 0, true
 	}
 	return 0, false
 }
 
-// check finds options that do not go together.
-func (o *options) check() error {
+// readConfig applies the configuration file. It reports whether the run goes
+// on. That there is none where it usually is deserves no word.
+func (r *run) readConfig(table []option) bool {
+	o := r.options
+	text, err := os.ReadFile(r.path(o.config))
 	switch {
-	case o.ends != nil:
-		return nil
-	case o.rewrite && o.action != format:
-		return usageError("--write is for --format only")
-	case o.binary && (o.action == preprocess || o.action == format):
-		return usageError("compiled policy has no text: -B cannot be used with -p and --format")
-	case o.action == format && o.rewrite && len(o.inputs) == 0:
-		return usageError("--write needs files: standard input cannot be written to")
-	case len(o.cacheDirs) == 0:
-		return usageError("no directory given for the cache")
+	case err == nil:
+		err = configure(o, table, string(text), func(s string) { r.report.say("%s", s) })
+	case errors.Is(err, fs.ErrNotExist):
+		if o.config != defaultConfig {
+			r.report.warning(classConfig, "config file '%s' not found", o.config)
+		}
+		return !r.report.failed
 	}
-	return nil
+	if err != nil {
+		r.report.say("%v", err)
+		return false
+	}
+	return true
 }
-
-// needsKernel reports whether the running kernel is going to be changed.
-func (o *options) needsKernel() bool {
-	return o.action <= removePolicy && !o.skipKernel && !o.stopsEarly() && !o.printCacheDir &&
-		!(o.purgeCache && len(o.inputs) == 0)
-}
-
-// stopsEarly reports whether work ends before policy is compiled.
-func (o *options) stopsEarly() bool { return o.debug || o.dumpVariables || o.dumpExpanded }
 
 // do does the work of a run whose options are known.
 func (r *run) do(ctx context.Context) int {
 	o := r.options
 	if o.action == format {
 		return r.formatAll(ctx)
+	}
+	if o.compress {
+		r.report.warning(diag.ClassOverride, "policy is written without compression, which every kernel takes")
+	}
+	if o.createCacheDir && o.usesCache() {
+		r.report.warning(diag.ClassDeprecated, "--create-cache-dir has no effect; write --write-cache")
+	}
+	if r.report.failed {
+		return statusFailed
 	}
 	if o.needsKernel() {
 		k, err := r.env.OpenKernel(o.apparmorfs)

@@ -119,7 +119,7 @@ func TestClasses(t *testing.T) {
 			t.Errorf("%s is unknown", name)
 		}
 	}
-	if got := c.String(); got != "abi, config, debug-cache, jobs" {
+	if got := c.String(); got != "abi, config, jobs" {
 		t.Errorf("%q", got)
 	}
 	if c.change("") || c.change("no-") || c.change("ab") {
@@ -154,7 +154,7 @@ func TestIncludeName(t *testing.T) {
 // FuzzOptions: no arguments and no configuration make the options panic, and
 // what is refused is refused with a word.
 func FuzzOptions(f *testing.F) {
-	for _, s := range []string{"-N\nok", "-rQKvMx\n--\n-a", "--warn=all\n--Werror", "-D\nvariables\n-j\nx2\n-d9", "--skip", "--=\n-", "-L\na,b\\,c"} {
+	for _, s := range []string{"-N\nok", "-rQKvMx\n--\n-a", "--warn=all\n--Werror", "-D\nvariables\n-j\nx2\n-djobs", "-O\n0\n-O\nno-minimize\n-c9\n--estimated-compile-size=1MB\n-j-3", "--skip", "--=\n-", "-L\na,b\\,c"} {
 		f.Add(s, "warn all\nInclude=x\n # \n=")
 	}
 	f.Fuzz(func(t *testing.T, args, config string) {

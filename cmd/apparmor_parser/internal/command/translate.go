@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/compile"
@@ -13,8 +12,8 @@ import (
 	"github.com/goarmor/apparmor/policy"
 )
 
-// parse reads the text and what it includes.
-func (r *run) parse(ctx context.Context, res *result, src string) (*ast.Unit, error) {
+// parserConfig returns how an input is to be parsed.
+func (r *run) parserConfig(res *result) parser.Config {
 	dir := r.env.Dir
 	if dir == "" {
 		// Without a working directory only absolute includes are found.
@@ -29,47 +28,17 @@ func (r *run) parse(ctx context.Context, res *result, src string) (*ast.Unit, er
 	if r.options.json {
 		c.Recover = maxJSONErrors
 	}
-	return c.ParseTree(ctx, res.in.shown(), src)
+	return c
+}
+
+// parse reads the text and what it includes.
+func (r *run) parse(ctx context.Context, res *result, src string) (*ast.Unit, error) {
+	return r.parserConfig(res).ParseTree(ctx, res.in.shown(), src)
 }
 
 // maxJSONErrors is how many errors of one input are listed for programs, which
 // want them all; people get the first, as from the reference.
 const maxJSONErrors = 100
-
-// codePathName is the code of the warning about names that are paths.
-const codePathName diag.Code = "path-as-name"
-
-// pathNames warns of profiles at the top that are named by a path.
-func pathNames(unit *ast.Unit) (found diag.List) {
-	seen := map[*ast.File]bool{}
-	var look func(*ast.File)
-	look = func(file *ast.File) {
-		if seen[file] {
-			return
-		}
-		seen[file] = true
-		for _, s := range file.Stmts {
-			switch s := s.(type) {
-			case *ast.Include:
-				for _, f := range unit.Included[s] {
-					look(f)
-				}
-			case *ast.Profile:
-				if strings.HasPrefix(string(s.Name), "/") {
-					found = append(found, &diag.Diagnostic{
-						Severity: diag.Warning, Class: diag.ClassDeprecated, Code: codePathName,
-						Pos: file.Position(s.Pos()), Profile: string(s.Name),
-						Message: "a path is used as the name of a profile, which is deprecated",
-						Hint:    "write `profile NAME " + string(s.Name) + "`",
-						Related: []ast.Position{file.Position(s.Close)},
-					})
-				}
-			}
-		}
-	}
-	look(unit.Main)
-	return found
-}
 
 // resolve makes profiles of a unit and applies what options ask for.
 func (r *run) resolve(ctx context.Context, unit *ast.Unit, complain bool) (*policy.Set, error) {
@@ -98,12 +67,16 @@ func (r *run) resolve(ctx context.Context, unit *ast.Unit, complain bool) (*poli
 
 // compile makes binary policy of the resolved profiles of one namespace.
 func (r *run) compile(ctx context.Context, res *result, set *policy.Set) error {
-	out, err := compile.Compile(ctx, set, compile.Options{Kernel: r.features, Degrade: compile.Report})
+	out, err := compile.Compile(ctx, set, compile.Options{
+		Kernel: r.features, Degrade: compile.Report,
+		KeepDenials: r.options.optimize&optFilterDeny == 0,
+	})
 	if err != nil {
 		return err
 	}
 	res.policies = append(res.policies, out.Policy)
 	res.stats = append(res.stats, out.Stats...)
+	res.found = append(res.found, out.Warnings...)
 	type once struct {
 		profile, what string
 		dropped       bool

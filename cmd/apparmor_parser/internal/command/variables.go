@@ -17,12 +17,15 @@ const (
 	maxExpandedBytes = 64 << 20 // of all of them
 )
 
-// dumpVariables prints the variables that a unit assigns, as they are
+// printVariables prints the variables that a unit assigns, as they are
 // assigned or with the variables in them expanded.
-func dumpVariables(unit *ast.Unit, expanded bool) ([]byte, error) {
+func printVariables(unit *ast.Unit, expanded bool) ([]byte, error) {
 	v := variables{sets: map[string]map[string]bool{}, booleans: map[string]string{}, seen: map[string]bool{}}
 	v.collect(unit, unit.Main)
 	var b []byte
+	for _, name := range slices.Sorted(maps.Keys(v.booleans)) {
+		b = fmt.Appendf(b, "$%s = %s\n", name, v.booleans[name])
+	}
 	for _, name := range slices.Sorted(maps.Keys(v.sets)) {
 		values := v.sets[name]
 		if expanded {
@@ -39,9 +42,6 @@ func dumpVariables(unit *ast.Unit, expanded bool) ([]byte, error) {
 			b = fmt.Appendf(b, " \"%s\"", value)
 		}
 		b = append(b, '\n')
-	}
-	for _, name := range slices.Sorted(maps.Keys(v.booleans)) {
-		b = fmt.Appendf(b, "$%s = %s\n", name, v.booleans[name])
 	}
 	return b, nil
 }

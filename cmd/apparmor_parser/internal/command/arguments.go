@@ -1,0 +1,100 @@
+package command
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+)
+
+// The functions that set what an argument says.
+
+func setDebug(o *options, arg string) error {
+	switch arg {
+	case "":
+		o.debug, o.diff = true, true
+	case "j", "jobs":
+		o.debugJobs = true
+	default:
+		return usageError(fmt.Sprintf("Invalid --debug option '%s'", arg))
+	}
+	return nil
+}
+
+func setWarn(o *options, arg string) error {
+	if arg == "show" {
+		o.shows = append(o.shows, func(w io.Writer) { fmt.Fprintf(w, "warn=%s\n", o.warn) })
+		return nil
+	}
+	if !o.warn.change(arg) {
+		return usageError("Invalid --warn option " + arg)
+	}
+	return nil
+}
+
+func setWerror(o *options, arg string) error {
+	switch arg {
+	case "":
+		arg = "all"
+	case "show":
+		o.shows = append(o.shows, func(w io.Writer) { fmt.Fprintf(w, "Werror=%s\n", o.werror) })
+		return nil
+	}
+	if !o.werror.change(arg) {
+		return usageError("Invalid --Werror option " + arg)
+	}
+	return nil
+}
+
+func setCacheDirs(o *options, arg string) error {
+	if o.cacheDirs = splitDirs(arg); len(o.cacheDirs) == 0 {
+		o.cacheDirs = []string{defaultCache}
+	}
+	return nil
+}
+
+// setCompression takes what the reference takes. Go's library writes no zstd,
+// and every kernel loads what is not compressed.
+func setCompression(o *options, arg string) error {
+	switch arg {
+	case "none":
+		o.compress = false
+	case "", "default", "fast", "small":
+		o.compress = true
+	default:
+		level, err := strconv.ParseInt(arg, 10, 32)
+		if err != nil {
+			return usageError(fmt.Sprintf("Invalid compression level '%s'. It is none, default, fast, small, or 0 to 22", arg))
+		}
+		o.compress = level > 0
+	}
+	return nil
+}
+
+// setPromptCompat takes the one way in which prompt rules are written, to
+// permission tables. The other ways of the reference would need another
+// compiler, or would make rules mean nothing.
+func setPromptCompat(_ *options, arg string) error {
+	switch arg {
+	case "default", "permsv2":
+		return nil
+	case "flag", "ignore":
+		return usageError(fmt.Sprintf("--prompt-compat=%s is not available: prompt rules go to permission tables, and are reported where a kernel has none", arg))
+	}
+	return usageError(fmt.Sprintf("Invalid --prompt-compat option '%s'", arg))
+}
+
+func printPromptCompat(w io.Writer) { fmt.Fprintln(w, "Prompt compat mode: permsv2") }
+
+func setHelp(o *options, arg string) error {
+	topics := map[string]func(io.Writer){
+		"": printHelp, "warn": printWarnings, "Werror": printWarnings,
+		"dump": printDumps, "Dump": printDumps, "D": printDumps,
+		"optimize": printOptimizations, "Optimize": printOptimizations, "O": printOptimizations,
+	}
+	print, ok := topics[arg]
+	if !ok {
+		return usageError("Invalid --help option " + arg)
+	}
+	o.ends = print
+	return nil
+}

@@ -1,0 +1,11 @@
+//go:build !unix
+
+package command
+
+import (
+	"io/fs"
+	"os"
+)
+
+// copyOwner does nothing where files have no owner that can be copied.
+func copyOwner(*os.File, fs.FileInfo) error { return nil }
