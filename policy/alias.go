@@ -28,18 +28,22 @@ func (r *resolver) alias(s *ast.Alias, o Origin) {
 		r.errorf(o, CodeRule, o.File.Text(s), "both sides of an alias begin with a slash")
 		return
 	}
-	for _, a := range r.aliases {
-		if a.from == string(s.From) && a.to == string(s.To) {
-			r.warnf(o, diag.ClassUnexpected, WarnDuplicateAlias, o.File.Text(s), "alias is there already")
-			return
-		}
+	pair := [2]ast.Pattern{s.From, s.To}
+	if r.aliased[pair] {
+		r.warnf(o, diag.ClassUnexpected, WarnDuplicateAlias, o.File.Text(s), "alias is there already")
+		return
 	}
+	r.aliased[pair] = true
 	r.aliases = append(r.aliases, alias{string(s.From), string(s.To), o})
 }
 
-// aliased returns the copies of a rule that the aliases add to it, with the
+// copyBytes is what a copy of a rule counts for beside its text, so that few
+// aliases of many short paths do not go unnoticed.
+const copyBytes = 256
+
+// copies returns the copies of a rule that the aliases add to it, with the
 // slashes of their paths as they were written. Aliases do not apply to copies.
-func (r *resolver) aliased(rule ast.Rule, o Origin) []ast.Rule {
+func (r *resolver) copies(rule ast.Rule, o Origin) []ast.Rule {
 	var copies []ast.Rule
 	for i := range r.aliases {
 		a := &r.aliases[i]
@@ -54,7 +58,9 @@ func (r *resolver) aliased(rule ast.Rule, o Origin) []ast.Rule {
 			*c = *rule
 			c.Path, c.Link = path, link
 			copies = append(copies, c)
-			r.made(o, len(path)+len(link))
+			if !r.made(o, copyBytes+len(path)+len(link)) {
+				return copies
+			}
 		case *ast.LinkRule:
 			from, hit := a.apply(rule.From)
 			to, hitTo := a.apply(rule.To)
@@ -64,7 +70,9 @@ func (r *resolver) aliased(rule ast.Rule, o Origin) []ast.Rule {
 			c := *rule
 			c.From, c.To = from, to
 			copies = append(copies, &c)
-			r.made(o, len(from)+len(to))
+			if !r.made(o, copyBytes+len(from)+len(to)) {
+				return copies
+			}
 		default:
 			return nil
 		}

@@ -46,11 +46,11 @@ type Options struct {
 // Limits bound what resolving one unit may need. Text of a few lines can ask
 // for any amount of work through includes and variables that multiply.
 type Limits struct {
-	Statements    int // visited, those of a file counted each time it is included, and 16 aliases tried on a rule as one; default 4 million
+	Statements    int // visited, those of a file counted each time it is included, and 16 aliases tried on a rule, or 16 values of a variable that is used, as one; default 4 million
 	IncludeDepth  int // of files in files; default 100
 	Nesting       int // of profiles, blocks, conditionals and expressions; default 500
 	Values        int // of one variable after expansion; default 65536
-	ExpandedBytes int // of text made by expanding variables and aliases, in total; default 64 MiB
+	ExpandedBytes int // of text made by expanding variables and aliases, in total, a rule's copy for an alias with 256 more; default 64 MiB
 	Errors        int // after which resolving stops; default 200
 	Warnings      int // that are kept; default 1000
 }
@@ -83,6 +83,8 @@ func Resolve(ctx context.Context, unit *ast.Unit, opts Options) (*Set, error) {
 		epoch:  1,
 		warned: map[warning]bool{},
 		abis:   map[abiKey]abiResult{},
+
+		aliased: map[[2]ast.Pattern]bool{},
 	}
 	r.checker.cap = r.knownCapability
 	if unit == nil || unit.Main == nil {
@@ -127,6 +129,7 @@ type resolver struct {
 	syms     map[string]*symbol
 	epoch    int // changes with every assignment
 	aliases  []alias
+	aliased  map[[2]ast.Pattern]bool // the pairs of aliases
 	abi      *features.Set
 	abiFirst *abiStmt
 	abis     map[abiKey]abiResult
@@ -154,10 +157,11 @@ func (r *resolver) errorf(o Origin, code diag.Code, text, format string, args ..
 	if r.fatal != nil {
 		return d // too late to be reported
 	}
-	r.found = append(r.found, d)
-	if r.errors++; r.errors >= r.limits.Errors {
+	if r.errors++; r.errors > r.limits.Errors {
 		r.limit(o, "errors", r.limits.Errors, r.errors)
+		return d
 	}
+	r.found = append(r.found, d)
 	return d
 }
 

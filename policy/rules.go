@@ -19,7 +19,7 @@ func (r *resolver) resolveBody(d *draft) {
 		}
 		rule := r.expandRule(raw.Rule, &d.env)
 		*rule.Quals() = raw.quals
-		copies := r.aliased(rule, raw.Origin)
+		copies := r.copies(rule, raw.Origin)
 		squeezeRule(rule)
 		p.Rules = append(p.Rules, Rule{rule, raw.Origin})
 		for _, c := range copies {
