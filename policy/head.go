@@ -47,8 +47,9 @@ func (r *resolver) resolveHead(d *draft, parent *Profile) {
 			// To the kernel it is a child, whose name is what comes last.
 			p.Attachment = squeeze(ast.Pattern(own[i+len("//"):]))
 		}
+		r.steps += len(r.aliases) / 16
 		for _, a := range r.aliases {
-			if to, ok := a.apply(attach); ok {
+			if to, ok := a.apply(attach); ok && r.made(d.origin, copyBytes+len(to)) {
 				p.Alternates = append(p.Alternates, squeeze(to))
 			}
 		}
