@@ -287,7 +287,7 @@ func endsBare(path string, abi bool) bool {
 			return false // the comma would end the statement
 		}
 	}
-	return path != "" && path[0] != ','
+	return path != "" && (abi || path[0] != ',')
 }
 
 func (c checker) conditional(n *If) *CheckError {

@@ -64,6 +64,7 @@ var ours = []string{
 	"/ { audit allow=mount, \"audit\" /a r, }",
 	"/ { capability # c\nch own, }",
 	"abi a\\\\b\\\\\n ,",
+	"abi ,a/b ,\n",
 	"$O=x==U\\\n$P=U\\==u\n",
 	"profile t flags(c=hroot_attaco) { }",
 	"profile octal {\n  \"/bin/a b \\\x00\x803 d e\" rix,\n}",
