@@ -164,6 +164,9 @@ func Compile(ctx context.Context, set *policy.Set, o Options) (*Output, error) {
 		out.Stats = append(out.Stats, pc.stats)
 		if b != nil {
 			profiles = append(profiles, b)
+			if err := c.count(b); err != nil {
+				return nil, err
+			}
 		}
 		c.errs = append(c.errs, pc.errs...)
 		if len(c.errs) > maxErrors {
@@ -180,8 +183,8 @@ func Compile(ctx context.Context, set *policy.Set, o Options) (*Output, error) {
 	if err := p.Check(c.form.limits(o.Kernel)); err != nil {
 		return nil, err
 	}
-	if n := int64(p.Len()); n > c.limits.Bytes {
-		return nil, &diag.LimitError{What: "bytes of binary policy", Limit: c.limits.Bytes, Got: n}
+	if err := c.limits.checkBytes(int64(p.Len())); err != nil {
+		return nil, err
 	}
 	out.Policy = p
 	return out, nil
@@ -198,6 +201,7 @@ type compiler struct {
 	// keepDenials is the option where there is a place for denials.
 	keepDenials bool
 	errs        diag.List
+	bytes       int64 // of the automata so far; see count
 }
 
 // checkNames refuses two profiles of one name, since kernels crash when such a

@@ -1,5 +1,10 @@
 package compile
 
+import (
+	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/diag"
+)
+
 // Limits bound what compiling one policy may take. A zero field selects its
 // default.
 type Limits struct {
@@ -32,4 +37,24 @@ func (l Limits) withDefaults() Limits {
 		l.Bytes = DefaultBytes
 	}
 	return l
+}
+
+// checkBytes checks the length of a binary policy.
+func (l Limits) checkBytes(n int64) error {
+	if n <= l.Bytes {
+		return nil
+	}
+	return &diag.LimitError{What: "bytes of binary policy", Limit: l.Bytes, Got: n}
+}
+
+// count adds up what the tables of the profiles will come to at least, so that
+// many profiles stop before all of them are compiled.
+func (c *compiler) count(p *blob.Profile) error {
+	for _, db := range [...]*blob.PolicyDB{p.XMatch, p.Policydb, p.File} {
+		if db != nil && db.DFA != nil {
+			d := db.DFA
+			c.bytes += 4*int64(len(d.Accept)+len(d.Accept2)+len(d.Base)) + 2*int64(len(d.Default)+len(d.Next)+len(d.Check))
+		}
+	}
+	return c.limits.checkBytes(c.bytes)
 }
