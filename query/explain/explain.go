@@ -84,6 +84,23 @@ func (p *Policy) Explain(ctx context.Context, profile string, r query.Request) (
 			return nil, err
 		}
 	}
+	if q := p.profiles[d.Label]; q != nil {
+		e.To = q.Origin.Position()
+	}
+	if d.Mediated && d.Info == "" {
+		missing := d.Deny
+		for _, s := range e.Steps {
+			for _, r := range s.Rules {
+				missing &^= r.Decides
+			}
+		}
+		if missing != 0 {
+			e.Nearest = p.nearest(profile, r, missing)
+		}
+		if e.Nearest != nil && e.tells(e.Nearest.Rule) {
+			e.Nearest = nil
+		}
+	}
 	if !d.Mediated {
 		for _, g := range p.compiled.Degraded {
 			if g.Profile == profile && g.Dropped && about(g.Rule, r) {
@@ -94,10 +111,32 @@ func (p *Policy) Explain(ctx context.Context, profile string, r query.Request) (
 	return e, nil
 }
 
+// tells reports whether a rule has a part in the explanation.
+func (e *Explanation) tells(rule ast.Rule) bool {
+	for _, s := range e.Steps {
+		for _, r := range s.Rules {
+			if r.Rule == rule && r.Status != Unrelated {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // about reports whether a rule is on the class of a request.
 func about(rule ast.Rule, r query.Request) bool {
 	ok := false
 	switch r.(type) {
+	case query.File, query.Execute:
+		_, ok = rule.(*ast.FileRule)
+	case query.Link:
+		if _, ok = rule.(*ast.LinkRule); !ok {
+			_, ok = rule.(*ast.FileRule)
+		}
+	case query.ChangeProfile:
+		_, ok = rule.(*ast.ChangeProfileRule)
+	case query.Mqueue:
+		_, ok = rule.(*ast.MqueueRule)
 	case query.Network:
 		_, ok = rule.(*ast.NetworkRule)
 	case query.Unix:
@@ -132,9 +171,24 @@ type Explanation struct {
 	// is empty where the class of the request is not mediated, and where a
 	// profile has nothing on files, which denies them all.
 	Steps []Step
+	// Nearest is the rule that comes closest to allowing what no rule speaks
+	// of; nil if there is none or Steps has it.
+	Nearest *Near
+	// To is where the profile is written that the task goes on under, see
+	// query.Decision.Label.
+	To ast.Position
 	// Dropped is the rules on the class of the request that are without effect,
 	// for requests that are therefore not mediated.
 	Dropped []compile.Degradation
+}
+
+// Near is a rule that would allow a request if it were a little different: if
+// its path, its peer or its permissions were others.
+type Near struct {
+	Rule ast.Rule
+	Text string // in canonical form, with variables expanded
+	Pos  ast.Position
+	Via  []ast.Position // the includes that led there, innermost first
 }
 
 // Deciding returns the rules that the decision follows from, each once, in the
@@ -227,6 +281,10 @@ func (p *Policy) step(ctx context.Context, profile string, l query.Lookup) (Step
 	s := Step{Lookup: l}
 	var found []compile.Contribution
 	var err error
+	if l.Class == blob.ClassRlimits || l.Part == blob.PartXMatch {
+		s.Rules = p.members(profile, l)
+		return s, nil
+	}
 	if l.Part == blob.PartProfile {
 		found, err = p.tracer.Capability(profile, l.Input)
 	} else {

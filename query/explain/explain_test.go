@@ -3,6 +3,7 @@ package explain_test
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -164,6 +165,7 @@ func TestExplain(t *testing.T) {
 `,
 			Network{Family: "inet6", Type: "dgram"}: `denied create
   policy:1:1: no rule speaks of it, and class network v8 is mediated
+  the nearest is policy:2:1: network inet stream,
 `,
 			DBus{Op: DBusBind, Bus: "system", Name: "x"}: "not mediated\n",
 		}},
@@ -174,6 +176,7 @@ func TestExplain(t *testing.T) {
 			Unix{Type: "stream", Access: Connect | Send, PeerAddr: "@x", Peer: "bar"}: `denied write|open, quiet
   policy:3:1: deny unix send peer=(label=bar), decides write
   no rule speaks of open
+  the nearest is policy:2:1: unix (connect, send) type=stream peer=(addr=@x label=foo),
 `,
 		}},
 		{"signal", k612, "signal send set=(term) peer=foo,\nsignal receive,", map[Request]string{
@@ -183,6 +186,7 @@ func TestExplain(t *testing.T) {
 `,
 			Signal{Signal: "kill", Access: Send, Peer: "foo"}: `denied send
   policy:1:1: no rule speaks of it, and class signal is mediated
+  the nearest is policy:2:1: signal send set=term peer=foo,
 `,
 		}},
 		{"ptrace", k612, "ptrace (read trace) peer=foo,", map[Request]string{
@@ -192,6 +196,7 @@ func TestExplain(t *testing.T) {
 `,
 			Ptrace{Access: Trace, Peer: "bar"}: `denied trace
   policy:1:1: no rule speaks of it, and class ptrace is mediated
+  the nearest is policy:2:1: ptrace (trace, read) peer=foo,
 `,
 		}},
 		{"mount", k612, "mount fstype=ext4 options=(rw,noatime) /dev/sda1 -> /mnt/,\numount /um/,\npivot_root oldroot=/new/old/ /new/,\ndeny umount,", map[Request]string{
@@ -233,12 +238,71 @@ func TestExplain(t *testing.T) {
 		{"other classes", k73, "userns,\nio_uring sqpoll,", map[Request]string{
 			Userns{}:                                 "allowed\n  policy:2:1: userns, decides\n",
 			IOUring{}:                                "allowed\n  policy:3:1: io_uring sqpoll, decides\n",
-			IOUring{OverrideCreds: true, Label: "x"}: "denied\n  policy:1:1: no rule speaks of it, and class io_uring is mediated\n",
+			IOUring{OverrideCreds: true, Label: "x"}: "denied\n  policy:1:1: no rule speaks of it, and class io_uring is mediated\n  the nearest is policy:3:1: io_uring sqpoll,\n",
 		}},
 		{"not mediated", k61, "/a r,\ndbus bus=system,\nuserns,\nunix,\nio_uring,", map[Request]string{
 			DBus{Op: DBusBind, Bus: "system", Name: "x"}: "not mediated\n  policy:3:1: dbus bus=system, not enforced: no dbus in the kernel\n",
 			Userns{}:  "not mediated\n  policy:4:1: userns, not enforced: no namespaces/mask/userns_create in the kernel\n",
 			IOUring{}: "not mediated\n  policy:6:1: io_uring, not enforced: no io_uring in the kernel\n",
+		}},
+		{"nearest", k612, "include <abstractions/outer>\n/etc/ssl/** r,\n/etc/ssl/private/* rw,\nowner /var/log/x a,\n/usr/bin/* ix,\nlink /a/b -> /c,", map[Request]string{
+			File{Path: "/etc/ssl/p", Access: Write}: `denied write
+  no rule speaks of it
+  the nearest is policy:4:1: /etc/ssl/private/* rw,
+`,
+			File{Path: "/etc/pw", Access: Read}: `denied read
+  no rule speaks of it
+  the nearest is abstractions/private:3:3: /etc/p r,
+    included at abstractions/outer:1:1
+    included at policy:2:1
+`,
+			File{Path: "/usr/sbin/x", Access: Exec}: `denied exec
+  no rule speaks of it
+  the nearest is policy:6:1: /usr/bin/* ix,
+`,
+			Link{Path: "/a/c", Target: "/c"}: `denied
+  no rule speaks of it
+  the nearest is policy:7:1: link /a/b -> /c,
+`,
+			File{Path: "/srv/x", Access: Read}: "denied read\n  no rule speaks of it\n",
+		}},
+		{"limits", k612, "set rlimit nofile <= 1024,\nset rlimit nice <= 5,", map[Request]string{
+			Rlimit{Resource: "nofile", Value: 1024}: "allowed\n  policy:2:1: set rlimit nofile <= 1024, decides\n",
+			Rlimit{Resource: "nofile", Value: 1025}: "denied, above the limit of 1024\n  policy:2:1: set rlimit nofile <= 1024, decides\n",
+			Rlimit{Resource: "nice", Value: 26}:     "denied, above the limit of 25\n  policy:3:1: set rlimit nice <= 5, decides\n",
+			Rlimit{Resource: "cpu", Value: 1}:       "not mediated\n",
+		}},
+		{"execution with labels", k612, "/bin/* Cx,\n/bin/b Px -> u,\n/bin/c Cx -> named,\n^hat { }\nprofile named { }\nprofile prog /bin/[d-f]* { }\nprofile other /bin/ee* { }", map[Request]string{
+			Execute{Path: "/bin/d"}: `allowed, Cx, label t//prog
+  policy:2:1: /bin/* Cx, decides
+  goes on under t//prog: policy:7:1
+`,
+			Execute{Path: "/bin/ee"}: `allowed, Cx, label t//other
+  policy:2:1: /bin/* Cx, decides
+  goes on under t//other: policy:8:1
+`,
+			Execute{Path: "/bin/a"}: `denied, no profile of this policy attaches
+  policy:2:1: /bin/* Cx, decides
+`,
+			Execute{Path: "/bin/b"}: `allowed, Px -> u, label u, u is not in this policy
+  policy:2:1: /bin/* Cx, overridden by policy:3:1: exact path beats pattern
+  policy:3:1: /bin/b Px -> u, decides
+`,
+			Execute{Path: "/bin/c"}: `allowed, Px -> t//named, label t//named
+  policy:2:1: /bin/* Cx, overridden by policy:4:1: exact path beats pattern
+  policy:4:1: /bin/c Cx -> named, decides
+  goes on under t//named: policy:6:1
+`,
+		}},
+		{"addresses", "features.af_inet", "network (bind) inet stream port=80,\ndeny network (connect) inet peer=(port=25),\nnetwork (connect) inet,", map[Request]string{
+			Network{Family: "inet", Type: "stream", Protocol: 6, Access: Bind, Local: netip.MustParseAddrPort("127.0.0.1:80")}: `allowed
+  at "\x0e\x00\x02\x00\x01":
+  policy:2:1: network bind inet stream port=80, decides continue
+  policy:3:1: deny network connect inet peer=(port=25), decides continue
+  policy:4:1: network connect inet, decides continue
+  at "\x0e\x00\x02\x00\x01\x00\x06\x01\x00P\x01\x7f\x00\x00\x01\x00":
+  policy:2:1: network bind inet stream port=80, decides
+`,
 		}},
 		{"no rules", k612, "", map[Request]string{
 			File{Path: "/x", Access: Read}: "denied read\n  policy:1:1: no rule speaks of it, and class file is mediated\n",
@@ -259,6 +323,56 @@ func TestExplain(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestModes tells what the mode of a profile makes of denials.
+func TestModes(t *testing.T) {
+	k := kernel(t, k612)
+	for flags, want := range map[string][2]string{
+		"enforce":    {"", ""},
+		"complain":   {"  passes all the same: the mode is complain\n", "  is refused though the mode is complain: the denial is not logged\n"},
+		"unconfined": {"  passes all the same: the mode is unconfined\n", "  passes all the same: the mode is unconfined\n"},
+		"kill":       {"  kills the task: the mode is kill\n", ""},
+	} {
+		p := open(t, k, resolve(t, k, "profile t flags=("+flags+") {\n deny /a r,\n}\n"))
+		for i, path := range []string{"/b", "/a"} {
+			e, err := p.Explain(context.Background(), "t", File{Path: path, Access: Read})
+			if err != nil {
+				t.Fatal(err)
+			}
+			lines := strings.SplitAfter(e.String(), "\n")
+			if got := strings.Join(lines[2:], ""); got != want[i] {
+				t.Errorf("%s, %s: %q, want %q", flags, path, got, want[i])
+			}
+		}
+	}
+}
+
+// TestAttachments explains which executables a profile attaches to.
+func TestAttachments(t *testing.T) {
+	k := kernel(t, k612)
+	p := open(t, k, resolve(t, k, "alias /bin/ -> /sbin/,\nprofile t /bin/p* { }\nprofile other { ^hat { } }\n"))
+	for _, tt := range []struct {
+		profile string
+		ask     Request
+		want    string
+	}{
+		{"t", Attach{Path: "/bin/ps"}, "allowed\n  policy:2:1: attachment /bin/p* decides\n  policy:2:1: attachment /sbin/p* decides\n"},
+		{"t", Attach{Path: "/bin/x"}, "denied\n  policy:2:1: attachment /bin/p* decides\n  policy:2:1: attachment /sbin/p* decides\n"},
+		{"other", Attach{Path: "other"}, "allowed\n  policy:3:1: profile name other decides\n"},
+	} {
+		e, err := p.Explain(context.Background(), tt.profile, tt.ask)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(tt.ask.String()+": "+tt.want, e.String()); diff != "" {
+			t.Error(diff)
+		}
+	}
+	e, err := p.Explain(context.Background(), "other", ChangeHat{Hats: []string{"none", "hat"}})
+	if want := "change_hat none hat: allowed, label other//hat\n  goes on under other//hat: policy:3:17\n"; err != nil || e.String() != want {
+		t.Errorf("%v, %v, want %s", e, err, want)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/compile"
 	"github.com/goarmor/apparmor/query"
@@ -28,15 +29,47 @@ func (e *Explanation) String() string {
 		}
 		s.write(&b, e.Decision)
 	}
+	if n := e.Nearest; n != nil {
+		fmt.Fprintf(&b, "  the nearest is %v: %s\n", n.Pos, n.Text)
+		writeVia(&b, n.Via)
+	}
+	if e.To != (ast.Position{}) {
+		fmt.Fprintf(&b, "  goes on under %s: %v\n", e.Decision.Label, e.To)
+	}
+	if note := modeNote(e.Decision); note != "" {
+		fmt.Fprintf(&b, "  %s\n", note)
+	}
 	for _, g := range e.Dropped {
 		fmt.Fprintf(&b, "  %v: %s not enforced: no %s in the %v\n", g.Pos, render.String(g.Rule), g.Feature, g.Cause)
 	}
 	return b.String()
 }
 
+func writeVia(b *strings.Builder, chain []ast.Position) {
+	for _, via := range chain {
+		fmt.Fprintf(b, "    included at %v\n", via)
+	}
+}
+
+// modeNote tells what the mode makes of a denial.
+func modeNote(d query.Decision) string {
+	switch {
+	case d.Allowed():
+		return ""
+	case d.Permitted():
+		return fmt.Sprintf("passes all the same: the mode is %v", d.Mode)
+	case d.Mode == blob.Complain:
+		return "is refused though the mode is complain: the denial is not logged"
+	case d.Mode == blob.Kill && d.Deny&d.Quiet == 0:
+		return "kills the task: the mode is kill"
+	}
+	return ""
+}
+
 // write appends the rules that have a say.
 func (s *Step) write(b *strings.Builder, d query.Decision) {
 	told := false // whether there is a line yet
+	asked := s.Access &^ query.Access(blob.PermContinue)
 	for i := range s.Rules {
 		r := &s.Rules[i]
 		switch r.Status {
@@ -55,7 +88,7 @@ func (s *Step) write(b *strings.Builder, d query.Decision) {
 			fmt.Fprintf(b, " (%v)", r.Implied)
 		}
 		fmt.Fprintf(b, " %v", r.Status)
-		if n := d.Names(r.Decides); r.Decides != 0 && n != "" && r.Decides != s.Access {
+		if n := d.Names(r.Decides); r.Decides != 0 && n != "" && r.Decides&asked != asked {
 			b.WriteString(" " + n)
 		}
 		for j, o := range r.Overridden {
@@ -68,19 +101,17 @@ func (s *Step) write(b *strings.Builder, d query.Decision) {
 			fmt.Fprintf(b, " %v: %v", by.Pos, o.Why)
 		}
 		b.WriteByte('\n')
-		for _, via := range r.Via {
-			fmt.Fprintf(b, "    included at %v\n", via)
-		}
+		writeVia(b, r.Via)
 	}
 	// What nobody decided is granted by the kernel itself, or by nobody.
-	nobody := s.Access & d.Request &^ s.Always &^ query.Access(s.Found.Allow)
+	nobody := asked & d.Request &^ s.Always &^ query.Access(s.Found.Allow)
 	for i := range s.Rules {
 		nobody &^= s.Rules[i].Decides
 	}
 	switch {
 	case !told:
 		b.WriteString("  no rule speaks of it\n")
-	case nobody != 0 && d.Names(nobody) != "" && nobody != s.Access:
+	case nobody != 0 && d.Names(nobody) != "" && nobody != asked:
 		fmt.Fprintf(b, "  no rule speaks of %s\n", d.Names(nobody))
 	}
 	if s.Always != 0 && d.Names(s.Always) != "" {

@@ -1,0 +1,109 @@
+package explain
+
+import (
+	"strings"
+
+	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/policy"
+	"github.com/goarmor/apparmor/query"
+	"github.com/goarmor/apparmor/render"
+)
+
+// nearest returns the rule of a profile that comes closest to granting what a
+// request misses, or nil: for files the one that grants it on the pattern that
+// begins most like the path, for other classes the first one that allows
+// anything in the class.
+func (p *Policy) nearest(profile string, r query.Request, missing query.Access) *Near {
+	var best *policy.Rule
+	longest := 1 // all paths begin with a slash
+	q := p.profiles[profile]
+	for i := range q.Rules {
+		rule := &q.Rules[i]
+		if !about(rule.Rule, r) || rule.Quals().Access != ast.Allow {
+			continue
+		}
+		path, pattern, ok := paths(rule.Rule, r, missing)
+		switch {
+		case !ok:
+		case path == "":
+			if best == nil {
+				best = rule
+			}
+		default:
+			if n := common(path, string(pattern)); n > longest {
+				best, longest = rule, n
+			}
+		}
+	}
+	if best == nil {
+		return nil
+	}
+	return &Near{Rule: best.Rule, Text: render.String(best.Rule), Pos: best.Origin.Position(), Via: best.Origin.Chain()}
+}
+
+// paths returns what a rule says and what was asked about, for rules and
+// requests with a path; ok is false for a rule that does not grant what is
+// missing.
+func paths(rule ast.Rule, r query.Request, missing query.Access) (path string, pattern ast.Pattern, ok bool) {
+	switch rule := rule.(type) {
+	case *ast.FileRule:
+		if rule.All || !gives(rule, missing) {
+			return "", "", false
+		}
+		switch r := r.(type) {
+		case query.File:
+			return r.Path, rule.Path, true
+		case query.Execute:
+			return r.Path, rule.Path, true
+		case query.Link:
+			return r.Path, rule.Path, true
+		}
+	case *ast.LinkRule:
+		if r, ok := r.(query.Link); ok {
+			return r.Path, rule.From, true
+		}
+	case *ast.MountRule:
+		switch r := r.(type) {
+		case query.Mount:
+			return r.Target, rule.Target, rule.Op != ast.OpUmount && rule.Target != ""
+		case query.Umount:
+			return r.Target, rule.Target, rule.Op == ast.OpUmount && rule.Target != ""
+		}
+	case *ast.CapabilityRule:
+		return "", "", false // which name themselves
+	}
+	return "", "", true
+}
+
+// gives reports whether a rule grants any of the permissions on its files.
+func gives(r *ast.FileRule, missing query.Access) bool {
+	for _, m := range [...]struct {
+		bits query.Access
+		perm ast.FilePerm
+	}{
+		{query.Read, ast.FileRead},
+		{query.Write | query.Create | query.Delete | query.Setattr | query.Chmod | query.Chown, ast.FileWrite},
+		{query.Append, ast.FileAppend | ast.FileWrite},
+		{query.Lock, ast.FileLock},
+		{query.Mmap, ast.FileMmap},
+		{query.MayOpen, ast.FileRead | ast.FileWrite},
+		{linkAccess, ast.FileLink},
+	} {
+		if missing&m.bits != 0 && r.Perms&m.perm != 0 {
+			return true
+		}
+	}
+	return missing&query.Exec != 0 && r.Exec != ast.ExecNone
+}
+
+// common is how much of a path a pattern has literally.
+func common(path, pattern string) int {
+	if i := strings.IndexAny(pattern, `*?[{\`); i >= 0 {
+		pattern = pattern[:i]
+	}
+	n := 0
+	for n < len(path) && n < len(pattern) && path[n] == pattern[n] {
+		n++
+	}
+	return n
+}
