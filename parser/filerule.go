@@ -220,6 +220,9 @@ func (p *parser) fileName() bool {
 			return true
 		}
 	}
+	if p.isWord("include") {
+		return p.noPath(p.tok)
+	}
 	if p.isWord("else") {
 		return p.fail(&p.tok, CodeSyntax, "there is no if before this else")
 	}

@@ -143,7 +143,7 @@ func (p *parser) include() (ast.Stmt, bool) {
 	n := &ast.Include{Path: p.tok.Text, Kind: includeKind(p.tok.Form), IfExists: p.tok.IfExists, Hash: p.tok.Hash}
 	from := p.pos()
 	if n.Kind == ast.IncludeBare && (n.Path == "{" || n.Path == "}") {
-		return nil, p.failHint(&p.tok, "write include <path>", CodeSyntax, "the include has no path")
+		return nil, p.noPath(p.tok)
 	}
 	if n.Hash {
 		p.warn(from, p.raw(&p.tok), diag.ClassPoundInclude, WarnPoundInclude, "#include looks like a comment; write include")
@@ -151,6 +151,12 @@ func (p *parser) include() (ast.Stmt, bool) {
 	p.next()
 	n.Span = p.span(from)
 	return n, true
+}
+
+// noPath reports an include whose keyword, the beginning of t, stands alone.
+func (p *parser) noPath(t lex.Token) bool {
+	t.To = t.From + uint32(len("include"))
+	return p.failHint(&t, "write include <path>", CodeSyntax, "the include has no path")
 }
 
 func includeKind(f lex.Form) ast.IncludeKind {
