@@ -14,8 +14,7 @@
 // A rule whose class the kernel does not mediate, or mediates less finely
 // than the rule says, is refused unless Options.Degrade is Report; then the
 // policy is compiled without it, or with what the kernel can do, and every
-// such rule is in Output.Degraded. So it is with the one thing that a kernel
-// may know but this package cannot write: the interface of a network rule.
+// such rule is in Output.Degraded.
 //
 // A class that the profile's ABI does not know is a decision of the policy's
 // author: it is not mediated, whatever the kernel can do, and its rules are

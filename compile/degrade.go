@@ -16,17 +16,11 @@ const (
 	ByKernel Cause = iota
 	// ByABI: the kernel has it, but the policy is written for an ABI without.
 	ByABI
-	// ByCompiler: kernel and ABI have it, but the form in which the kernel
-	// takes it is not known to this package.
-	ByCompiler
 )
 
 func (c Cause) String() string {
-	switch c {
-	case ByABI:
+	if c == ByABI {
 		return "abi"
-	case ByCompiler:
-		return "compiler"
 	}
 	return "kernel"
 }
@@ -67,10 +61,7 @@ func (pc *profileCompiler) degrade(feature, what string, dropped bool) {
 	if pc.rule != nil {
 		d.Rule = pc.rule.Rule
 	}
-	switch {
-	case pc.sup.has(feature):
-		d.Cause = ByCompiler
-	case pc.sup.kernel.Supports(feature):
+	if pc.sup.kernel.Supports(feature) {
 		d.Cause = ByABI
 	}
 	pc.degraded = append(pc.degraded, d)
@@ -81,14 +72,10 @@ func (pc *profileCompiler) degrade(feature, what string, dropped bool) {
 	if dropped {
 		how = "cannot be enforced"
 	}
-	hint := "the kernel lacks the feature " + feature
-	if d.Cause == ByCompiler {
-		hint = "this library cannot write it for kernels with the feature " + feature
-	}
 	pc.fail(&diag.Diagnostic{
 		Code:    CodeNotEnforceable,
 		Message: what + " " + how,
-		Hint:    hint,
+		Hint:    "the kernel lacks the feature " + feature,
 	})
 }
 

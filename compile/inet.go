@@ -53,12 +53,7 @@ const (
 	inetNoCondition = blob.PermCreate // what no address belongs to
 )
 
-const (
-	networkInetV9 = "network_v9/af_inet"
-	// networkIface is the feature that mediates packets by interface, in a
-	// class of their own.
-	networkIface = "network_v9_skb/iface"
-)
+const networkInetV9 = "network_v9/af_inet"
 
 // inet reports whether kernel and policy share the mediation of addresses.
 func (s *support) inet() bool {

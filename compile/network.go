@@ -106,7 +106,14 @@ func (pc *profileCompiler) network(r *ast.NetworkRule) {
 	}
 	named := r.Family != "" || r.Protocol != "" || onlyInet(r)
 	perms := netPerms(r.Perms)
+	packets := pc.sup.has(networkPackets)
 	for _, f := range fams {
+		if packets {
+			pc.packetStrings(r, f, typ)
+		}
+		if packets && r.Access == ast.Deny && r.Local.Interface != "" {
+			continue // sockets have no interface: the denial would be too coarse
+		}
 		start := cat(bytesNode(byte(class)), be16(f), typeNode(typ))
 		switch {
 		case old:
@@ -134,10 +141,12 @@ func (pc *profileCompiler) conditions(r *ast.NetworkRule) {
 		pc.portNode(e.Port)
 		pc.glob(e.Interface)
 	}
+	byIface := pc.sup.has(networkIface)
+	onlyIface := r.Local == (ast.NetEnd{Interface: r.Local.Interface}) && r.Peer == (ast.NetEnd{})
 	switch {
-	case !pc.sup.inet():
+	case !pc.sup.inet() && !(onlyIface && byIface):
 		pc.degrade(features.NetworkInet, "addresses, ports, interfaces and labels of network rules", false)
-	case r.Local.Interface != "":
+	case r.Local.Interface != "" && !byIface:
 		pc.degrade(networkIface, "interfaces of network rules", false)
 	}
 }

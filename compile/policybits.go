@@ -24,6 +24,7 @@ func oldPolicydb(g grant) words {
 	if g.allow&blob.PermContinue != 0 {
 		w.accept |= oldContinue
 	}
+	w.accept |= g.allow & permSetLabel
 	return w
 }
 

@@ -276,6 +276,7 @@ func (pc *profileCompiler) mediates() {
 			{blob.ClassSignal, features.Signal},
 			{blob.ClassNet, features.NetworkV8},
 			{blob.ClassNetV9, features.NetworkV9},
+			{blob.ClassNetSkb, networkPackets},
 			{blob.ClassDBus, features.DBus},
 			{blob.ClassPosixMq, features.PosixMqueue},
 			{blob.ClassSysVMq, features.SysvMqueue},
