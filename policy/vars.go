@@ -233,7 +233,7 @@ func (r *resolver) lookup(name string, e *env, o Origin, depth int) (values []st
 		}
 	}
 	sym.expanding = false
-	r.visited(full)
+	r.steps += len(full) // which are going to be sorted
 	if err == nil {
 		slices.Sort(full)
 		full = slices.Compact(full)
