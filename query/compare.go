@@ -138,6 +138,7 @@ type comparison struct {
 	differ         func(x, y answer) Access
 	confirm        func(x, y Decision) bool
 	namespacesOnly bool
+	classes        map[[2]*blob.DFA][2][256]byte // see bytes
 
 	found []Difference
 	errs  []error

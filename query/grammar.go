@@ -259,14 +259,39 @@ const (
 )
 
 // fileGrammar is paths, labels, and behind the NUL of a path the target of a
-// link or the label to change to.
-var fileGrammar = sync.OnceValue(func() grammar {
-	return newGrammar(alt(
-		label(askedOfLabels),
-		seq(path, ends(askedOfFiles), lit(0), gate,
-			alt(seq(path, ends(askedOfLinks)), seq(word, ends(askedOnExec)))),
-	))
-})
+// link or the label to change to. Labels and links can be left out.
+func fileGrammar(labels, links bool) grammar {
+	i := 0
+	if labels {
+		i |= 1
+	}
+	if links {
+		i |= 2
+	}
+	return fileGrammars[i]()
+}
+
+var fileGrammars = [...]func() grammar{
+	sync.OnceValue(func() grammar { return newFileGrammar(false, false) }),
+	sync.OnceValue(func() grammar { return newFileGrammar(true, false) }),
+	sync.OnceValue(func() grammar { return newFileGrammar(false, true) }),
+	sync.OnceValue(func() grammar { return newFileGrammar(true, true) }),
+}
+
+func newFileGrammar(labels, links bool) grammar {
+	var names, seconds []piece
+	if labels {
+		names, seconds = append(names, label(askedOfLabels)), append(seconds, seq(word, ends(askedOnExec)))
+	}
+	if links {
+		seconds = append(seconds, seq(path, ends(askedOfLinks)))
+	}
+	file := seq(path, ends(askedOfFiles))
+	if seconds != nil {
+		file = seq(file, lit(0), gate, alt(seconds...))
+	}
+	return newGrammar(alt(append(names, file)...))
+}
 
 // netGrammar is sockets of all families but unix where those have strings of
 // their own.

@@ -8,7 +8,7 @@ import (
 // for them.
 type kind struct {
 	class   blob.Class
-	grammar func() grammar
+	grammar func() grammar // nil: that of files, as far as it is needed
 	// side is where the strings of a profile begin, in front of a prefix.
 	side     func(p *Profile) side
 	prefixes []string // nil: none
@@ -27,7 +27,7 @@ var noGate = blob.Effective{Allow: blob.PermContinue}
 // kinds are all kinds, in the order in which they are compared. They are only
 // read.
 var kinds = [...]kind{
-	{class: blob.ClassFile, grammar: fileGrammar, side: fileSide, requests: onFiles},
+	{class: blob.ClassFile, side: fileSide, requests: onFiles},
 	{class: blob.ClassMount, grammar: mountGrammar, side: inClass(blob.ClassMount), through: toData, combine: withData, requests: onMounts},
 	{class: blob.ClassPtrace, grammar: ptraceGrammar, side: ptraceSide, requests: onPeers},
 	{class: blob.ClassSignal, grammar: signalGrammar, side: inClass(blob.ClassSignal), prefixes: signalPrefixes(), requests: onSignals},

@@ -23,9 +23,27 @@ func (s *side) step(state uint32, b byte) uint32 {
 // dead reports whether no string that begins so is granted anything.
 func (s *side) dead(state uint32) bool { return s.dfa != nil && state == blob.TrapState }
 
+// grants reports whether any string is granted or refused these permissions
+// in a way of its own.
+func (s *side) grants(want Access) bool {
+	if s.dfa == nil {
+		return has(s.perms(0, true), want)
+	}
+	for state := range s.dfa.States() {
+		if has(s.perms(uint32(state), true), want) || has(s.perms(uint32(state), false), want) {
+			return true
+		}
+	}
+	return false
+}
+
+func has(e blob.Effective, want Access) bool {
+	return (e.Allow|e.Audit|e.Quiet|e.Prompt)&uint32(want) != 0
+}
+
 // reaching returns for each state whether any string leads from there to one
-// with such permissions.
-func (s *side) reaching(such func(blob.Effective) bool) []bool {
+// that has such permissions.
+func (s *side) reaching(want Access) []bool {
 	n := s.dfa.States()
 	before := make([][]uint32, n) // the states in front of each
 	reached := make([]bool, n)
@@ -41,7 +59,7 @@ func (s *side) reaching(such func(blob.Effective) bool) []bool {
 				last = to
 			}
 		}
-		if such(s.perms(state, true)) || such(s.perms(state, false)) {
+		if has(s.perms(state, true), want) || has(s.perms(state, false), want) {
 			reached[i] = true
 			todo = append(todo, state)
 		}
@@ -85,8 +103,8 @@ type product struct {
 	// false ends the walk there.
 	through func(p *product, at place, to place) (place, bool)
 
-	class, order [256]byte
-	symbols      [][]byte // of each row, made when first needed
+	class, order [256]byte // as of blob.ByteClasses
+	symbols      [][]byte  // of each row, made when first needed
 	nodes        []visited
 	seen         map[place]struct{}
 }
@@ -98,13 +116,6 @@ const maxPlaces = 1 << 20
 // run calls visit for each place in order of the shortest string that leads to
 // it, until it returns false. The error is a *diag.LimitError.
 func (p *product) run(visit func(node int) bool) error {
-	var automata []*blob.DFA
-	for _, s := range [...]*side{&p.a, &p.b} {
-		if s.dfa != nil && (len(automata) == 0 || automata[0] != s.dfa) {
-			automata = append(automata, s.dfa)
-		}
-	}
-	p.class, p.order = blob.ByteClasses(automata...)
 	p.symbols = make([][]byte, len(p.grammar))
 	first := place{a: p.a.start, b: p.b.start, row: grammarStart}
 	if p.grammar[grammarStart].label {

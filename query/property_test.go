@@ -12,7 +12,7 @@ import (
 	"github.com/leanovate/gopter/prop"
 
 	"github.com/goarmor/apparmor/blob"
-	. "github.com/goarmor/apparmor/compile"
+	compiler "github.com/goarmor/apparmor/compile"
 	"github.com/goarmor/apparmor/diag"
 	"github.com/goarmor/apparmor/features"
 	"github.com/goarmor/apparmor/internal/testenv"
@@ -52,14 +52,14 @@ func pair(k *features.Set, r random.Source) (a, b *query.Profile, err error) {
 	if a, err = compiled(k, set); err == nil {
 		b, err = compiled(k, &policy.Set{Profiles: []*policy.Profile{&p}})
 	}
-	if list := (diag.List)(nil); errors.As(err, &list) && list[0].Code == CodeExecConflict {
+	if list := (diag.List)(nil); errors.As(err, &list) && list[0].Code == compiler.CodeExecConflict {
 		return nil, nil, nil
 	}
 	return a, b, err
 }
 
 func compiled(k *features.Set, set *policy.Set) (*query.Profile, error) {
-	out, err := Compile(context.Background(), set, Options{Kernel: k, Degrade: Report})
+	out, err := compiler.Compile(context.Background(), set, compiler.Options{Kernel: k, Degrade: compiler.Report})
 	if err != nil {
 		return nil, err
 	}

@@ -59,8 +59,34 @@ func (c *comparison) kind(k *kind) error {
 }
 
 func (w *walk) run(a, b side) error {
-	w.product = product{a: a, b: b, grammar: w.kind.grammar(), through: w.through}
+	w.product = product{a: a, b: b, through: w.through}
+	if w.kind.grammar != nil {
+		w.product.grammar = w.kind.grammar()
+	} else {
+		w.product.grammar = fileGrammar(a.grants(askedOfLabels) || b.grants(askedOfLabels), a.grants(askedOfLinks) || b.grants(askedOfLinks))
+	}
+	w.product.class, w.product.order = w.bytes(a.dfa, b.dfa)
 	return w.product.run(w.visit)
+}
+
+// bytes is blob.ByteClasses for the automata of a walk.
+func (c *comparison) bytes(a, b *blob.DFA) (class, order [256]byte) {
+	key := [2]*blob.DFA{a, b}
+	if known, ok := c.classes[key]; ok {
+		return known[0], known[1]
+	}
+	var automata []*blob.DFA
+	for _, d := range key {
+		if d != nil {
+			automata = append(automata, d)
+		}
+	}
+	class, order = blob.ByteClasses(automata...)
+	if c.classes == nil {
+		c.classes = map[[2]*blob.DFA][2][256]byte{}
+	}
+	c.classes[key] = [2][256]byte{class, order}
+	return class, order
 }
 
 // behind is the side behind the beginning of its strings.
@@ -138,7 +164,7 @@ func (w *walk) reach(states *[]bool, s *side, state, want uint32) bool {
 		return true
 	}
 	if *states == nil {
-		*states = s.reaching(func(e blob.Effective) bool { return (e.Allow|e.Audit|e.Quiet|e.Prompt)&want != 0 })
+		*states = s.reaching(Access(want))
 	}
 	return (*states)[state]
 }
