@@ -1,8 +1,3 @@
-// Apparmor_parser compiles AppArmor policy and loads it into the kernel. It
-// takes the options of the program of that name from AppArmor 6.0, so that it
-// can stand in its place, and some of its own: --format and --json.
-//
-// The flag --help lists the options.
 package main
 
 import (

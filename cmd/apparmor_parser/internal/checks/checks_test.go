@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/goarmor/apparmor/cmd/apparmor_parser/internal/command"
+	"github.com/goarmor/apparmor/features"
 	"github.com/goarmor/apparmor/internal/vmtest/guest"
 	"github.com/goarmor/apparmor/loader"
 )
@@ -112,7 +113,43 @@ func TestCompiled(t *testing.T) {
 	wantLoaded(t, "cmd_")
 	expect(t, 0, "", "-B", "-r", file)
 	wantLoaded(t, "cmd_", "cmd_a enforce", "cmd_a//child enforce", "cmd_a//hat enforce", "cmd_b complain")
+	// The status of compiled policy that is refused is the error number.
+	expect(t, 17, "", "-B", "-a", file)
 	expect(t, 0, "", "-B", "-R", file)
+	wantLoaded(t, "cmd_")
+	expect(t, 0, "", "-B", "-a", file)
+	wantLoaded(t, "cmd_", "cmd_a enforce", "cmd_a//child enforce", "cmd_a//hat enforce", "cmd_b complain")
+	expect(t, 0, "", "-B", "-R", file)
+	wantLoaded(t, "cmd_")
+}
+
+// TestForeign compiles for the features of another kernel: what this one does
+// not have is refused before it sees any of it.
+func TestForeign(t *testing.T) {
+	foreign, ok := features.Kernel("7.3")
+	if !ok {
+		t.Fatal("the features of 7.3 are unknown")
+	}
+	file := filepath.Join(t.TempDir(), "features")
+	if err := os.WriteFile(file, []byte(foreign.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	own, err := features.FromFS(os.DirFS("/sys/kernel/security/apparmor/features"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	status := 1
+	if own.PermTableVersion() >= foreign.PermTableVersion() {
+		status = 0
+	}
+	expect(t, status, text, "-K", "-q", "-r", "--kernel-features", file)
+	if status != 0 {
+		wantLoaded(t, "cmd_")
+	}
+	// The kernel's own features by name, as those of policy.
+	expect(t, 0, text, "-K", "-q", "-r", "--policy-features=<kernel>", "--override-policy-abi=<kernel>")
+	wantLoaded(t, "cmd_", "cmd_a enforce", "cmd_a//child enforce", "cmd_a//hat enforce", "cmd_b complain")
+	expect(t, 0, text, "-R")
 	wantLoaded(t, "cmd_")
 }
 

@@ -200,7 +200,7 @@ func (r *run) purge() error {
 // cache's and stay. Other processes may be at the same.
 func emptyDir(dir string) error {
 	entries, err := os.ReadDir(dir)
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	for _, e := range entries {
