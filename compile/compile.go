@@ -31,7 +31,8 @@
 //     denials of capabilities out of the log the wrong way round.
 //   - `network unix,` grants no unix socket where those are mediated, and one
 //     with permissions grants all of them; `audit deny network unix` is not
-//     logged. What such a rule denies without audit is logged in both.
+//     logged. What such a rule denies without audit is logged in both. A unix
+//     rule that denies one of getopt and setopt denies the other one, too.
 //   - A network rule for old kernels also holds for the profiles after its own,
 //     and what it denies is logged.
 //   - Conditions on the peer of an inet socket, and denials with conditions,

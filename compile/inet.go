@@ -12,8 +12,8 @@ import (
 	"github.com/goarmor/apparmor/features"
 )
 
-// The strings of inet and inet6 where their addresses are mediated, as read in
-// apparmor_parser 6.0 and in the af_inet.c and net.c of Ubuntu's kernels:
+// The strings of inet and inet6 where their addresses are mediated, as 6.0
+// writes them and the af_inet.c and net.c of Ubuntu's kernels read them:
 //
 //	class family type                             create
 //	... protocol address NUL                      what is asked of the socket
