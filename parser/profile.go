@@ -138,7 +138,7 @@ func (p *parser) profileHead(n *ast.Profile) bool {
 		switch {
 		case p.tok.Text != "xattrs":
 			return p.fail(&p.tok, CodeSyntax, "a profile has no condition %s", p.tok.Text)
-		case n.Kind == ast.KindHat:
+		case n.Kind == ast.KindHat && len(p.names) > 0:
 			return p.fail(&p.tok, CodeXattr, "a hat cannot have xattrs")
 		}
 		if !p.xattrs(n) {

@@ -131,7 +131,7 @@ func (p *Profile) validate(found *diag.List) {
 	if e := p.Flags.Error; e != "" && !slices.Contains(errnos, e) {
 		fail(CodeFlag, e, "unknown error")
 	}
-	if p.Hat && len(p.Xattrs) > 0 {
+	if p.Hat && p.Parent != nil && len(p.Xattrs) > 0 {
 		fail(CodeXattr, "", "a hat cannot match extended attributes")
 	}
 	for _, l := range p.Rlimits {

@@ -113,6 +113,8 @@ func TestValidate(t *testing.T) {
 	child := &Profile{Name: "other//c"}
 	parent := &Profile{Name: "t", Children: []*Profile{child}}
 	child.Parent = parent
+	withHat := &Profile{Name: "t"}
+	withHat.Children = []*Profile{{Name: "t//h", Parent: withHat, Hat: true, Xattrs: []Xattr{{Name: "user.a"}}}}
 	px := &ast.FileRule{Path: "/a", Exec: ast.ExecProfile}
 	ix := &ast.FileRule{Path: "/a", Exec: ast.ExecInherit}
 	for name, tt := range map[string]struct {
@@ -128,7 +130,7 @@ func TestValidate(t *testing.T) {
 		"disconnected": {&Profile{Name: "t", Flags: Flags{DisconnectedPath: "x"}}, CodeFlag},
 		"signal":       {&Profile{Name: "t", Flags: Flags{KillSignal: "9"}}, CodeFlag},
 		"error":        {&Profile{Name: "t", Flags: Flags{Error: "eperm"}}, CodeFlag},
-		"hat's xattr":  {&Profile{Name: "t", Hat: true, Xattrs: []Xattr{{Name: "user.a"}}}, CodeXattr},
+		"hat's xattr":  {withHat, CodeXattr},
 		"rlimit":       {&Profile{Name: "t", Rlimits: []Rlimit{{Name: "ofile"}}}, CodeRlimit},
 		"rlimit rule":  {&Profile{Name: "t", Rules: []Rule{{Rule: &ast.RlimitRule{Name: "as", Value: "1"}}}}, CodeRlimit},
 		"nil rule":     {&Profile{Name: "t", Rules: []Rule{{}}}, CodeRule},

@@ -135,7 +135,7 @@ func (r *resolver) xattrs(d *draft) {
 	if len(d.node.Xattrs) == 0 {
 		return
 	}
-	if d.out.Hat {
+	if d.out.Hat && d.parent != nil {
 		r.errorf(d.origin, CodeXattr, "", "a hat cannot match extended attributes")
 		return
 	}

@@ -160,7 +160,7 @@ func TestHeadErrors(t *testing.T) {
 		"twice by variable":    {[]ast.Stmt{set("V", "a"), p("a"), p("@{V}")}, CodeDuplicateProfile},
 		"attachment":           {[]ast.Stmt{&ast.Profile{Name: "t", Attachment: "a"}}, CodeAttachment},
 		"unset attachment":     {[]ast.Stmt{&ast.Profile{Name: "t", Attachment: "@{exec_path}"}}, CodeUndefined},
-		"hat with xattrs":      {[]ast.Stmt{&ast.Profile{Kind: ast.KindHat, Name: "t", Xattrs: []ast.Xattr{{Name: "user.a"}}}}, CodeXattr},
+		"hat with xattrs":      {[]ast.Stmt{p("t", &ast.Profile{Kind: ast.KindHat, Name: "h", Xattrs: []ast.Xattr{{Name: "user.a"}}})}, CodeXattr},
 		"xattr":                {[]ast.Stmt{&ast.Profile{Name: "t", Xattrs: []ast.Xattr{{}}}}, CodeXattr},
 		"child, no attachment": {[]ast.Stmt{&ast.Profile{Name: "t", Attachment: "/t", Body: []ast.Stmt{p("c", read("@{exec_path}"))}}}, CodeUndefined},
 	} {
@@ -169,6 +169,7 @@ func TestHeadErrors(t *testing.T) {
 	}
 	for name, stmts := range map[string][]ast.Stmt{
 		"path and name":    {p("t"), p("/t")},
+		"hat at the top":   {&ast.Profile{Kind: ast.KindHat, Name: "h", Xattrs: []ast.Xattr{{Name: "user.a"}}}},
 		"other namespace":  {p("t"), &ast.Profile{Name: "t", Namespace: "n"}},
 		"child's own path": {&ast.Profile{Name: "t", Attachment: "/t", Body: []ast.Stmt{&ast.Profile{Name: "c", Attachment: "/c", Body: []ast.Stmt{read("@{exec_path}")}}}}},
 	} {
