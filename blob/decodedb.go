@@ -40,7 +40,11 @@ func (d *decoder) readPolicyDB(part Part) (*PolicyDB, *FormatError) {
 	start := d.pos - len(raw)
 	var bad *tableError
 	if db.DFA, bad = d.tables(raw); bad != nil {
-		return nil, d.failAt(start+bad.off, ErrDFA, member+" DFA", "%s", bad.reason)
+		err := d.failAt(start+bad.off, ErrDFA, member+" DFA", "%s", bad.reason)
+		if part == PartFile && db.Perms == nil && len(raw) == 0 {
+			err.Errno = 0 // kernels take it for no automaton
+		}
+		return nil, err
 	}
 	if err := db.DFA.verify(db.hasAccept2()); err != nil {
 		return nil, d.failAt(at, ErrDFA, member+" DFA", "%v", err)

@@ -134,7 +134,6 @@ func TestRefusedBlobs(t *testing.T) {
 		words  string
 	}{
 		{"good", func(b []byte) []byte { return b }, ""},
-		{"empty", func(b []byte) []byte { return nil }, "no room for the DFA header"},
 		{"short header", func(b []byte) []byte { return b[:8] }, "no room for the DFA header"},
 		{"header alone", func(b []byte) []byte { return b[:24] }, "table BASE is missing"},
 		{"magic", put32(0, 0x1b5e783e), "DFA magic is 1b5e783e"},
@@ -175,6 +174,8 @@ func TestRefusedBlobs(t *testing.T) {
 			refused(t, err, ErrDFA, EPROTO, tt.words)
 		})
 	}
+	_, err := Inspect(withDFA(nil))
+	refused(t, err, ErrDFA, 0, "no room for the DFA header")
 }
 
 // withDFA returns a profile whose file automaton is the blob.
