@@ -130,6 +130,8 @@ func errnoHint(op Op, err error) string {
 		switch errno {
 		case syscall.ENOENT:
 			return "the profile has none of these hats"
+		case syscall.ECHILD:
+			return "the profile has no hats and no children"
 		case syscall.EPERM:
 			return "the caller is unconfined, or the child is not a hat"
 		}
@@ -158,7 +160,7 @@ func policyHint(op Op, errno syscall.Errno) string {
 		}
 	case syscall.ENOENT:
 		if op == OpRemove {
-			return "no such profile is loaded"
+			return "no such profile is loaded in this namespace; one below is named :namespace:profile"
 		}
 		return "a parent profile is not loaded"
 	}

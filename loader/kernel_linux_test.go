@@ -112,7 +112,8 @@ func TestWrites(t *testing.T) {
 			}
 			return err
 		}, policyDir + ".replace: " + data},
-		"remove": {func(ctx context.Context, k *Kernel) error { return k.Remove(ctx, "one//two (x)") }, policyDir + ".remove: one//two (x)"},
+		"remove":       {func(ctx context.Context, k *Kernel) error { return k.Remove(ctx, "one//two (x)") }, policyDir + ".remove: one//two (x)"},
+		"remove below": {func(ctx context.Context, k *Kernel) error { return k.Remove(ctx, ":a//b://one//two") }, policyDir + ".remove: :a//b:one//two"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for what, count := range map[string]func(int) int{
@@ -202,7 +203,12 @@ func TestRefused(t *testing.T) {
 		{"remove nothing", func() error { return k.Remove(t.Context(), "") }, ErrName},
 		{"remove a line", func() error { return k.Remove(t.Context(), "a\n") }, ErrName},
 		{"remove a namespace", func() error { return k.Remove(t.Context(), ":ns:") }, ErrName},
-		{"remove in a namespace", func() error { return k.Remove(t.Context(), ":ns:inner") }, ErrName},
+		{"remove a namespace by another spelling", func() error { return k.Remove(t.Context(), ":ns://") }, ErrName},
+		{"remove a namespace and nothing", func() error { return k.Remove(t.Context(), ":ns: ") }, ErrName},
+		{"remove a namespace below", func() error { return k.Remove(t.Context(), ":ns::other:") }, ErrName},
+		{"remove a namespace without colon", func() error { return k.Remove(t.Context(), ":ns") }, ErrName},
+		{"remove above", func() error { return k.Remove(t.Context(), ":..:p") }, ErrName},
+		{"remove in a namespace", func() error { return k.Remove(t.Context(), ":ns:refused") }, ErrNotAllowed},
 		{"remove namespace", func() error { return k.RemoveNamespace(t.Context(), "refused") }, ErrNotAllowed},
 		{"remove namespace above", func() error { return k.RemoveNamespace(t.Context(), "..") }, ErrName},
 		{"namespace above", func() error { _, err := ns.Namespace(t.Context(), "..", true); return err }, ErrName},

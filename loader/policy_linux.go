@@ -64,29 +64,45 @@ func (k *Kernel) put(ctx context.Context, op Op, file string, p *blob.Policy) er
 }
 
 // Remove removes a profile with its children and hats. Processes under it are
-// unconfined from then on. The name is that of a profile in this namespace,
-// without the namespace.
+// unconfined from then on. The name is that of a profile in this namespace, or
+// :ns:profile for one in a namespace below, as Qualify writes it; a profile is
+// not looked for anywhere else, so that one whose policy names its namespace
+// itself is not found under its bare name (ErrNotExist). A whole namespace is
+// removed by RemoveNamespace only.
 func (k *Kernel) Remove(ctx context.Context, name string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	// A leading colon would name a namespace, even to remove all that is in it.
-	err := checkName(name)
-	if err == nil && strings.HasPrefix(name, ":") {
-		err = fmt.Errorf("%w: use Namespace and RemoveNamespace", ErrName)
-	}
+	ns, profile, err := removable(name)
 	if err == nil {
-		err = k.allowed(k.Qualify(name))
+		err = k.allowed(qualify(join(k.ns, ns), profile))
 	}
 	if err != nil {
 		return k.fail(OpRemove, name, err)
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if err := k.write(k.policy, ".remove", []byte(name)); err != nil {
+	if err := k.write(k.policy, ".remove", []byte(qualify(ns, profile))); err != nil {
 		return k.fail(OpRemove, name, err)
 	}
 	return nil
+}
+
+// removable splits the name of a profile that may be removed. A namespace with
+// no profile behind it would go with all that is in it.
+func removable(name string) (ns, profile string, err error) {
+	ns, profile = splitNamespace(name)
+	if strings.HasPrefix(profile, ":") || profile == "" && ns != "" {
+		return "", "", fmt.Errorf("%w: use RemoveNamespace for all of a namespace", ErrName)
+	}
+	if ns != "" {
+		for part := range strings.SplitSeq(ns, "//") {
+			if err := checkNamespace(part); err != nil {
+				return "", "", err
+			}
+		}
+	}
+	return ns, profile, checkName(profile)
 }
 
 var errEmpty = errors.New("there are no profiles in the policy")

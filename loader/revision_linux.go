@@ -13,7 +13,7 @@ import (
 )
 
 // Revision returns the number of the namespace's policy, which grows with
-// every change.
+// every change. It is 0 where nothing was ever loaded.
 func (k *Kernel) Revision(ctx context.Context) (uint64, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
@@ -23,7 +23,7 @@ func (k *Kernel) Revision(ctx context.Context) (uint64, error) {
 		return 0, k.fail(OpRevision, "", err)
 	}
 	defer f.Close()
-	n, err := readRevision(f)
+	n, err := firstRevision(f)
 	if err != nil {
 		return 0, k.fail(OpRevision, "", err)
 	}
@@ -34,20 +34,19 @@ func (k *Kernel) Revision(ctx context.Context) (uint64, error) {
 // and returns it: with what Revision or WaitRevision returned, the next
 // change.
 func (k *Kernel) WaitRevision(ctx context.Context, after uint64) (uint64, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
 	f, err := k.policy.open("revision", unix.O_RDONLY|unix.O_NONBLOCK)
 	if err != nil {
 		return 0, k.fail(OpRevision, "", err)
 	}
 	defer f.Close()
-	// The deadline wakes the read below.
+	// The deadline wakes the reads below.
 	stop := context.AfterFunc(ctx, func() { f.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
+	n, err := firstRevision(f)
 	for {
-		if err := ctx.Err(); err != nil {
-			return 0, err
-		}
-		// The first read returns at once, the next ones on a change.
-		n, err := readRevision(f)
 		switch {
 		case ctx.Err() != nil:
 			return 0, ctx.Err()
@@ -57,15 +56,44 @@ func (k *Kernel) WaitRevision(ctx context.Context, after uint64) (uint64, error)
 		case n != after:
 			return n, nil
 		}
+		// This waits for a change.
+		n, err = readRevision(f)
 	}
+}
+
+// firstRevision reads for the first time. It does not wait: where nothing was
+// ever loaded there is nothing to read.
+func firstRevision(f *os.File) (n uint64, err error) {
+	buf := make([]byte, revisionSize)
+	err = dir{f}.with(func(fd int) error {
+		read, err := unix.Read(fd, buf)
+		for err == unix.EINTR {
+			read, err = unix.Read(fd, buf)
+		}
+		switch err {
+		case nil:
+			n, err = parseRevision(buf[:read])
+		case unix.EAGAIN:
+			err = nil
+		}
+		return err
+	})
+	return n, err
 }
 
 // readRevision reads once: the file never ends.
 func readRevision(f fs.File) (uint64, error) {
-	buf := make([]byte, 32)
+	buf := make([]byte, revisionSize)
 	n, err := f.Read(buf)
 	if err != nil {
 		return 0, err
 	}
-	return strconv.ParseUint(strings.TrimSpace(string(buf[:n])), 10, 64)
+	return parseRevision(buf[:n])
+}
+
+// revisionSize is room for a number and a newline.
+const revisionSize = 32
+
+func parseRevision(b []byte) (uint64, error) {
+	return strconv.ParseUint(strings.TrimSpace(string(b)), 10, 64)
 }

@@ -155,7 +155,7 @@ func (t *Tasks) confirm(pid int, want string) error {
 // maxExec is how long the end of an exec may take after the file descriptors
 // have been closed: the kernel is not interrupted between the two, but by other
 // tasks.
-const maxExec = 10 * time.Second
+const maxExec = time.Minute
 
 // waitExec waits until the exec of a process is done. exec.Cmd.Start does not:
 // it returns when the kernel closes file descriptors, which is before it gives
