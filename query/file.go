@@ -84,6 +84,10 @@ func subset(name, target blob.Effective) bool {
 
 // ChangeProfile asks for a change to another label: at once, or with OnExec
 // when Path is executed.
+//
+// The answer is what policy says. Kernels up to 7.3 let the exec of a path go
+// on that no rule speaks of: with rules like "change_profile /bin/a -> t" alone
+// a task may execute anything under t.
 type ChangeProfile struct {
 	Target string // a label: name, :ns:name, components joined by //&
 	Stack  bool   // stack the target onto the present label
