@@ -20,13 +20,13 @@ import (
 //	reference/X     testdata/X.aa as apparmor_parser compiles it for the kernel
 //	secret          something to be kept from reading
 //	debian/...      Debian's /etc/apparmor.d
-//	corpus/...      policy of the test corpus as we compile it, see addCorpus
+//	corpus/...      policy of the test corpus as we compile it, see corpus
 //	quickstart      the program in examples
 func TestKernels(t *testing.T) {
 	quickstart := buildExample(t, "quickstart")
 	vmtest.Run(t, vmtest.Config{
 		Package: "./checks",
-		Timeout: 8 * time.Minute, // several times what it takes under TCG
+		Timeout: 12 * time.Minute, // several times what it takes under TCG
 		Files: func(tb testing.TB, k vmtest.Kernel) map[string][]byte {
 			pack := testenv.Corpus(tb, k.Features)
 			text, err := os.ReadFile(pack)
@@ -51,7 +51,9 @@ func TestKernels(t *testing.T) {
 				files["reference/"+strings.TrimSuffix(filepath.Base(source), ".aa")] = out
 			}
 			addDebian(tb, files)
-			addCorpus(tb, k.Series, files)
+			c := newCorpus(tb, k.Series)
+			c.addUpstream(files)
+			c.addEquality(files)
 			if files["quickstart"], err = quickstart(); err != nil {
 				tb.Fatal(err)
 			}

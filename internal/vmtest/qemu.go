@@ -43,6 +43,7 @@ type report struct {
 	output  []byte // of the test binary
 	exit    int
 	console []byte // the kernel's messages
+	cpu     time.Duration
 }
 
 // errNoHello says that the guest's init did not begin.
@@ -109,6 +110,7 @@ func (m machine) bootWith(ctx context.Context, accel string, hello time.Duration
 		cancel() // what comes after the last frame is of no interest
 	}
 	waitErr := cmd.Wait()
+	r.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	r.console, _ = os.ReadFile(console)
 	switch {
 	case end:

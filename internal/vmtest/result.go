@@ -12,12 +12,15 @@ type event struct {
 	Action string
 	Test   string
 	Output string
+	// Elapsed is in seconds, by the guest's clock.
+	Elapsed float64
 }
 
 // result is what one test of a guest did.
 type result struct {
 	name    string // the last part
 	verdict string // pass, fail, skip; empty: none came
+	elapsed float64
 	log     strings.Builder
 	sub     []*result
 }
@@ -50,7 +53,7 @@ func newResult(events []event) *result {
 				r.log.WriteString(e.Output)
 			}
 		case "pass", "fail", "skip":
-			r.verdict = e.Action
+			r.verdict, r.elapsed = e.Action, e.Elapsed
 		}
 	}
 	return root
@@ -72,6 +75,9 @@ func (r *result) show(t *testing.T) {
 			sub.show(t)
 			if log := strings.TrimRight(sub.log.String(), "\n"); log != "" {
 				t.Log("\n" + log)
+			}
+			if sub.elapsed >= 1 {
+				t.Logf("%.1f s in the guest", sub.elapsed)
 			}
 			switch sub.verdict {
 			case "pass":

@@ -76,7 +76,7 @@ func Run(t *testing.T, c Config) {
 		t.Run(k.Series, func(t *testing.T) {
 			t.Parallel()
 			r, err := c.boot(t, k, binary)
-			t.Logf("kernel %s, %s", r.release, r.accel)
+			t.Logf("kernel %s, %s, %v of processor time", r.release, r.accel, r.cpu.Round(time.Second))
 			show(t, r.output)
 			if err != nil {
 				t.Errorf("%v\n%s", err, tail(r.console, 60))
@@ -223,7 +223,7 @@ func show(t *testing.T, output []byte) {
 
 // convert runs the output of a test binary through go tool test2json.
 func convert(ctx context.Context, output []byte) ([]event, error) {
-	cmd := exec.CommandContext(ctx, "go", "tool", "test2json")
+	cmd := exec.CommandContext(ctx, "go", "tool", "test2json", "-t")
 	cmd.Stdin = bytes.NewReader(output)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

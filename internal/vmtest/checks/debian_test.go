@@ -46,6 +46,13 @@ func newCompiler(t *testing.T, roots ...fs.FS) *compiler {
 // compile compiles a text. What the kernel cannot enforce is left out.
 func (c *compiler) compile(t *testing.T, name, text string) (*policy.Set, *blob.Policy) {
 	t.Helper()
+	set, out := c.output(t, name, text)
+	return set, out.Policy
+}
+
+// output is compile with all that comes out.
+func (c *compiler) output(t *testing.T, name, text string) (*policy.Set, *compile.Output) {
+	t.Helper()
 	unit, err := parser.Config{Roots: c.roots, Cache: &c.cache}.ParseTree(t.Context(), name, text)
 	if err != nil {
 		t.Fatalf("%+v", err)
@@ -58,7 +65,7 @@ func (c *compiler) compile(t *testing.T, name, text string) (*policy.Set, *blob.
 	if err != nil {
 		t.Fatalf("%+v", err)
 	}
-	return set, out.Policy
+	return set, out
 }
 
 // TestBuiltInFeatures compares what the kernel shows with what the module

@@ -165,8 +165,9 @@ func runProbe() {
 
 // child is a process that a probe has started.
 type child struct {
-	cmd *exec.Cmd
-	in  io.Closer
+	cmd    *exec.Cmd
+	in     io.Closer
+	secure string // its answer to "secure"
 }
 
 func (a attempt) do(children map[string]*child) (out string, err error) {
@@ -178,6 +179,12 @@ func (a attempt) do(children map[string]*child) (out string, err error) {
 	}
 	switch a.Op {
 	case "start", "run", "userns":
+		// The second argument is for the thread to do on its next exec.
+		if arg(1) != "" {
+			if err := os.WriteFile("/proc/thread-self/attr/apparmor/exec", []byte(arg(1)), 0); err != nil {
+				return "", err
+			}
+		}
 		out, err = startChild(children, a.Op, arg(0))
 	case "stop":
 		err = stopChild(children, arg(0))
@@ -189,7 +196,15 @@ func (a attempt) do(children map[string]*child) (out string, err error) {
 			}
 		}
 		err = withNumbers(a.Op, n[0], n[1], n[2])
+	case "was secure":
+		if c := children[arg(0)]; c != nil {
+			return c.secure, nil
+		}
+		err = syscall.ESRCH
 	default:
+		if f := operations[a.Op]; f != nil {
+			return f(a.Args)
+		}
 		err = withPaths(a.Op, arg(0), arg(1))
 	}
 	return out, err
@@ -338,14 +353,16 @@ func startChild(children map[string]*child, op, path string) (string, error) {
 	if err := cmd.Start(); err != nil {
 		return "", err
 	}
-	c := &child{cmd, in}
+	c := &child{cmd: cmd, in: in}
 	// Its answer shows that the exec is over and its label the new one.
-	if err := json.NewEncoder(in).Encode(attempt{Op: "nothing"}); err != nil {
+	if err := json.NewEncoder(in).Encode(attempt{Op: "secure"}); err != nil {
 		return "", errors.Join(err, c.stop())
 	}
-	if err := json.NewDecoder(answers).Decode(&outcome{}); err != nil {
+	var o outcome
+	if err := json.NewDecoder(answers).Decode(&o); err != nil {
 		return "", errors.Join(err, c.stop())
 	}
+	c.secure = o.Out
 	if op != "start" {
 		return "", c.stop()
 	}
