@@ -308,6 +308,12 @@ func digit(c byte) int {
 // when all is well: a NUL, a lone backslash at the end, or an escape that the
 // lexer would have decoded.
 func (p Pattern) encodable() (int, PatternProblem) {
+	if strings.IndexByte(string(p), '\\') < 0 {
+		if i := strings.IndexByte(string(p), 0); i >= 0 {
+			return i, PatternNUL
+		}
+		return -1, 0
+	}
 	for i := 0; i < len(p); i++ {
 		switch p[i] {
 		case 0:
@@ -433,7 +439,8 @@ func IsVariableName(name string) bool {
 }
 
 // class returns the length of the character class that s begins with, or 0
-// when it is malformed: `[` [`^`] (byte | byte `-` byte)+ `]`.
+// when it is malformed: `[` [`^`] [`-`] (byte | byte `-` byte)* `]`, with one
+// item at least. A minus at the beginning stands for itself.
 func class(s string) int {
 	i := 1
 	if i < len(s) && s[i] == '^' {
@@ -449,7 +456,12 @@ func class(s string) int {
 		}
 		return i + 1
 	}
-	for first := true; ; first = false {
+	first := true
+	if i < len(s) && s[i] == '-' {
+		i++
+		first = false
+	}
+	for ; ; first = false {
 		if !first && i < len(s) && s[i] == ']' {
 			return i + 1
 		}
