@@ -152,7 +152,8 @@ func (f *File) Text(n Node) string {
 type Unit struct {
 	Main *File
 	// Included maps an include statement to the files that it names: one for
-	// a file, any number (in order of name) for a directory, none for what
+	// a file, any number for a directory, in the order in which they count
+	// (the last name first, as the reference reads them), none for what
 	// "if exists" did not find. The same *File may appear under several
 	// statements.
 	Included map[*Include][]*File

@@ -4,7 +4,7 @@ package ast
 // `if exists`, or the same spelled `#include`.
 type Include struct {
 	Span
-	Path     string
+	Path     string // as it is written: escapes are decoded when it is looked up
 	Kind     IncludeKind
 	IfExists bool
 	Hash     bool // spelled #include

@@ -8,6 +8,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/diag"
@@ -236,7 +237,7 @@ func (l *loader) include(via *chain, where Context) {
 	s := via.stmt
 	at, err := l.find(s)
 	if err != nil {
-		if s.IfExists && errors.Is(err, fs.ErrNotExist) {
+		if s.IfExists && isNotFound(err) {
 			l.included[s] = nil
 			return
 		}
@@ -256,16 +257,22 @@ func (l *loader) include(via *chain, where Context) {
 		l.fail(d)
 		return
 	}
-	var files []*ast.File
-	if at.dir {
-		files = l.loadDir(at, where, via)
-	} else if file := l.load(at, where, via); file != nil {
-		files = []*ast.File{file}
+	l.included[s] = nil
+	switch {
+	case at.device:
+	case at.dir:
+		l.included[s] = l.loadDir(at, where, via)
+	default:
+		if file := l.load(at, where, via); file != nil {
+			l.included[s] = []*ast.File{file}
+		}
 	}
-	l.included[s] = files
 }
 
-// loadDir returns the files of a directory that is to be included.
+// loadDir returns the files of a directory that is to be included. The last
+// one in order of the names comes first: so it is in the reference, where it
+// counts which of them gives a value to a variable and which adds to it. A link
+// that leads nowhere is an error, as it is there.
 func (l *loader) loadDir(at place, where Context, via *chain) (files []*ast.File) {
 	if at.readErr != nil {
 		d := via.cannotRead("cannot read the directory "+at.name, at.readErr)
@@ -274,21 +281,26 @@ func (l *loader) loadDir(at place, where Context, via *chain) (files []*ast.File
 		return nil
 	}
 	for _, e := range at.list {
-		if skip, silent := skipped(e.Name()); skip {
-			if !silent && at.src.isFile(path.Join(at.path, e.Name())) {
-				l.warn(diag.List{ignored(via.position(), path.Join(at.name, e.Name()))}, via.up)
-			}
+		skip, silent := skipped(e.Name())
+		if skip && !silent && at.src.isFile(path.Join(at.path, e.Name())) {
+			l.warn(diag.List{ignored(via.position(), path.Join(at.name, e.Name()))}, via.up)
+		}
+	}
+	for _, e := range slices.Backward(at.list) {
+		if l.stopped {
+			break
+		}
+		if Skip(e.Name()) {
 			continue
 		}
 		in := at.within(e.Name())
-		if !in.isFile() {
-			continue
-		}
-		if file := l.load(in, where, via); file != nil {
-			files = append(files, file)
-		}
-		if l.stopped {
-			break
+		switch {
+		case in.err != nil:
+			l.fail(via.cannotRead("cannot read "+in.name, in.err))
+		case in.isFile():
+			if file := l.load(in, where, via); file != nil {
+				files = append(files, file)
+			}
 		}
 	}
 	return files
@@ -440,27 +452,51 @@ func (l *loader) parseCached(name, src string, where Context, via *chain) *ast.F
 	return file
 }
 
-// find looks up what an include names.
+// find looks up what an include names. Where one root does not have it or
+// cannot say, the next is asked; the error is the first that is more than a
+// path that leads nowhere.
 func (l *loader) find(s *ast.Include) (place, error) {
 	c := &l.config
+	name := string(ast.Decode(s.Path))
+	if name == "" {
+		return place{}, notFound(name)
+	}
 	if s.Kind != ast.IncludeMagic {
-		full := s.Path
+		full := name
 		if !strings.HasPrefix(full, "/") {
-			full = path.Join("/", c.Dir, full)
+			full = "/" + c.Dir + "/" + full
 		}
-		return l.files.findAbs(path.Clean(full))
+		return l.files.findAbs(full)
 	}
-	rel := path.Clean(strings.TrimLeft(s.Path, "/"))
-	if !fs.ValidPath(rel) {
-		return place{}, notFound(s.Path)
-	}
+	name = strings.TrimLeft(name, "/")
+	rel := path.Clean(name)
+	var failed error
 	for i, root := range l.files.roots {
-		at, err := root.find(rel, c.rootName(i, rel))
-		if err == nil || !errors.Is(err, fs.ErrNotExist) {
-			return at, err
+		var at place
+		var err error
+		switch {
+		case fs.ValidPath(rel):
+			at, err = root.find(rel, c.rootName(i, rel))
+		case i < len(c.RootNames) && path.IsAbs(c.RootNames[i]):
+			// It leads out of the root.
+			at, err = l.files.findAbs(path.Join(c.RootNames[i], name))
+		default:
+			err = notFound(name)
+		}
+		if err == nil && isDirName(name) && !at.dir {
+			err = &fs.PathError{Op: "open", Path: at.name, Err: syscall.ENOTDIR}
+		}
+		switch {
+		case err == nil:
+			return at, nil
+		case failed == nil && !isNotFound(err):
+			failed = err
 		}
 	}
-	return place{}, notFound(s.Path)
+	if failed == nil {
+		failed = notFound(name)
+	}
+	return place{}, failed
 }
 
 // findAbs looks up an absolute path.
@@ -468,7 +504,28 @@ func (f *files) findAbs(name string) (place, error) {
 	if f.abs == nil {
 		return place{}, notFound(name)
 	}
-	return f.abs.find(strings.TrimPrefix(name, "/"), name)
+	clean := path.Clean(name)
+	at, err := f.abs.find(strings.TrimPrefix(clean, "/"), clean)
+	if err == nil && isDirName(name) && !at.dir {
+		err = &fs.PathError{Op: "open", Path: clean, Err: syscall.ENOTDIR}
+	}
+	return at, err
+}
+
+// isDirName reports whether a path can only be that of a directory.
+func isDirName(name string) bool {
+	return strings.HasSuffix(name, "/") || strings.HasSuffix(name, "/.") || strings.HasSuffix(name, "/..")
+}
+
+// isNotFound reports whether an error says that a path leads nowhere. What is
+// there and may not be looked at is not meant.
+func isNotFound(err error) bool {
+	for _, target := range [...]error{fs.ErrNotExist, fs.ErrInvalid, syscall.ENOTDIR, syscall.ELOOP, syscall.ENAMETOOLONG} {
+		if errors.Is(err, target) {
+			return true
+		}
+	}
+	return false
 }
 
 func notFound(name string) error {

@@ -77,7 +77,7 @@ include if exists <tunables/none>
 	base := "/etc/apparmor.d/abstractions/base"
 	want := map[string]string{
 		"tunables/global": "/etc/apparmor.d/tunables/global", "tunables/local": "tunables/local", "tunables/none": "",
-		"abstractions/base": base, "abstractions/base.d": base + ".d/a " + base + ".d/b",
+		"abstractions/base": base, "abstractions/base.d": base + ".d/b " + base + ".d/a",
 		"/etc/local": "/etc/local", "rel": "/work/rel",
 	}
 	if diff := cmp.Diff(want, included(u)); diff != "" {

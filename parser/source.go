@@ -30,6 +30,9 @@ type item struct {
 	once sync.Once
 	err  error // the path does not lead to anything
 	dir  bool
+	// device is set for /dev/null and its like, which files are masked with:
+	// nothing is in it.
+	device bool
 
 	text    string        // of a file
 	list    []fs.DirEntry // of a directory, by name
@@ -72,7 +75,9 @@ func (s *source) open(name string) *item {
 
 // isFile reports whether there is a regular file, be it one that cannot be
 // read.
-func (it *item) isFile() bool { return it.err == nil && !it.dir && it.readErr != errNotRegular }
+func (it *item) isFile() bool {
+	return it.err == nil && !it.dir && !it.device && it.readErr != errNotRegular
+}
 
 // isFile reports whether a regular file is at a path, without reading it.
 func (s *source) isFile(name string) bool {
@@ -90,6 +95,8 @@ func (s *source) fill(it *item, name string) {
 	case info.IsDir():
 		it.dir = true
 		it.list, it.readErr = readDir(s.fsys, name, s.limits.DirEntries)
+	case info.Mode()&fs.ModeDevice != 0:
+		it.device = true
 	case !info.Mode().IsRegular():
 		it.readErr = errNotRegular
 	default:
