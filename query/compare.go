@@ -29,7 +29,7 @@ func (d Difference) String() string {
 // Diff returns in what two profiles differ: what is no matter of requests
 // first, then for each class requests that they answer differently, shortest
 // first, each with a pair of answers that those before it do not have, up to
-// ten in a class. It returns nothing for profiles that answer all requests
+// ten of a kind. It returns nothing for profiles that answer all requests
 // alike, whatever way they are written, have the same mode and the other
 // members of a profile. Names are not compared.
 //
@@ -280,5 +280,5 @@ func (c *comparison) families() {
 	}
 }
 
-// maxFound is how many differences are looked for in a class.
+// maxFound is how many differences are looked for among requests of a kind.
 const maxFound = 10

@@ -114,8 +114,8 @@ type product struct {
 const maxPlaces = 1 << 20
 
 // run calls visit for each place in order of the shortest string that leads to
-// it, until it returns false. The error is a *diag.LimitError.
-func (p *product) run(visit func(node int) bool) error {
+// it. The error is a *diag.LimitError.
+func (p *product) run(visit func(node int)) error {
 	p.symbols = make([][]byte, len(p.grammar))
 	first := place{a: p.a.start, b: p.b.start, row: grammarStart}
 	if p.grammar[grammarStart].label {
@@ -124,9 +124,7 @@ func (p *product) run(visit func(node int) bool) error {
 	p.nodes = append(p.nodes[:0], visited{first, -1, 0})
 	p.seen = map[place]struct{}{first: {}}
 	for i := 0; i < len(p.nodes); i++ {
-		if !visit(i) {
-			return nil
-		}
+		visit(i)
 		from := p.nodes[i].place
 		if from.passed == 0 && p.a.dead(from.a) && p.b.dead(from.b) && p.a.dead(from.c) && p.b.dead(from.d) {
 			continue // and nothing that comes
@@ -160,7 +158,8 @@ func (p *product) step(from place, b byte) place {
 	switch {
 	case is.label:
 		to.c, to.d = p.a.inLabel(from.c, b, was.pending, is.pending), p.b.inLabel(from.d, b, was.pending, is.pending)
-	case was.label: // and what comes is none
+	case was.label, p.a.dead(to.a) && p.b.dead(to.b):
+		// What comes is no label, or no target makes a difference to a pair.
 		to.c, to.d = 0, 0
 	default:
 		to.c, to.d = p.a.step(from.c, b), p.b.step(from.d, b)

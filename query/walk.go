@@ -19,8 +19,8 @@ type walk struct {
 	gates   []granted // what passed them, by place.passed
 	index   map[granted]uint32
 	settled map[settled]bool
-	left    int    // differences still to be found
-	prefix  string // of the strings, in front of those of the product
+	count   map[Access]int // differences that were found in what is asked for
+	prefix  string         // of the strings, in front of those of the product
 	// reachA and reachB are the states from which labels lead to anything,
 	// once that is asked for.
 	reachA, reachB []bool
@@ -32,7 +32,7 @@ type settled struct {
 }
 
 func (c *comparison) kind(k *kind) error {
-	w := walk{comparison: c, kind: k, left: maxFound, settled: map[settled]bool{}, index: map[granted]uint32{}}
+	w := walk{comparison: c, kind: k, count: map[Access]int{}, settled: map[settled]bool{}, index: map[granted]uint32{}}
 	a, b := k.side(c.a), k.side(c.b)
 	if a.dfa == nil && b.dfa == nil {
 		// Files may get nothing at all here, but only where they do there.
@@ -51,7 +51,7 @@ func (c *comparison) kind(k *kind) error {
 		} else {
 			done[starts] = true
 		}
-		if err := w.run(a, b); err != nil || w.left == 0 {
+		if err := w.run(a, b); err != nil {
 			return err
 		}
 	}
@@ -187,7 +187,7 @@ func firstOfPair(g granted) (granted, bool) {
 	for _, side := range [...]*[2]blob.Effective{&g.a, &g.b} {
 		for i := range side {
 			e := &side[i]
-			on = on || e.Allow&leads != 0
+			on = on || has(*e, Access(leads))
 			kept := blob.Effective{Allow: e.Allow & blob.PermOnexec, Quiet: e.Quiet & leads, Prompt: e.Prompt & leads}
 			if e.Allow&blob.PermLink != 0 {
 				kept.Allow, kept.Exec = e.Allow, e.Exec
@@ -199,11 +199,11 @@ func firstOfPair(g granted) (granted, bool) {
 }
 
 // visit implements the function of product.run.
-func (w *walk) visit(node int) bool {
+func (w *walk) visit(node int) {
 	at := w.product.nodes[node].place
 	want := w.product.grammar[at.row].ends
 	if want == 0 {
-		return true
+		return
 	}
 	g := w.at(at.a, at.b)
 	if w.product.grammar[at.row].label && at.passed != 0 {
@@ -230,7 +230,6 @@ func (w *walk) visit(node int) bool {
 			w.compare(node, pairs(first, g, second, onexecOf), askedOnExec)
 		}
 	}
-	return w.left > 0
 }
 
 // pairs decides by the first name, the pair and the second name.
@@ -290,6 +289,9 @@ func (w *walk) lastOf(at place) granted {
 // compare reports a difference in what is wanted, if there is one that is new
 // and that requests can see.
 func (w *walk) compare(node int, g granted, want Access) {
+	if w.count[want] >= maxFound {
+		return
+	}
 	var s settled
 	var bits [2]Access
 	for i := range owners {
@@ -323,7 +325,7 @@ func (w *walk) compare(node int, g granted, want Access) {
 	}
 	if found {
 		w.settled[s] = true
-		w.left--
+		w.count[want]++
 	}
 }
 
