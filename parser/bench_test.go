@@ -64,6 +64,17 @@ func BenchmarkParseTree(b *testing.B) {
 	}
 }
 
+// BenchmarkParseDir loads all of Debian's tree from its files.
+func BenchmarkParseDir(b *testing.B) {
+	config := Config{Roots: []fs.FS{os.DirFS(testenv.DebianTree(b))}}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := config.ParseDir(b.Context(), "."); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // BenchmarkParseRule parses a small rule, where the fixed costs show.
 func BenchmarkParseRule(b *testing.B) {
 	b.ReportAllocs()

@@ -71,3 +71,21 @@ func BenchmarkResolve(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkTree loads all of Debian's tree from its files and resolves it, one
+// profile after the other.
+func BenchmarkTree(b *testing.B) {
+	roots := []fs.FS{os.DirFS(testenv.DebianTree(b))}
+	b.ReportAllocs()
+	for b.Loop() {
+		files, err := parser.Config{Roots: roots}.ParseDir(b.Context(), ".")
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, f := range files {
+			if _, err := policy.Resolve(b.Context(), f.Unit, policy.Options{Roots: roots}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+}

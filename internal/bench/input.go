@@ -10,7 +10,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/goarmor/apparmor/compile"
 	"github.com/goarmor/apparmor/features"
@@ -102,6 +105,27 @@ func (in *input) compileFile(name string, cache *parser.Cache, w io.Writer) erro
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	return nil
+}
+
+// load parses the tree as a directory and resolves its profiles, as many at a
+// time as there are CPUs.
+func (in *input) load() error {
+	files, err := in.parse.ParseDir(in.ctx, ".")
+	if err != nil {
+		return err
+	}
+	errs := make([]error, len(files))
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(files)); i = next.Add(1) - 1 {
+				_, errs[i] = policy.Resolve(in.ctx, files[i].Unit, policy.Options{Roots: in.roots, Kernel: in.kernel})
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
 }
 
 // text is a file of policy.

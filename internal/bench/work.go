@@ -68,7 +68,12 @@ func work(in *input) []comparison {
 		in.withParser(comparison{ours: []way{
 			{name: fmt.Sprintf("parse %d profiles with includes", n), do: func() error { return parse(nil) }},
 			{name: "  with one cache", do: func() error { return parse(&parser.Cache{}) }},
+			{name: "  as a directory", do: func() error {
+				_, err := in.parse.ParseDir(in.ctx, ".")
+				return err
+			}},
 		}}, "", append([]string{"-N", "-j1"}, in.paths()...)...),
+		{ours: []way{{name: fmt.Sprintf("load and resolve %d profiles as a directory", n), do: in.load}}},
 		in.withParser(comparison{ours: []way{
 			{name: "compile the libvirt VM profile", do: func() error { return in.compile("vm", in.machine, nil, io.Discard) }},
 		}}, in.machine, "-Q", "-S"),
