@@ -238,8 +238,18 @@ func TestDiffLimit(t *testing.T) {
 	if !errors.As(err, &limit) || limit.Limit != 5 {
 		t.Errorf("error is %v, want a LimitError of 5", err)
 	}
-	if d, err := Diff(p, p, DiffOptions{MaxPairs: 20}); err != nil || d != nil {
-		t.Errorf("%v, %v", d, err)
+	// The least that is enough: one less is refused.
+	for most := 1; ; most++ {
+		d, err := Diff(p, p, DiffOptions{MaxPairs: most})
+		if err == nil {
+			if d != nil || most < len("/some/long/path") {
+				t.Errorf("%v with %d pairs", d, most)
+			}
+			break
+		}
+		if !errors.As(err, &limit) || limit.Got != int64(most)+1 || most > 100 {
+			t.Fatalf("%d pairs: %v", most, err)
+		}
 	}
 	if ok, err := Equal(p, p); !ok || err != nil {
 		t.Errorf("a profile is not equal to itself: %v", err)

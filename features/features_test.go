@@ -151,7 +151,7 @@ func TestParseErrors(t *testing.T) {
 		{"NUL", "a {\x00}", CodeSyntax, 1, 4},
 		{"twice", "a {b} a {c}", CodeDuplicate, 1, 12},
 		{"deep", strings.Repeat("a {", MaxDepth+1) + strings.Repeat("}", MaxDepth+1), CodeLimit, 1, 3*MaxDepth + 4},
-		{"many", "a {" + strings.Repeat("b ", MaxEntries) + "}", CodeLimit, 1, 2 * MaxEntries},
+		{"many", "a {" + strings.Repeat("b ", MaxEntries) + "}", CodeLimit, 1, 2*MaxEntries + 2},
 		{"large", strings.Repeat(" ", MaxSize+1), CodeLimit, 0, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -80,7 +80,7 @@ func (p *parser) entries(name string, depth int) (entry, error) {
 	open := p.off
 	for {
 		tok, at := p.next()
-		if tok != "" {
+		if tok != "" && tok != "{" && tok != "}" {
 			if p.count++; p.count > MaxEntries {
 				return e, p.wrap(at, limit("", "entries of features", MaxEntries, int64(p.count)))
 			}

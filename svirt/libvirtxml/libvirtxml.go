@@ -19,7 +19,7 @@ type ErrorKind string
 // The kinds of errors.
 const (
 	Malformed ErrorKind = "malformed" // no well-formed XML
-	TooLarge  ErrorKind = "too-large" // a limit was exceeded
+	TooLarge  ErrorKind = "too-large" // a limit was exceeded; Err is a *diag.LimitError
 	Missing   ErrorKind = "missing"   // something that a domain must have is not there
 	Invalid   ErrorKind = "invalid"   // something has a value that it cannot have
 )

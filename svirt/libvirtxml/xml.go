@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/goarmor/apparmor/diag"
 )
 
 // The limits of a document.
@@ -28,10 +30,39 @@ type node struct {
 	text     string
 }
 
+// tooLarge is the error for a limit that is exceeded.
+func tooLarge(what string, limit, got int) *Error {
+	err := &diag.LimitError{What: what, Limit: int64(limit), Got: int64(got)}
+	return &Error{Kind: TooLarge, Message: err.Error(), Err: err}
+}
+
+// repeated returns the name of an attribute that is there twice.
+func repeated(attrs []xml.Attr) (string, bool) {
+	const few = 16
+	if len(attrs) > few {
+		seen := make(map[xml.Name]bool, len(attrs))
+		for _, a := range attrs {
+			if seen[a.Name] {
+				return a.Name.Local, true
+			}
+			seen[a.Name] = true
+		}
+		return "", false
+	}
+	for i, a := range attrs {
+		for _, b := range attrs[:i] {
+			if a.Name == b.Name {
+				return a.Name.Local, true
+			}
+		}
+	}
+	return "", false
+}
+
 // parse reads a document into a tree.
 func (v Version) parse(data []byte) (*node, error) {
 	if len(data) > MaxSize {
-		return nil, &Error{Kind: TooLarge, Message: fmt.Sprintf("the document has more than %d bytes", MaxSize)}
+		return nil, tooLarge("bytes of the document", MaxSize, len(data))
 	}
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")) // the mark of UTF-8
 	if v != Any {
@@ -67,21 +98,17 @@ func (v Version) parse(data []byte) (*node, error) {
 		switch t := tok.(type) {
 		case xml.StartElement:
 			if len(open)+foreign >= MaxDepth {
-				return nil, &Error{Kind: TooLarge, Message: fmt.Sprintf("elements are nested deeper than %d", MaxDepth)}
+				return nil, tooLarge("nesting of elements", MaxDepth, MaxDepth+1)
 			}
 			if nodes++; nodes > MaxNodes {
-				return nil, &Error{Kind: TooLarge, Message: fmt.Sprintf("the document has more than %d elements", MaxNodes)}
+				return nil, tooLarge("elements of the document", MaxNodes, nodes)
 			}
 			if foreign > 0 || t.Name.Space != "" {
 				foreign++
 				continue
 			}
-			for i, a := range t.Attr {
-				for _, b := range t.Attr[:i] {
-					if a.Name == b.Name {
-						return fail("attribute %s of <%s> is there twice", a.Name.Local, t.Name.Local)
-					}
-				}
+			if name, ok := repeated(t.Attr); ok {
+				return fail("attribute %s of <%s> is there twice", name, t.Name.Local)
 			}
 			n := &node{name: t.Name.Local, attrs: t.Attr}
 			if len(open) > 0 {
