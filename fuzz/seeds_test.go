@@ -65,6 +65,7 @@ var ours = []string{
 	"/ { capability # c\nch own, }",
 	"abi a\\\\b\\\\\n ,",
 	"abi ,a/b ,\n",
+	"$FOO=true $BAR=true\n",
 	"$O=x==U\\\n$P=U\\==u\n",
 	"profile t flags(c=hroot_attaco) { }",
 	"profile octal {\n  \"/bin/a b \\\x00\x803 d e\" rix,\n}",

@@ -71,6 +71,8 @@ func (l *tokens) Next() (lexer.Token, error) {
 	switch t.Kind {
 	case lex.EOF:
 		out.Type = lexer.EOF
+	case lex.Illegal:
+		out.Value = "" // no keyword, whatever it says
 	case lex.Word:
 		switch {
 		case lex.IsFilePerms(l.src, &t):
