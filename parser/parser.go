@@ -2,8 +2,9 @@
 //
 // Parse reads one file: a whole policy, or a fragment such as an abstraction
 // or a tunable. Config.ParseFS also follows its includes, Config.ParseDir does
-// so for a directory of profiles. ParseRule reads one rule. What is found wrong comes back as diag.List, with codes, places and
-// hints; with Config.Recover set the rest of the text is parsed nevertheless.
+// so for a directory of profiles. ParseRule reads one rule. What is found wrong
+// comes back as diag.List, with codes, places and hints; with Config.Recover
+// set the rest of the text is parsed nevertheless.
 //
 // The text is read once, by recursive descent over an on-demand lexer. Nodes
 // hold offsets into the text (see package ast), so whatever was parsed can be
@@ -47,7 +48,9 @@ type Config struct {
 	// read by where the include stands.
 	Context Context
 	// Roots is the search path of `include <path>`: the first that has the
-	// path wins.
+	// path wins. A path that leads out of a root by `..` is looked up in Abs,
+	// below the root's name. Where links lead is for the file system: those of
+	// os.DirFS lead anywhere, those of an os.Root stay inside.
 	Roots []fs.FS
 	// RootNames are the directories that the Roots stand for, such as
 	// /etc/apparmor.d; they go before the paths of files in positions. Roots
