@@ -107,7 +107,7 @@ func TestDegrade(t *testing.T) {
 			"5 dropped namespaces/mask/userns_create kernel", "6 dropped policy/permstable32_version/2 kernel", "7 network_v8/af_inet kernel"}},
 		{k73, nil, []string{"7 network_v8/af_inet kernel"}},
 		{afInet, nil, nil},
-		{k73, abi, []string{"3 network_v9/af_unix abi", "4 dropped network_v9/af_unix abi",
+		{k73, abi, []string{"2 dropped network_v9/af_mask abi", "3 network_v9/af_unix abi", "4 dropped network_v9/af_unix abi",
 			"5 dropped namespaces/mask/userns_create abi", "7 network_v8/af_inet kernel"}},
 	}
 	for _, tt := range tests {

@@ -13,6 +13,11 @@ func (pc *profileCompiler) dbus(r *ast.DBusRule) {
 	if !pc.enforced(features.DBus, "dbus rules") {
 		return
 	}
+	if pc.sup.kernel.Supports(features.NetworkV9) && !pc.sup.has(features.NetworkV9) {
+		// Such kernels tell bus daemons that nothing is mediated as long as the
+		// policy has nothing of that class.
+		pc.degrade(features.NetworkV9, "dbus rules", true)
+	}
 	message := r.Path != "" || r.Interface != "" || r.Member != "" || r.PeerName != "" || r.PeerLabel != ""
 	perms := r.Perms
 	if perms == 0 {

@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/goarmor/apparmor/blob"
-	compiler "github.com/goarmor/apparmor/compile"
+	"github.com/goarmor/apparmor/compile"
 	"github.com/goarmor/apparmor/internal/testenv"
 	"github.com/goarmor/apparmor/parser"
 	"github.com/goarmor/apparmor/policy"
@@ -40,7 +40,7 @@ func vmProfile(tb testing.TB, kernel, rules string) *query.Profile {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	out, err := compiler.Compile(tb.Context(), set, compiler.Options{Kernel: k, Degrade: compiler.Report})
+	out, err := compile.Compile(tb.Context(), set, compile.Options{Kernel: k, Degrade: compile.Report})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/goarmor/apparmor/blob"
-	compiler "github.com/goarmor/apparmor/compile"
+	"github.com/goarmor/apparmor/compile"
 	"github.com/goarmor/apparmor/parser"
 	"github.com/goarmor/apparmor/policy"
 	. "github.com/goarmor/apparmor/query"
@@ -23,7 +23,7 @@ func ours(tb testing.TB, kernel, text string) *Policy {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	out, err := compiler.Compile(tb.Context(), set, compiler.Options{Kernel: k, Degrade: compiler.Report})
+	out, err := compile.Compile(tb.Context(), set, compile.Options{Kernel: k, Degrade: compile.Report})
 	if err != nil {
 		tb.Fatal(err)
 	}

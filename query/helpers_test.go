@@ -10,8 +10,8 @@ import (
 	"github.com/goarmor/apparmor/query"
 )
 
-// compile has Debian's apparmor_parser compile a policy for a kernel.
-func compile(tb testing.TB, kernel, text string) *query.Policy {
+// reference has Debian's apparmor_parser compile a policy for a kernel.
+func reference(tb testing.TB, kernel, text string) *query.Policy {
 	tb.Helper()
 	out, err := oracle.Parser(tb).Compile(oracle.Job{
 		Text: text, Features: oracle.Features(tb, "kernel-"+kernel), Include: []string{testenv.DebianTree(tb)},

@@ -12,7 +12,7 @@ import (
 	"github.com/leanovate/gopter/prop"
 
 	"github.com/goarmor/apparmor/blob"
-	compiler "github.com/goarmor/apparmor/compile"
+	"github.com/goarmor/apparmor/compile"
 	"github.com/goarmor/apparmor/diag"
 	"github.com/goarmor/apparmor/features"
 	"github.com/goarmor/apparmor/internal/testenv"
@@ -52,14 +52,14 @@ func pair(k *features.Set, r random.Source) (a, b *query.Profile, err error) {
 	if a, err = compiled(k, set); err == nil {
 		b, err = compiled(k, &policy.Set{Profiles: []*policy.Profile{&p}})
 	}
-	if list := (diag.List)(nil); errors.As(err, &list) && list[0].Code == compiler.CodeExecConflict {
+	if list := (diag.List)(nil); errors.As(err, &list) && list[0].Code == compile.CodeExecConflict {
 		return nil, nil, nil
 	}
 	return a, b, err
 }
 
 func compiled(k *features.Set, set *policy.Set) (*query.Profile, error) {
-	out, err := compiler.Compile(context.Background(), set, compiler.Options{Kernel: k, Degrade: compiler.Report})
+	out, err := compile.Compile(context.Background(), set, compile.Options{Kernel: k, Degrade: compile.Report})
 	if err != nil {
 		return nil, err
 	}

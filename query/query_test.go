@@ -50,7 +50,7 @@ profile c flags=(complain) { /a r, deny /b r, }
 profile empty { }
 profile mine { /f mrwk, capability, }
 `
-	policy := compile(t, "6.12.107", text)
+	policy := reference(t, "6.12.107", text)
 	q := profile(t, policy, "t")
 	for _, tt := range []question{
 		{File{Path: "/etc/passwd", Access: Read}, "allowed"},
@@ -294,7 +294,7 @@ func TestRequestErrors(t *testing.T) {
 }
 
 func TestAttachment(t *testing.T) {
-	policy := compile(t, "6.12.107", `
+	policy := reference(t, "6.12.107", `
 profile plain /usr/bin/foo { }
 profile glob /usr/bin/* { }
 profile long /usr/bin/fo* { }
@@ -333,7 +333,7 @@ profile none { }
 }
 
 func BenchmarkFile(b *testing.B) {
-	q := profile(b, compile(b, "6.12.107", "@{HOME}=/home/*/\nprofile t { /usr/lib/** mr, owner @{HOME}/** rw, }"), "t")
+	q := profile(b, reference(b, "6.12.107", "@{HOME}=/home/*/\nprofile t { /usr/lib/** mr, owner @{HOME}/** rw, }"), "t")
 	r := File{Path: "/usr/lib/x86_64-linux-gnu/libc.so.6", Access: Read | Mmap}
 	b.ReportAllocs()
 	for b.Loop() {

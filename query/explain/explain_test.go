@@ -17,6 +17,7 @@ import (
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/compile"
+	"github.com/goarmor/apparmor/features"
 	"github.com/goarmor/apparmor/internal/testenv"
 	"github.com/goarmor/apparmor/policy"
 	. "github.com/goarmor/apparmor/query"
@@ -304,6 +305,9 @@ func TestExplain(t *testing.T) {
   policy:2:1: network bind inet stream port=80, decides
 `,
 		}},
+		{"buses without networks", k73, "dbus bus=system,", map[Request]string{
+			DBus{Op: DBusBind, Bus: "system", Name: "x"}: "allowed\n  policy:2:1: dbus bus=system, decides\n",
+		}},
 		{"no rules", k612, "", map[Request]string{
 			File{Path: "/x", Access: Read}: "denied read\n  policy:1:1: no rule speaks of it, and class file is mediated\n",
 			Capability("kill"):             "denied\n  no rule speaks of it\n",
@@ -575,4 +579,21 @@ func sourceLine(t *testing.T, at ast.Position) string {
 	}
 	line := strings.Split(string(data), "\n")[at.Line-1]
 	return strings.TrimSpace(line[at.Column-1:])
+}
+
+// TestBusesWithoutNetworks explains why buses are not mediated: the policy is
+// written for an ABI without the class that kernels look for first.
+func TestBusesWithoutNetworks(t *testing.T) {
+	k := kernel(t, k73)
+	abi, ok := features.ABI("3.0")
+	if !ok {
+		t.Fatal("no ABI 3.0")
+	}
+	set := resolve(t, k, "profile t {\n dbus bus=system,\n}\n")
+	set.Profiles[0].ABI = abi
+	e, err := open(t, k, set).Explain(context.Background(), "t", DBus{Op: DBusBind, Bus: "system", Name: "x"})
+	const want = "dbus bind bus=system name=x: not mediated\n  policy:2:2: dbus bus=system, not enforced: no network_v9/af_mask in the abi\n"
+	if err != nil || e.String() != want {
+		t.Errorf("%v, %v, want %s", e, err, want)
+	}
 }
