@@ -24,7 +24,7 @@ func (e *Editor) Comments() []*ast.Comment {
 // lines of comment right above it, and the comment beside its end. It is what
 // to remove with the statement when its comments should not stay.
 func (e *Editor) CommentsOn(s ast.Stmt) []*ast.Comment {
-	if _, ok := e.owner[s]; !ok {
+	if _, ok := e.owner[s]; !ok || !isParsed(e.file, s) {
 		return nil
 	}
 	e.Comments()

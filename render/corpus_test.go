@@ -136,31 +136,55 @@ func comments(src string) string {
 	return b.String()
 }
 
+// BenchmarkTree writes all of Debian's policy.
 func BenchmarkTree(b *testing.B) {
-	name := filepath.Join(testenv.DebianTree(b), "abstractions", "base")
-	src, err := os.ReadFile(name)
+	var (
+		files []*ast.File
+		size  int
+	)
+	tree := os.DirFS(testenv.DebianTree(b))
+	err := fs.WalkDir(tree, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		src, err := fs.ReadFile(tree, name)
+		if err != nil {
+			return err
+		}
+		if f, err := parser.Parse(name, string(src)); err == nil {
+			files = append(files, f)
+			size += len(src)
+		}
+		return nil
+	})
 	if err != nil {
 		b.Fatal(err)
 	}
-	f, err := parser.Parse(name, string(src))
-	if err != nil {
-		b.Fatal(err)
-	}
-	dst := make([]byte, 0, 2*len(src))
+	dst := make([]byte, 0, 1<<20)
 	for _, bb := range []struct {
 		name string
-		run  func() error
+		run  func(f *ast.File) error
 	}{
-		{"append", func() error { _, err := render.Append(dst, f); return err }},
-		{"format", func() error { _, err := render.Format(f); return err }},
-		{"verbatim", func() error { _, err := render.Verbatim(f); return err }},
+		{"append", func(f *ast.File) error { _, err := render.Append(dst, f); return err }},
+		{"format", func(f *ast.File) error { _, err := render.Format(f); return err }},
+		{"verbatim", func(f *ast.File) error { _, err := render.Verbatim(f); return err }},
+		{"edit", func(f *ast.File) error {
+			e := render.NewEditor(f)
+			if err := e.Prepend(f, &ast.Include{Path: "x"}); err != nil {
+				return err
+			}
+			e.Bytes()
+			return nil
+		}},
 	} {
 		b.Run(bb.name, func(b *testing.B) {
 			b.ReportAllocs()
-			b.SetBytes(int64(len(src)))
+			b.SetBytes(int64(size))
 			for b.Loop() {
-				if err := bb.run(); err != nil {
-					b.Fatal(err)
+				for _, f := range files {
+					if err := bb.run(f); err != nil {
+						b.Fatal(err)
+					}
 				}
 			}
 		})

@@ -32,6 +32,7 @@ type Editor struct {
 	edits    []edit
 	gone     []ast.Span // statements that were removed or replaced
 	unit     string     // of indentation
+	measured bool
 	newline  string
 }
 
@@ -47,35 +48,66 @@ func NewEditor(f *ast.File) *Editor {
 	if f == nil {
 		f = &ast.File{}
 	}
-	e := &Editor{file: f, owner: map[ast.Stmt]place{}, newline: "\n"}
+	e := newEditor(f)
+	e.owner = map[ast.Stmt]place{}
+	e.index(f)
+	return e
+}
+
+// newEditor returns an Editor that knows no statements.
+func newEditor(f *ast.File) *Editor {
+	e := &Editor{file: f, newline: "\n", unit: defaultIndent}
 	if i := strings.IndexByte(f.Src, '\n'); i > 0 && f.Src[i-1] == '\r' {
 		e.newline = "\r\n"
-	}
-	e.index(f)
-	if e.unit == "" {
-		e.unit = defaultIndent
 	}
 	return e
 }
 
+// index notes where the statements below a node hang.
 func (e *Editor) index(n ast.Node) {
 	list, _ := bodies(e.file, n)
 	for i, b := range list {
 		for _, s := range b.list {
+			if isParsed(e.file, s) && b.from <= s.Pos().Offset() && s.End().Offset() <= b.to {
+				e.owner[s] = place{n, i}
+				e.index(s)
+			}
+		}
+	}
+}
+
+// indentUnit returns what a level of braces is indented by.
+func (e *Editor) indentUnit() string {
+	if !e.measured {
+		e.measured = true
+		e.measure(e.file)
+	}
+	return e.unit
+}
+
+// measure sets the unit of indentation to that of the first statement below a
+// node that shows one.
+func (e *Editor) measure(n ast.Node) bool {
+	list, _ := bodies(e.file, n)
+	for _, b := range list {
+		for _, s := range b.list {
 			if !isParsed(e.file, s) {
 				continue
 			}
-			e.owner[s] = place{n, i}
-			if _, top := n.(*ast.File); !top && e.unit == "" {
+			if n != ast.Node(e.file) {
 				outer, _ := e.indentAt(n.Pos().Offset())
 				inner, first := e.indentAt(s.Pos().Offset())
-				if unit, ok := strings.CutPrefix(inner, outer); ok && first {
+				if unit, ok := strings.CutPrefix(inner, outer); ok && first && unit != "" {
 					e.unit = unit
+					return true
 				}
 			}
-			e.index(s)
+			if e.measure(s) {
+				return true
+			}
 		}
 	}
+	return false
 }
 
 func (e *Editor) fail(n ast.Node, problem string) error {
@@ -89,7 +121,7 @@ func (e *Editor) fail(n ast.Node, problem string) error {
 
 // known checks that s is a statement of the file that is still there.
 func (e *Editor) known(s ast.Stmt) error {
-	if _, ok := e.owner[s]; !ok {
+	if _, ok := e.owner[s]; !ok || !isParsed(e.file, s) {
 		return e.fail(s, "is not a statement of this file")
 	}
 	for _, g := range e.gone {
@@ -292,7 +324,7 @@ func endsLine(s ast.Stmt) bool {
 // text returns the canonical text of statements, a line each, the first
 // without indentation.
 func (e *Editor) text(list []ast.Stmt, indent string) (string, error) {
-	p := printer{style: Style{Prefix: indent, Indent: e.unit}, eol: e.newline}
+	p := printer{style: Style{Prefix: indent, Indent: e.indentUnit()}, eol: e.newline}
 	for i, s := range list {
 		if i > 0 {
 			p.lineEnd()

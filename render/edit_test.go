@@ -170,6 +170,41 @@ func TestEditor(t *testing.T) {
 			},
 		},
 		{
+			"remove at the end of a line", "/t {\n  /a r, /b r,\n  /c r, /d r, # d\n}\n", "/t {\n  /a r,\n  /c r, # d\n}\n",
+			func(e *render.Editor, at func(string) ast.Stmt) error {
+				if err := e.Remove(at("/b")); err != nil {
+					return err
+				}
+				return e.Remove(at("/d"))
+			},
+		},
+		{
+			"in the order of the places", "/t {/a r,/b r,}\n", "/t { /w r, /x r, /y r, /b r, /z r, }\n",
+			func(e *render.Editor, at func(string) ast.Stmt) error {
+				for _, err := range []error{
+					e.Append(at("/t"), read("/z")), e.InsertBefore(at("/b"), read("/y")), e.InsertAfter(at("/a"), read("/x")),
+					e.Prepend(at("/t"), read("/w")), e.Remove(at("/a")),
+				} {
+					if err != nil {
+						return err
+					}
+				}
+				return nil
+			},
+		},
+		{
+			"indentation of the file", "/t {\n\tif $B {\n\t}\n}\n", "/t {\n\tif $B {\n\t\t^h {\n\t\t\t/x r,\n\t\t}\n\t}\n}\n",
+			func(e *render.Editor, at func(string) ast.Stmt) error {
+				return e.Append(at("if"), &ast.Profile{Kind: ast.KindHat, Name: "h", Body: []ast.Stmt{read("/x")}})
+			},
+		},
+		{
+			"a newline that is escaped", "/t {\r\n  /a r,\r\n}\r\n", "/t {\r\n  /a r,\r\n  ptrace peer=\"\\\n\",\r\n}\r\n",
+			func(e *render.Editor, at func(string) ast.Stmt) error {
+				return e.InsertAfter(at("/a"), &ast.PtraceRule{Peer: "\\\n"})
+			},
+		},
+		{
 			"remove within a line", "/t { /a r, /b r, /c r, }\n", "/t { /b r, }\n",
 			func(e *render.Editor, at func(string) ast.Stmt) error {
 				if err := e.Remove(at("/a")); err != nil {
@@ -221,6 +256,39 @@ func TestEditor(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestComments(t *testing.T) {
+	const src = "# top\n\n# a\n  # b\n/t { # open\n  /a r, # beside\n  # above\n  /b r,\n\n  # apart\n\n  /c r, /d r, # d\n  capability # inside\n    chown,\n" +
+		"  if $B { # then\n  } else { # else\n  }\n} # close\n# end\n"
+	f, err := parser.Parse("t", src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := render.NewEditor(f)
+	texts := func(list []*ast.Comment) (out []string) {
+		for _, c := range list {
+			if got := f.Text(c); got != "#"+c.Text {
+				t.Errorf("%q is at %q", c.Text, got)
+			}
+			out = append(out, strings.TrimSpace(c.Text))
+		}
+		return out
+	}
+	want := []string{"top", "a", "b", "open", "beside", "above", "apart", "d", "then", "else", "close", "end"}
+	if diff := cmp.Diff(want, texts(e.Comments())); diff != "" {
+		t.Errorf("Comments (-want +got):\n%s", diff)
+	}
+	for prefix, want := range map[string][]string{
+		"/t": {"a", "b", "close"}, "/a": {"beside"}, "/b": {"above"}, "/c": nil, "/d": {"d"}, "capability": nil, "if": nil,
+	} {
+		if diff := cmp.Diff(want, texts(e.CommentsOn(find(t, f, prefix)))); diff != "" {
+			t.Errorf("CommentsOn %s (-want +got):\n%s", prefix, diff)
+		}
+	}
+	if got := e.CommentsOn(read("/a")); got != nil {
+		t.Errorf("comments on a statement of no file: %v", got)
 	}
 }
 

@@ -24,10 +24,10 @@ func Format(f *ast.File) ([]byte, error) {
 // tree cannot be told from one that was overlooked and is an error; use an
 // Editor to remove statements.
 func (s Style) Format(f *ast.File) ([]byte, error) {
-	p := printer{dst: make([]byte, 0, len(f.Src)+len(f.Src)/8), style: s, file: f, source: true}
 	if err := ast.Check(f); err != nil {
 		return nil, unwritable(f, err)
 	}
+	p := printer{dst: make([]byte, 0, len(f.Src)+len(f.Src)/8), style: s, file: f, source: true}
 	p.list(body{f.Stmts, 0, len(f.Src)}, true)
 	if len(p.dst) > 0 {
 		p.lineEnd()

@@ -72,7 +72,7 @@ func (e *Editor) bodyStart(n ast.Node, i int, b body) spot {
 		return spot{rank: atStart, kind: lineStart}
 	}
 	outer, _ := e.indentAt(n.Pos().Offset())
-	indent := outer + e.unit
+	indent := outer + e.indentUnit()
 	for _, s := range b.list {
 		if isParsed(e.file, s) {
 			if i, ok := e.indentAt(s.Pos().Offset()); ok {
@@ -107,7 +107,7 @@ func (e *Editor) bodyEnd(n ast.Node, b body) spot {
 	}
 	// The closing brace at the start of a line: above it.
 	if outer, first := e.indentAt(b.to); first {
-		indent := outer + e.unit
+		indent := outer + e.indentUnit()
 		if last != nil {
 			if i, ok := e.indentAt(last.Pos().Offset()); ok {
 				indent = i

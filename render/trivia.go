@@ -35,7 +35,7 @@ func isComment(s string) bool {
 
 // isParsed reports whether n is text of f.
 func isParsed(f *ast.File, n ast.Node) bool {
-	return f != nil && n.Pos().IsValid() && n.Pos() <= n.End() && int(n.End()) <= len(f.Src)+1
+	return f != nil && !ast.IsNil(n) && n.Pos().IsValid() && n.Pos() <= n.End() && int(n.End()) <= len(f.Src)+1
 }
 
 // body is a list of statements and where it is in the source, braces excluded.
@@ -70,7 +70,7 @@ func braced(f *ast.File, n ast.Node, list []ast.Stmt, open, shut ast.Pos) ([]bod
 // branches finds the braces of a conditional, which its node does not hold:
 // between the parsed parts there is nothing but trivia, braces and `else`.
 func branches(f *ast.File, n *ast.If) ([]body, bool) {
-	if n.Cond == nil || !isParsed(f, n.Cond) {
+	if !isParsed(f, n.Cond) || n.Cond.Pos() < n.Pos() || n.Cond.End() > n.End() {
 		return nil, false
 	}
 	src, end := f.Src[:n.End().Offset()], n.Cond.End().Offset()
@@ -109,5 +109,5 @@ func branch(f *ast.File, src string, i int, list []ast.Stmt) (body, bool) {
 		}
 	}
 	b.to = skipTrivia(src, end)
-	return b, b.to < len(src) && src[b.to] == '}'
+	return b, b.from <= b.to && b.to < len(src) && src[b.to] == '}'
 }

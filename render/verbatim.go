@@ -13,7 +13,10 @@ import (
 // taken out of it is an error; use an Editor to remove or change what was
 // parsed. Changed fields of a parsed statement are not seen.
 func Verbatim(f *ast.File) ([]byte, error) {
-	e := NewEditor(f)
+	if f == nil {
+		return nil, unwritable(nil, ast.Check(f))
+	}
+	e := newEditor(f)
 	if err := e.adopt(f); err != nil {
 		return nil, err
 	}
@@ -35,13 +38,12 @@ func (e *Editor) adopt(n ast.Node) error {
 				if isElseIf(n, i) {
 					return e.fail(s, "is put by hand where the source has another conditional")
 				}
-				var err error
+				at := e.bodyStart(n, i, b)
 				if prev != nil {
-					err = e.InsertAfter(prev, s)
-				} else {
-					err = e.insertAt(e.bodyStart(n, i, b), s)
+					indent, _ := e.indentAt(prev.Pos().Offset())
+					at = e.behind(prev.End().Offset(), indent, behindOne)
 				}
-				if err != nil {
+				if err := e.insertAt(at, s); err != nil {
 					return err
 				}
 				continue

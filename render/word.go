@@ -78,6 +78,26 @@ func (p *printer) hex(c byte) {
 	p.dst = append(p.dst, '\\', 'x', digits[c>>4], digits[c&0xf])
 }
 
+// How ASCII bytes may stand in a plain word.
+const (
+	plainNever = iota
+	plainByte
+	plainOpen  // if it is closed
+	plainClose // if it was opened
+	plainComma // within braces
+)
+
+var plainClass = [utf8.RuneSelf]uint8{
+	'/': plainByte, '.': plainByte, '_': plainByte, '-': plainByte, '+': plainByte, '*': plainByte, '?': plainByte, '@': plainByte, '[': plainByte, ']': plainByte,
+	'^': plainByte, ':': plainByte, '~': plainByte, '%': plainByte, '&': plainByte, '\\': plainByte,
+	'0': plainByte, '1': plainByte, '2': plainByte, '3': plainByte, '4': plainByte, '5': plainByte, '6': plainByte, '7': plainByte, '8': plainByte, '9': plainByte,
+	'A': plainByte, 'B': plainByte, 'C': plainByte, 'D': plainByte, 'E': plainByte, 'F': plainByte, 'G': plainByte, 'H': plainByte, 'I': plainByte, 'J': plainByte, 'K': plainByte, 'L': plainByte, 'M': plainByte,
+	'N': plainByte, 'O': plainByte, 'P': plainByte, 'Q': plainByte, 'R': plainByte, 'S': plainByte, 'T': plainByte, 'U': plainByte, 'V': plainByte, 'W': plainByte, 'X': plainByte, 'Y': plainByte, 'Z': plainByte,
+	'a': plainByte, 'b': plainByte, 'c': plainByte, 'd': plainByte, 'e': plainByte, 'f': plainByte, 'g': plainByte, 'h': plainByte, 'i': plainByte, 'j': plainByte, 'k': plainByte, 'l': plainByte, 'm': plainByte,
+	'n': plainByte, 'o': plainByte, 'p': plainByte, 'q': plainByte, 'r': plainByte, 's': plainByte, 't': plainByte, 'u': plainByte, 'v': plainByte, 'w': plainByte, 'x': plainByte, 'y': plainByte, 'z': plainByte,
+	'{': plainOpen, '}': plainClose, ',': plainComma,
+}
+
 // isPlain reports whether a word may stand without quotes wherever a word may
 // stand. It is narrower than the lexer's own rules, which differ by place.
 func isPlain(s string) bool {
@@ -99,25 +119,26 @@ func isPlain(s string) bool {
 	}
 	depth := 0
 	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
-		case c == '/', c == '.', c == '_', c == '-', c == '+', c == '*', c == '?', c == '@', c == '[', c == ']', c == '^', c == ':', c == '~', c == '%', c == '&', c == '\\':
-		case c == '{':
-			depth++
-		case c == '}':
-			if depth--; depth < 0 {
-				return false
-			}
-		case c == ',':
-			if depth == 0 {
-				return false
-			}
-		case c >= utf8.RuneSelf:
+		if s[i] >= utf8.RuneSelf {
 			r, n := utf8.DecodeRuneInString(s[i:])
 			if r == utf8.RuneError && n == 1 || !unicode.IsPrint(r) {
 				return false
 			}
 			i += n - 1
+			continue
+		}
+		switch plainClass[s[i]] {
+		case plainByte:
+		case plainOpen:
+			depth++
+		case plainClose:
+			if depth--; depth < 0 {
+				return false
+			}
+		case plainComma:
+			if depth == 0 {
+				return false
+			}
 		default:
 			return false
 		}
