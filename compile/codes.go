@@ -14,6 +14,7 @@ const (
 	CodeImpossibleMount         diag.Code = "impossible-mount"          // a mount rule that fits no operation
 	CodeMixedNamespaces         diag.Code = "mixed-namespaces"          // profiles of different namespaces; see ByNamespace
 	CodeNotEnforceable          diag.Code = "not-enforceable"           // a rule or flag that the kernel cannot enforce, in Strict mode
+	CodeNotLoadable             diag.Code = "not-loadable"              // what the kernel refuses; Err is a *blob.FormatError or *blob.KernelError
 	CodeTooManyExecTargets      diag.Code = "too-many-exec-targets"     // more exec targets than the kernel takes
 	CodeUnexpectedRule          diag.Code = "unexpected-rule"           // a rule type that has no place in a resolved profile
 	CodeUnknownCapability       diag.Code = "unknown-capability"        // a capability that neither we nor the kernel know

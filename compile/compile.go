@@ -178,10 +178,10 @@ func Compile(ctx context.Context, set *policy.Set, o Options) (*Output, error) {
 	}
 	p, err := blob.Encode(profiles)
 	if err != nil {
-		return nil, err
+		return nil, notLoadable(set, err)
 	}
 	if err := p.Check(c.form.limits(o.Kernel)); err != nil {
-		return nil, err
+		return nil, notLoadable(set, err)
 	}
 	if err := c.limits.checkBytes(int64(p.Len())); err != nil {
 		return nil, err
@@ -230,6 +230,29 @@ func checkNames(profiles []*policy.Profile) error {
 		seen[p.Name] = p
 	}
 	return errs.Err()
+}
+
+// notLoadable places what kernels refuse, or what is no binary policy at all,
+// at the profile that it is about.
+func notLoadable(set *policy.Set, err error) error {
+	d := &diag.Diagnostic{Code: CodeNotLoadable, Err: err}
+	var format *blob.FormatError
+	var kernel *blob.KernelError
+	switch {
+	case errors.As(err, &format):
+		d.Profile, d.Text, d.Message, d.Hint = format.Profile, format.Member, format.Reason, format.Hint
+	case errors.As(err, &kernel):
+		d.Profile, d.Text, d.Message, d.Hint = kernel.Profile, kernel.Member, kernel.Reason, kernel.Hint
+	default:
+		return err
+	}
+	for _, p := range set.Profiles {
+		if p.Name == d.Profile {
+			d.Pos, d.Via = p.Origin.Position(), p.Origin.Chain()
+			break
+		}
+	}
+	return diag.List{d}
 }
 
 // ByNamespace splits a set into one for each namespace, in the order in which

@@ -1,9 +1,14 @@
 package compile_test
 
 import (
+	"errors"
+	"strings"
 	"testing"
 
 	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/compile"
+	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/policy"
 )
 
 // TestMeaning is a table of what apparmor_parser 6.0 makes of texts that are
@@ -62,6 +67,58 @@ func TestMeaning(t *testing.T) {
 				if got := grants(p, a.part, a.in); got != a.want {
 					t.Errorf("%v %q: got %s, want %s", a.part, a.in, got, a.want)
 				}
+			}
+		})
+	}
+}
+
+// TestRefused is a table of policy that is refused before a kernel sees it, and
+// where: the place, and that of the other profile or rule.
+func TestRefused(t *testing.T) {
+	long := strings.Repeat("x", 300)
+	var targets strings.Builder
+	for i := range 13 {
+		targets.WriteString("  /a" + strings.Repeat("a", i) + " px -> b" + strings.Repeat("b", i) + ",\n")
+	}
+	for _, tt := range []struct {
+		name, kernel, text string
+		code               diag.Code
+		place, related     string
+	}{
+		{"exec of one path", k612, "profile t {\n  /a px,\n  /a ux,\n}\n", policy.CodeExecConflict, "p:3:3", "p:2:3"},
+		{"exec of patterns", k73, "profile t {\n  /a* px,\n  /*a ux,\n}\n", compile.CodeExecConflict, "p:3:3", "p:2:3"},
+		{"exec targets", k612, "profile t {\n" + targets.String() + "}\n", compile.CodeTooManyExecTargets, "p:14:3", ""},
+		{"exec targets of a table", k73, "profile t {\n" + targets.String() + "}\n", "", "", ""},
+		{"one name twice", k612, "profile t { }\nprofile t { }\n", compile.CodeDuplicateProfile, "p:2:1", "p:1:1"},
+		{"name of a child twice", k612, "/t { profile c { } }\n/t//c { }\n", compile.CodeDuplicateProfile, "p:2:1", "p:1:6"},
+		{"namespaces", k612, "profile t { }\nprofile :n:u { }\n", compile.CodeMixedNamespaces, "p:2:1", "p:1:1"},
+		{"name", k612, "profile t { }\nprofile " + long + " { }\n", compile.CodeNotLoadable, "p:2:1", ""},
+		{"name of a child", k73, "profile t {\n  profile " + long + " { }\n}\n", compile.CodeNotLoadable, "p:2:3", ""},
+		{"child before its parent", k612, "/t//c { }\n/t { }\n", "", "", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			kernel := kernelSet(t, tt.kernel)
+			_, err := source{abi: kernel}.compile(t, kernel, "p", tt.text)
+			var list diag.List
+			errors.As(err, &list)
+			var d *diag.Diagnostic
+			switch {
+			case tt.code == "":
+				if err != nil {
+					t.Fatal(err)
+				}
+				return
+			case len(list) > 0:
+				d = list[0]
+			case !errors.As(err, &d):
+				t.Fatalf("not a diagnostic: %v", err)
+			}
+			related := ""
+			if len(d.Related) > 0 {
+				related = d.Related[0].String()
+			}
+			if d.Code != tt.code || d.Pos.String() != tt.place || related != tt.related {
+				t.Errorf("%s at %s, related %q: %v", d.Code, d.Pos, related, err)
 			}
 		})
 	}
