@@ -110,7 +110,10 @@ func (pc *profileCompiler) mqueueNames(r *ast.MqueueRule) (names []automaton.Nod
 	case r.Name == "":
 		return []automaton.Node{cat(sysv, anyBytes(4))}, pc.enforced(features.SysvMqueue, "sysv mqueue rules")
 	case r.Name[0] == '/':
-		return []automaton.Node{cat(posix, pc.glob(r.Name))}, pc.enforced(features.PosixMqueue, "posix mqueue rules")
+		if !pc.enforced(features.PosixMqueue, "posix mqueue rules") {
+			return nil, false
+		}
+		return []automaton.Node{cat(posix, pc.glob(r.Name))}, true
 	}
 	key, err := strconv.ParseUint(string(r.Name), 0, 32)
 	if err != nil {

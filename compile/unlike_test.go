@@ -1,0 +1,90 @@
+package compile_test
+
+import (
+	"testing"
+
+	"github.com/goarmor/apparmor/internal/testenv"
+)
+
+// TestVerdictsUnlikeReference checks the texts on whose validity we do not
+// agree with apparmor_parser 6.0, and says why. They were found by comparing
+// verdicts on random texts over the whole grammar.
+func TestVerdictsUnlikeReference(t *testing.T) {
+	v := newVerdicts(t, testenv.PolicyTests(t, false))
+	for _, tt := range []struct {
+		text, reason string
+		accept       bool
+	}{
+		// What 6.0 refuses.
+		{"$B=true\nprofile t { if (defined @{V}) { } }", "6.0 takes the parenthesis for part of the variable", true},
+		{"@{V}=a\nprofile t { if (true and @{V} == @{V}) { } }", "6.0 takes the parenthesis for part of the variable", true},
+		{"@{V}=/a\nprofile t { pivot_root @{V}, }", "6.0 knows no variable alone there, though one with text behind it", true},
+		{"@{V}=/a\nprofile t { @{V}?b r, }", "6.0 has no token for it; every other wildcard may follow a variable", true},
+		{"profile t { audit { change_profile /a -> b, } }", "6.0 checks the rule as if it were of a file with the mode x", true},
+
+		// What 6.0 accepts.
+		{"profile t { /a px -> \"\", }", "an empty target names no profile", false},
+		{"profile t { remount fstype=ext4 /a, }", "no kernel remounts by the type of the file system", false},
+		{"profile t { /a[][*] r, }", "an empty class swallows what is behind it", false},
+		{"profile t { /a/[^]/[b] r, }", "an empty class swallows what is behind it", false},
+		{"@{V}=\"a b\"\nprofile t { unix addr=@{V}, }", "no socket has such an address; 6.0 looks before variables are expanded", false},
+		{"profile t { set rlimit data <= 99999999999999999999M, }", "the value wraps around in 6.0", false},
+		{"profile t { set rlimit data <= 08, }", "6.0 takes it for 0", false},
+		{"profile t { prompt { allow dbus, } }", "6.0 loses the rule, as every one in a block that is not of a file", false},
+		{"profile t { { mount fstype=tmpfs options=rbind /a -> /b, } }", "6.0 loses the rule, as every one in a block that is not of a file", false},
+		{"profile t { { dbus path=/a{b, } }", "6.0 loses the rule, as every one in a block that is not of a file", false},
+	} {
+		if err := v.check(t, "p", tt.text+"\n"); (err == nil) != tt.accept {
+			t.Errorf("%s: %v, but %s", tt.text, err, tt.reason)
+		}
+	}
+}
+
+// TestVerdictsLikeReference checks texts on which verdicts are easily wrong,
+// which came up in the same comparison.
+func TestVerdictsLikeReference(t *testing.T) {
+	v := newVerdicts(t, testenv.PolicyTests(t, false))
+	for _, tt := range []struct {
+		text   string
+		accept bool
+	}{
+		{"hat h xattrs=(user.a=b) { }", true},
+		{"profile t { hat h xattrs=(user.a=b) { } }", false},
+		{"profile t { mqueue /a[b, }", true}, // not enforced by these features
+		{"profile t { mqueue label=a[b, }", true},
+		{"profile t { signal peer=a[b, }", false},
+		{"profile t { /a[-b] r, }", true},
+		{"profile t { /a[^-b] r, }", true},
+		{"profile t { /a[--b] r, }", true},
+		{"profile t { /a[b-] r, }", false},
+		{"profile t { /a[a-b-c] r, }", false},
+		{"profile t { /a[*] r, }", true},
+		{"profile t { /a[] r, }", false},
+		{"profile t { /a[^] r, }", false},
+		{"profile t { if (defined @{V} ) { } }", true},
+		{"profile t { if defined V { } }", false},
+		{"@{V}=/a\nprofile t { pivot_root @{V}/b, }", true},
+		{"@{V}=/a\nprofile t { mount @{V}, }", true},
+		{"profile t { deny { change_profile /a -> b, } }", true},
+		{"profile \\000 { }", true},
+		{"profile ^a { }", true},
+		{"profile &t { }", false},
+		{"t { }", false},
+		{"profile t { mount options=(rw) /a, }", true},
+		{"profile t { mount options=(bind) fstype=ext4 /a -> /b, }", false},
+		{"profile t { network inet ip=(1.2.3.4 1.2.3.5), }", true},
+		{"profile t { network inet peer=(label:=x), }", true},
+		{"profile t { network inet label:=x, }", false},
+		{"profile t { audit mqueue (delete,delete,r), }", true},
+		{"profile t { io_uring (nope nope) label=/a, }", true},
+		{"profile t { unix (nope), }", false},
+		{"profile t flags=(error=eperm) { }", true},
+		{"profile t flags=(error=1) { }", false},
+		{"profile t xattrs=() { }", true},
+		{"profile t flags=() { }", false},
+	} {
+		if err := v.check(t, "p", tt.text+"\n"); (err == nil) != tt.accept {
+			t.Errorf("%s: %v, 6.0 accepts: %v", tt.text, err, tt.accept)
+		}
+	}
+}
