@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"runtime"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -28,7 +29,11 @@ func FuzzInspect(f *testing.F) {
 	f.Add([]byte(zstdMagic))
 	f.Add([]byte(plainMagic))
 	f.Fuzz(func(t *testing.T, data []byte) {
+		before := allocated()
 		p, err := Inspect(data)
+		if n := allocated() - before; n > 1<<20+256*uint64(len(data)) {
+			t.Fatalf("reading %d bytes took %d bytes of memory", len(data), n)
+		}
 		if (p == nil) != (err != nil) {
 			t.Fatalf("policy %v with error %v", p, err)
 		}
@@ -70,6 +75,13 @@ func FuzzInspect(f *testing.F) {
 			t.Fatalf("writing changed the meaning: %v (%v)", d, err)
 		}
 	})
+}
+
+// allocated is how many bytes the process has allocated in all.
+func allocated() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.TotalAlloc
 }
 
 // FuzzWalk walks whatever the verifier lets pass, from every state.

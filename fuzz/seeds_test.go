@@ -65,6 +65,7 @@ var ours = []string{
 	"/ { capability # c\nch own, }",
 	"abi a\\\\b\\\\\n ,",
 	"abi ,a/b ,\n",
+	"/{ { audit deny io_uring, }",
 	"$FOO=true $BAR=true\n",
 	"$O=x==U\\\n$P=U\\==u\n",
 	"profile t flags(c=hroot_attaco) { }",
