@@ -5,6 +5,8 @@ import (
 )
 
 // Capability asks for a capability by its name without CAP_, in lower case.
+// What decides is the profile's sets of capabilities: the class of strings that
+// kernels since 7.2 take in their place is written by no compiler.
 type Capability string
 
 // String implements fmt.Stringer.

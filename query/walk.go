@@ -35,8 +35,7 @@ func (c *comparison) kind(k *kind) error {
 	w := walk{comparison: c, kind: k, count: map[Access]int{}, settled: map[settled]bool{}, index: map[granted]uint32{}}
 	a, b := k.side(c.a), k.side(c.b)
 	if a.dfa == nil && b.dfa == nil {
-		// Files may get nothing at all here, but only where they do there.
-		return nil
+		return nil // both mediate nothing, or both have nothing on files
 	}
 	none := granted{[2]blob.Effective{noGate, noGate}, [2]blob.Effective{noGate, noGate}}
 	w.gates, w.index[none] = append(w.gates, none), 0
