@@ -33,7 +33,7 @@ func checkAccess(t *testing.T, k *loader.Kernel, profiles []*blob.Profile, paths
 		}
 		for class := blob.ClassFile; class <= blob.ClassDBus; class++ {
 			if class != blob.ClassFile && !p.Mediates(class) && rnd.IntN(20) != 0 {
-				continue // which is the same for so many
+				continue // all answer alike: some are enough
 			}
 			ins := inputs(p, class, n, rnd)
 			if class == blob.ClassFile {
@@ -72,7 +72,9 @@ func (j *judge) String() string {
 func (j *judge) ask(t *testing.T, k *loader.Kernel, p *blob.Profile, class blob.Class, in []byte) {
 	t.Helper()
 	j.askAs(t, k, p, class, in, true)
-	if class == blob.ClassFile {
+	// Where the policydb decides files, 6.12 answers others with what belongs
+	// to the next state, which no path comes to.
+	if class == blob.ClassFile && (p.File != nil || guest.Series() != "6.12") {
 		j.askAs(t, k, p, class, in, false)
 	}
 }

@@ -3,8 +3,6 @@
 package checks
 
 import (
-	"errors"
-	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -284,25 +282,6 @@ profile bare {`+inTransition+`}
 
 	// The kernel lets nobody try tokens.
 	hatted.wantKilled(t, syscall.SIGKILL, "hats", "one", token, wrong)
-}
-
-// wantKilled has the probe do something that it does not survive.
-func (p *probe) wantKilled(t *testing.T, want syscall.Signal, op string, args ...string) {
-	t.Helper()
-	a := attempt{op, args}
-	if err := p.enc.Encode(a); err != nil {
-		t.Fatalf("%v: %v", a, err)
-	}
-	var o outcome
-	if err := p.dec.Decode(&o); !errors.Is(err, io.EOF) {
-		t.Errorf("%v: %+v, %v; want the end by %v", a, o, err, want)
-		return
-	}
-	p.in.Close()
-	err := p.cmd.Wait()
-	if status := p.cmd.ProcessState.Sys().(syscall.WaitStatus); !status.Signaled() || status.Signal() != want {
-		t.Errorf("%v: %v, want %v", a, err, want)
-	}
 }
 
 // TestXattrAttachment has the kernel choose profiles by the extended
