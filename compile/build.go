@@ -2,6 +2,7 @@ package compile
 
 import (
 	"context"
+	"slices"
 
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/compile/internal/automaton"
@@ -88,8 +89,9 @@ func (pc *profileCompiler) buildPolicydb(ctx context.Context, rs *ruleset) (*blo
 }
 
 func (pc *profileCompiler) buildFile(ctx context.Context, rs *ruleset) (db *blob.PolicyDB, err error) {
+	targets, renumber := sortTargets(pc.targets)
 	if !pc.c.form.table {
-		b, err := build(ctx, pc, rs, func(g grant, denied uint32) words { return oldFile(impliedMmap(g, denied)) })
+		b, err := build(ctx, pc, rs, func(g grant, denied uint32) words { return oldFile(renumber(impliedMmap(g, denied))) })
 		if err != nil {
 			return nil, err
 		}
@@ -97,17 +99,17 @@ func (pc *profileCompiler) buildFile(ctx context.Context, rs *ruleset) (db *blob
 		if db, err = oldForm(ctx, b, pc.c.form); err != nil {
 			return nil, err
 		}
-		db.XTable = pc.targets
+		db.XTable = targets
 		return db, nil
 	}
 	b, err := build(ctx, pc, rs, func(g grant, denied uint32) [2]blob.Perm {
-		return tableFile(pc.keepDenied(impliedMmap(g, denied), denied))
+		return tableFile(renumber(pc.keepDenied(impliedMmap(g, denied), denied)))
 	})
 	if err != nil {
 		return nil, err
 	}
 	pc.stats.File = b.stats(rs)
-	db = &blob.PolicyDB{XTable: pc.targets, PermsVersion: filePermsVersion, Perms: make([]blob.Perm, 0, 2*len(b.words))}
+	db = &blob.PolicyDB{XTable: targets, PermsVersion: filePermsVersion, Perms: make([]blob.Perm, 0, 2*len(b.words))}
 	o := pc.c.form.pack(len(b.words))
 	o.Accept2 = make([]uint32, len(b.words))
 	for l, pair := range b.words {
@@ -116,6 +118,26 @@ func (pc *profileCompiler) buildFile(ctx context.Context, rs *ruleset) (db *blob
 	}
 	db.DFA, err = b.dfa.Pack(ctx, o)
 	return db, err
+}
+
+// sortTargets returns exec targets in the order of their names, and how to
+// refer to them in a grant: the order in which rules name them, some of which
+// others override, is no part of what policy means.
+func sortTargets(targets []string) (sorted []string, renumber func(grant) grant) {
+	sorted = slices.Sorted(slices.Values(targets))
+	place := make([]uint32, len(targets))
+	for i, t := range targets {
+		at, _ := slices.BinarySearch(sorted, t)
+		place[i] = uint32(at)
+	}
+	return sorted, func(g grant) grant {
+		for h, x := range g.exec {
+			if x&blob.XTypeMask == blob.XTable {
+				g.exec[h] = x&^blob.XIndexMask | place[x&blob.XIndexMask]
+			}
+		}
+		return g
+	}
 }
 
 // oldForm writes an automaton in the old form.
