@@ -26,7 +26,7 @@ func TestCorpus(t *testing.T) {
 		for _, p := range loadCorpus(t, k, "upstream", 198) {
 			all = append(all, p.Profiles()...)
 		}
-		checkAccess(t, k, all, nil, 10)
+		checkAccess(t, k, all, nil, 6)
 	})
 	t.Run("equality", func(t *testing.T) {
 		k := kernel(t)
