@@ -19,13 +19,16 @@ import (
 // kernelDir is where kernels show their AppArmor directory.
 const kernelDir = "/sys/kernel/security/apparmor"
 
+// failed begins the messages that the reference begins with it.
+const failed = "Failed"
+
 // loadFeatures finds the feature sets of the kernel and of policy.
 func (r *run) loadFeatures(ctx context.Context) (err error) {
 	o := r.options
 	r.cacheable = o.usesCache()
 	if o.matchString != nil {
 		if r.features, err = features.Parse([]byte(*o.matchString)); err != nil {
-			return fmt.Errorf("Failed to parse features string: %w", err)
+			return fmt.Errorf("%s to parse features string: %w", failed, err)
 		}
 		r.defaults = r.features
 	}
@@ -74,7 +77,7 @@ func (r *run) policyFeatures(ctx context.Context, name string) (*features.Set, e
 	}
 	set, err := r.runningFeatures(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("Failed to load kernel features into the policy-features abi: %w", err)
+		return nil, fmt.Errorf("%s to load kernel features into the policy-features abi: %w", failed, err)
 	}
 	return set, nil
 }
@@ -100,7 +103,7 @@ func (r *run) featureFile(what, name string) (*features.Set, error) {
 		if errors.As(err, &pe) {
 			err = pe.Err
 		}
-		return fmt.Errorf("Failed to load %s from '%s': %w", what, name, err)
+		return fmt.Errorf("%s to load %s from '%s': %w", failed, what, name, err)
 	}
 	info, err := os.Stat(r.path(name))
 	if err != nil {

@@ -59,8 +59,6 @@ func (s *skeleton) file(f *ast.File) *ast.File {
 func (s *skeleton) stmts(list []ast.Stmt) (out []ast.Stmt) {
 	for _, stmt := range list {
 		switch n := stmt.(type) {
-		case ast.Rule:
-			continue
 		case *ast.Include:
 			if _, ok := s.included[n]; !ok {
 				s.included[n] = nil
@@ -81,6 +79,8 @@ func (s *skeleton) stmts(list []ast.Stmt) (out []ast.Stmt) {
 			bare := *n
 			bare.Then, bare.Else = s.stmts(n.Then), s.stmts(n.Else)
 			stmt = &bare
+		case ast.Rule: // other than blocks
+			continue
 		}
 		out = append(out, stmt)
 	}

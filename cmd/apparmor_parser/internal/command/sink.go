@@ -25,7 +25,7 @@ func (r *run) openSink() (*sink, error) {
 		if errors.As(err, &pe) {
 			err = pe.Err
 		}
-		return nil, fmt.Errorf("Could not open file %s: %w", r.options.output, err)
+		return nil, usageError(fmt.Sprintf("Could not open file %s: %v", r.options.output, err))
 	}
 	return &sink{f, f}, nil
 }
