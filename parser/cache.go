@@ -48,23 +48,26 @@ func (c *Cache) get(k cacheKey) (cached, bool) {
 	return v, ok
 }
 
-func (c *Cache) put(k cacheKey, v cached) {
+// put keeps v and returns what is kept for the key: what was there before, if
+// two goroutines parsed the same text at the same time.
+func (c *Cache) put(k cacheKey, v cached) cached {
 	limit := c.MaxBytes
 	if limit <= 0 {
 		limit = DefaultCacheBytes
 	}
 	size := int64(len(v.file.Src))
 	if size > limit {
-		return
+		return v
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, ok := c.files[k]; ok {
-		return
+	if old, ok := c.files[k]; ok {
+		return old
 	}
 	if c.files == nil || c.bytes+size > limit {
 		c.files, c.bytes = map[cacheKey]cached{}, 0
 	}
 	c.files[k] = v
 	c.bytes += size
+	return v
 }

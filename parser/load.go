@@ -447,9 +447,8 @@ func (l *loader) parseCached(name, src string, where Context, via *chain) *ast.F
 	if len(errs) > 0 || l.ctx.Err() != nil {
 		return l.parse(name, src, where, via)
 	}
-	cache.put(key, cached{file, warnings})
 	l.warn(warnings, via)
-	return file
+	return cache.put(key, cached{file, warnings}).file
 }
 
 // find looks up what an include names. Where one root does not have it or
