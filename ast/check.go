@@ -228,10 +228,10 @@ func (c checker) include(path string, kind IncludeKind) *CheckError {
 	ok := false
 	switch kind {
 	case IncludeMagic:
-		ok = path != "" && !strings.ContainsAny(path, "\x00\n\">")
-		if ok && (isBlank(path[0]) || isBlank(path[len(path)-1])) {
-			// Such a path is put in quotes, which abi statements do not take.
-			ok = !isABI && path[0] != '\r' && path[len(path)-1] != '\r'
+		// What cannot stand bare between the brackets is put in quotes there.
+		ok = path != "" && (!strings.ContainsAny(path, "\x00\t\r\n\">") || endsQuoted(path))
+		if ok && (path[0] == ' ' || path[len(path)-1] == ' ') {
+			ok = endsQuoted(path)
 		}
 	case IncludeQuoted:
 		ok = endsQuoted(path)
