@@ -42,9 +42,9 @@ func (r *RlimitRule) problem() (field string, err error) {
 	}
 	switch r.Name {
 	case "cpu", "rttime":
-		unit, ok := microseconds(r.Unit)
-		if !ok {
-			return "Unit", errors.New("is no unit of time")
+		unit, ok := TimeUnit(r.Unit)
+		if !ok && r.Unit != "" {
+			return "Unit", errors.New("is no unit of time, there are us, ms, s, min, h, d, week and their long names")
 		}
 		v, err := strconv.ParseUint(r.Value, 0, 64)
 		if err == nil && r.Name == "cpu" && unit != 0 && unit < 1e6 && v < 1e6/unit {
@@ -54,7 +54,7 @@ func (r *RlimitRule) problem() (field string, err error) {
 		switch r.Unit {
 		case "", "K", "KB", "M", "MB", "G", "GB":
 		default:
-			return "Unit", errors.New("is no unit of size")
+			return "Unit", errors.New("is no unit of size, there are K, KB, M, MB, G and GB")
 		}
 	default:
 		if r.Unit != "" {
@@ -64,11 +64,10 @@ func (r *RlimitRule) problem() (field string, err error) {
 	return "", nil
 }
 
-// microseconds returns the length of a unit of time, 0 for none.
-func microseconds(unit string) (uint64, bool) {
+// TimeUnit returns the length in microseconds of a unit of time that an rlimit
+// rule names, and false for any other word.
+func TimeUnit(unit string) (microseconds uint64, ok bool) {
 	switch unit {
-	case "":
-		return 0, true
 	case "us", "microsecond", "microseconds":
 		return 1, true
 	case "ms", "millisecond", "milliseconds":

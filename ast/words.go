@@ -13,7 +13,11 @@ func IsErrno(name string) bool {
 	return false
 }
 
-var errnos = [...]string{
+// Errnos returns the error codes that the flag error= takes, in the order of
+// their numbers; see IsErrno.
+func Errnos() Vocabulary { return Vocabulary{errnos} }
+
+var errnos = []string{
 	"EPERM", "ENOENT", "ESRCH", "EINTR", "EIO", "ENXIO", "E2BIG", "ENOEXEC", "EBADF", "ECHILD", "EAGAIN",
 	"EWOULDBLOCK", "ENOMEM", "EACCES", "EFAULT", "ENOTBLK", "EBUSY", "EEXIST", "EXDEV", "ENODEV", "ENOTDIR",
 	"EISDIR", "EINVAL", "ENFILE", "EMFILE", "ENOTTY", "ETXTBSY", "EFBIG", "ENOSPC", "ESPIPE", "EROFS", "EMLINK",

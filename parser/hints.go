@@ -18,6 +18,14 @@ func nearestHint(v ast.Vocabulary, word string) string {
 	return ""
 }
 
+// errnoHint is the hint on a word that is no error code.
+func errnoHint(word string) string {
+	if near, ok := ast.Errnos().Nearest(strings.ToUpper(word)); ok {
+		return didYouMean(near)
+	}
+	return ""
+}
+
 // headWords are the words that a statement outside a profile may begin with.
 var headWords = [...]string{"abi", "alias", "hat", "include", "profile"}
 

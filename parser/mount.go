@@ -125,7 +125,7 @@ func (p *parser) mountFlagsAgree(n *ast.MountRule) bool {
 				continue
 			}
 			for _, b := range seen {
-				if opposite(mountFlag(string(a)), mountFlag(string(b))) {
+				if ast.MountFlagsExclude(string(a), string(b)) {
 					t := lex.Token{From: uint32(c.From.Offset()), To: uint32(c.To.Offset())}
 					return p.fail(&t, CodeMountFlag, "the options %s and %s exclude each other", b, a)
 				}
@@ -134,29 +134,4 @@ func (p *parser) mountFlagsAgree(n *ast.MountRule) bool {
 		}
 	}
 	return true
-}
-
-func opposite(a, b string) bool {
-	return a != "" && b == "no"+a || b != "" && a == "no"+b
-}
-
-// mountFlag maps the spellings of a mount option to one name, such that the
-// opposite of x is nox, and to nothing when it has no opposite.
-func mountFlag(name string) string {
-	switch name {
-	case "ro", "r", "read-only":
-		return "nowrite"
-	case "rw", "w":
-		return "write"
-	case "async":
-		return "nosync"
-	case "loud", "verbose":
-		return "nosilent"
-	case "bind", "B", "move", "M", "rbind", "R", "remount", "dirsync":
-		return ""
-	}
-	if strings.Contains(name, "bindable") || strings.Contains(name, "private") || strings.Contains(name, "slave") || strings.Contains(name, "shared") {
-		return ""
-	}
-	return name
 }

@@ -9,11 +9,6 @@ import (
 	"github.com/goarmor/apparmor/internal/lex"
 )
 
-// noPeerPerms are the permissions on a socket of one's own, which have no
-// other end.
-const noPeerPerms = ast.NetCreate | ast.NetBind | ast.NetListen | ast.NetShutdown |
-	ast.NetGetattr | ast.NetSetattr | ast.NetGetopt | ast.NetSetopt
-
 func (p *parser) networkRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 	if !p.noOwner(&q, "network") || !p.noPriority(&q, "network") {
 		return nil, false
@@ -49,8 +44,8 @@ func (p *parser) networkRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 	if n.Family != "" && n.Family != "inet" && n.Family != "inet6" && (local != netSeen{} || peer != netSeen{}) {
 		return nil, p.fail(&word, CodeCondition, "the family %s has no conditions; only inet and inet6 do", n.Family)
 	}
-	if n.Perms&noPeerPerms != 0 && (peer.ip || peer.port) {
-		return nil, p.fail(&word, CodeRule, "%s cannot stand with the address of a peer", n.Perms&noPeerPerms)
+	if n.Perms&ast.NetPeerless != 0 && (peer.ip || peer.port) {
+		return nil, p.fail(&word, CodeRule, "%s cannot stand with the address of a peer", n.Perms&ast.NetPeerless)
 	}
 	if p.tok.Kind == lex.Value && !p.onNewLine() {
 		return nil, p.failHint(&p.tok, "the order is permissions, family, type or protocol, conditions", CodeNetwork, "there is a word too many")
@@ -233,8 +228,8 @@ func (p *parser) unixRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 	}) {
 		return nil, false
 	}
-	if n.Perms&noPeerPerms != 0 && (peerAddr || peerLabel) {
-		return nil, p.fail(&word, CodeRule, "%s cannot stand with conditions on a peer", n.Perms&noPeerPerms)
+	if n.Perms&ast.NetPeerless != 0 && (peerAddr || peerLabel) {
+		return nil, p.fail(&word, CodeRule, "%s cannot stand with conditions on a peer", n.Perms&ast.NetPeerless)
 	}
 	if !p.ruleEnd(ast.NetPerms()) {
 		return nil, false

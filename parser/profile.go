@@ -230,8 +230,12 @@ func (p *parser) xattrs(n *ast.Profile) bool {
 				return false
 			}
 			p.next()
+			paren := p.accept(lex.OpenParen)
 			x.Value = p.pattern()
 			if !p.expect(lex.Value, "a value") {
+				return false
+			}
+			if paren && !p.expect(lex.CloseParen, "a closing parenthesis behind the one value") {
 				return false
 			}
 			x.Span = p.span(from)
@@ -315,7 +319,7 @@ func (p *parser) flag(n *ast.Profile) bool {
 			return p.failHint(&t, signalHint(value), CodeFlag, "unknown signal %q", value)
 		}
 	case "error":
-		if !isErrno(value) {
+		if !ast.IsErrno(value) {
 			return p.failHint(&t, errnoHint(value), CodeFlag, "unknown error code %q", value)
 		}
 	}
@@ -324,45 +328,13 @@ func (p *parser) flag(n *ast.Profile) bool {
 		switch {
 		case g.Name == f.Name && g.Value == f.Value:
 			return true // once is enough, and keeps the list short
-		case g.Name == f.Name && g.Value != "" && f.Value != "" && !sameFlagValue(f.Name, g.Value, f.Value):
+		case !ast.FlagsExclude(*g, f):
+		case g.Name == f.Name:
 			return p.fail(&t, CodeFlagConflict, "the flag %s has two values, %s and %s", name, g.Value, f.Value)
-		case flagsConflict(g.Name, f.Name):
+		default:
 			return p.fail(&t, CodeFlagConflict, "the flags %s and %s exclude each other", g.Name, f.Name)
 		}
 	}
 	n.Flags = append(n.Flags, f)
 	return true
-}
-
-func sameFlagValue(name, a, b string) bool {
-	return a == b || name == "error" && strings.EqualFold(a, b)
-}
-
-func flagsConflict(a, b string) bool {
-	if isMode(a) && isMode(b) {
-		return a != b
-	}
-	return oneWayConflict(a, b) || oneWayConflict(b, a)
-}
-
-func oneWayConflict(a, b string) bool {
-	switch a {
-	case "mediate_deleted":
-		return b == "delegate_deleted"
-	case "no_attach_disconnected":
-		return b == "attach_disconnected" || b == "attach_disconnected.ipc" || b == "attach_disconnected.path"
-	case "chroot_relative":
-		return b == "namespace_relative"
-	case "chroot_attach":
-		return b == "chroot_no_attach"
-	}
-	return false
-}
-
-func isMode(flag string) bool {
-	switch flag {
-	case "enforce", "complain", "kill", "unconfined", "prompt", "default_allow":
-		return true
-	}
-	return false
 }

@@ -1,7 +1,7 @@
 package parser
 
 import (
-	"strconv"
+	"errors"
 
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/internal/lex"
@@ -49,84 +49,12 @@ func (p *parser) rlimitRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 	} else {
 		unit = value
 	}
-	if problem := checkRlimit(n); problem != "" {
-		return nil, p.fail(&unit, CodeRlimit, "%s: %s", n.Name, problem)
+	if err := (*ast.CheckError)(nil); errors.As(ast.Check(n), &err) {
+		return nil, p.fail(&unit, CodeRlimit, "%s: it %s", n.Name, err.Problem)
 	}
 	if !p.comma() {
 		return nil, false
 	}
 	n.Span = p.span(from)
 	return n, true
-}
-
-// The range of nice.
-const (
-	minNice = -20
-	maxNice = 19
-)
-
-// checkRlimit says what is wrong with the value or unit of a limit.
-func checkRlimit(n *ast.RlimitRule) string {
-	if n.Value == "infinity" {
-		return ""
-	}
-	switch n.Name {
-	case "nice":
-		v, err := strconv.Atoi(n.Value)
-		switch {
-		case n.Unit != "":
-			return "it has no unit"
-		case err != nil || v < minNice || v > maxNice:
-			return "it is not within -20 and 19"
-		}
-		return ""
-	}
-	if n.Value[0] == '-' {
-		return "it cannot be negative"
-	}
-	switch n.Name {
-	case "cpu", "rttime":
-		perUnit, ok := microseconds(n.Unit)
-		if !ok {
-			return "unknown unit of time " + strconv.Quote(n.Unit) + ", there are us, ms, s, min, h, d, week and their long names"
-		}
-		v, err := strconv.ParseUint(n.Value, 0, 64)
-		if err == nil && n.Name == "cpu" && perUnit != 0 && perUnit < 1e6 && v < 1e6/perUnit {
-			return "it is less than a second"
-		}
-	case "fsize", "data", "stack", "core", "rss", "as", "memlock", "msgqueue":
-		switch n.Unit {
-		case "", "K", "KB", "M", "MB", "G", "GB":
-		default:
-			return "unknown unit of size " + strconv.Quote(n.Unit) + ", there are K, KB, M, MB, G and GB"
-		}
-	default:
-		if n.Unit != "" {
-			return "it has no unit"
-		}
-	}
-	return ""
-}
-
-// microseconds returns the length of a unit of time, 0 for none.
-func microseconds(unit string) (uint64, bool) {
-	switch unit {
-	case "":
-		return 0, true
-	case "us", "microsecond", "microseconds":
-		return 1, true
-	case "ms", "millisecond", "milliseconds":
-		return 1e3, true
-	case "s", "sec", "second", "seconds":
-		return 1e6, true
-	case "min", "minute", "minutes":
-		return 60e6, true
-	case "h", "hour", "hours":
-		return 3600e6, true
-	case "d", "day", "days":
-		return 86400e6, true
-	case "week", "weeks":
-		return 7 * 86400e6, true
-	}
-	return 0, false
 }

@@ -128,7 +128,7 @@ func (p *Profile) validate(found *diag.List) {
 	if s := p.Flags.KillSignal; s != "" && !ast.IsSignal(s) {
 		fail(CodeFlag, s, "unknown signal")
 	}
-	if e := p.Flags.Error; e != "" && !slices.Contains(errnos, e) {
+	if e := p.Flags.Error; e != "" && !ast.Errnos().Has(e) {
 		fail(CodeFlag, e, "unknown error")
 	}
 	if p.Hat && p.Parent != nil && len(p.Xattrs) > 0 {

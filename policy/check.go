@@ -158,9 +158,6 @@ func (c *ruleChecker) file(s *ast.FileRule) {
 	}
 }
 
-// endpoints are the permissions that are used before a peer is known.
-const endpoints = ast.NetCreate | ast.NetShutdown | ast.NetSetattr | ast.NetGetattr | ast.NetBind | ast.NetListen | ast.NetSetopt | ast.NetGetopt
-
 func (c *ruleChecker) network(s *ast.NetworkRule) {
 	if s.Family != "" && !ast.Families().Has(s.Family) {
 		c.fail(CodeRule, s.Family, "unknown address family")
@@ -189,8 +186,8 @@ func (c *ruleChecker) network(s *ast.NetworkRule) {
 	if some && s.Family != "" && s.Family != "inet" && s.Family != "inet6" {
 		c.fail(CodeRule, s.Family, "only inet and inet6 have addresses, ports, interfaces and labels")
 	}
-	if (s.Peer.IP != "" || s.Peer.Port != "") && s.Perms&endpoints != 0 {
-		c.fail(CodeRule, (s.Perms & endpoints).String(), "permissions that know no peer")
+	if (s.Peer.IP != "" || s.Peer.Port != "") && s.Perms&ast.NetPeerless != 0 {
+		c.fail(CodeRule, (s.Perms & ast.NetPeerless).String(), "permissions that know no peer")
 	}
 }
 
@@ -233,8 +230,8 @@ func (c *ruleChecker) unix(s *ast.UnixRule) {
 	if s.Local.Label != "" {
 		c.fail(CodeRule, string(s.Local.Label), "a label is the peer's")
 	}
-	if s.Peer != (ast.UnixEnd{}) && s.Perms&endpoints != 0 {
-		c.fail(CodeRule, (s.Perms & endpoints).String(), "permissions that know no peer")
+	if s.Peer != (ast.UnixEnd{}) && s.Perms&ast.NetPeerless != 0 {
+		c.fail(CodeRule, (s.Perms & ast.NetPeerless).String(), "permissions that know no peer")
 	}
 }
 

@@ -17,65 +17,30 @@ var modes = map[string]Mode{
 	"default_allow": DefaultAllow,
 }
 
-// opposites are the path flags of which a profile can have only one side.
-var opposites = [...]struct{ on, off []string }{
-	{[]string{"mediate_deleted"}, []string{"delegate_deleted"}},
-	{[]string{"attach_disconnected", "attach_disconnected.path", "attach_disconnected.ipc"}, []string{"no_attach_disconnected"}},
-	{[]string{"chroot_relative"}, []string{"namespace_relative"}},
-	{[]string{"chroot_attach"}, []string{"chroot_no_attach"}},
-}
-
 // flags resolves the flags of a draft's profile.
 func (r *resolver) flags(d *draft) Flags {
 	var f Flags
-	seen := map[string]*ast.Flag{}
-	var mode *ast.Flag
+	var seen []*ast.Flag // no more than the known flags, however long the list
 	for i := range d.node.Flags {
 		flag := &d.node.Flags[i]
 		o := d.origin
 		if flag.Pos().IsValid() {
 			o.Pos = flag.Pos()
 		}
+		if j := slices.IndexFunc(seen, func(g *ast.Flag) bool { return ast.FlagsExclude(*g, *flag) }); j >= 0 {
+			r.flagConflict(o, seen[j], flag)
+			continue
+		}
 		if m, ok := modes[flag.Name]; ok && flag.Value == "" {
-			if mode != nil && mode.Name != flag.Name {
-				r.flagConflict(o, mode, flag)
-				continue
-			}
-			mode, f.Mode = flag, m
+			f.Mode = m
+		} else if !r.flag(&f, d, flag, o) {
 			continue
 		}
-		if old := seen[flag.Name]; old != nil && old.Value != flag.Value && !sameError(old, flag) {
-			if old.Value != "" && flag.Value != "" {
-				r.flagConflict(o, old, flag)
-				continue
-			}
-		}
-		if !r.flag(&f, d, flag, o) {
-			continue
-		}
-		if seen[flag.Name] == nil {
-			seen[flag.Name] = flag
-		}
-		for _, pair := range opposites {
-			for _, side := range [...]struct{ mine, other []string }{{pair.on, pair.off}, {pair.off, pair.on}} {
-				if !slices.Contains(side.mine, flag.Name) {
-					continue
-				}
-				for _, name := range side.other {
-					if other := seen[name]; other != nil {
-						r.flagConflict(o, other, flag)
-					}
-				}
-			}
+		if !slices.ContainsFunc(seen, func(g *ast.Flag) bool { return g.Name == flag.Name && (g.Value == "") == (flag.Value == "") }) {
+			seen = append(seen, flag)
 		}
 	}
 	return f
-}
-
-// sameError reports whether two error flags name one error: the case of the
-// name does not matter.
-func sameError(a, b *ast.Flag) bool {
-	return a.Name == "error" && strings.EqualFold(a.Value, b.Value)
 }
 
 func (r *resolver) flagConflict(o Origin, a, b *ast.Flag) {
@@ -154,11 +119,10 @@ func (r *resolver) flag(f *Flags, d *draft, flag *ast.Flag, o Origin) bool {
 		}
 		f.KillSignal = flag.Value
 	case "error":
-		name := strings.ToUpper(flag.Value)
-		if !slices.Contains(errnos, name) {
+		if !ast.IsErrno(flag.Value) {
 			return fail("unknown error")
 		}
-		f.Error = name
+		f.Error = strings.ToUpper(flag.Value)
 	default:
 		e := r.errorf(o, CodeFlag, flag.Name, "unknown flag")
 		if near, ok := ast.ProfileFlags().Nearest(flag.Name); ok {
@@ -182,22 +146,4 @@ func prefixPath(path string) string {
 // unexpandable reports whether expanding failed, which was reported then.
 func (r *resolver) unexpandable(before, after string) bool {
 	return before != "" && after == "" && hasRef(before)
-}
-
-// errnos are the names that error= takes: those of Linux's errno.h.
-var errnos = []string{
-	"EPERM", "ENOENT", "ESRCH", "EINTR", "EIO", "ENXIO", "E2BIG", "ENOEXEC", "EBADF", "ECHILD", "EAGAIN", "EWOULDBLOCK",
-	"ENOMEM", "EACCES", "EFAULT", "ENOTBLK", "EBUSY", "EEXIST", "EXDEV", "ENODEV", "ENOTDIR", "EISDIR", "EINVAL", "ENFILE",
-	"EMFILE", "ENOTTY", "ETXTBSY", "EFBIG", "ENOSPC", "ESPIPE", "EROFS", "EMLINK", "EPIPE", "EDOM", "ERANGE", "EDEADLK",
-	"EDEADLOCK", "ENAMETOOLONG", "ENOLCK", "ENOSYS", "ENOTEMPTY", "ELOOP", "ENOMSG", "EIDRM", "ECHRNG", "EL2NSYNC",
-	"EL3HLT", "EL3RST", "ELNRNG", "EUNATCH", "ENOCSI", "EL2HLT", "EBADE", "EBADR", "EXFULL", "ENOANO", "EBADRQC",
-	"EBADSLT", "EBFONT", "ENOSTR", "ENODATA", "ETIME", "ENOSR", "ENONET", "ENOPKG", "EREMOTE", "ENOLINK", "EADV", "ESRMNT",
-	"ECOMM", "EPROTO", "EMULTIHOP", "EDOTDOT", "EBADMSG", "EOVERFLOW", "ENOTUNIQ", "EBADFD", "EREMCHG", "ELIBACC",
-	"ELIBBAD", "ELIBSCN", "ELIBMAX", "ELIBEXEC", "EILSEQ", "ERESTART", "ESTRPIPE", "EUSERS", "ENOTSOCK", "EDESTADDRREQ",
-	"EMSGSIZE", "EPROTOTYPE", "ENOPROTOOPT", "EPROTONOSUPPORT", "ESOCKTNOSUPPORT", "EOPNOTSUPP", "ENOTSUP", "EPFNOSUPPORT",
-	"EAFNOSUPPORT", "EADDRINUSE", "EADDRNOTAVAIL", "ENETDOWN", "ENETUNREACH", "ENETRESET", "ECONNABORTED", "ECONNRESET",
-	"ENOBUFS", "EISCONN", "ENOTCONN", "ESHUTDOWN", "ETOOMANYREFS", "ETIMEDOUT", "ECONNREFUSED", "EHOSTDOWN",
-	"EHOSTUNREACH", "EALREADY", "EINPROGRESS", "ESTALE", "EUCLEAN", "ENOTNAM", "ENAVAIL", "EISNAM", "EREMOTEIO", "EDQUOT",
-	"ENOMEDIUM", "EMEDIUMTYPE", "ECANCELED", "ENOKEY", "EKEYEXPIRED", "EKEYREVOKED", "EKEYREJECTED", "EOWNERDEAD",
-	"ENOTRECOVERABLE", "ERFKILL", "EHWPOISON",
 }

@@ -13,21 +13,10 @@ import (
 // Infinity is the value of an Rlimit that does not limit.
 const Infinity = math.MaxUint64
 
-// The units of times, in microseconds, and of sizes, in bytes.
-var (
-	timeUnits = map[string]uint64{
-		"us": 1, "microsecond": 1, "microseconds": 1,
-		"ms": 1e3, "millisecond": 1e3, "milliseconds": 1e3,
-		"s": 1e6, "sec": 1e6, "second": 1e6, "seconds": 1e6,
-		"min": 60e6, "minute": 60e6, "minutes": 60e6,
-		"h": 3600e6, "hour": 3600e6, "hours": 3600e6,
-		"d": 86400e6, "day": 86400e6, "days": 86400e6,
-		"week": 604800e6, "weeks": 604800e6,
-	}
-	sizeUnits = map[string]uint64{
-		"": 1, "K": 1 << 10, "KB": 1 << 10, "M": 1 << 20, "MB": 1 << 20, "G": 1 << 30, "GB": 1 << 30,
-	}
-)
+// sizeUnits are the units of sizes, in bytes.
+var sizeUnits = map[string]uint64{
+	"": 1, "K": 1 << 10, "KB": 1 << 10, "M": 1 << 20, "MB": 1 << 20, "G": 1 << 30, "GB": 1 << 30,
+}
 
 // ParseRlimit returns what a `set rlimit` rule says, in the units of
 // setrlimit(2): bytes, seconds (of rttime microseconds) or a count; a nice
@@ -74,7 +63,7 @@ func ParseRlimit(s *ast.RlimitRule) (Rlimit, error) {
 		} else if unit == "" {
 			unit = "us"
 		}
-		factor, ok := timeUnits[unit]
+		factor, ok := ast.TimeUnit(unit)
 		if !ok {
 			return Rlimit{}, fmt.Errorf("unknown unit of time %s", unit)
 		}
