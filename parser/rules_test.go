@@ -150,7 +150,7 @@ alias /a -> /b,
   d,e # comment
 @{V}+=""
 $B ?= not ${C} and (defined @{V} or @{V} in "x")
-profile :ns://p /{,usr/}bin/p xattrs=(a=b c="d e", f) + identities=(x, y) flags=(complain,error=EPERM) {
+profile :ns://p /{,usr/}bin/p xattrs=(a=b c="d e", f g=(h)) + identities=(x, y) flags=(complain,error=EPERM) {
   audit deny { /a w, { /b w, } }
   if @{V} == a { /c r, } else if $B { } else { ^"h x" { } }
   hat g flags=(kill) { }
@@ -177,7 +177,7 @@ profile :ns://p /{,usr/}bin/p xattrs=(a=b c="d e", f) + identities=(x, y) flags=
 		}},
 		&ast.Profile{
 			Namespace: "ns", Name: "p", Attachment: "/{,usr/}bin/p",
-			Xattrs:     []ast.Xattr{{Name: "a", Value: "b", HasValue: true}, {Name: "c", Value: "d e", HasValue: true}, {Name: "f"}},
+			Xattrs:     []ast.Xattr{{Name: "a", Value: "b", HasValue: true}, {Name: "c", Value: "d e", HasValue: true}, {Name: "f"}, {Name: "g", Value: "h", HasValue: true}},
 			Identities: []ast.Pattern{"x", "y"},
 			Flags:      []ast.Flag{{Name: "complain"}, {Name: "error", Value: "EPERM"}},
 			Body: []ast.Stmt{
@@ -209,7 +209,7 @@ profile :ns://p /{,usr/}bin/p xattrs=(a=b c="d e", f) + identities=(x, y) flags=
 	for name, want := range map[string]string{
 		"ABI": "abi <abi/4.0>,", "Include": `#include "x y"`, "Alias": "alias /a -> /b,", "VarAssign": `@{V}+=""`,
 		"CompareExpr": "@{V} == a", "DefinedExpr": "defined @{V}", "BoolVar": "$B", "NotExpr": "not ${C}",
-		"ParenExpr": `(defined @{V} or @{V} in "x")`, "Xattr": "f", "Flag": "kill", "FileRule": "/c r,", "Profile": "/t{a,b} { }",
+		"ParenExpr": `(defined @{V} or @{V} in "x")`, "Xattr": "g=(h)", "Flag": "kill", "FileRule": "/c r,", "Profile": "/t{a,b} { }",
 		"Block": "{ /b w, }", "If": `if $B { } else { ^"h x" { } }`,
 	} {
 		if texts[name] != want {
