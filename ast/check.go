@@ -229,10 +229,8 @@ func (c checker) include(path string, kind IncludeKind) *CheckError {
 	switch kind {
 	case IncludeMagic:
 		// What cannot stand bare between the brackets is put in quotes there.
-		ok = path != "" && (!strings.ContainsAny(path, "\x00\t\r\n\">") || endsQuoted(path))
-		if ok && (path[0] == ' ' || path[len(path)-1] == ' ') {
-			ok = endsQuoted(path)
-		}
+		bare := strings.Trim(path, " ") == path && !strings.ContainsAny(path, "\x00\t\r\n\">")
+		ok = path != "" && (bare || endsQuoted(path))
 	case IncludeQuoted:
 		ok = endsQuoted(path)
 	case IncludeBare:

@@ -11,6 +11,9 @@ func TestCheckAccepts(t *testing.T) {
 	for _, n := range []ast.Node{
 		tree(),
 		&ast.Include{Path: "abstractions/base"},
+		&ast.Include{Path: "a>\nfile,"},
+		&ast.Include{Path: `\"a`},
+		&ast.ABI{Path: " a"},
 		&ast.Include{Path: "/etc/a b", Kind: ast.IncludeQuoted},
 		&ast.FileRule{All: true},
 		&ast.FileRule{Path: "foo", Perms: ast.FileRead},

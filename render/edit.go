@@ -314,9 +314,11 @@ func (e *Editor) insertAt(s spot, list ...ast.Stmt) error {
 
 // endsLine reports whether a statement ends with its line.
 func endsLine(s ast.Stmt) bool {
-	switch s.(type) {
+	switch s := s.(type) {
 	case *ast.Comment, *ast.VarAssign, *ast.BoolAssign:
 		return true
+	case *ast.Include:
+		return strings.HasSuffix(s.Path, `\`) // which would take a blank in
 	}
 	return false
 }

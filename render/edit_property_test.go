@@ -60,8 +60,13 @@ func (w *scribe) stmts(list []ast.Stmt) {
 		w.stmt(s)
 		newline, glue = false, false
 		switch s := s.(type) {
-		case *ast.VarAssign, *ast.BoolAssign, *ast.Comment, *ast.Include:
+		case *ast.VarAssign, *ast.BoolAssign, *ast.Comment:
 			newline = true
+		case *ast.Include:
+			newline = true
+			if strings.HasSuffix(s.Path, `\`) { // which would take a blank in
+				w.b.WriteByte('\n')
+			}
 		case *ast.FileRule:
 			glue = s.Target == "" && s.Link == "" && !s.All
 		case *ast.Profile, *ast.Block, *ast.If:

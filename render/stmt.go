@@ -94,7 +94,7 @@ func (p *printer) bad(s *ast.Bad) {
 // escape is decoded.
 func (p *printer) includePath(path string, kind ast.IncludeKind) {
 	switch {
-	case kind == ast.IncludeMagic && (path[0] == ' ' || path[len(path)-1] == ' ' || strings.ContainsAny(path, "\t\r\n>")):
+	case kind == ast.IncludeMagic && (strings.Trim(path, " ") != path || strings.ContainsAny(path, "\t\r\n\">")):
 		p.str(`<"`)
 		p.str(path)
 		p.str(`">`)
