@@ -298,20 +298,29 @@ type pair struct {
 }
 
 // ownPairs are the pairs that we do not decide as 6.0 does, and why.
-func ownPair(p pair) string {
-	switch {
-	case strings.Contains(p.Note, "drops"), strings.Contains(p.Note, "alpha bug"):
-		return "6.0 does not do what its manual says"
-	case p.ID == "p144":
-		return "port 0 is any port, for which 6.0 requires the bind of a privileged one"
-	case p.ID == "p205":
-		return "differs in a target that nothing leads to"
+func ownPairs() map[string]string {
+	const lost = "6.0 loses what stands in a block, unless it is of a file"
+	own := map[string]string{
+		"p032": "6.0 loses rlimits in a conditional",
+		"p036": "6.0 forgets the network rules before a block",
+		"p038": "6.0 gives the network rules of one profile to those behind it",
+		"p144": "port 0 is any port, for which 6.0 requires the bind of a privileged one",
+		"p205": "differs in a target that nothing leads to",
 	}
-	return ""
+	for _, id := range []string{
+		"p000", "p002", "p004", "p006", "p008", "p010", "p012", "p014", // network to capability
+		"p016", "p018", "p020", // deny unix, rlimit, all
+		"p022", "p024", // a child, a hat
+		"p026", "p028", "p030", // userns, mqueue, io_uring
+	} {
+		own[id] = lost
+	}
+	return own
 }
 
 func TestPairs(t *testing.T) {
-	passed, own := 0, 0
+	passed := 0
+	own := ownPairs()
 	cases := testenv.CorpusLines[pair](t, "pairs.jsonl.gz")
 	for _, c := range cases {
 		if t.Run(c.ID, func(t *testing.T) {
@@ -326,14 +335,11 @@ func TestPairs(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			switch same := len(ds) == 0; {
-			case same == (c.Binary == "same"):
-				if why := ownPair(c); why != "" {
-					t.Errorf("decided as in 6.0, although %s", why)
-				}
-			case ownPair(c) != "":
-				own++
-			default:
+			same, why := len(ds) == 0, own[c.ID]
+			switch like := same == (c.Binary == "same"); {
+			case like && why != "":
+				t.Errorf("decided as in 6.0, although %s", why)
+			case !like && why == "":
 				t.Errorf("same: %t, in 6.0 %s (%s):\n%s\n%s", same, c.Binary, c.Note, c.A, c.B)
 				for _, d := range ds {
 					t.Logf("%v", d)
@@ -343,7 +349,7 @@ func TestPairs(t *testing.T) {
 			passed++
 		}
 	}
-	t.Logf("%d of %d, %d of them decided unlike 6.0 for a reason", passed, len(cases), own)
+	t.Logf("%d of %d, %d of them decided unlike 6.0 for a reason", passed, len(cases), len(own))
 }
 
 // minimizeCase is a count of accepting states after minimisation.

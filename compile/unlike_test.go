@@ -1,8 +1,11 @@
 package compile_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
+	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/internal/testenv"
 )
 
@@ -21,8 +24,11 @@ func TestVerdictsUnlikeReference(t *testing.T) {
 		{"@{V}=/a\nprofile t { pivot_root @{V}, }", "6.0 knows no variable alone there, though one with text behind it", true},
 		{"@{V}=/a\nprofile t { @{V}?b r, }", "6.0 has no token for it; every other wildcard may follow a variable", true},
 		{"profile t { audit { change_profile /a -> b, } }", "6.0 checks the rule as if it were of a file with the mode x", true},
+		{"profile t { { change_profile /a -> b, } }", "6.0 checks the rule as if it were of a file with the mode x", true},
+		{"profile t { /a,\\ b r, }", "6.0 takes the backslash for what stands behind the comma, and not for an escape", true},
 
 		// What 6.0 accepts.
+		{"alias /a -> b,\nprofile t { }", "no file has a path that begins so", false},
 		{"profile t { /a px -> \"\", }", "an empty target names no profile", false},
 		{"profile t { remount fstype=ext4 /a, }", "no kernel remounts by the type of the file system", false},
 		{"profile t { /a[][*] r, }", "an empty class swallows what is behind it", false},
@@ -85,6 +91,64 @@ func TestVerdictsLikeReference(t *testing.T) {
 	} {
 		if err := v.check(t, "p", tt.text+"\n"); (err == nil) != tt.accept {
 			t.Errorf("%s: %v, 6.0 accepts: %v", tt.text, err, tt.accept)
+		}
+	}
+}
+
+// TestMeaningUnlikeReference checks policy that apparmor_parser 6.0 compiles
+// to another meaning, and says to which. These are the kinds of differences
+// in upstream's policy tests written by hand, those of inet aside, for which
+// there is TestInetDecisions. The answers are in the form of grants.
+func TestMeaningUnlikeReference(t *testing.T) {
+	const file, other = blob.PartFile, blob.PartPolicydb
+	for _, tt := range []struct {
+		kernel, text string
+		part         blob.Part
+		in, want     string
+		reason       string
+	}{
+		{k72, "/t { deny all, }", file, "/", "200 quiet 1b37f", "6.0 denies to owners only"},
+		{k72, "/t { audit deny all, }", file, "/", "200", "6.0 does not log it"},
+		{k72, "/t { audit deny all, }", other, "\x07", "4", "6.0 does not log it"},
+		{k72, "/t { network send, }", other, "\x0f\x00\x01\x00\x01", "2", "6.0 grants everything"},
+		{k72, "/t { network unix, }", other, "\x0f\x00\x01\x00\x01", "3700376", "6.0 grants nothing"},
+		{k72, "/t { audit deny network, }", other, "\x0f\x00\x01\x00\x01", "0", "6.0 does not log it"},
+		{k72, "/t { { signal, } }", other, "\x0a\x01a", "6", "6.0 loses the rule, as every one in a block that is not of a file"},
+		{k72, "/t { prompt file, }", file, "/", "200 prompt 5b17f ix", "6.0 has no transition"},
+		{k61, "@{V}=/a /b\n/t { /@{V}/c r, }", file, "/b/c", "244", "6.0 matches //b/c"},
+		{k61, "@{V}=/a /b\n/t { /@{V}/c r, }", file, "//b/c", "200", "6.0 matches it"},
+		{afInet, "/t { mqueue label=foo, }", other, "\x12\x00\x00\x00\x01\x00foo", "376", "6.0 wants the label twice"},
+	} {
+		kernel := kernelSet(t, tt.kernel)
+		out, err := source{abi: kernel}.compile(t, kernel, "p", tt.text+"\n")
+		if err != nil {
+			t.Errorf("%s: %v", tt.text, err)
+			continue
+		}
+		if got := grants(out.Policy.Profiles()[0], tt.part, tt.in); got != tt.want {
+			t.Errorf("%s: %v %q: got %s, want %s: %s", tt.text, tt.part, tt.in, got, tt.want, tt.reason)
+		}
+	}
+}
+
+// TestCornersUnlikeReference has the corner on which 6.0's answer is that of
+// old kernels: with permission tables the index of an exec target is a word,
+// and the kernel compares it with the number of targets.
+func TestCornersUnlikeReference(t *testing.T) {
+	var text strings.Builder
+	text.WriteString("/t { ")
+	for i := range 13 {
+		fmt.Fprintf(&text, "/a%d px -> b%[1]d, ", i)
+	}
+	text.WriteString("}\n")
+	for kernel, accept := range map[string]bool{suite: false, k61: false, k612: false, k72: true, k73: true} {
+		set := kernelSet(t, kernel)
+		out, err := source{abi: set}.compile(t, set, "p", text.String())
+		if (err == nil) != accept {
+			t.Errorf("%s: %v", kernel, err)
+		}
+		if err == nil && grants(out.Policy.Profiles()[0], blob.PartFile, "/a12") != "201 px -> b12" {
+			t.Errorf("%s: %s", kernel, grants(out.Policy.Profiles()[0], blob.PartFile, "/a12"))
 		}
 	}
 }
