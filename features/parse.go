@@ -163,9 +163,20 @@ func limit(file, what string, max, got int64) *diag.Diagnostic {
 	return d
 }
 
-// ReadFile parses a feature file. It reads no more of it than Parse takes. An
-// error is of fsys, or a *diag.Diagnostic.
+var errNotRegular = errors.New("not a regular file")
+
+// ReadFile parses a feature file. It reads no more of it than Parse takes, and
+// opens nothing but regular files: a pipe could keep it waiting. An error is
+// of fsys, a *fs.PathError for what is no regular file, or a
+// *diag.Diagnostic.
 func ReadFile(fsys fs.FS, name string) (*Set, error) {
+	info, err := fs.Stat(fsys, name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: errNotRegular}
+	}
 	f, err := fsys.Open(name)
 	if err != nil {
 		return nil, err

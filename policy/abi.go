@@ -103,6 +103,8 @@ func (r *resolver) warnABI(s *ast.ABI, f *frame, format string, args ...any) {
 
 var errNoKernel = errors.New("the features of the kernel are not known")
 
+// loadABI finds what an abi statement names. Escapes in a path are decoded, as
+// in that of an include.
 func (r *resolver) loadABI(s *ast.ABI, file *ast.File) (*features.Set, error) {
 	if s.Kind == ast.IncludeMagic {
 		switch s.Path {
@@ -118,8 +120,9 @@ func (r *resolver) loadABI(s *ast.ABI, file *ast.File) (*features.Set, error) {
 	if r.opts.ABI != nil {
 		return r.opts.ABI(s, file)
 	}
+	decoded := string(ast.Decode(s.Path))
 	if s.Kind != ast.IncludeMagic {
-		name, absolute := strings.CutPrefix(s.Path, "/")
+		name, absolute := strings.CutPrefix(decoded, "/")
 		if !absolute {
 			name = r.opts.Dir + "/" + name
 		}
@@ -129,12 +132,12 @@ func (r *resolver) loadABI(s *ast.ABI, file *ast.File) (*features.Set, error) {
 		return features.ReadFile(r.opts.Abs, strings.TrimPrefix(path.Clean("/"+name), "/"))
 	}
 	for _, root := range r.opts.Roots {
-		set, err := features.ReadFile(root, s.Path)
+		set, err := features.ReadFile(root, decoded)
 		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrInvalid) {
 			return set, err
 		}
 	}
-	if name, ok := strings.CutPrefix(s.Path, "abi/"); ok {
+	if name, ok := strings.CutPrefix(decoded, "abi/"); ok {
 		if set, ok := features.ABI(name); ok {
 			return set, nil
 		}

@@ -3,7 +3,7 @@ package policy
 import (
 	"context"
 	"errors"
-	"fmt"
+	"io/fs"
 	"testing"
 	"testing/fstest"
 
@@ -127,7 +127,9 @@ func TestMisplaced(t *testing.T) {
 	}
 }
 
-func TestLimits(t *testing.T) {
+// TestLimitsByDefault exceeds the limits that hold where none are set, with
+// trees that no parser makes.
+func TestLimitsByDefault(t *testing.T) {
 	nest := func(n int) ast.Stmt {
 		var s ast.Stmt = read("/a")
 		for range n {
@@ -143,38 +145,21 @@ func TestLimits(t *testing.T) {
 	for range 300 {
 		bad = append(bad, read("/a"))
 	}
-	files := make([]*ast.File, 200)
-	unit := &ast.Unit{Included: map[*ast.Include][]*ast.File{}}
-	for i := range files {
-		files[i] = &ast.File{Name: fmt.Sprint(i)}
-		if i > 0 {
-			inc := &ast.Include{Path: files[i].Name}
-			files[i-1].Stmts = []ast.Stmt{inc}
-			unit.Included[inc] = files[i : i+1]
-		}
-	}
-	unit.Main = files[0]
-	main := func(stmts ...ast.Stmt) *ast.Unit { return &ast.Unit{Main: &ast.File{Stmts: stmts}} }
 	for name, tt := range map[string]struct {
-		unit   *ast.Unit
-		limits Limits
-		what   string
+		stmts []ast.Stmt
+		what  string
 	}{
-		"nesting":    {main(nest(600)), Limits{}, "nesting of policy"},
-		"nesting 3":  {main(nest(3)), Limits{Nesting: 3}, "nesting of policy"},
-		"expression": {main(&ast.BoolAssign{Name: "B", Value: x}), Limits{}, "nesting of policy"},
-		"errors":     {main(bad...), Limits{}, "errors"},
-		"statements": {main(nest(20)), Limits{Statements: 20}, "policy statements"},
-		"includes":   {unit, Limits{}, "include depth"},
-		"values":     {main(set("V", "a", "b", "c")), Limits{Values: 2}, "values of a variable"},
+		"nesting":    {[]ast.Stmt{nest(600)}, "nesting of policy"},
+		"expression": {[]ast.Stmt{&ast.BoolAssign{Name: "B", Value: x}}, "nesting of policy"},
+		"errors":     {bad, "errors"},
 	} {
-		_, err := Resolve(context.Background(), tt.unit, Options{Limits: tt.limits})
+		_, err := resolveFile(Options{}, tt.stmts...)
 		limit, ok := errors.AsType[*diag.LimitError](err)
 		if !ok || limit.What != tt.what {
 			t.Errorf("%s: %v, want limit of %s", name, err, tt.what)
 		}
 	}
-	if _, err := Resolve(context.Background(), main(nest(400)), Options{}); err != nil {
+	if _, err := resolveFile(Options{}, nest(400)); err != nil {
 		t.Errorf("below the limits: %v", err)
 	}
 }
@@ -206,7 +191,7 @@ func TestABI(t *testing.T) {
 	abi := func(path string) ast.Stmt { return &ast.ABI{Path: path} }
 	profile := func(body ...ast.Stmt) ast.Stmt { return &ast.Profile{Name: "t", Body: body} }
 	roots := Options{}
-	roots.Roots = append(roots.Roots, fstest.MapFS{}, fstest.MapFS{"abi/3.0": {Data: []byte("file {mask {read}}")}, "bad": {Data: []byte("{")}})
+	roots.Roots = append(roots.Roots, fstest.MapFS{}, fstest.MapFS{"abi/3.0": {Data: []byte("file {mask {read}}")}, "bad": {Data: []byte("{")}, "pipe": {Mode: fs.ModeNamedPipe}})
 	abs := Options{Abs: fstest.MapFS{"a/f": {Data: []byte("file {mask {read}}")}}, Dir: "a"}
 	hook := Options{ABI: func(*ast.ABI, *ast.File) (*features.Set, error) { return kernel, nil }}
 	for _, tt := range []struct {
@@ -227,6 +212,8 @@ func TestABI(t *testing.T) {
 		{"in a body, the same", Options{Default: abi30}, []ast.Stmt{profile(abi("abi/3.0"))}, abi30, 0},
 		{"in a body, after the first", Options{}, []ast.Stmt{abi("abi/3.0"), profile(abi("abi/4.0"))}, abi30, 1},
 		{"from a root", roots, []ast.Stmt{abi("abi/3.0"), profile()}, kernel, 0},
+		{"escaped", roots, []ast.Stmt{abi(`abi\0573.0`), profile()}, kernel, 0},
+		{"quoted, escaped", abs, []ast.Stmt{&ast.ABI{Path: `\x66`, Kind: ast.IncludeQuoted}, profile()}, kernel, 0},
 		{"quoted", abs, []ast.Stmt{&ast.ABI{Path: "b/../f", Kind: ast.IncludeQuoted}, profile()}, kernel, 0},
 		{"absolute", abs, []ast.Stmt{&ast.ABI{Path: "/a/f", Kind: ast.IncludeQuoted}, profile()}, kernel, 0},
 		{"bare", abs, []ast.Stmt{&ast.ABI{Path: "f", Kind: ast.IncludeBare}, profile()}, kernel, 0},
@@ -248,6 +235,7 @@ func TestABI(t *testing.T) {
 		"no kernel":        {Options{}, abi("kernel")},
 		"missing":          {roots, abi("abi/9.0")},
 		"malformed":        {roots, abi("bad")},
+		"a pipe":           {roots, abi("pipe")},
 		"outside of roots": {roots, abi("../x")},
 		"quoted, missing":  {abs, &ast.ABI{Path: "g", Kind: ast.IncludeQuoted}},
 		"quoted":           {Options{}, &ast.ABI{Path: "abi/3.0", Kind: ast.IncludeQuoted}},
@@ -264,15 +252,4 @@ func mustFeatures(tb testing.TB, text string) *features.Set {
 		tb.Fatal(err)
 	}
 	return s
-}
-
-func TestWarningLimit(t *testing.T) {
-	var many []ast.Stmt
-	for range 20 {
-		many = append(many, &ast.FileRule{Path: "/a", Exec: ast.ExecUnconfined})
-	}
-	s, err := resolveFile(Options{Limits: Limits{Warnings: 5}}, &ast.Profile{Name: "t", Body: many})
-	if err != nil || len(s.Warnings) != 5 {
-		t.Errorf("%+v, %v", s, err)
-	}
 }

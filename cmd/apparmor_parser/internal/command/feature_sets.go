@@ -116,7 +116,11 @@ func (r *run) featureFile(what, name string) (*features.Set, error) {
 		}
 		return set, nil
 	}
-	set, err := features.ReadFile(os.DirFS(filepath.Dir(r.path(name))), filepath.Base(name))
+	data, err := readBounded(r.path(name))
+	if err != nil {
+		return nil, fail(err)
+	}
+	set, err := features.Parse(data)
 	if err != nil {
 		return nil, fail(err)
 	}
@@ -157,17 +161,22 @@ func (r *run) abi(s *ast.ABI, _ *ast.File) (*features.Set, error) {
 }
 
 func (r *run) readABI(s *ast.ABI) (*features.Set, error) {
+	name := string(ast.Decode(s.Path))
 	if s.Kind != ast.IncludeMagic {
-		return r.featureFile("features", s.Path)
+		info, err := os.Stat(r.path(name))
+		if err == nil && !info.IsDir() && !info.Mode().IsRegular() {
+			return nil, fmt.Errorf("%s is not a regular file", name) // a pipe could keep us waiting
+		}
+		return r.featureFile("features", name)
 	}
 	roots, _ := r.roots()
 	for _, root := range roots {
-		set, err := features.ReadFile(root, path.Clean(s.Path))
+		set, err := features.ReadFile(root, path.Clean(name))
 		if err == nil || !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrInvalid) {
 			return set, err
 		}
 	}
-	if name, ok := strings.CutPrefix(s.Path, "abi/"); ok {
+	if name, ok := strings.CutPrefix(name, "abi/"); ok {
 		if set, ok := features.ABI(name); ok {
 			return set, nil
 		}
