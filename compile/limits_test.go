@@ -29,8 +29,8 @@ func limitOf(t *testing.T, set *policy.Set, limits compile.Limits) (*compile.Out
 	return out, limit
 }
 
-// TestLimitsExactly compiles with as much as a policy needs, and with less.
-func TestLimitsExactly(t *testing.T) {
+// TestLimits compiles with as much as a policy needs, and with less.
+func TestLimits(t *testing.T) {
 	set := ruleSet(execRule("/usr/{lib,share}/**/[ab]*/x", ast.ExecInherit), execRule("/usr/**/y", ast.ExecInherit))
 	out, limit := limitOf(t, set, compile.Limits{})
 	if limit != nil {
