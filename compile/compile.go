@@ -28,7 +28,10 @@
 //   - It has no transition for an exec that is prompted for, so that it fails
 //     even if it is granted. Here it has the one of the rule.
 //   - `deny all,` denies files to their owners only, and has the words that keep
-//     denials of capabilities out of the log the wrong way round.
+//     denials of capabilities out of the log the wrong way round. What
+//     `audit deny all,` denies is not logged.
+//   - What is in a block is lost, but for rules of files and links and
+//     change_profile; from the block of an if, limits of resources are.
 //   - `network unix,` grants no unix socket where those are mediated, and one
 //     with permissions grants all of them; `audit deny network unix` is not
 //     logged. What such a rule denies without audit is logged in both. A unix
