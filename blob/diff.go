@@ -69,22 +69,15 @@ type DiffOptions struct {
 	// Decisions compares only what is allowed, prompted for or denied and
 	// what exec leads to, not what is audited or quiet.
 	Decisions bool
-	// Relation, if set, takes the place of equality between what the two
-	// profiles answer to one input: it returns false for a difference. It must
-	// depend on nothing but its arguments.
-	Relation func(part Part, a, b Effective) bool
 	// Max is the number of differences to look for in each automaton; zero:
 	// ten. Each has a pair of answers that those before it do not have.
 	Max int
 	// MaxPairs bounds the work and memory for each automaton: the number of
 	// pairs of states; zero: DefaultMaxPairs.
 	MaxPairs int
-	// Scope, if set, says which inputs of the policydb count, in place of all
-	// that a kernel may ask for.
-	Scope *Scope
 	// Ignore, if set, is asked about each difference and keeps it from being
 	// counted. Inputs that lead to the same two states are one difference,
-	// with the shortest of them: to leave out kinds of inputs use Scope.
+	// with the shortest of them.
 	Ignore func(Difference) bool
 }
 
@@ -295,16 +288,11 @@ func (c *differ) automaton(part Part, a, b *PolicyDB) {
 		b: newPermIDs(permReader{b, part, c.b.ABI()}, c.mask(part)),
 	}
 	startA, startB := a.startOf(part), b.startOf(part)
-	scope := &everything
-	if part == PartPolicydb {
-		switch {
-		case c.o.Scope != nil:
-			scope = c.o.Scope
-		case !c.o.Strict:
-			scope = &asked
-		}
+	inputs := everything
+	if part == PartPolicydb && !c.o.Strict {
+		inputs = asked
 	}
-	w.product = newProduct(a.DFA, b.DFA, startA, startB, scope, pairs)
+	w.product = newProduct(a.DFA, b.DFA, startA, startB, inputs, pairs)
 	if err := w.product.run(w.visit); err != nil {
 		c.errs = append(c.errs, fmt.Errorf("%v: %w", part, err))
 	}
@@ -393,7 +381,7 @@ func (w *comparison) visit(i int) bool {
 		return true
 	}
 	x, y := w.a.all[key[0]], w.b.all[key[1]]
-	owner, other := w.same(x.owner, y.owner), w.same(x.other, y.other)
+	owner, other := x.owner == y.owner, x.other == y.other
 	if owner && other {
 		w.settled[key] = true
 		return true
@@ -420,12 +408,4 @@ func (w *comparison) visit(i int) bool {
 		w.left--
 	}
 	return w.left > 0
-}
-
-// same reports whether two answers are no difference.
-func (w *comparison) same(a, b Effective) bool {
-	if w.o.Relation != nil {
-		return w.o.Relation(w.part, a, b)
-	}
-	return a == b
 }

@@ -27,16 +27,16 @@ type productNode struct {
 	symbol Symbol
 }
 
-func newProduct(a, b *DFA, startA, startB uint32, scope *Scope, limit int) *product {
-	p := &product{a: a, b: b, scope: scope.rows(), limit: limit}
+func newProduct(a, b *DFA, startA, startB uint32, inputs scope, limit int) *product {
+	p := &product{a: a, b: b, scope: inputs.rows(), limit: limit}
 	p.symbols = jointClasses(a, b, p.scope)
 	if (a.Flags|b.Flags)&FlagOOB != 0 {
 		p.symbols = append(p.symbols, OOB)
 	}
 	// The first node is the empty input. It is not in seen: should a longer
 	// input lead to the same pair, that is looked at for itself.
-	p.nodes = append(p.nodes, productNode{startA, startB, 1, -1, 0})
-	p.seen = newPairSet(a.States(), b.States(), len(scope.States))
+	p.nodes = append(p.nodes, productNode{startA, startB, 0, -1, 0})
+	p.seen = newPairSet(a.States(), b.States(), len(inputs))
 	return p
 }
 
@@ -54,10 +54,11 @@ func (p *product) run(visit func(i int) bool) error {
 			scope := n.scope
 			if c == OOB {
 				x, y = p.a.StepOOB(n.a), p.b.StepOOB(n.b)
-			} else if scope = p.scope.next[n.scope][byte(c)]; scope != 0 {
+			} else {
 				x, y = p.a.Step(n.a, byte(c)), p.b.Step(n.b, byte(c))
+				scope = p.scope.next[n.scope][byte(c)]
 			}
-			if scope == 0 || !p.seen.add(x, y, scope) {
+			if !p.seen.add(x, y, scope) {
 				continue
 			}
 			if len(p.nodes) > p.limit {
@@ -103,7 +104,7 @@ func newPairSet(a, b, scope int) pairSet {
 
 // add reports whether the pair was not in the set yet.
 func (s *pairSet) add(a, b, scope uint32) bool {
-	key := (uint64(a)*s.width+uint64(b))*s.scope + uint64(scope-1)
+	key := (uint64(a)*s.width+uint64(b))*s.scope + uint64(scope)
 	if s.bits != nil {
 		word, bit := &s.bits[key/64], uint64(1)<<(key%64)
 		isNew := *word&bit == 0
