@@ -135,11 +135,16 @@ type abiCache struct {
 }
 
 // abi returns the feature set of an abi statement, as policy.Options.ABI
-// wants it.
+// wants it. What is overridden has to be there all the same.
 func (r *run) abi(s *ast.ABI, _ *ast.File) (*features.Set, error) {
-	if r.override != nil {
-		return r.override, nil
+	set, err := r.namedABI(s)
+	if err == nil && r.override != nil {
+		set = r.override
 	}
+	return set, err
+}
+
+func (r *run) namedABI(s *ast.ABI) (*features.Set, error) {
 	key := ast.ABI{Path: s.Path, Kind: s.Kind}
 	r.abis.mu.Lock()
 	set := r.abis.sets[key]

@@ -43,13 +43,19 @@ func TestPins(t *testing.T) {
 		{"", "-M K72 --policy-features K61", as61},
 		{"", "--policy-features K61 -M K72", as72},
 
+		{"<kernel>", "--kernel-features K72 --policy-features K61", as72},
+		{"<default>", "-M K72", default72},
+		{"<default>", "-M K72 --override-policy-abi K61", as61},
 		{"K72", "-M K72 --override-policy-abi K61", as61},
 		{"K61", "-M K72 --override-policy-abi K72", as72},
 		{"K72", "--kernel-features K72 --policy-features ALL --override-policy-abi K61", as61},
 	} {
 		policy := text
-		if tt.abi != "" {
-			policy = fmt.Sprintf("abi %q,\n", names[tt.abi]) + text
+		switch name, ok := names[tt.abi]; {
+		case ok:
+			policy = fmt.Sprintf("abi %q,\n", name) + text
+		case tt.abi != "":
+			policy = "abi " + tt.abi + ",\n" + text
 		}
 		args := strings.Fields(tt.args)
 		for i, arg := range args {
@@ -62,6 +68,12 @@ func TestPins(t *testing.T) {
 		if got := mediated(t, out); got != tt.want {
 			t.Errorf("abi %q, %s: %s, want %s", tt.abi, tt.args, got, tt.want)
 		}
+	}
+
+	dir := files(t, map[string]string{"p": "abi <nowhere>,\n" + text})
+	out := runIn(t, dir, "", "-M", names["K72"], "--override-policy-abi", names["K61"], "-QKSq", "-b", ".", "p")
+	if out.Status != 1 || out.Stdout != "" {
+		t.Errorf("an abi that is not there, overridden: status %d, %s", out.Status, out.Stderr)
 	}
 }
 

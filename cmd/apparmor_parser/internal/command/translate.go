@@ -51,6 +51,9 @@ func (r *run) resolve(ctx context.Context, unit *ast.Unit, complain bool) (*poli
 		return nil, err
 	}
 	for _, p := range set.Profiles {
+		if r.override != nil {
+			p.ABI = r.override // of abi <default>, too
+		}
 		if complain {
 			p.Flags.Mode = policy.Complain
 		}
