@@ -79,6 +79,9 @@ func (pc *profileCompiler) buildPolicydb(ctx context.Context, rs *ruleset) (*blo
 		return nil, err
 	}
 	pc.stats.Policydb = b.stats(rs)
+	if err := checkTable(len(b.words)); err != nil {
+		return nil, err
+	}
 	o := pc.c.form.pack(len(b.words))
 	for l := range o.Accept {
 		o.Accept[l] = uint32(l)
@@ -109,6 +112,9 @@ func (pc *profileCompiler) buildFile(ctx context.Context, rs *ruleset) (db *blob
 		return nil, err
 	}
 	pc.stats.File = b.stats(rs)
+	if err := checkTable(2 * len(b.words)); err != nil {
+		return nil, err
+	}
 	db = &blob.PolicyDB{XTable: targets, PermsVersion: filePermsVersion, Perms: make([]blob.Perm, 0, 2*len(b.words))}
 	o := pc.c.form.pack(len(b.words))
 	o.Accept2 = make([]uint32, len(b.words))

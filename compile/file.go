@@ -157,22 +157,29 @@ func (pc *profileCompiler) target(name string, child bool) (uint32, bool) {
 	case child && !strings.HasPrefix(name, "&:"):
 		name = pc.profile.Name + "//" + name
 	}
-	for i, t := range pc.targets {
-		if t == name {
-			return uint32(i), true
-		}
+	if i, ok := pc.targetPlaces[name]; ok {
+		return i, true
 	}
-	if !pc.c.form.table && len(pc.targets) == maxOldTargets {
+	limit := maxOldTargets
+	if pc.c.form.table {
+		limit = maxTableTargets
+	}
+	if len(pc.targets) == limit {
 		pc.fail(&diag.Diagnostic{
 			Code:    CodeTooManyExecTargets,
-			Message: fmt.Sprintf("more than %d different exec targets in one profile", maxOldTargets),
+			Message: fmt.Sprintf("more than %d different exec targets in one profile", limit),
 			Text:    name,
-			Err:     &diag.LimitError{What: "exec targets", Limit: maxOldTargets, Got: maxOldTargets + 1},
+			Err:     &diag.LimitError{What: "exec targets", Limit: int64(limit), Got: int64(limit) + 1},
 		})
 		return 0, false
 	}
+	if pc.targetPlaces == nil {
+		pc.targetPlaces = map[string]uint32{}
+	}
+	i := uint32(len(pc.targets))
 	pc.targets = append(pc.targets, name)
-	return uint32(len(pc.targets) - 1), true
+	pc.targetPlaces[name] = i
+	return i, true
 }
 
 // execKey names what may be executed in one way only, however the patterns of

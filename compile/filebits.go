@@ -3,6 +3,7 @@ package compile
 import (
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/diag"
 )
 
 // File permissions as the automaton of files holds them until they are
@@ -126,6 +127,22 @@ func oldExec(x uint32) uint32 {
 // maxOldTargets is how many exec targets the four index bits of the old form
 // have room for.
 const maxOldTargets = 12
+
+// maxTableEntries is how long a permission table can be, whose length stands
+// in 16 bits.
+const maxTableEntries = 1<<16 - 1
+
+// maxTableTargets is how many exec targets a permission table has room for at
+// most: each takes an entry for owners and one for others.
+const maxTableTargets = maxTableEntries / 2
+
+// checkTable checks the length of a permission table.
+func checkTable(entries int) error {
+	if entries <= maxTableEntries {
+		return nil
+	}
+	return &diag.LimitError{What: "entries of a permission table", Limit: maxTableEntries, Got: int64(entries)}
+}
 
 // tableFile makes the two entries of a permission table, owner first.
 func tableFile(g grant) [2]blob.Perm {

@@ -74,7 +74,8 @@ func TestLimitBytesEarly(t *testing.T) {
 	}
 }
 
-// TestLimitExecTargets fills the table of exec targets of the old form.
+// TestLimitExecTargets fills the table of exec targets of the old form, and
+// permission tables.
 func TestLimitExecTargets(t *testing.T) {
 	targets := func(n int) *policy.Set {
 		var rules []ast.Rule
@@ -88,6 +89,25 @@ func TestLimitExecTargets(t *testing.T) {
 	}
 	if _, limit := limitOf(t, targets(13), compile.Limits{}); limit == nil || limit.What != "exec targets" || limit.Limit != 12 || limit.Got != 13 {
 		t.Errorf("13 targets: %v", limit)
+	}
+
+	kernel, ok := features.Kernel("7.3")
+	if !ok {
+		t.Fatal("no kernel 7.3")
+	}
+	for n, want := range map[int]diag.LimitError{
+		32_766: {}, // and a pair of entries for what is not granted
+		32_767: {What: "entries of a permission table", Limit: 65_535, Got: 65_536},
+		32_768: {What: "exec targets", Limit: 32_767, Got: 32_768},
+	} {
+		_, err := compile.Compile(t.Context(), targets(n), compile.Options{Kernel: kernel})
+		var got *diag.LimitError
+		if errors.As(err, &got); got == nil {
+			got = &diag.LimitError{}
+		}
+		if *got != want || (err == nil) != (want == diag.LimitError{}) {
+			t.Errorf("%d targets: %+v, want %+v (%v)", n, *got, want, err)
+		}
 	}
 }
 

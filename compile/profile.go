@@ -29,6 +29,7 @@ type profileCompiler struct {
 	files, policydb   ruleset
 	caps              capVectors
 	targets           []string
+	targetPlaces      map[string]uint32 // in targets
 	execs             map[execKey]execUse
 	mounts            map[mountKey]uint32
 	families          []familyRules // by number; nil: no rule of the old form
