@@ -272,20 +272,20 @@ func endsBare(path string, abi bool) bool {
 		switch b := path[i]; {
 		case b == 0, b == '<' && (i == 0 || !abi):
 			return false
-		case b == '\\' && abi:
+		case b == '\\':
 			if i+1 == len(path) {
-				return false // the comma behind the path would belong to it
+				return !abi // the comma behind the path would belong to it
 			}
 			if strings.IndexByte(" \t\"!,", path[i+1]) >= 0 {
 				i++
 			}
 		case isBlank(b), b == '"', abi && b == '!':
 			return false
-		case b == ',' && abi && (i+1 == len(path) || path[i+1] == ','):
-			return false // the comma would end the statement
+		case b == ',' && (i+1 == len(path) || path[i+1] == ','):
+			return false // the comma would end the path
 		}
 	}
-	return path != "" && (abi || path[0] != ',')
+	return path != ""
 }
 
 func (c checker) conditional(n *If) *CheckError {

@@ -33,6 +33,9 @@ var ours = []string{
 	"\x00\xff\xfe",
 	// Whole profiles.
 	"/t { /a/** rwlk, deny /a/b x, /c px -> d, ^h { } }\n",
+	"include ,\x12\\", // a path without quotes
+	"  #include{\n",   // a brace for a path
+	"/t xattrs=(a=(b=c) d) { }\n",
 	"profile t /bin/{a,b*} xattrs=(user.a=x*) flags=(complain,attach_disconnected) { all, }\n",
 	"profile t { mount options in (ro,bind) /a -> /b, remount, umount, pivot_root, }\n",
 	"profile t { unix (connect) type=stream peer=(addr=@x label=y), network inet tcp, dbus, }\n",

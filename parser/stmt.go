@@ -155,7 +155,11 @@ func (p *parser) include() (ast.Stmt, bool) {
 
 // noPath reports an include whose keyword, the beginning of t, stands alone.
 func (p *parser) noPath(t lex.Token) bool {
-	t.To = t.From + uint32(len("include"))
+	keyword := "include"
+	if t.Hash {
+		keyword = "#include"
+	}
+	t.To = t.From + uint32(len(keyword))
 	return p.failHint(&t, "write include <path>", CodeSyntax, "the include has no path")
 }
 
