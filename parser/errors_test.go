@@ -92,6 +92,8 @@ func TestErrors(t *testing.T) {
 		{"dbus label=a,", CodeCondition, `f:2:7: label can stand only in peer=( ) (at "label="); write peer=(label=...)`},
 		{"dbus send name=a,", CodeRule, `f:2:2: send and receive cannot stand with name; write peer=(name=...) (at "dbus")`},
 		{"dbus peer=(name=org.{a,b}),", CodeSyntax, `f:2:25: unexpected word, expected a condition (at "b}"); a comma ends a value here; quote a value that holds one`},
+		{"dbus peer=(name=a(b),", CodeSyntax, `f:2:19: unexpected parenthesis, expected a condition or a closing parenthesis (at "("); quote a value that holds a parenthesis`},
+		{"unix peer=(label=(a(b)),", CodeCharacter, `f:2:21: unexpected character, expected a closing parenthesis (at "(")`},
 		{"dbus bus=(a b),", CodeCondition, `f:2:14: bus takes one value (at "b")`},
 		{"network intet,", CodeNetwork, `f:2:10: unknown address family, socket type or protocol "intet" (at "intet"); did you mean "inet"?`},
 		{"network inet,}", CodeNetwork, `f:2:10: unknown address family, socket type or protocol "inet,}" (at "inet,}"); a comma ends a rule only if a blank follows it`},

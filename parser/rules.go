@@ -214,6 +214,8 @@ func (p *parser) peerConds(each func(cond, value *lex.Token) bool) bool {
 				return p.failHint(&cond, "is a closing parenthesis missing in the line before?", CodeSyntax, "unexpected word, expected a condition")
 			}
 			return p.failHint(&cond, "a comma ends a value here; quote a value that holds one", CodeSyntax, "unexpected word, expected a condition")
+		case lex.OpenParen:
+			return p.failHint(&p.tok, "quote a value that holds a parenthesis", CodeSyntax, "unexpected parenthesis, expected a condition or a closing parenthesis")
 		default:
 			return p.unexpected("a condition or a closing parenthesis")
 		}

@@ -197,13 +197,12 @@ func isEscapable(c byte) bool {
 }
 
 // listEnd returns the end of the value in a list that begins at i. Other than
-// wordEnd, it ends at every comma and at parentheses. In a list of conditions
-// an opening parenthesis belongs to the value.
-func listEnd(s string, i int, paren bool) int {
+// wordEnd, it ends at every comma and at parentheses.
+func listEnd(s string, i int) int {
 	for i < len(s) {
 		c := s[i]
 		switch {
-		case class[c]&clList == 0, paren && c == '(':
+		case class[c]&clList == 0:
 			i++
 		case c == '\\':
 			if i+1 < len(s) && (isEscapable(s[i+1]) || s[i+1] == '(' || s[i+1] == ')') {

@@ -62,12 +62,9 @@ func (l *Lexer) nextInList(t *Token) {
 		return
 	case modeCondValue:
 		l.mode = modeCondList
-		if end := listEnd(l.src, l.pos, true); end > l.pos {
-			l.token(t, Value, end)
-			return
-		}
+		fallthrough
 	default:
-		if end := listEnd(l.src, l.pos, false); end > l.pos {
+		if end := listEnd(l.src, l.pos); end > l.pos {
 			l.token(t, Value, end)
 			return
 		}
