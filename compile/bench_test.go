@@ -14,7 +14,7 @@ import (
 
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/compile/internal/automaton"
-	"github.com/goarmor/apparmor/features"
+	"github.com/goarmor/apparmor/internal/oracle"
 	"github.com/goarmor/apparmor/internal/testenv"
 	"github.com/goarmor/apparmor/parser"
 	"github.com/goarmor/apparmor/policy"
@@ -41,24 +41,12 @@ func benchProfile(b *testing.B) (text string, config parser.Config, options poli
 	return text, config, options
 }
 
-func benchKernel(b *testing.B, name string) *features.Set {
-	data, err := os.ReadFile(testenv.Corpus(b, "features/"+name))
-	if err != nil {
-		b.Fatal(err)
-	}
-	s, err := features.Parse(data)
-	if err != nil {
-		b.Fatal(err)
-	}
-	return s
-}
-
 // BenchmarkLibvirt measures the way from text to binary policy, whole and by
 // its steps.
 func BenchmarkLibvirt(b *testing.B) {
 	text, config, options := benchProfile(b)
 	for _, name := range []string{"kernel-6.1.192", "kernel-7.3.4"} {
-		kernel := benchKernel(b, name)
+		kernel := oracle.FeatureSet(b, name)
 		options.Default = kernel
 		opts := Options{Kernel: kernel, Degrade: Report}
 		ctx := context.Background()
@@ -154,7 +142,7 @@ func BenchmarkUpstream(b *testing.B) {
 	ctx := context.Background()
 	for _, name := range []string{"kernel-6.1.192", "kernel-7.3.4"} {
 		b.Run(name, func(b *testing.B) {
-			o := Options{Kernel: benchKernel(b, name), Degrade: Report}
+			o := Options{Kernel: oracle.FeatureSet(b, name), Degrade: Report}
 			least := map[string]time.Duration{} // of all rounds
 			b.ReportAllocs()
 			for b.Loop() {

@@ -8,6 +8,7 @@ import (
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/compile"
 	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/internal/oracle"
 )
 
 // query is a string and what one kernel's automata are to say to it.
@@ -236,7 +237,7 @@ func TestMqueue(t *testing.T) {
 			t.Errorf("%q: got %s, want %s", in, got, want)
 		}
 	}
-	_, err := compile.Compile(t.Context(), ruleSet(&ast.MqueueRule{Name: "12x"}), compile.Options{Kernel: kernelSet(t, k73)})
+	_, err := compile.Compile(t.Context(), ruleSet(&ast.MqueueRule{Name: "12x"}), compile.Options{Kernel: oracle.FeatureSet(t, k73)})
 	var d *diag.Diagnostic
 	if !errors.As(err, &d) || d.Code != compile.CodeBadMqueue {
 		t.Errorf("name that is no name: %v", err)

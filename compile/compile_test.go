@@ -17,6 +17,7 @@ import (
 	"github.com/goarmor/apparmor/compile"
 	"github.com/goarmor/apparmor/diag"
 	"github.com/goarmor/apparmor/features"
+	"github.com/goarmor/apparmor/internal/oracle"
 	"github.com/goarmor/apparmor/policy"
 )
 
@@ -67,7 +68,7 @@ func TestExecConflicts(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := compile.Compile(t.Context(), at(ruleSet(tt.rules...)), compile.Options{Kernel: kernelSet(t, k61), Degrade: compile.Report})
+			_, err := compile.Compile(t.Context(), at(ruleSet(tt.rules...)), compile.Options{Kernel: oracle.FeatureSet(t, k61), Degrade: compile.Report})
 			got := ""
 			var d *diag.Diagnostic
 			if errors.As(err, &d) {
@@ -113,7 +114,7 @@ func TestDegrade(t *testing.T) {
 	for _, tt := range tests {
 		s := set()
 		s.Profiles[0].ABI = tt.abi
-		out, err := compile.Compile(t.Context(), s, compile.Options{Kernel: kernelSet(t, tt.kernel), Degrade: compile.Report})
+		out, err := compile.Compile(t.Context(), s, compile.Options{Kernel: oracle.FeatureSet(t, tt.kernel), Degrade: compile.Report})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -131,7 +132,7 @@ func TestDegrade(t *testing.T) {
 		if d := cmp.Diff(tt.want, got); d != "" {
 			t.Errorf("%s: %s", tt.kernel, d)
 		}
-		_, err = compile.Compile(t.Context(), s, compile.Options{Kernel: kernelSet(t, tt.kernel)})
+		_, err = compile.Compile(t.Context(), s, compile.Options{Kernel: oracle.FeatureSet(t, tt.kernel)})
 		var list diag.List
 		if err != nil && !errors.As(err, &list) {
 			t.Fatalf("strict: %v", err)
@@ -152,7 +153,7 @@ func TestDegrade(t *testing.T) {
 // TestAllIsNotDegraded: what is not mediated is allowed, which is what the
 // rule asks for.
 func TestAllIsNotDegraded(t *testing.T) {
-	if _, err := compile.Compile(t.Context(), ruleSet(&ast.AllRule{}), compile.Options{Kernel: kernelSet(t, k61)}); err != nil {
+	if _, err := compile.Compile(t.Context(), ruleSet(&ast.AllRule{}), compile.Options{Kernel: oracle.FeatureSet(t, k61)}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -328,25 +329,25 @@ func TestRefusals(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			kernel := k73
 			if tt.name == "targets" {
-				if _, err := compile.Compile(t.Context(), tt.set, compile.Options{Kernel: kernelSet(t, k73)}); err != nil {
+				if _, err := compile.Compile(t.Context(), tt.set, compile.Options{Kernel: oracle.FeatureSet(t, k73)}); err != nil {
 					t.Errorf("13 targets in a permission table: %v", err)
 				}
 				kernel = k61
 			}
-			_, err := compile.Compile(t.Context(), tt.set, compile.Options{Kernel: kernelSet(t, kernel), Degrade: compile.Report})
+			_, err := compile.Compile(t.Context(), tt.set, compile.Options{Kernel: oracle.FeatureSet(t, kernel), Degrade: compile.Report})
 			var d *diag.Diagnostic
 			if !errors.As(err, &d) || d.Code != tt.code {
 				t.Errorf("got %v, want code %s", err, tt.code)
 			}
 		})
 	}
-	if _, err := compile.Compile(t.Context(), targets, compile.Options{Kernel: kernelSet(t, k61)}); !errors.Is(err, diag.ErrLimit) {
+	if _, err := compile.Compile(t.Context(), targets, compile.Options{Kernel: oracle.FeatureSet(t, k61)}); !errors.Is(err, diag.ErrLimit) {
 		t.Errorf("%v is not a limit", err)
 	}
 	if _, err := compile.Compile(t.Context(), twice, compile.Options{}); !errors.Is(err, compile.ErrNoKernel) {
 		t.Errorf("without a kernel: %v", err)
 	}
-	if _, err := compile.Compile(t.Context(), &policy.Set{}, compile.Options{Kernel: kernelSet(t, k61)}); !errors.Is(err, compile.ErrNoProfiles) {
+	if _, err := compile.Compile(t.Context(), &policy.Set{}, compile.Options{Kernel: oracle.FeatureSet(t, k61)}); !errors.Is(err, compile.ErrNoProfiles) {
 		t.Errorf("without profiles: %v", err)
 	}
 }
@@ -355,7 +356,7 @@ func TestCancelled(t *testing.T) {
 	set := ruleSet(execRule("/usr/{lib,share}/**/[ab]*/x", ast.ExecInherit))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := compile.Compile(ctx, set, compile.Options{Kernel: kernelSet(t, k61)}); !errors.Is(err, context.Canceled) {
+	if _, err := compile.Compile(ctx, set, compile.Options{Kernel: oracle.FeatureSet(t, k61)}); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 }
@@ -369,7 +370,7 @@ func TestDeterministic(t *testing.T) {
 		&ast.SignalRule{Qualifiers: deny(), Peer: "x"}, &ast.ChangeProfileRule{Target: "x*"},
 	)
 	for _, k := range kernels {
-		kernel := kernelSet(t, k)
+		kernel := oracle.FeatureSet(t, k)
 		want := mustCompile(t, k, set).Policy.Bytes()
 		var wg sync.WaitGroup
 		for range 8 {

@@ -75,7 +75,7 @@ func TestReferenceBlobs(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					ours, err := src.compile(t, kernelSet(t, kernel), f.Name(), string(text))
+					ours, err := src.compile(t, oracle.FeatureSet(t, kernel), f.Name(), string(text))
 					if err != nil {
 						t.Fatalf("%+v", err)
 					}
@@ -137,7 +137,7 @@ func TestDebian(t *testing.T) {
 		on = kernels[:1]
 	}
 	for _, kernel := range on {
-		src := source{roots: []fs.FS{tree}, abi: kernelSet(t, kernel)}
+		src := source{roots: []fs.FS{tree}, abi: oracle.FeatureSet(t, kernel)}
 		equal, total := 0, 0
 		for _, e := range entries {
 			if !e.Type().IsRegular() {
@@ -171,7 +171,7 @@ func TestStrict(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = compile.Compile(t.Context(), set, compile.Options{Kernel: kernelSet(t, k61)})
+	_, err = compile.Compile(t.Context(), set, compile.Options{Kernel: oracle.FeatureSet(t, k61)})
 	var list diag.List
 	if !errors.As(err, &list) {
 		t.Fatalf("got %v, want a list", err)
@@ -192,7 +192,7 @@ func TestStrict(t *testing.T) {
 
 func compareWithDebian(t *testing.T, src source, kernel, dir, name, text string) {
 	t.Helper()
-	ours, err := src.compile(t, kernelSet(t, kernel), name, text)
+	ours, err := src.compile(t, oracle.FeatureSet(t, kernel), name, text)
 	if err != nil {
 		t.Fatalf("%+v", err)
 	}
@@ -234,7 +234,7 @@ func vmProfile(tb testing.TB) string {
 func TestLibvirt(t *testing.T) {
 	dir := testenv.DebianTree(t)
 	for _, kernel := range kernels {
-		src := source{roots: []fs.FS{os.DirFS(dir)}, abi: kernelSet(t, kernel)}
+		src := source{roots: []fs.FS{os.DirFS(dir)}, abi: oracle.FeatureSet(t, kernel)}
 		compareWithDebian(t, src, kernel, dir, "vm", vmProfile(t))
 	}
 }
@@ -258,7 +258,7 @@ func TestEquality(t *testing.T) {
 	for _, c := range cases {
 		kernel := sets[c.Features]
 		if kernel == nil {
-			kernel = kernelSet(t, c.Features)
+			kernel = oracle.FeatureSet(t, c.Features)
 			sets[c.Features] = kernel
 		}
 		if t.Run(c.ID, func(t *testing.T) {
@@ -324,7 +324,7 @@ func TestPairs(t *testing.T) {
 	cases := testenv.CorpusLines[pair](t, "pairs.jsonl.gz")
 	for _, c := range cases {
 		if t.Run(c.ID, func(t *testing.T) {
-			kernel := kernelSet(t, c.Features)
+			kernel := oracle.FeatureSet(t, c.Features)
 			src := source{abi: kernel}
 			a, errA := src.compile(t, kernel, "p", c.A+"\n")
 			b, errB := src.compile(t, kernel, "p", c.B+"\n")
@@ -364,7 +364,7 @@ type minimizeCase struct {
 func TestMinimize(t *testing.T) {
 	for _, c := range testenv.CorpusLines[minimizeCase](t, "minimize.jsonl") {
 		t.Run(c.ID, func(t *testing.T) {
-			kernel := kernelSet(t, c.Features)
+			kernel := oracle.FeatureSet(t, c.Features)
 			set, err := source{abi: kernel}.resolve(t, "p", c.Profile+"\n")
 			if err != nil {
 				t.Fatal(err)

@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/goarmor/apparmor/internal/oracle"
 )
 
 // TestDegradedUnlikeReference checks what is reported as not enforced where
@@ -37,7 +39,7 @@ func TestDegradedUnlikeReference(t *testing.T) {
 		{k61, "profile t flags=(attach_disconnected.ipc=/p) { }", []string{"the flag attach_disconnected.ipc with a path downgraded"},
 			"6.0 leaves the path out without a word"},
 	} {
-		kernel := kernelSet(t, tt.kernel)
+		kernel := oracle.FeatureSet(t, tt.kernel)
 		out, err := source{abi: kernel}.compile(t, kernel, "p", tt.text+"\n")
 		if err != nil {
 			t.Errorf("%s: %v", tt.text, err)

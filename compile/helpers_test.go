@@ -3,14 +3,12 @@ package compile_test
 import (
 	"context"
 	"fmt"
-	"os"
 	"testing"
 
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/compile"
-	"github.com/goarmor/apparmor/features"
-	"github.com/goarmor/apparmor/internal/testenv"
+	"github.com/goarmor/apparmor/internal/oracle"
 	"github.com/goarmor/apparmor/policy"
 )
 
@@ -28,19 +26,6 @@ const (
 
 var kernels = []string{k61, k612, k72, k73}
 
-func kernelSet(tb testing.TB, name string) *features.Set {
-	tb.Helper()
-	data, err := os.ReadFile(testenv.Corpus(tb, "features/"+name))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	s, err := features.Parse(data)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return s
-}
-
 // ruleSet wraps rules in a profile named t.
 func ruleSet(rules ...ast.Rule) *policy.Set {
 	p := &policy.Profile{Name: "t"}
@@ -52,7 +37,7 @@ func ruleSet(rules ...ast.Rule) *policy.Set {
 
 func mustCompile(tb testing.TB, kernel string, set *policy.Set) *compile.Output {
 	tb.Helper()
-	out, err := compile.Compile(context.Background(), set, compile.Options{Kernel: kernelSet(tb, kernel), Degrade: compile.Report})
+	out, err := compile.Compile(context.Background(), set, compile.Options{Kernel: oracle.FeatureSet(tb, kernel), Degrade: compile.Report})
 	if err != nil {
 		tb.Fatalf("%+v", err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/goarmor/apparmor/compile"
 	"github.com/goarmor/apparmor/diag"
 	"github.com/goarmor/apparmor/features"
+	"github.com/goarmor/apparmor/internal/oracle"
 	"github.com/goarmor/apparmor/policy"
 )
 
@@ -278,7 +279,7 @@ func TestPortRanges(t *testing.T) {
 func TestBadNetAddresses(t *testing.T) {
 	for _, e := range []ast.NetEnd{{IP: "1.2.3"}, {IP: "fe80::1%eth0"}, {Port: "65536"}, {Port: "2-1"}, {Port: "x"}, {Port: "-"}} {
 		for _, k := range []string{k61, afInet} {
-			_, err := compile.Compile(t.Context(), ruleSet(&ast.NetworkRule{Local: e}), compile.Options{Kernel: kernelSet(t, k), Degrade: compile.Report})
+			_, err := compile.Compile(t.Context(), ruleSet(&ast.NetworkRule{Local: e}), compile.Options{Kernel: oracle.FeatureSet(t, k), Degrade: compile.Report})
 			var d *diag.Diagnostic
 			if !errors.As(err, &d) || d.Code != compile.CodeBadNetAddress {
 				t.Errorf("%s: %+v: %v", k, e, err)
@@ -371,7 +372,7 @@ func TestPackets(t *testing.T) {
 // TestInterfaceDegrades: a kernel that mediates addresses may know no packets.
 func TestInterfaceDegrades(t *testing.T) {
 	out, err := compile.Compile(t.Context(), ruleSet(&ast.NetworkRule{Local: ast.NetEnd{Interface: "eth0"}}),
-		compile.Options{Kernel: kernelSet(t, afInet), Degrade: compile.Report})
+		compile.Options{Kernel: oracle.FeatureSet(t, afInet), Degrade: compile.Report})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -397,7 +398,7 @@ func TestKeepDenials(t *testing.T) {
 		{k73, false, [3]uint32{}}, {k61, true, [3]uint32{}},
 		{k73, true, [3]uint32{blob.PermRead | blob.PermOpen, 0x3132 | blob.PermAppend, blob.PermSend}},
 	} {
-		out, err := compile.Compile(t.Context(), rules, compile.Options{Kernel: kernelSet(t, tt.kernel), Degrade: compile.Report, KeepDenials: tt.keep})
+		out, err := compile.Compile(t.Context(), rules, compile.Options{Kernel: oracle.FeatureSet(t, tt.kernel), Degrade: compile.Report, KeepDenials: tt.keep})
 		if err != nil {
 			t.Fatal(err)
 		}

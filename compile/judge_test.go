@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/goarmor/apparmor/internal/oracle"
 	"github.com/goarmor/apparmor/internal/testenv"
 )
 
@@ -72,7 +73,7 @@ func TestSecondJudge(t *testing.T) {
 			t.Fatal(err)
 		}
 		for short, kernel := range map[string]string{"6.1": k61, "6.12": k612, "7.2": k72, "7.3": k73} {
-			out, err := source{roots: []fs.FS{tree}}.compile(t, kernelSet(t, kernel), name, string(text))
+			out, err := source{roots: []fs.FS{tree}}.compile(t, oracle.FeatureSet(t, kernel), name, string(text))
 			if err != nil {
 				t.Fatal(err)
 			}

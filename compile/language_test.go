@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/internal/oracle"
 	"github.com/goarmor/apparmor/internal/testenv"
 )
 
@@ -836,7 +837,7 @@ func TestSameMeaning(t *testing.T) {
 		{"/t { /[^a] r, }", "/t { /? r, }"},
 	}
 	for _, name := range []string{"features.extended-perms-policydb", afInet, k61, k73} {
-		kernel := kernelSet(t, name)
+		kernel := oracle.FeatureSet(t, name)
 		src := source{abi: kernel}
 		compiled := func(text string) *blob.Policy {
 			out, err := src.compile(t, kernel, "p", text+"\n")

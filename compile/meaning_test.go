@@ -8,6 +8,7 @@ import (
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/compile"
 	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/internal/oracle"
 	"github.com/goarmor/apparmor/policy"
 )
 
@@ -57,7 +58,7 @@ func TestMeaning(t *testing.T) {
 		{"any queue", afInet, "/t { mqueue read, }", []answer{{other, "\x11/q", "4"}, {other, "\x12\x00\x00\x00\x7b", "4"}, {other, "\x12\x00\x00\x00\x7b\x00x", "4"}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			kernel := kernelSet(t, tt.kernel)
+			kernel := oracle.FeatureSet(t, tt.kernel)
 			out, err := source{abi: kernel}.compile(t, kernel, "p", tt.text+"\n")
 			if err != nil {
 				t.Fatal(err)
@@ -97,7 +98,7 @@ func TestRefused(t *testing.T) {
 		{"child before its parent", k612, "/t//c { }\n/t { }\n", "", "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			kernel := kernelSet(t, tt.kernel)
+			kernel := oracle.FeatureSet(t, tt.kernel)
 			_, err := source{abi: kernel}.compile(t, kernel, "p", tt.text)
 			var list diag.List
 			errors.As(err, &list)

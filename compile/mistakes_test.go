@@ -14,6 +14,7 @@ import (
 
 	"github.com/goarmor/apparmor/compile"
 	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/internal/oracle"
 	"github.com/goarmor/apparmor/parser"
 	"github.com/goarmor/apparmor/policy"
 )
@@ -91,7 +92,7 @@ func mistakes(t *testing.T, text string) string {
 		if err != nil {
 			return err
 		}
-		kernel := kernelSet(t, k73)
+		kernel := oracle.FeatureSet(t, k73)
 		set, err := policy.Resolve(t.Context(), unit, policy.Options{Default: kernel, Roots: roots, Abs: mistakesTree})
 		if err != nil {
 			return err

@@ -217,7 +217,7 @@ func TestAgainstReference(t *testing.T) {
 				}
 				text := policyText(t, p)
 				out, err := compile.Compile(t.Context(), &policy.Set{Profiles: []*policy.Profile{p}},
-					compile.Options{Kernel: kernelSet(t, kernel), Degrade: compile.Report})
+					compile.Options{Kernel: oracle.FeatureSet(t, kernel), Degrade: compile.Report})
 				var refused *diag.Diagnostic
 				if errors.As(err, &refused) && refused.Code == "impossible-mount" {
 					return // 6.0 refuses more of these than 3.0.8 does

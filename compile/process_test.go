@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/goarmor/apparmor/internal/oracle"
 	"github.com/goarmor/apparmor/internal/testenv"
 )
 
@@ -58,7 +59,7 @@ func digestSample(t *testing.T) string {
 	sum := sha256.New()
 	add := func(name, text string) {
 		for _, kernel := range []string{k61, k73} {
-			set := kernelSet(t, kernel)
+			set := oracle.FeatureSet(t, kernel)
 			out, err := source{roots: []fs.FS{tree}, abi: set}.compile(t, set, name, text)
 			if err != nil {
 				t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/internal/oracle"
 	"github.com/goarmor/apparmor/policy"
 )
 
@@ -13,7 +14,7 @@ import (
 func BenchmarkTrace(b *testing.B) {
 	ctx := context.Background()
 	text, config, options := benchProfile(b)
-	kernel := benchKernel(b, "kernel-7.3.4")
+	kernel := oracle.FeatureSet(b, "kernel-7.3.4")
 	options.Default = kernel
 	unit, err := config.ParseTree(ctx, "vm", text)
 	if err != nil {

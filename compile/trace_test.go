@@ -13,12 +13,13 @@ import (
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/compile"
 	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/internal/oracle"
 	"github.com/goarmor/apparmor/policy"
 )
 
 func mustTrace(tb testing.TB, kernel string, set *policy.Set) *compile.Tracer {
 	tb.Helper()
-	t, err := compile.Trace(context.Background(), set, compile.Options{Kernel: kernelSet(tb, kernel), Degrade: compile.Report})
+	t, err := compile.Trace(context.Background(), set, compile.Options{Kernel: oracle.FeatureSet(tb, kernel), Degrade: compile.Report})
 	if err != nil {
 		tb.Fatalf("%+v", err)
 	}
@@ -178,7 +179,7 @@ func TestTraceGroups(t *testing.T) {
 
 func TestTraceErrors(t *testing.T) {
 	ctx := context.Background()
-	o := compile.Options{Kernel: kernelSet(t, k612)}
+	o := compile.Options{Kernel: oracle.FeatureSet(t, k612)}
 	set := ruleSet(&ast.FileRule{Path: "/a", Perms: ast.FileRead})
 	done, cancel := context.WithCancel(ctx)
 	cancel()

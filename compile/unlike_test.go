@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/internal/oracle"
 	"github.com/goarmor/apparmor/internal/testenv"
 )
 
@@ -119,7 +120,7 @@ func TestMeaningUnlikeReference(t *testing.T) {
 		{k61, "@{V}=/a /b\n/t { /@{V}/c r, }", file, "//b/c", "200", "6.0 matches it"},
 		{afInet, "/t { mqueue label=foo, }", other, "\x12\x00\x00\x00\x01\x00foo", "376", "6.0 wants the label twice"},
 	} {
-		kernel := kernelSet(t, tt.kernel)
+		kernel := oracle.FeatureSet(t, tt.kernel)
 		out, err := source{abi: kernel}.compile(t, kernel, "p", tt.text+"\n")
 		if err != nil {
 			t.Errorf("%s: %v", tt.text, err)
@@ -142,7 +143,7 @@ func TestCornersUnlikeReference(t *testing.T) {
 	}
 	text.WriteString("}\n")
 	for kernel, accept := range map[string]bool{suite: false, k61: false, k612: false, k72: true, k73: true} {
-		set := kernelSet(t, kernel)
+		set := oracle.FeatureSet(t, kernel)
 		out, err := source{abi: set}.compile(t, set, "p", text.String())
 		if (err == nil) != accept {
 			t.Errorf("%s: %v", kernel, err)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/goarmor/apparmor/compile"
 	"github.com/goarmor/apparmor/features"
+	"github.com/goarmor/apparmor/internal/oracle"
 	"github.com/goarmor/apparmor/internal/testenv"
 	"github.com/goarmor/apparmor/parser"
 	"github.com/goarmor/apparmor/policy"
@@ -21,7 +22,7 @@ func newVerdicts(tb testing.TB, s testenv.PolicySuite) verdicts {
 	tb.Helper()
 	return verdicts{
 		config: parser.Config{Roots: s.Roots, Abs: s.Abs, Dir: s.Dir, Cache: &parser.Cache{}},
-		kernel: kernelSet(tb, suite),
+		kernel: oracle.FeatureSet(tb, suite),
 	}
 }
 

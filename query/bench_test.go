@@ -11,6 +11,7 @@ import (
 
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/compile"
+	"github.com/goarmor/apparmor/internal/oracle"
 	"github.com/goarmor/apparmor/internal/testenv"
 	"github.com/goarmor/apparmor/parser"
 	"github.com/goarmor/apparmor/policy"
@@ -30,7 +31,7 @@ func vmProfile(tb testing.TB, kernel, rules string) *query.Profile {
 	text := strings.ReplaceAll(string(data), "LIBVIRT_TEMPLATE", vmName)
 	end := strings.LastIndex(text, "}")
 	text = text[:end] + rules + "\n" + text[end:]
-	k := kernelSet(tb, kernel)
+	k := oracle.FeatureSet(tb, kernel)
 	config := parser.Config{Roots: []fs.FS{os.DirFS(dir)}}
 	unit, err := config.ParseTree(tb.Context(), "policy", text)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/compile"
+	"github.com/goarmor/apparmor/internal/oracle"
 	"github.com/goarmor/apparmor/parser"
 	"github.com/goarmor/apparmor/policy"
 	. "github.com/goarmor/apparmor/query"
@@ -14,7 +15,7 @@ import (
 // ours compiles a policy with this library.
 func ours(tb testing.TB, kernel, text string) *Policy {
 	tb.Helper()
-	k := kernelSet(tb, kernel)
+	k := oracle.FeatureSet(tb, kernel)
 	unit, err := (&parser.Config{}).ParseTree(tb.Context(), "policy", text)
 	if err != nil {
 		tb.Fatal(err)

@@ -1,6 +1,7 @@
 package query
 
 import (
+	"cmp"
 	"encoding/binary"
 	"strconv"
 
@@ -74,12 +75,7 @@ func (r Mqueue) String() string {
 	return s
 }
 
-func (r Mqueue) want() Access {
-	if r.Access == 0 {
-		return MayOpen
-	}
-	return r.Access
-}
+func (r Mqueue) want() Access { return cmp.Or(r.Access, MayOpen) }
 
 func (r Mqueue) ask(p asked) (Decision, error) {
 	class, text := blob.ClassPosixMq, []byte(r.Name)

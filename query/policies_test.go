@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/goarmor/apparmor/internal/oracle"
 	. "github.com/goarmor/apparmor/query"
 	"github.com/goarmor/apparmor/query/internal/random"
 )
@@ -95,7 +96,7 @@ profile web /usr/bin/web { /srv/** r, profile tool /usr/bin/tool { /tmp/* r, } }
 // a small alphabet: there is a witness for whatever differs, and none is
 // longer than needed.
 func TestShortest(t *testing.T) {
-	k := kernelSet(t, "kernel-7.3.4")
+	k := oracle.FeatureSet(t, "kernel-7.3.4")
 	paths := words("/ab", 4)
 	labels := words("xy", 2)
 	differing := 0

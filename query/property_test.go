@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"testing"
 
 	"github.com/leanovate/gopter"
@@ -15,24 +14,11 @@ import (
 	"github.com/goarmor/apparmor/compile"
 	"github.com/goarmor/apparmor/diag"
 	"github.com/goarmor/apparmor/features"
-	"github.com/goarmor/apparmor/internal/testenv"
+	"github.com/goarmor/apparmor/internal/oracle"
 	"github.com/goarmor/apparmor/policy"
 	"github.com/goarmor/apparmor/query"
 	"github.com/goarmor/apparmor/query/internal/random"
 )
-
-func kernelSet(tb testing.TB, name string) *features.Set {
-	tb.Helper()
-	data, err := os.ReadFile(testenv.Corpus(tb, "features/"+name))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	s, err := features.Parse(data)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return s
-}
 
 // pair compiles a random policy and one that differs from it in a few rules.
 // There is none where the rules contradict each other.
@@ -72,7 +58,7 @@ func compiled(k *features.Set, set *policy.Set) (*query.Profile, error) {
 func TestComparisons(t *testing.T) {
 	for _, name := range []string{"kernel-6.1.192", "kernel-7.3.4", "features.af_inet", "features.all"} {
 		t.Run(name, func(t *testing.T) {
-			k := kernelSet(t, name)
+			k := oracle.FeatureSet(t, name)
 			witnesses, equal, covered := 0, 0, 0
 			parameters := gopter.DefaultTestParameters()
 			parameters.MinSuccessfulTests = 40

@@ -1,6 +1,7 @@
 package query
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -44,12 +45,7 @@ func (r Unix) String() string {
 	return s
 }
 
-func (r Unix) want() Access {
-	if r.Access == 0 {
-		return Create
-	}
-	return r.Access
-}
+func (r Unix) want() Access { return cmp.Or(r.Access, Create) }
 
 func (r Unix) ask(p asked) (Decision, error) {
 	typ, ok := numberOf(socketTypes, r.Type)

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/goarmor/apparmor/features"
 	"github.com/goarmor/apparmor/internal/testenv"
 )
 
@@ -71,6 +72,20 @@ func (e *Error) Unwrap() error { return e.Err }
 func Features(tb testing.TB, name string) string {
 	tb.Helper()
 	return testenv.Corpus(tb, "features/"+name)
+}
+
+// FeatureSet reads that file.
+func FeatureSet(tb testing.TB, name string) *features.Set {
+	tb.Helper()
+	data, err := os.ReadFile(Features(tb, name))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	s, err := features.Parse(data)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return s
 }
 
 // Compile returns the binary policy of the job as one plain stream, and an

@@ -18,6 +18,7 @@ import (
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/compile"
 	"github.com/goarmor/apparmor/features"
+	"github.com/goarmor/apparmor/internal/oracle"
 	"github.com/goarmor/apparmor/internal/testenv"
 	"github.com/goarmor/apparmor/policy"
 	. "github.com/goarmor/apparmor/query"
@@ -314,7 +315,7 @@ func TestExplain(t *testing.T) {
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			k := kernel(t, tt.kernel)
+			k := oracle.FeatureSet(t, tt.kernel)
 			p := open(t, k, resolve(t, k, "profile t {\n"+tt.rules+"\n}\n", roots))
 			for ask, want := range tt.asks {
 				e, err := p.Explain(context.Background(), "t", ask)
@@ -332,7 +333,7 @@ func TestExplain(t *testing.T) {
 
 // TestModes tells what the mode of a profile makes of denials.
 func TestModes(t *testing.T) {
-	k := kernel(t, k612)
+	k := oracle.FeatureSet(t, k612)
 	for flags, want := range map[string][2]string{
 		"enforce":    {"", ""},
 		"complain":   {"  passes all the same: the mode is complain\n", "  is refused though the mode is complain: the denial is not logged\n"},
@@ -355,7 +356,7 @@ func TestModes(t *testing.T) {
 
 // TestAttachments explains which executables a profile attaches to.
 func TestAttachments(t *testing.T) {
-	k := kernel(t, k612)
+	k := oracle.FeatureSet(t, k612)
 	p := open(t, k, resolve(t, k, "alias /bin/ -> /sbin/,\nprofile t /bin/p* { }\nprofile other { ^hat { } }\n"))
 	for _, tt := range []struct {
 		profile string
@@ -384,7 +385,7 @@ func TestAttachments(t *testing.T) {
 func TestBuilt(t *testing.T) {
 	rule := &ast.FileRule{Path: "/a", Perms: ast.FileRead, Exec: ast.ExecChild, Scrub: true, Qualifiers: ast.Qualifiers{Audit: true, Priority: 7}}
 	set := &policy.Set{Profiles: []*policy.Profile{{Name: "t", Rules: []policy.Rule{{Rule: rule}}}}}
-	o := compile.Options{Kernel: kernel(t, k612)}
+	o := compile.Options{Kernel: oracle.FeatureSet(t, k612)}
 	e, err := explain.Explain(context.Background(), set, o, "t", File{Path: "/a", Access: Exec})
 	if err != nil {
 		t.Fatal(err)
@@ -406,7 +407,7 @@ func TestBuilt(t *testing.T) {
 
 func TestErrors(t *testing.T) {
 	ctx := context.Background()
-	k := kernel(t, k612)
+	k := oracle.FeatureSet(t, k612)
 	set := resolve(t, k, "profile t { /a r, }")
 	if _, err := explain.Explain(ctx, set, compile.Options{}, "t", Userns{}); !errors.Is(err, compile.ErrNoKernel) {
 		t.Errorf("no kernel: %v", err)
@@ -434,7 +435,7 @@ func TestErrors(t *testing.T) {
 // TestConcurrent asks one policy from many goroutines, which all find its
 // automata not prepared.
 func TestConcurrent(t *testing.T) {
-	k := kernel(t, k612)
+	k := oracle.FeatureSet(t, k612)
 	p := open(t, k, resolve(t, k, "profile t { /a r, signal send peer=x, deny capability kill, }"))
 	var group sync.WaitGroup
 	for range 8 {
@@ -458,7 +459,7 @@ func vmProfile(tb testing.TB, kernelName string) (*policy.Set, compile.Options, 
 		testenv.Missing(tb, "libvirt's template", "install libvirt-daemon-system")
 	}
 	const name = "libvirt-a22e3930-d87a-584e-22b2-1d8950212bac"
-	k := kernel(tb, kernelName)
+	k := oracle.FeatureSet(tb, kernelName)
 	text := strings.ReplaceAll(string(data), "LIBVIRT_TEMPLATE", name)
 	return resolve(tb, k, text, os.DirFS(dir)), compile.Options{Kernel: k, Degrade: compile.Report}, name
 }
@@ -522,7 +523,7 @@ func TestDebianTree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := kernel(t, k73)
+	k := oracle.FeatureSet(t, k73)
 	profiles, decided := 0, 0
 	for _, f := range files {
 		data, err := os.ReadFile(filepath.Join(dir, f.Name()))
@@ -584,7 +585,7 @@ func sourceLine(t *testing.T, at ast.Position) string {
 // TestBusesWithoutNetworks explains why buses are not mediated: the policy is
 // written for an ABI without the class that kernels look for first.
 func TestBusesWithoutNetworks(t *testing.T) {
-	k := kernel(t, k73)
+	k := oracle.FeatureSet(t, k73)
 	abi, ok := features.ABI("3.0")
 	if !ok {
 		t.Fatal("no ABI 3.0")

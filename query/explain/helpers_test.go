@@ -3,12 +3,10 @@ package explain_test
 import (
 	"context"
 	"io/fs"
-	"os"
 	"testing"
 
 	"github.com/goarmor/apparmor/compile"
 	"github.com/goarmor/apparmor/features"
-	"github.com/goarmor/apparmor/internal/testenv"
 	"github.com/goarmor/apparmor/parser"
 	"github.com/goarmor/apparmor/policy"
 	"github.com/goarmor/apparmor/query/explain"
@@ -21,19 +19,6 @@ const (
 	k73   = "kernel-7.3.4"
 	suite = "features.all"
 )
-
-func kernel(tb testing.TB, name string) *features.Set {
-	tb.Helper()
-	data, err := os.ReadFile(testenv.Corpus(tb, "features/"+name))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	s, err := features.Parse(data)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return s
-}
 
 // resolve reads a policy with the given trees to include from.
 func resolve(tb testing.TB, k *features.Set, text string, roots ...fs.FS) *policy.Set {

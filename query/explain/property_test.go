@@ -14,6 +14,7 @@ import (
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/compile"
 	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/internal/oracle"
 	"github.com/goarmor/apparmor/policy"
 	"github.com/goarmor/apparmor/query"
 	"github.com/goarmor/apparmor/query/explain"
@@ -27,7 +28,7 @@ import (
 func TestDecidingRules(t *testing.T) {
 	for _, name := range []string{k61, k73} {
 		t.Run(name, func(t *testing.T) {
-			k := kernel(t, name)
+			k := oracle.FeatureSet(t, name)
 			o := compile.Options{Kernel: k, Degrade: compile.Report}
 			ctx := context.Background()
 			asked, decided, overridden := 0, 0, 0
