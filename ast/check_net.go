@@ -44,7 +44,7 @@ func (c checker) network(r *NetworkRule) *CheckError {
 
 func (c checker) netEnd(field string, e *NetEnd) *CheckError {
 	if e.IP != "" && e.IP != "none" {
-		if a, err := netip.ParseAddr(e.IP); err != nil || a.Zone() != "" {
+		if _, ok := ParseIP(e.IP); !ok {
 			return c.fail(field+".IP", e.IP, errors.New("is neither an IP address nor none"))
 		}
 	}
@@ -58,23 +58,29 @@ func (c checker) netEnd(field string, e *NetEnd) *CheckError {
 	return err
 }
 
-// isPortRange reports whether s is N or N-M in its canonical form.
-func isPortRange(s string) bool {
-	low, high, ranged := strings.Cut(s, "-")
-	from, ok := port(low)
-	if !ok || !ranged {
-		return ok
-	}
-	to, ok := port(high)
-	return ok && from <= to
+// ParseIP reads the address of a network rule: one without a zone.
+func ParseIP(s string) (netip.Addr, bool) {
+	a, err := netip.ParseAddr(s)
+	return a, err == nil && a.Zone() == ""
 }
 
-func port(s string) (uint64, bool) {
-	if !isDigits(s) || len(s) > 1 && s[0] == '0' {
-		return 0, false
+// ParsePorts reads the ports of a network rule, N or N-M with N <= M. They have
+// no sign.
+func ParsePorts(s string) (from, to uint16, ok bool) {
+	low, high, ranged := strings.Cut(s, "-")
+	if !ranged {
+		high = low
 	}
-	n, err := strconv.ParseUint(s, 10, 16)
-	return n, err == nil
+	a, err := strconv.ParseUint(low, 10, 16)
+	b, err2 := strconv.ParseUint(high, 10, 16)
+	return uint16(a), uint16(b), err == nil && err2 == nil && a <= b
+}
+
+// isPortRange reports whether s is N or N-M in its canonical form.
+func isPortRange(s string) bool {
+	from, to, ok := ParsePorts(s)
+	one := strconv.Itoa(int(from))
+	return ok && (s == one || s == one+"-"+strconv.Itoa(int(to)))
 }
 
 func (c checker) unix(r *UnixRule) *CheckError {

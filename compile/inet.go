@@ -1,10 +1,6 @@
 package compile
 
 import (
-	"net/netip"
-	"strconv"
-	"strings"
-
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/compile/internal/automaton"
@@ -161,8 +157,8 @@ func (pc *profileCompiler) ipNode(ip string) automaton.Node {
 	case "none":
 		return bytesNode(ipNone)
 	}
-	a, err := netip.ParseAddr(ip)
-	if err != nil || a.Zone() != "" {
+	a, ok := ast.ParseIP(ip)
+	if !ok {
 		pc.fail(&diag.Diagnostic{Code: CodeBadNetAddress, Message: "ip is neither an address nor none", Text: ip})
 		return empty()
 	}
@@ -177,20 +173,15 @@ func (pc *profileCompiler) portNode(port string) automaton.Node {
 	if port == "" {
 		return anyBytes(2)
 	}
-	low, high, ranged := strings.Cut(port, "-")
-	if !ranged {
-		high = low
-	}
-	from, err := strconv.ParseUint(low, 10, 16)
-	to, err2 := strconv.ParseUint(high, 10, 16)
+	from, to, ok := ast.ParsePorts(port)
 	switch {
-	case err != nil || err2 != nil || from > to:
+	case !ok:
 		pc.fail(&diag.Diagnostic{Code: CodeBadNetAddress, Message: "port is neither a number up to 65535 nor a range of them", Text: port})
 		return empty()
 	case to == 0:
 		return anyBytes(2)
 	}
-	return portRange(uint16(from), uint16(to))
+	return portRange(from, to)
 }
 
 // portRange matches the numbers of a range in network order: the rest of the

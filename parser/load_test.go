@@ -1,9 +1,7 @@
 package parser
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -304,13 +302,13 @@ func TestReferenceErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cases := decodeLines[struct {
+	cases := testenv.Lines[struct {
 		ID, Input, Expect string
 		Structured        *struct {
 			Kind, File string
 			Line       int
 		}
-	}](t, data)
+	}](t, "errors.tar.gz", data)
 	judged := 0
 	for _, c := range cases {
 		name, ok := strings.CutPrefix(c.Input, "errors/")
@@ -341,17 +339,3 @@ func TestReferenceErrors(t *testing.T) {
 }
 
 var _ io.Reader = endless{}
-
-// decodeLines reads one JSON value a line.
-func decodeLines[T any](tb testing.TB, data []byte) []T {
-	var out []T
-	for dec := json.NewDecoder(bytes.NewReader(data)); ; {
-		var v T
-		if err := dec.Decode(&v); err == io.EOF {
-			return out
-		} else if err != nil {
-			tb.Fatal(err)
-		}
-		out = append(out, v)
-	}
-}

@@ -1,7 +1,6 @@
 package parser
 
 import (
-	"net/netip"
 	"strconv"
 	"strings"
 
@@ -121,7 +120,7 @@ func (p *parser) netCond(end *ast.NetEnd, seen *netSeen, cond, value *lex.Token)
 			return false
 		}
 		end.IP = string(text)
-		if addr, err := netip.ParseAddr(end.IP); end.IP != "none" && (err != nil || addr.Zone() != "") {
+		if _, ok := ast.ParseIP(end.IP); end.IP != "none" && !ok {
 			hint := ""
 			if strings.Contains(end.IP, "/") {
 				hint = "a rule names one address, not a network"

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"fmt"
-	"net/netip"
 	"strconv"
 	"strings"
 
@@ -193,28 +192,15 @@ func (c *ruleChecker) network(s *ast.NetworkRule) {
 
 func (c *ruleChecker) netEnd(e *ast.NetEnd) {
 	if e.IP != "" && e.IP != "none" {
-		if a, err := netip.ParseAddr(e.IP); err != nil || a.Zone() != "" {
+		if _, ok := ast.ParseIP(e.IP); !ok {
 			c.fail(CodeRule, e.IP, "ip is neither an address nor none")
 		}
 	}
 	if e.Port != "" {
-		low, high, ranged := strings.Cut(e.Port, "-")
-		from, err := parsePort(low)
-		to := from
-		if err == nil && ranged {
-			to, err = parsePort(high)
-		}
-		if err != nil || from > to {
+		if _, _, ok := ast.ParsePorts(e.Port); !ok {
 			c.fail(CodeRule, e.Port, "port is neither a number up to 65535 nor a range of them")
 		}
 	}
-}
-
-func parsePort(s string) (uint64, error) {
-	if !isNumber(s) || s[0] == '-' || s[0] == '+' {
-		return 0, strconv.ErrSyntax
-	}
-	return strconv.ParseUint(s, 10, 16)
 }
 
 func (c *ruleChecker) unix(s *ast.UnixRule) {

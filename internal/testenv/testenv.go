@@ -132,6 +132,12 @@ func CorpusLines[T any](tb testing.TB, name string) []T {
 			tb.Fatal(err)
 		}
 	}
+	return Lines[T](tb, name, data)
+}
+
+// Lines decodes the JSON values in data, which is called name in errors.
+func Lines[T any](tb testing.TB, name string, data []byte) []T {
+	tb.Helper()
 	var out []T
 	for dec := json.NewDecoder(bytes.NewReader(data)); ; {
 		var v T
