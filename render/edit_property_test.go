@@ -433,9 +433,7 @@ func TestEdits(t *testing.T) {
 	parameters := gopter.DefaultTestParameters()
 	parameters.MinSuccessfulTests = 5000
 	properties := gopter.NewProperties(parameters)
-	properties.Property("edits do what they say and no more", prop.ForAll(property, gopter.Gen(func(p *gopter.GenParameters) *gopter.GenResult {
-		return gopter.NewGenResult(trees{Rand: p.Rng, depth: 2}, gopter.NoShrinker)
-	})))
+	properties.Property("edits do what they say and no more", prop.ForAll(property, anyTrees))
 	properties.TestingRun(t)
 	t.Logf("%d edited files, %d that make no sense", done, refused)
 	if done < 1000 {

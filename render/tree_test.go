@@ -367,6 +367,11 @@ func (g trees) file() *ast.File {
 	return f
 }
 
+// anyTrees generates generators, for tests that draw more than one tree.
+func anyTrees(p *gopter.GenParameters) *gopter.GenResult {
+	return gopter.NewGenResult(trees{Rand: p.Rng, depth: 2}, gopter.NoShrinker)
+}
+
 // files generates files in which one field in so many holds anything.
 func files(wild int) gopter.Gen {
 	return func(p *gopter.GenParameters) *gopter.GenResult {
