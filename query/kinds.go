@@ -11,7 +11,7 @@ type kind struct {
 	grammar func() grammar // nil: that of files, as far as it is needed
 	// side is where the strings of a profile begin, in front of a prefix.
 	side     func(p *Profile) side
-	prefixes []string // nil: none
+	prefixes func() []string // nil: none
 	// through says what a gate lets through: what was granted in front of it
 	// and at it, in a form for combine, and whether that leads on.
 	through func(before, at blob.Effective) (passed blob.Effective, on bool)
@@ -30,7 +30,7 @@ var kinds = [...]kind{
 	{class: blob.ClassFile, side: fileSide, requests: onFiles},
 	{class: blob.ClassMount, grammar: mountGrammar, side: inClass(blob.ClassMount), through: toData, combine: withData, requests: onMounts},
 	{class: blob.ClassPtrace, grammar: ptraceGrammar, side: ptraceSide, requests: onPeers},
-	{class: blob.ClassSignal, grammar: signalGrammar, side: inClass(blob.ClassSignal), prefixes: signalPrefixes(), requests: onSignals},
+	{class: blob.ClassSignal, grammar: signalGrammar, side: inClass(blob.ClassSignal), prefixes: signalPrefixes, requests: onSignals},
 	{class: blob.ClassNet, grammar: netGrammar, side: netSide, through: toNext, combine: withNext, requests: onSockets},
 	{class: blob.ClassNetV9, grammar: unixGrammar, side: unixSide, requests: onUnix},
 	{class: blob.ClassPosixMq, grammar: posixGrammar, side: inClass(blob.ClassPosixMq), through: toLabel, combine: withNext, requests: onPosix},

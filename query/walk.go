@@ -43,7 +43,7 @@ func (c *comparison) kind(k *kind) error {
 		return w.run(a, b)
 	}
 	done := map[[2]uint32]bool{}
-	for _, w.prefix = range k.prefixes {
+	for _, w.prefix = range k.prefixes() {
 		a, b := a.behind(w.prefix), b.behind(w.prefix)
 		if starts := [2]uint32{a.start, b.start}; done[starts] {
 			continue
