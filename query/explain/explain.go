@@ -125,39 +125,39 @@ func (e *Explanation) tells(rule ast.Rule) bool {
 
 // about reports whether a rule is on the class of a request.
 func about(rule ast.Rule, r query.Request) bool {
-	ok := false
 	switch r.(type) {
 	case query.File, query.Execute:
-		_, ok = rule.(*ast.FileRule)
+		return is[*ast.FileRule](rule)
 	case query.Link:
-		if _, ok = rule.(*ast.LinkRule); !ok {
-			_, ok = rule.(*ast.FileRule)
-		}
+		return is[*ast.LinkRule](rule) || is[*ast.FileRule](rule)
 	case query.ChangeProfile:
-		_, ok = rule.(*ast.ChangeProfileRule)
+		return is[*ast.ChangeProfileRule](rule)
 	case query.Mqueue:
-		_, ok = rule.(*ast.MqueueRule)
+		return is[*ast.MqueueRule](rule)
 	case query.Network:
-		_, ok = rule.(*ast.NetworkRule)
+		return is[*ast.NetworkRule](rule)
 	case query.Unix:
-		if _, ok = rule.(*ast.UnixRule); !ok {
-			_, ok = rule.(*ast.NetworkRule)
-		}
+		return is[*ast.UnixRule](rule) || is[*ast.NetworkRule](rule)
 	case query.Signal:
-		_, ok = rule.(*ast.SignalRule)
+		return is[*ast.SignalRule](rule)
 	case query.Ptrace:
-		_, ok = rule.(*ast.PtraceRule)
+		return is[*ast.PtraceRule](rule)
 	case query.Mount, query.Umount:
-		_, ok = rule.(*ast.MountRule)
+		return is[*ast.MountRule](rule)
 	case query.PivotRoot:
-		_, ok = rule.(*ast.PivotRootRule)
+		return is[*ast.PivotRootRule](rule)
 	case query.DBus:
-		_, ok = rule.(*ast.DBusRule)
+		return is[*ast.DBusRule](rule)
 	case query.Userns:
-		_, ok = rule.(*ast.UsernsRule)
+		return is[*ast.UsernsRule](rule)
 	case query.IOUring:
-		_, ok = rule.(*ast.IOUringRule)
+		return is[*ast.IOUringRule](rule)
 	}
+	return false
+}
+
+func is[R ast.Rule](rule ast.Rule) bool {
+	_, ok := rule.(R)
 	return ok
 }
 
