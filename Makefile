@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 # What people type; the work is in the commands.
 
 .PHONY: test bench fuzz

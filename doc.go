@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package apparmor is the overview of a library that parses, models, prints,
 // compiles and loads AppArmor policy in pure Go, and that gives virtual
 // machines and containers a profile each, as libvirt's sVirt driver does. It

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Runs every test: unit, differential against Debian's programs, and on real
 # kernels in virtual machines. Installs the Debian packages that they need
 # when it may (as root, or with sudo that asks for no password) and says what

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package ast holds AppArmor policy as Go values: files, preambles, profiles
 // and every rule type.
 //

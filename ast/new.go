@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package ast
 
 // New returns a node that was made by hand if it can be written as policy that

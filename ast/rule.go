@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package ast
 
 // Access tells what a rule does with the requests it matches.

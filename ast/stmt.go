@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package ast
 
 // Include is `include <p>`, `include "p"`, `include p`, each with an optional

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package blob holds AppArmor's binary policy, the stream that a kernel loads,
 // as Go values: encode, decode, verify with the kernel's own checks, walk the
 // automata, read the permissions out of them, and compare two policies for

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package blob
 
 // DFA is an automaton over bytes and one out-of-band symbol, in the comb

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package blob
 
 // DamagedDFAs returns automata that must be refused, by what is wrong.

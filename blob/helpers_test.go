@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package blob
 
 // trivialDFA has no way out of its start state. Its tables are as small as

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package blob
 
 // LeftMatch walks an attachment automaton over a path as kernels do when they

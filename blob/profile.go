@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package blob
 
 // Profile is one profile, child or hat as it stands in the stream. The zero

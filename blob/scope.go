@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package blob
 
 // scope is a small automaton that says which inputs of the policydb count in

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package compile turns resolved profiles into the kernel's binary policy.
 //
 // Compile is pure: the same profiles and options give the same bytes, in any

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package diag holds what the parser, the resolver and the compiler say about
 // a policy: diagnostics that carry a code, a place, the chain of includes that
 // led there, the offending text and, where it is knowable, what would be

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package features tells what a kernel or a policy ABI can enforce.
 //
 // A Set is a tree of names whose leaves hold words, as the kernel shows it in

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package features
 
 // Paths of features that decide how policy is compiled. Give them to

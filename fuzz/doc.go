@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package fuzz holds the module's native fuzz targets on policy text: what
 // must be true of any text, however hostile.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package loader is the way to the AppArmor of the running kernel: load,
 // replace and remove policy, work in policy namespaces, list what is loaded,
 // wait for changes, ask what a label allows, read and change the confinement

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package parser turns policy text into syntax trees.
 //
 // Parse reads one file: a whole policy, or a fragment such as an abstraction

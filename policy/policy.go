@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package policy turns syntax trees into resolved profiles: includes are
 // followed, variables expanded, aliases applied, conditionals decided,
 // qualifier blocks dissolved into their rules, children and hats named, and

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package query asks a compiled policy what it allows. Answers come from the
 // bytes that a kernel loads, by the walk that a kernel makes, so they hold for
 // whatever compiled them.

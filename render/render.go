@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package render turns syntax trees into policy text.
 //
 // There are three ways to text. Append writes the canonical form of a node:

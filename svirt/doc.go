@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package svirt gives every virtual machine a profile of its own, as
 // libvirt's sVirt driver for AppArmor does: what a machine may touch is
 // derived from its description, and nothing else of the host is in reach of

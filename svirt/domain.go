@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package svirt
 
 // Domain describes one virtual machine: who it is, and what of the host it

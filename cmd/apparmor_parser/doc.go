@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Apparmor_parser compiles AppArmor policy and loads it into the kernel. It
 // takes the options of the program of that name from AppArmor 6.0, so that it
 // can stand in its place, and some of its own. The flag --help lists them;

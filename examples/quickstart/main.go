@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Command quickstart takes a virtual machine the whole way: from its
 // description to the rules that it needs, to the files of its profile, to the
 // binary that a kernel loads, and to what that binary allows and denies.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Command fuzzall runs every native fuzz target of the module for a while, and
 // fails when one of them finds something:
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package grammar is the grammar of the policy language in a form for reading:
 // participle productions over the tokens of package lex. EBNF prints it.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package lex
 
 // nextAssigned reads a value of an assignment. The end of the line ends the

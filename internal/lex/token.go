@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package lex cuts policy text into tokens.
 //
 // The language's tokens depend on their context: a `#` is a comment in one

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package oracle runs the reference programs of Debian for tests:
 // apparmor_parser (3.0.8 in Debian 12) and libvirt's virt-aa-helper. What they
 // do is what this module's own packages are held against. Where a program is

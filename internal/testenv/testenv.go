@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package testenv finds what tests need beside the code: the corpora below
 // ../shared/corpus and the reference programs. What is missing skips a test
 // with a word on how to get it, and fails it where nothing may be skipped.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package treetest holds what tests of several packages ask of syntax trees.
 package treetest
 

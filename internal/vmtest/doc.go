@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package vmtest runs Go tests inside virtual machines with Debian's kernels,
 // so that what this module writes meets the code that reads it.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package explain tells which rules are behind what a policy allows: where
 // they are written, what they say, which of them decided and which had to
 // yield.

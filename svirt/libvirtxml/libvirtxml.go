@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package libvirtxml reads libvirt's domain XML into package svirt's values.
 //
 // Only what matters for confinement is read, and only that is checked: an

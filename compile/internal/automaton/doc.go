@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package automaton turns patterns of bytes into the tables that kernels
 // match with.
 //

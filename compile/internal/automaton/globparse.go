@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package automaton
 
 // globParser builds a Node from the symbols of a regular expression. The

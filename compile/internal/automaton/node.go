@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package automaton
 
 // Node is an expression over bytes and one symbol that no byte can be, the

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package automaton
 
 // maxChain is how many states at most a kernel has to look at for one byte.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package automaton
 
 // trie holds the expressions by their common beginnings, so that rules that

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Command compiler compiles policy for Linux 6.1 and writes the binary form to
 // its output, as a small program does that has this library in place of
 // apparmor_parser. It is what package bench measures.

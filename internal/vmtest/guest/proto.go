@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package guest is the side of package vmtest that runs inside the virtual
 // machine.
 package guest

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package random makes random policies and requests to test questions with.
 package random
 

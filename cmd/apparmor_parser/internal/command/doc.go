@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package command is the apparmor_parser command, as a function: arguments and
 // streams in, an exit status out.
 //
