@@ -81,7 +81,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// TestOldForm widens packed permissions as policy-format.md, 4.2 and 4.3, has
+// TestOldForm widens packed permissions as docs/binary-policy.md, 4.2 and 4.3, has
 // them.
 func TestOldForm(t *testing.T) {
 	all := &Profile{Name: "p",

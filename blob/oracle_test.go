@@ -47,7 +47,7 @@ func libvirtProfile(tb testing.TB, kernel string) *blob.Policy {
 }
 
 // TestLibvirtProfile checks fields and answers against the values of
-// policy-format.md, appendix A.
+// docs/binary-policy.md, appendix A.
 func TestLibvirtProfile(t *testing.T) {
 	for kernel, want := range map[string]struct {
 		digest          string // the first half of it

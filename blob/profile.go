@@ -97,7 +97,7 @@ const (
 type PathFlags uint32
 
 // The path flags as apparmor_parser writes them. PathMediateDeleted is what
-// kernels take for "delegate deleted"; see policy-format.md, section 6.
+// kernels take for "delegate deleted"; see docs/binary-policy.md, section 6.
 const (
 	PathAttachDisconnected    PathFlags = 0x4
 	PathChrootRelative        PathFlags = 0x8

@@ -30,7 +30,7 @@ func randomRecord(r *rand.Rand) record {
 	return rec
 }
 
-// decide is the rule of policy-format.md, section 4.5, bit by bit.
+// decide is the rule of docs/binary-policy.md, section 4.5, bit by bit.
 func decide(set []record) (g grant, clash bool) {
 	for bit := uint32(1); bit != 0; bit <<= 1 {
 		half := -1
