@@ -35,19 +35,6 @@ type Driver interface {
 	Start(ctx context.Context, cmd *exec.Cmd, profile string) error
 }
 
-// Source is the policy of one machine.
-type Source struct {
-	Profile string // name
-	Name    string // of the profile's file, for messages
-	Text    string // of the profile
-	Files   string // path by which the text includes the rules
-	// Rules are the machine's; nil for a machine without any, such as a
-	// container, whose text includes none.
-	Rules *Rules
-	// Roots are where everything else that is included is looked up.
-	Roots []fs.FS
-}
-
 // Compiled is what a driver made of a Source.
 type Compiled any
 

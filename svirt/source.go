@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package svirt
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/compile"
+	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/features"
+	"github.com/goarmor/apparmor/parser"
+	"github.com/goarmor/apparmor/policy"
+)
+
+// Source is the policy of one machine.
+type Source struct {
+	Profile string // name
+	Name    string // of the profile's file, for messages
+	Text    string // of the profile
+	Files   string // path by which the text includes the rules
+	// Rules are the machine's; nil for a machine without any, such as a
+	// container, whose text includes none.
+	Rules *Rules
+	// Roots are where everything else that is included is looked up.
+	Roots []fs.FS
+}
+
+// Compile implements Driver; what it returns is a *blob.Policy. The profile's
+// file may define nothing but the profile and its children.
+func (a *AppArmor) Compile(ctx context.Context, src *Source) (Compiled, error) {
+	kernel := a.Features
+	if kernel == nil {
+		if a.Kernel == nil {
+			return nil, compile.ErrNoKernel
+		}
+		var err error
+		if kernel, err = a.Kernel.Features(ctx); err != nil {
+			return nil, err
+		}
+	}
+	set, err := src.Resolve(ctx, kernel, &a.cache)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range set.Profiles {
+		if p.Namespace != "" || p.Name != src.Profile && !strings.HasPrefix(p.Name, src.Profile+"//") {
+			return nil, src.fail("it defines the profile %s, and may only define %s", p.FullName(), src.Profile)
+		}
+	}
+	if len(set.Profiles) == 0 {
+		return nil, src.fail("it does not define %s", src.Profile)
+	}
+	out, err := compile.Compile(ctx, set, compile.Options{Kernel: kernel, Degrade: a.Degrade})
+	if err != nil {
+		return nil, err
+	}
+	if n := len(out.Degraded); n > 0 {
+		a.logger().InfoContext(ctx, "the kernel cannot enforce all of a profile", "profile", src.Profile, "rules", n, "first", out.Degraded[0].String())
+	}
+	return out.Policy, nil
+}
+
+// Resolve parses the policy of a machine and resolves it. What kernel can do
+// decides what `abi <kernel>` stands for. Files that many machines include are
+// kept in the cache, if there is one.
+func (src *Source) Resolve(ctx context.Context, kernel *features.Set, cache *parser.Cache) (*policy.Set, error) {
+	roots := src.Roots
+	var values []ast.Stmt // rules that are no text
+	if src.Rules != nil {
+		text := []byte{}
+		if src.Rules.policy == Strict {
+			// What the rules need besides is included by way of the text, so
+			// that it is looked up like all else.
+			text, values = src.Rules.split()
+		} else {
+			text = src.Rules.AppendFile(text)
+		}
+		roots = append([]fs.FS{oneFile{src.Files, string(text)}}, roots...)
+	}
+	unit, err := parser.Config{Roots: roots, Cache: cache}.ParseTree(ctx, src.Name, src.Text)
+	if err != nil {
+		return nil, err
+	}
+	if loop := includeLoop(unit); loop != nil {
+		return nil, &FileError{File: src.Name, Err: diag.List{loop}}
+	}
+	if values != nil {
+		included := false
+		for include, files := range unit.Included {
+			if include.Path == src.Files && len(files) == 1 {
+				file := &ast.File{Name: src.Files}
+				file.Stmts = append(append(file.Stmts, files[0].Stmts...), values...)
+				unit.Included[include] = []*ast.File{file}
+				included = true
+			}
+		}
+		if !included {
+			return nil, src.fail("it does not include <%s>, so its machine would have nothing", src.Files)
+		}
+	}
+	return policy.Resolve(ctx, unit, policy.Options{Kernel: kernel, Default: libvirtABI(), Roots: roots})
+}
+
+// libvirtABI is what a profile is taken to be written for that does not say:
+// distributions pin the features of AppArmor 3.0 for such, where libvirt's
+// templates are from.
+func libvirtABI() *features.Set {
+	abi, _ := features.ABI("3.0")
+	return abi
+}
+
+// fail returns an error about the profile's file.
+func (src *Source) fail(format string, args ...any) error {
+	return &FileError{File: src.Name, Err: fmt.Errorf(format, args...)}
+}
