@@ -39,6 +39,17 @@ func (c Config) ParseTree(ctx context.Context, name, src string) (*ast.Unit, err
 	return l.unit(name, src)
 }
 
+// FollowIncludes is ParseTree for a main file that is parsed already. The tree
+// becomes part of the unit.
+func (c Config) FollowIncludes(ctx context.Context, main *ast.File) (*ast.Unit, error) {
+	c.Limits = c.Limits.withDefaults()
+	l := newLoader(ctx, c, newFiles(&c, nil))
+	if err := l.count(len(main.Src)); err != nil {
+		return nil, diag.List{cannotRead("", ast.Position{File: main.Name}, nil, err)}
+	}
+	return l.unitOf(main.Name, func(Context) *ast.File { return main })
+}
+
 // loader reads the files of one unit.
 type loader struct {
 	ctx      context.Context
@@ -46,6 +57,7 @@ type loader struct {
 	files    files
 	included map[*ast.Include][]*ast.File
 	parsed   map[fileKey]*ast.File // nil for what cannot be read
+	followed map[*ast.File]bool    // of Config.Trees
 	reads    int
 	bytes    int64
 	errs     diag.List
@@ -114,6 +126,7 @@ func newLoader(ctx context.Context, c Config, files files) *loader {
 	return &loader{
 		ctx: ctx, config: c, files: files,
 		included: map[*ast.Include][]*ast.File{}, parsed: map[fileKey]*ast.File{},
+		followed: map[*ast.File]bool{},
 	}
 }
 
@@ -150,6 +163,11 @@ func (l *loader) main(at place) (*ast.Unit, error) {
 }
 
 func (l *loader) unit(name, src string) (*ast.Unit, error) {
+	return l.unitOf(name, func(where Context) *ast.File { return l.parse(name, src, where, nil) })
+}
+
+// unitOf loads the unit of a main file, given a way to get at its tree.
+func (l *loader) unitOf(name string, parse func(Context) *ast.File) (*ast.Unit, error) {
 	if err := l.ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -157,7 +175,7 @@ func (l *loader) unit(name, src string) (*ast.Unit, error) {
 	if where == ContextAuto {
 		where = ContextFile
 	}
-	main := l.parse(name, src, where, nil)
+	main := parse(where)
 	if main != nil && !l.stopped {
 		l.parsed[fileKey{name, where}] = main
 		l.follow(main, main.Stmts, where, nil)
@@ -237,7 +255,12 @@ func (l *loader) include(via *chain, where Context) {
 		return
 	}
 	s := via.stmt
-	at, err := l.find(s)
+	tree := l.tree(s)
+	var at place
+	var err error
+	if tree == nil {
+		at, err = l.find(s)
+	}
 	if err != nil {
 		if s.IfExists && isNotFound(err) {
 			l.included[s] = nil
@@ -261,6 +284,12 @@ func (l *loader) include(via *chain, where Context) {
 	}
 	l.included[s] = nil
 	switch {
+	case tree != nil:
+		l.included[s] = []*ast.File{tree}
+		if !l.followed[tree] {
+			l.followed[tree] = true
+			l.follow(tree, tree.Stmts, where, via)
+		}
 	case at.device:
 	case at.dir:
 		l.included[s] = l.loadDir(at, where, via)
@@ -269,6 +298,14 @@ func (l *loader) include(via *chain, where Context) {
 			l.included[s] = []*ast.File{file}
 		}
 	}
+}
+
+// tree returns the file that an include names if it is at hand.
+func (l *loader) tree(s *ast.Include) *ast.File {
+	if s.Kind != ast.IncludeMagic || len(l.config.Trees) == 0 {
+		return nil
+	}
+	return l.config.Trees[path.Clean(strings.TrimLeft(string(ast.Decode(s.Path)), "/"))]
 }
 
 // loadDir returns the files of a directory that is to be included. The last

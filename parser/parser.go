@@ -65,6 +65,10 @@ type Config struct {
 	// brackets begin at; the reference takes its working directory. Empty: the
 	// root.
 	Dir string
+	// Trees are files that are at hand as syntax trees, by their paths as in
+	// `include <path>`. They come before what the Roots have, and are shared
+	// with the unit, so they must not be changed while that is in use.
+	Trees map[string]*ast.File
 	// Cache keeps parsed includes between calls. Nil: every call parses anew.
 	Cache *Cache
 	// Recover is how many errors are collected before parsing gives up. Up to

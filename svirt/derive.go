@@ -9,22 +9,22 @@ import (
 )
 
 // Policy is the way in which rules are derived.
-type Policy uint8
+type Method uint8
 
-// The policies.
+// The methods.
 const (
 	// Strict writes every path as a literal, refuses what no machine should
 	// have and grants a device what it needs and no more.
-	Strict Policy = iota
+	Strict Method = iota
 	// Compat90 and Compat128 reproduce virt-aa-helper of libvirt 9.0 and
 	// 12.8, byte for byte, with all that they let through.
 	Compat90
 	Compat128
 )
 
-// String returns the name of the policy.
-func (p Policy) String() string {
-	switch p {
+// String returns the name of the method.
+func (m Method) String() string {
+	switch m {
 	case Strict:
 		return "strict"
 	case Compat90:
@@ -35,10 +35,10 @@ func (p Policy) String() string {
 	return "unknown"
 }
 
-// Options say how rules are derived. The zero value is the strict policy
+// Options say how rules are derived. The zero value is Strict
 // without a file system.
 type Options struct {
-	Policy Policy
+	Method Method
 	// FS is the file system of the host, by names without a leading slash;
 	// HostFS is the machine's own. Symbolic links are followed in it, images
 	// are probed and host devices looked up. Without one every path is taken
@@ -47,7 +47,7 @@ type Options struct {
 	// NoProbe leaves images closed: only what the description says of a chain
 	// is granted.
 	NoProbe bool
-	// EscapeSpecial makes the strict policy take paths that have control
+	// EscapeSpecial makes Strict take paths that have control
 	// bytes or bytes that are special in policy. They are escaped, so that
 	// the rule still matches that path and no other.
 	EscapeSpecial bool
@@ -82,12 +82,12 @@ func (emptyFS) Lstat(n string) (fs.FileInfo, error) {
 // Derive returns the rules of a machine. It is a pure function of its
 // arguments and of what is in the file system, and safe for concurrent use.
 //
-// Under the strict policy every device that is refused is reported: the error
+// Under Strict every device that is refused is reported: the error
 // joins a *PathError for each, and an *IdentityError for a bad name or UUID.
 // Under Compat the first one ends the derivation, as in the reference. No
 // rules come with an error.
 func Derive(d *Domain, o Options) (*Rules, error) {
-	switch o.Policy {
+	switch o.Method {
 	case Compat90, Compat128:
 		return deriveCompat(d, &o)
 	}
@@ -97,17 +97,17 @@ func Derive(d *Domain, o Options) (*Rules, error) {
 // Rules are the rules of one machine, as derived. They are not changed once
 // they are made and may be shared.
 type Rules struct {
-	policy  Policy
-	machine machine // of strict rules
-	list    []Rule
-	gl      []Device // those that need the strict policy's abstraction for GL
-	text    []byte   // of compat rules, which are text first
+	method   Method
+	identity identity // of strict rules
+	list     []Rule
+	gl       []Device // those that need the method Strict's abstraction for GL
+	text     []byte   // of compat rules, which are text first
 }
 
-// Policy returns the policy that the rules were derived under.
-func (r *Rules) Policy() Policy { return r.policy }
+// Method returns the method that the rules were derived under.
+func (r *Rules) Method() Method { return r.method }
 
-// List returns the rules; they must not be changed. Under the strict policy
+// List returns the rules; they must not be changed. Under Strict
 // they are sorted by path, then device, and a path that several devices need
 // is there once for each of them. Under Compat they are in the order of the
 // text, which may have things that are no rules (see Text).

@@ -124,7 +124,7 @@ func TestBadPaths(t *testing.T) {
 		DeviceNet:        func(d *Domain, p string) { d.Devices.Nets = []Net{{ID: "x", Socket: p}} },
 		DeviceMemory:     func(d *Domain, p string) { d.Devices.Memory = []Memory{{ID: "x", Model: "nvdimm", Path: p}} },
 		DeviceProgram:    func(d *Domain, p string) { d.Devices.Programs = []Program{{ID: "x", Path: p}} },
-		DeviceExtra:      func(d *Domain, p string) { d.Devices.Extra = []Access{{ID: "x", Path: p, Perms: "rw"}} },
+		DeviceExtra:      func(d *Domain, p string) { d.Devices.Extra = []PathGrant{{ID: "x", Path: p, Perms: "rw"}} },
 	}
 	anew, there := newFixture(t, ManagerOptions{}), newFixture(t, ManagerOptions{})
 	if err := there.Create(ctx, testDomain("/srv/a")); err != nil {

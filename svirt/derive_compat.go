@@ -30,8 +30,8 @@ func deriveCompat(d *Domain, o *Options) (*Rules, error) {
 	if err := checkName(d.Name, false); err != nil {
 		return nil, err
 	}
-	c := &compat{domain: d, look: newLookup(o.fs()), newer: o.Policy == Compat128, closed: o.NoProbe}
-	c.rules.policy = o.Policy
+	c := &compat{domain: d, look: newLookup(o.fs()), newer: o.Method == Compat128, closed: o.NoProbe}
+	c.rules.method = o.Method
 	if err := c.derive(); err != nil {
 		return nil, err
 	}

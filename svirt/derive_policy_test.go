@@ -19,6 +19,7 @@ import (
 	"github.com/goarmor/apparmor/features"
 	"github.com/goarmor/apparmor/internal/oracle"
 	"github.com/goarmor/apparmor/internal/testenv"
+	"github.com/goarmor/apparmor/parser"
 	"github.com/goarmor/apparmor/query"
 	"github.com/goarmor/apparmor/svirt"
 )
@@ -38,8 +39,13 @@ func source(tb testing.TB, d *svirt.Domain, rules *svirt.Rules, roots ...fs.FS) 
 	if err != nil {
 		tb.Fatal(err)
 	}
-	profile := "libvirt-" + d.UUID
-	return &svirt.Source{Profile: profile, Name: profile, Text: p.Text(), Files: p.Files(), Rules: rules, Roots: roots}
+	src := &svirt.Source{Profile: "libvirt-" + d.UUID, File: p.File(), Roots: roots}
+	if rules != nil {
+		if src.Rules, err = rules.File(context.Background(), p.Files()); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	return src
 }
 
 // compiled compiles a machine's policy for a kernel.
@@ -80,7 +86,7 @@ func everything() *svirt.Domain {
 		Graphics:    []svirt.Graphics{{ID: "a", Type: "spice", RenderNode: "/dev/dri/renderD128", GL: true}, {ID: "b", Type: "dbus", GL: true}},
 		Filesystems: []svirt.Filesystem{{ID: "fs\"0\n", Source: "/srv/share"}},
 		Programs:    []svirt.Program{{ID: "vmm", Path: "/usr/local/bin/my vmm"}, {ID: "iso", Path: "/srv/images/cd,1.iso"}},
-		Extra:       []svirt.Access{{Path: "/srv/extra", Perms: "rwkm"}, {Path: "/srv/links", Perms: "rwlkm", Recursive: true}},
+		Extra:       []svirt.PathGrant{{Path: "/srv/extra", Perms: "rwkm"}, {Path: "/srv/links", Perms: "rwlkm", Recursive: true}},
 	}}
 }
 
@@ -88,7 +94,7 @@ func everything() *svirt.Domain {
 // from values, and compares it with what apparmor_parser makes of the text.
 func TestOwnPolicy(t *testing.T) {
 	kernels := map[string]string{"6.1": "kernel-6.1.192", "6.12": "kernel-6.12.107", "7.2": "kernel-7.2.13", "7.3": "kernel-7.3.4"}
-	parser := oracle.Parser(t)
+	reference := oracle.Parser(t)
 	for _, virtType := range []string{"kvm", "", "lxc"} {
 		for _, kernel := range features.Kernels() {
 			t.Run("type="+virtType+"/"+kernel, func(t *testing.T) {
@@ -114,11 +120,11 @@ func TestOwnPolicy(t *testing.T) {
 					t.Fatal(err)
 				}
 				if rules != nil {
-					if err := os.WriteFile(filepath.Join(dir, src.Files), rules.AppendFile(nil), 0o644); err != nil {
+					if err := os.WriteFile(filepath.Join(dir, src.Rules.Name), rules.AppendFile(nil), 0o644); err != nil {
 						t.Fatal(err)
 					}
 				}
-				data, err := parser.Compile(oracle.Job{Text: src.Text, Features: oracle.Features(t, kernels[kernel]), Base: dir})
+				data, err := reference.Compile(oracle.Job{Text: src.File.Src, Features: oracle.Features(t, kernels[kernel]), Base: dir})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -284,10 +290,15 @@ func TestLiteralMatchesItself(t *testing.T) {
 			return false, err
 		}
 		for _, r := range []*svirt.Rules{rules, back} {
-			c, err := a.Compile(context.Background(), &svirt.Source{
-				Profile: "libvirt-" + uuid, Name: "p", Files: "f", Rules: r, Roots: []fs.FS{root},
-				Text: "profile libvirt-" + uuid + " {\n include <f>\n}\n",
-			})
+			src := &svirt.Source{Profile: "libvirt-" + uuid, Roots: []fs.FS{root}}
+			src.File, err = parser.Config{}.Parse(context.Background(), "p", "profile libvirt-"+uuid+" {\n include <f>\n}\n")
+			if err != nil {
+				return false, err
+			}
+			if src.Rules, err = r.File(context.Background(), "f"); err != nil {
+				return false, err
+			}
+			c, err := a.Compile(context.Background(), src)
 			if err != nil {
 				return false, err
 			}

@@ -40,7 +40,7 @@ func TestPrograms(t *testing.T) {
 		}
 		return d
 	}
-	writable := func(d *svirt.Domain, extra svirt.Access) *svirt.Domain {
+	writable := func(d *svirt.Domain, extra svirt.PathGrant) *svirt.Domain {
 		d.Devices.Extra = append(d.Devices.Extra, extra)
 		return d
 	}
@@ -56,10 +56,10 @@ func TestPrograms(t *testing.T) {
 		{"found", program("/usr/bin/vmm"), host, "  \"/usr/bin/vmm\" mrix, # program vmm\n", ""},
 		{"link", program("/usr/bin/link"), host, "  \"/usr/bin/vmm\" mrix, # program vmm\n", ""},
 		{"read as a disk, too", disks(program("/srv/x"), "/srv/x"), nil, "  \"/srv/x\" mrkix, # disk vda rk, program vmm mrix\n", ""},
-		{"beside what is written", writable(program("/srv/bin/vmm"), svirt.Access{ID: "x", Path: "/srv/bin/vmm.log", Perms: "w"}), nil,
+		{"beside what is written", writable(program("/srv/bin/vmm"), svirt.PathGrant{ID: "x", Path: "/srv/bin/vmm.log", Perms: "w"}), nil,
 			"  \"/srv/bin/vmm\" mrix, # program vmm\n  \"/srv/bin/vmm.log\" w, # extra x\n", ""},
 
-		{"appended to and written", writable(disks(domain(svirt.Devices{Serials: []svirt.Chardev{{ID: "s", Type: "file", Path: "/srv/x"}}})), svirt.Access{ID: "x", Path: "/srv/x", Perms: "ra"}), nil,
+		{"appended to and written", writable(disks(domain(svirt.Devices{Serials: []svirt.Chardev{{ID: "s", Type: "file", Path: "/srv/x"}}})), svirt.PathGrant{ID: "x", Path: "/srv/x", Perms: "ra"}), nil,
 			"  \"/srv/x\" rw, # extra x ra, serial s w\n", ""},
 
 		{"empty", program(""), nil, "", svirt.ReasonEmpty},
@@ -78,11 +78,11 @@ func TestPrograms(t *testing.T) {
 		{"link to settings", program("/opt/etc/vmm"), host, "", svirt.ReasonRestricted},
 		{"no file", program("/usr/bin/dir"), host, "", svirt.ReasonNoProgram},
 		{"broken link", program("/usr/bin/broken"), host, "", svirt.ReasonDangling},
-		{"written", writable(program("/srv/x"), svirt.Access{Path: "/srv/x", Perms: "rw"}), nil, "", svirt.ReasonWritable},
-		{"appended to", writable(program("/srv/x"), svirt.Access{Path: "/srv/x", Perms: "a"}), nil, "", svirt.ReasonWritable},
-		{"linked", writable(program("/srv/d/x"), svirt.Access{Path: "/srv/d", Perms: "l", Recursive: true}), nil, "", svirt.ReasonWritable},
-		{"in what is shared", writable(program("/srv/d/e/x"), svirt.Access{Path: "/srv/d", Perms: "rw", Recursive: true}), nil, "", svirt.ReasonWritable},
-		{"exec as a permission", writable(program("/srv/x"), svirt.Access{Path: "/srv/y", Perms: "rx"}), nil, "", svirt.ReasonPerms},
+		{"written", writable(program("/srv/x"), svirt.PathGrant{Path: "/srv/x", Perms: "rw"}), nil, "", svirt.ReasonWritable},
+		{"appended to", writable(program("/srv/x"), svirt.PathGrant{Path: "/srv/x", Perms: "a"}), nil, "", svirt.ReasonWritable},
+		{"linked", writable(program("/srv/d/x"), svirt.PathGrant{Path: "/srv/d", Perms: "l", Recursive: true}), nil, "", svirt.ReasonWritable},
+		{"in what is shared", writable(program("/srv/d/e/x"), svirt.PathGrant{Path: "/srv/d", Perms: "rw", Recursive: true}), nil, "", svirt.ReasonWritable},
+		{"exec as a permission", writable(program("/srv/x"), svirt.PathGrant{Path: "/srv/y", Perms: "rx"}), nil, "", svirt.ReasonPerms},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -23,7 +23,7 @@ const (
 	zoneNoLeaf                   // nothing directly in it, not all of it at once
 )
 
-// zones decide under the strict policy what a machine may be given. The
+// zones decide under Strict what a machine may be given. The
 // longest directory that a path is in counts, whole components only. What is
 // in none may be had.
 var zones = [...]zoneGroup{

@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// tidy returns the rules sorted by path and device, those that have the same
+// sortRules returns the rules sorted by path and device, those that have the same
 // of both made into one. It works in place.
 //
 // Paths of one machine mostly share a long start, so they are sorted by the
 // few bytes behind what all have in common, and compared as a whole only where
 // these are equal. Only numbers move while sorting.
-func tidy(list []Rule) []Rule {
+func sortRules(list []Rule) []Rule {
 	if len(list) < 2 {
 		return list
 	}

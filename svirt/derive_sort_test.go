@@ -13,8 +13,8 @@ import (
 	"github.com/goarmor/apparmor/ast"
 )
 
-// plainTidy says what tidy does, without haste.
-func plainTidy(list []Rule) []Rule {
+// plainSort says what sortRules does, without haste.
+func plainSort(list []Rule) []Rule {
 	list = slices.Clone(list)
 	slices.SortStableFunc(list, func(a, b Rule) int { return compareRules(&a, &b) })
 	var out []Rule
@@ -29,8 +29,8 @@ func plainTidy(list []Rule) []Rule {
 	return out
 }
 
-// TestTidy sorts rules whose paths are alike in many ways.
-func TestTidy(t *testing.T) {
+// TestSortRules sorts rules whose paths are alike in many ways.
+func TestSortRules(t *testing.T) {
 	rnd := rand.New(rand.NewSource(1))
 	parts := []string{"", "a", "b", "aa", "\x7f", "\xff", "abcdef", "abcdefg", "abcdefgh", "abcdefghi", "abcdeg"}
 	for range 3000 {
@@ -43,8 +43,8 @@ func TestTidy(t *testing.T) {
 				Exec:   ast.Exec(rnd.Intn(3)),
 			}
 		}
-		want := plainTidy(list)
-		if got := tidy(slices.Clone(list)); len(got)+len(want) > 0 && !slices.Equal(got, want) {
+		want := plainSort(list)
+		if got := sortRules(slices.Clone(list)); len(got)+len(want) > 0 && !slices.Equal(got, want) {
 			t.Fatalf("of %v: %s", list, cmp.Diff(want, got))
 		}
 	}
@@ -53,8 +53,8 @@ func TestTidy(t *testing.T) {
 	for i, n := range rnd.Perm(len(list)) {
 		list[i] = Rule{Path: ast.Pattern(fmt.Sprintf("/srv/%d", n/2)), Perms: ast.FileRead}
 	}
-	want := plainTidy(list)
-	if got := tidy(list); !slices.Equal(got, want) {
+	want := plainSort(list)
+	if got := sortRules(list); !slices.Equal(got, want) {
 		t.Error("a long list is not sorted")
 	}
 }

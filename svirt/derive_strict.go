@@ -23,7 +23,7 @@ const (
 	permRWL = ast.FileRead | ast.FileWrite | ast.FileLink
 )
 
-// strict derives rules under the strict policy. It goes on after an error, so
+// strict derives rules under Strict. It goes on after an error, so
 // that every device that is refused is reported.
 type strict struct {
 	domain *Domain
@@ -63,11 +63,11 @@ func deriveStrict(d *Domain, o *Options) (*Rules, error) {
 	if len(s.errs) > 0 {
 		return nil, errors.Join(s.errs...)
 	}
-	list := tidy(s.list)
+	list := sortRules(s.list)
 	if err := checkPrograms(list); err != nil {
 		return nil, err
 	}
-	return &Rules{policy: Strict, machine: machineOf(d), list: list, gl: s.gl}, nil
+	return &Rules{method: Strict, identity: identityOf(d), list: list, gl: s.gl}, nil
 }
 
 func (s *strict) refuse(path string, reason Reason, err error) {

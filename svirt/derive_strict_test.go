@@ -3,6 +3,7 @@
 package svirt_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -200,11 +201,11 @@ func TestStrictRefuses(t *testing.T) {
 		{"mediated device with a path", domain(svirt.Devices{HostDevices: []svirt.HostDevice{{Kind: svirt.HostMDev, MDev: "../../pci"}}}), svirt.ReasonName},
 		{"unknown host device", domain(svirt.Devices{HostDevices: []svirt.HostDevice{{Kind: "isa"}}}), svirt.ReasonUnsupported},
 		{"version of a TPM", &svirt.Domain{UUID: uuid, Name: "vm", Type: "kvm", Devices: svirt.Devices{TPMs: []svirt.TPM{{Backend: "emulator", Version: "3"}}}}, svirt.ReasonUnsupported},
-		{"permissions", domain(svirt.Devices{Extra: []svirt.Access{{Path: "/srv/x", Perms: "rx"}}}), svirt.ReasonPerms},
-		{"link without a directory", domain(svirt.Devices{Extra: []svirt.Access{{Path: "/srv/x", Perms: "rwl"}}}), svirt.ReasonPerms},
-		{"write and append", domain(svirt.Devices{Extra: []svirt.Access{{Path: "/srv/x", Perms: "wa"}}}), svirt.ReasonPerms},
-		{"no permissions", domain(svirt.Devices{Extra: []svirt.Access{{Path: "/srv/x"}}}), svirt.ReasonPerms},
-		{"append to the system", domain(svirt.Devices{Extra: []svirt.Access{{Path: "/boot/x", Perms: "a"}}}), svirt.ReasonReadOnly},
+		{"permissions", domain(svirt.Devices{Extra: []svirt.PathGrant{{Path: "/srv/x", Perms: "rx"}}}), svirt.ReasonPerms},
+		{"link without a directory", domain(svirt.Devices{Extra: []svirt.PathGrant{{Path: "/srv/x", Perms: "rwl"}}}), svirt.ReasonPerms},
+		{"write and append", domain(svirt.Devices{Extra: []svirt.PathGrant{{Path: "/srv/x", Perms: "wa"}}}), svirt.ReasonPerms},
+		{"no permissions", domain(svirt.Devices{Extra: []svirt.PathGrant{{Path: "/srv/x"}}}), svirt.ReasonPerms},
+		{"append to the system", domain(svirt.Devices{Extra: []svirt.PathGrant{{Path: "/boot/x", Perms: "a"}}}), svirt.ReasonReadOnly},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -389,7 +390,7 @@ rwl "/srv/vm/**" -> "/srv/vm/**", # filesystem 0
 			TPMs:       []svirt.TPM{{Backend: "passthrough", Path: "/dev/tpm0"}},
 			Smartcards: []svirt.Smartcard{{Mode: "host"}, {Mode: "host-certificates", Database: "/srv/vm"}},
 			PStores:    []svirt.PStore{{Path: "/srv/ps"}},
-			Extra:      []svirt.Access{{ID: "x", Path: "/srv/e", Perms: "rk"}, {Path: "/srv/t", Perms: "r", Recursive: true}},
+			Extra:      []svirt.PathGrant{{ID: "x", Path: "/srv/e", Perms: "rk"}, {Path: "/srv/t", Perms: "r", Recursive: true}},
 		}}, `
 "/dev/input/event0" rw, # input 0
 "/dev/sgx_provision" r, # memory 1
@@ -464,9 +465,9 @@ func TestStrictOptions(t *testing.T) {
 	}
 }
 
-// TestFileRules checks that there is one rule for a path, with what all of its
+// TestRulesFile checks that there is one rule for a path, with what all of its
 // devices need.
-func TestFileRules(t *testing.T) {
+func TestRulesFile(t *testing.T) {
 	d := domain(svirt.Devices{Disks: []svirt.Disk{
 		{ID: "b", Image: svirt.Image{Path: "/srv/x"}},
 		{ID: "a", Image: svirt.Image{Path: "/srv/x"}, ReadOnly: true},
@@ -476,12 +477,16 @@ func TestFileRules(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []ast.FileRule{
-		{Path: "/srv/a", Perms: ast.FileRead | ast.FileLock},
-		{Path: "/srv/x", Perms: ast.FileRead | ast.FileWrite | ast.FileLock},
+	file, err := rules.File(context.Background(), "libvirt/x.files")
+	if err != nil {
+		t.Fatal(err)
 	}
-	if diff := cmp.Diff(want, rules.FileRules(nil)); diff != "" {
-		t.Error(diff)
+	want := []ast.Stmt{
+		&ast.FileRule{Path: "/srv/a", Perms: ast.FileRead | ast.FileLock},
+		&ast.FileRule{Path: "/srv/x", Perms: ast.FileRead | ast.FileWrite | ast.FileLock},
+	}
+	if diff := cmp.Diff(want, file.Stmts); diff != "" || file.Name != "libvirt/x.files" {
+		t.Errorf("%s: %s", file.Name, diff)
 	}
 }
 
@@ -525,10 +530,8 @@ func TestAllocations(t *testing.T) {
 	}
 	rules := derived(t, manyDisks(500), svirt.Options{})
 	text := rules.AppendFile(nil)
-	values := rules.FileRules(nil)
 	if n := testing.AllocsPerRun(20, func() {
 		text = rules.AppendFile(text[:0])
-		values = rules.FileRules(values[:0])
 	}); n != 0 {
 		t.Errorf("writing into buffers takes %v allocations", n)
 	}

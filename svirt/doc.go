@@ -7,7 +7,7 @@
 //
 // A machine is a Domain: plain data that a VMM fills in itself, or that
 // package libvirtxml reads from libvirt's domain XML. Derive turns it into
-// Rules under one of two policies. Strict, the default, writes every path as a
+// Rules under one of two methods. Strict, the default, writes every path as a
 // literal, refuses with a typed error what no machine should have, and grants
 // a device what it needs and no more. Compat reproduces what virt-aa-helper of
 // a given version writes, byte for byte.

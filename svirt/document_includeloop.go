@@ -16,11 +16,11 @@ const CodeIncludeLoop diag.Code = "include-loop"
 // effect; in the policy of a machine it is refused all the same, because what
 // was written there is not what was meant.
 func includeLoop(unit *ast.Unit) *diag.Diagnostic {
-	l := looper{unit: unit, done: map[*ast.File]bool{}}
+	l := loopFinder{unit: unit, done: map[*ast.File]bool{}}
 	return l.visit(unit.Main)
 }
 
-type looper struct {
+type loopFinder struct {
 	unit *ast.Unit
 	path []step
 	done map[*ast.File]bool
@@ -34,7 +34,7 @@ type step struct {
 
 func (s step) position() ast.Position { return s.file.Position(s.include.Pos()) }
 
-func (l *looper) visit(f *ast.File) *diag.Diagnostic {
+func (l *loopFinder) visit(f *ast.File) *diag.Diagnostic {
 	if l.done[f] {
 		return nil
 	}
@@ -62,7 +62,7 @@ func (l *looper) visit(f *ast.File) *diag.Diagnostic {
 
 // entered reports whether a file of the name is on the way. One file may have
 // two trees, for the two places that it can stand in.
-func (l *looper) entered(name string) bool {
+func (l *loopFinder) entered(name string) bool {
 	for _, s := range l.path {
 		if s.file.Name == name {
 			return true
@@ -71,7 +71,7 @@ func (l *looper) entered(name string) bool {
 	return false
 }
 
-func (l *looper) found(name string) *diag.Diagnostic {
+func (l *loopFinder) found(name string) *diag.Diagnostic {
 	last := len(l.path) - 1
 	d := &diag.Diagnostic{
 		Code:    CodeIncludeLoop,

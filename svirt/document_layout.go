@@ -40,7 +40,7 @@ func (l layout) Open(name string) (fs.File, error) {
 	if !ok {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 	}
-	return oneFile{name, text}.Open(name)
+	return &openFile{name, strings.NewReader(text)}, nil
 }
 
 // Glob implements fs.GlobFS.
@@ -58,29 +58,15 @@ func (l layout) Glob(pattern string) ([]string, error) {
 	return out, nil
 }
 
-// oneFile is a file system that has one file.
-type oneFile struct {
-	name string
-	data string
-}
-
-// Open implements fs.FS.
-func (f oneFile) Open(name string) (fs.File, error) {
-	if name != f.name {
-		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
-	}
-	return &openFile{f, strings.NewReader(f.data)}, nil
-}
-
+// openFile is a text that is open for reading.
 type openFile struct {
-	file oneFile
+	name string
 	*strings.Reader
 }
 
 func (f *openFile) Stat() (fs.FileInfo, error) { return f, nil }
 func (f *openFile) Close() error               { return nil }
-func (f *openFile) Name() string               { return f.file.name[strings.LastIndexByte(f.file.name, '/')+1:] }
-func (f *openFile) Size() int64                { return int64(len(f.file.data)) }
+func (f *openFile) Name() string               { return path.Base(f.name) }
 func (f *openFile) Mode() fs.FileMode          { return 0o444 }
 func (f *openFile) ModTime() time.Time         { return time.Time{} }
 func (f *openFile) IsDir() bool                { return false }

@@ -161,7 +161,7 @@ func (t *Template) instantiate(uuid string, files bool) (string, error) {
 // same way, and the template need not be policy at all. The name is that of
 // the template, for errors: an *IdentityError for a bad UUID, otherwise a
 // *FileError.
-func InstantiateCompat(policy Policy, name, text, uuid string, files bool) (string, error) {
+func InstantiateCompat(method Method, name, text, uuid string, files bool) (string, error) {
 	profile, err := ProfileName(uuid)
 	if err != nil {
 		return "", err
@@ -171,7 +171,7 @@ func InstantiateCompat(policy Policy, name, text, uuid string, files bool) (stri
 		return text, err
 	}
 	word := "#include"
-	if policy == Compat128 {
+	if method == Compat128 {
 		word = "#include if exists"
 	}
 	return replace(name, text, "\n}", "\n  "+word+" <"+filesPath(profile)+">\n\n}")

@@ -77,8 +77,8 @@ type Devices struct {
 	PStores     []PStore     `json:"pstores,omitempty"`
 	// Programs are what the machine's processes may execute, the VMM's own
 	// binary among it unless the template grants it. Compat grants nothing.
-	Programs []Program `json:"programs,omitempty"`
-	Extra    []Access  `json:"extra,omitempty"`
+	Programs []Program   `json:"programs,omitempty"`
+	Extra    []PathGrant `json:"extra,omitempty"`
 }
 
 // ImageType tells where an image is.
@@ -299,8 +299,8 @@ type Program struct {
 	Path string `json:"path"`
 }
 
-// Access is a path that the VMM needs for a reason of its own.
-type Access struct {
+// PathGrant is a path that the VMM needs for a reason of its own.
+type PathGrant struct {
 	ID   string `json:"id,omitempty"`
 	Path string `json:"path"`
 	// Perms are file permissions: letters of r w a l k m, each at most once,

@@ -90,7 +90,7 @@ func (d *Domain) with(c Change) *Domain {
 	have.Smartcards = merge(DeviceSmartcard, have.Smartcards, add.Smartcards, leaves, func(x *Smartcard) string { return x.ID })
 	have.PStores = merge(DevicePStore, have.PStores, add.PStores, leaves, func(x *PStore) string { return x.ID })
 	have.Programs = merge(DeviceProgram, have.Programs, add.Programs, leaves, func(x *Program) string { return x.ID })
-	have.Extra = merge(DeviceExtra, have.Extra, add.Extra, leaves, func(x *Access) string { return x.ID })
+	have.Extra = merge(DeviceExtra, have.Extra, add.Extra, leaves, func(x *PathGrant) string { return x.ID })
 	return next
 }
 

@@ -21,7 +21,7 @@ func ExampleDerive() {
 				{ID: "root", Image: svirt.Image{Path: "/srv/vm/web-1/root.img"}},
 				{ID: "data", Image: svirt.Image{Path: "/srv/shared/data.img"}, ReadOnly: true},
 			},
-			Extra: []svirt.Access{{ID: "api", Path: "/run/web-1/api.sock", Perms: "rw"}},
+			Extra: []svirt.PathGrant{{ID: "api", Path: "/run/web-1/api.sock", Perms: "rw"}},
 		},
 	}
 	rules, err := svirt.Derive(d, svirt.Options{})

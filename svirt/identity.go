@@ -42,7 +42,7 @@ func CheckUUID(s string) error {
 // refusedInNames are the bytes that libvirt's driver refuses in names.
 const refusedInNames = "/[]{}?^,\"*"
 
-// checkName reports whether name may be a machine's name. Both policies
+// checkName reports whether name may be a machine's name. Both methods
 // refuse what libvirt's driver refuses; the strict one also refuses control
 // bytes, backslashes, and the names of the directory itself and its parent.
 func checkName(name string, strict bool) error {

@@ -68,13 +68,14 @@ type Manager struct {
 	log     *slog.Logger
 	close   func() error
 
-	mu     sync.Mutex
-	guests map[string]*guest
+	mu        sync.Mutex
+	machines  map[string]*machineState
+	templates map[string]*Template // by name, as last read
 }
 
-// guest is what a Manager remembers of a machine. Its lock is a channel, so
+// machineState is what a Manager remembers of a machine. Its lock is a channel, so
 // that waiting for it ends with a context.
-type guest struct {
+type machineState struct {
 	lock   chan struct{}
 	users  int     // who have the lock or wait for it; under Manager.mu
 	domain *Domain // under Compat, as last derived; nil when it is not known
@@ -95,7 +96,7 @@ var (
 
 // New returns a Manager. The caller closes it.
 func New(ctx context.Context, o ManagerOptions) (*Manager, error) {
-	m := &Manager{options: o, driver: o.Driver, log: o.Logger, close: func() error { return nil }, guests: map[string]*guest{}}
+	m := &Manager{options: o, driver: o.Driver, log: o.Logger, close: func() error { return nil }, machines: map[string]*machineState{}, templates: map[string]*Template{}}
 	if m.log == nil {
 		m.log = slog.New(slog.DiscardHandler)
 	}
@@ -143,22 +144,22 @@ func (m *Manager) Close() error {
 }
 
 // lock waits for its turn with a machine. The caller unlocks.
-func (m *Manager) lock(ctx context.Context, uuid string) (g *guest, unlock func(), err error) {
+func (m *Manager) lock(ctx context.Context, uuid string) (g *machineState, unlock func(), err error) {
 	if err := CheckUUID(uuid); err != nil {
 		return nil, nil, err
 	}
 	m.mu.Lock()
-	g = m.guests[uuid]
+	g = m.machines[uuid]
 	if g == nil {
-		g = &guest{lock: make(chan struct{}, 1)}
-		m.guests[uuid] = g
+		g = &machineState{lock: make(chan struct{}, 1)}
+		m.machines[uuid] = g
 	}
 	g.users++
 	m.mu.Unlock()
 	leave := func() {
 		m.mu.Lock()
 		if g.users--; g.users == 0 && g.domain == nil {
-			delete(m.guests, uuid)
+			delete(m.machines, uuid)
 		}
 		m.mu.Unlock()
 	}

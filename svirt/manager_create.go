@@ -8,32 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
 	"slices"
+
+	"github.com/goarmor/apparmor/ast"
 )
-
-// read returns the text of a machine's profile on disk.
-func (m *Manager) read(ctx context.Context, uuid string) (string, error) {
-	data, err := m.store.read(profilePrefix + uuid)
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("%s: %w", uuid, ErrNotFound)
-	}
-	if err != nil {
-		return "", err
-	}
-	return string(data), m.checkProfile(ctx, uuid, string(data))
-}
-
-// checkProfile reports whether the text on disk, which others may have edited,
-// is the profile of the machine. What the reference's way of making profiles
-// leads to is left to the driver.
-func (m *Manager) checkProfile(ctx context.Context, uuid, text string) error {
-	if m.options.Derive.Policy != Strict {
-		return nil
-	}
-	_, err := ParseMachineProfile(ctx, uuid, text)
-	return err
-}
 
 // hasFiles reports whether machines of a type have rules of their own.
 func hasFiles(virtType string) bool { return virtType != "lxc" }
@@ -56,19 +34,19 @@ func (m *Manager) Create(ctx context.Context, d *Domain) error {
 	if hasFiles(d.Type) {
 		rules, err = Derive(d, m.options.Derive)
 	} else {
-		err = checkName(d.Name, m.options.Derive.Policy == Strict)
+		err = checkName(d.Name, m.options.Derive.Method == Strict)
 	}
 	if err != nil {
 		return err
 	}
 	c := change{uuid: d.UUID, rules: rules, load: true}
-	if c.text, c.profile, err = m.profile(ctx, d); err != nil {
+	if c.profile, c.before, err = m.profile(ctx, d); err != nil {
 		return err
 	}
 	if err := m.apply(ctx, c); err != nil {
 		return err
 	}
-	if m.options.Derive.Policy != Strict {
+	if m.options.Derive.Method != Strict {
 		g.domain = d.with(Change{})
 	}
 	m.log.InfoContext(ctx, "machine created", "uuid", d.UUID, "name", d.Name, "driver", m.driver.Name())
@@ -84,51 +62,74 @@ const (
 	profileEmpty                 // it is to be written in the place of an empty file
 )
 
-// profile returns the text of a machine's profile: the one on disk, or one from
-// the template.
-func (m *Manager) profile(ctx context.Context, d *Domain) (string, onDisk, error) {
+// profile returns a machine's profile: the one on disk, or one from the
+// template.
+func (m *Manager) profile(ctx context.Context, d *Domain) (*ast.File, onDisk, error) {
 	data, err := m.store.read(profilePrefix + d.UUID)
 	if err == nil && len(data) > 0 {
-		return string(data), profileKept, m.checkProfile(ctx, d.UUID, string(data))
+		file, err := m.parseProfile(ctx, d.UUID, string(data))
+		return file, profileKept, err
 	}
 	state := profileEmpty
 	if errors.Is(err, fs.ErrNotExist) {
 		state = profileMissing
 	} else if err != nil {
-		return "", 0, err
+		return nil, 0, err
 	}
 	text, err := m.instantiate(ctx, d.UUID, d.Type)
-	return text, state, err
+	if err != nil {
+		return nil, 0, err
+	}
+	file, err := m.parseProfile(ctx, d.UUID, text)
+	return file, state, err
 }
 
+// instantiate returns the text of a machine's profile from the template.
 func (m *Manager) instantiate(ctx context.Context, uuid, virtType string) (string, error) {
 	name, err := TemplateFor(virtType)
 	if err != nil {
 		return "", err
 	}
-	if m.options.Derive.Policy != Strict {
+	if m.options.Derive.Method != Strict {
 		text, err := readPolicy(m.roots, name)
 		if err != nil {
 			return "", err
 		}
-		return InstantiateCompat(m.options.Derive.Policy, name, text, uuid, hasFiles(virtType))
+		return InstantiateCompat(m.options.Derive.Method, name, text, uuid, hasFiles(virtType))
 	}
-	t, err := ReadTemplate(ctx, m.roots, name)
+	t, err := m.template(ctx, name)
 	if err != nil {
 		return "", err
 	}
-	p, err := t.Instantiate(ctx, uuid, hasFiles(virtType))
+	return t.instantiate(uuid, hasFiles(virtType))
+}
+
+// template reads a template. One that has not changed is parsed once.
+func (m *Manager) template(ctx context.Context, name string) (*Template, error) {
+	text, err := readPolicy(m.roots, name)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	return p.Text(), nil
+	m.mu.Lock()
+	t := m.templates[name]
+	m.mu.Unlock()
+	if t != nil && t.text == text {
+		return t, nil
+	}
+	if t, err = ParseTemplate(ctx, name, text); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	m.templates[name] = t
+	m.mu.Unlock()
+	return t, nil
 }
 
 // change is one step from a state of a machine to the next.
 type change struct {
 	uuid    string
-	text    string // of the profile
-	profile onDisk
+	profile *ast.File
+	before  onDisk
 	rules   *Rules // nil: no `.files`
 	load    bool   // put in force
 }
@@ -139,10 +140,14 @@ type change struct {
 func (m *Manager) apply(ctx context.Context, c change) error {
 	profile := profilePrefix + c.uuid
 	files := profile + ".files"
-	compiled, err := m.driver.Compile(ctx, &Source{
-		Profile: profile, Name: filepath.Join(m.options.Dir, "libvirt", profile), Text: c.text,
-		Files: filesPath(profile), Rules: c.rules, Roots: m.roots,
-	})
+	src := &Source{Profile: profile, File: c.profile, Roots: m.roots}
+	if c.rules != nil {
+		var err error
+		if src.Rules, err = c.rules.File(ctx, filesPath(profile)); err != nil {
+			return err
+		}
+	}
+	compiled, err := m.driver.Compile(ctx, src)
 	if err != nil {
 		return err
 	}
@@ -177,15 +182,15 @@ func (m *Manager) apply(ctx context.Context, c change) error {
 			}
 		}
 	}
-	switch c.profile {
+	switch c.before {
 	case profileMissing:
-		if err := m.store.create(profile, []byte(c.text)); err != nil {
+		if err := m.store.create(profile, []byte(c.profile.Src)); err != nil {
 			return fail(err)
 		}
 		undo = append(undo, func() error { return gone(m.store.remove(profile)) })
 	case profileEmpty:
 		undo = append(undo, func() error { return m.store.replace(profile, nil) })
-		if err := m.store.replace(profile, []byte(c.text)); err != nil {
+		if err := m.store.replace(profile, []byte(c.profile.Src)); err != nil {
 			return fail(err)
 		}
 	}

@@ -6,40 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os/exec"
-	"path/filepath"
 )
-
-// Load puts a machine's profile in force as it is on disk, as after a restart
-// of the host or after an administrator has changed the profile.
-func (m *Manager) Load(ctx context.Context, uuid string) error {
-	_, unlock, err := m.lock(ctx, uuid)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	text, err := m.read(ctx, uuid)
-	if err != nil {
-		return err
-	}
-	profile := profilePrefix + uuid
-	roots := m.roots
-	files, err := m.store.read(profile + ".files")
-	if err == nil {
-		roots = append([]fs.FS{oneFile{filesPath(profile), string(files)}}, roots...)
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	compiled, err := m.driver.Compile(ctx, &Source{
-		Profile: profile, Name: filepath.Join(m.options.Dir, "libvirt", profile), Text: text,
-		Files: filesPath(profile), Roots: roots,
-	})
-	if err != nil {
-		return err
-	}
-	return m.driver.Load(ctx, compiled)
-}
 
 // Unload takes a machine's profile out of force and leaves its files. It
 // returns ErrInUse while a process runs under it, and no error when the

@@ -333,7 +333,7 @@ func TestManagerLife(t *testing.T) {
 	if got, err := f.List(ctx); err != nil || len(got) != 0 {
 		t.Errorf("list: %+v, %v", got, err)
 	}
-	if n := len(f.guests); n != 0 {
+	if n := len(f.machines); n != 0 {
 		t.Errorf("%d machines are remembered", n)
 	}
 }
@@ -397,7 +397,7 @@ func TestManagerUpdate(t *testing.T) {
 `},
 		{"batch", Change{
 			Remove: []Device{{DeviceDisk, "vdc"}, {DeviceDisk, "vdd"}, {DeviceDisk, "not there"}},
-			Add:    Devices{Extra: []Access{{ID: "commit", Path: "/srv/base", Perms: "rwk"}}},
+			Add:    Devices{Extra: []PathGrant{{ID: "commit", Path: "/srv/base", Perms: "rwk"}}},
 		}, `  "/srv/a" rwk, # disk vda
   "/srv/base" rwk, # extra commit
 `},
@@ -753,7 +753,7 @@ func TestManagerParts(t *testing.T) {
 	}
 	before := f.state(t)
 	var pe *PathError
-	if err := f.Update(ctx, testUUID, Change{Add: Devices{Extra: []Access{{ID: "x", Path: "/usr/libexec/helper", Perms: "w"}}}}); !errors.As(err, &pe) {
+	if err := f.Update(ctx, testUUID, Change{Add: Devices{Extra: []PathGrant{{ID: "x", Path: "/usr/libexec/helper", Perms: "w"}}}}); !errors.As(err, &pe) {
 		t.Errorf("a program was made writable by where it is: %v", err)
 	}
 	if err := f.Update(ctx, testUUID, Change{Add: Devices{Programs: []Program{{ID: "disk", Path: "/srv/a"}}}}); !errors.As(err, &pe) || pe.Reason != ReasonWritable {
@@ -798,7 +798,7 @@ func TestManagerContainer(t *testing.T) {
 // TestManagerCompat keeps a machine under the reference's policy.
 func TestManagerCompat(t *testing.T) {
 	ctx := context.Background()
-	o := ManagerOptions{Derive: Options{Policy: Compat128}}
+	o := ManagerOptions{Derive: Options{Method: Compat128}}
 	f := newFixture(t, o)
 	d := testDomain("/srv/b*", "/srv/a")
 	if err := f.Create(ctx, d); err != nil {
@@ -964,5 +964,44 @@ func TestInstall(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestTemplateIsParsedOnce checks that a template is parsed again only when it
+// has changed, and that the driver gets the tree of the profile, not its text.
+func TestTemplateIsParsedOnce(t *testing.T) {
+	ctx := context.Background()
+	f := newFixture(t, ManagerOptions{Templates: TemplatesHost})
+	first, err := f.template(ctx, "libvirt/TEMPLATE.qemu")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := f.template(ctx, "libvirt/TEMPLATE.qemu"); err != nil || again != first {
+		t.Errorf("the template was parsed twice: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(f.dir, "libvirt/TEMPLATE.qemu"), []byte(first.Text()+"# changed\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	changed, err := f.template(ctx, "libvirt/TEMPLATE.qemu")
+	if err != nil || !strings.HasSuffix(changed.Text(), "# changed\n") {
+		t.Errorf("the change was not seen: %v", err)
+	}
+	if err := f.Create(ctx, testDomain("/srv/a")); err != nil {
+		t.Fatal(err)
+	}
+	if text := f.state(t)[testProfile]; !strings.HasSuffix(text, "# changed\n") {
+		t.Errorf("the profile is\n%s", text)
+	}
+}
+
+func BenchmarkCreate(b *testing.B) {
+	ctx := context.Background()
+	f := newFixture(b, ManagerOptions{})
+	d := testDomain("/srv/a")
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := f.Create(ctx, d); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

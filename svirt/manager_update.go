@@ -25,7 +25,7 @@ type Change struct {
 // are removed, whoever else needs the same path keeps it, what comes is
 // derived, and the profile is replaced if it is in force.
 //
-// Under the strict policy the machine's other rules stay as they are, also in
+// Under Strict the machine's other rules stay as they are, also in
 // a Manager that did not create them. Under Compat all rules are derived anew,
 // which takes the Manager that created the machine.
 func (m *Manager) Update(ctx context.Context, uuid string, c Change) error {
@@ -37,17 +37,17 @@ func (m *Manager) Update(ctx context.Context, uuid string, c Change) error {
 	if err := checkAdded(&c.Add); err != nil {
 		return err
 	}
-	text, err := m.read(ctx, uuid)
+	file, err := m.read(ctx, uuid)
 	if err != nil {
 		return err
 	}
 	var rules *Rules
 	var next *Domain
 	switch {
-	case m.options.Derive.Policy == Strict:
+	case m.options.Derive.Method == Strict:
 		rules, err = m.updated(ctx, uuid, c)
 	case g.domain == nil:
-		err = fmt.Errorf("%s: another Manager created it under the policy %s: %w", uuid, m.options.Derive.Policy, ErrNotFound)
+		err = fmt.Errorf("%s: another Manager created it by the method %s: %w", uuid, m.options.Derive.Method, ErrNotFound)
 	default:
 		next = g.domain.with(c)
 		rules, err = Derive(next, m.options.Derive)
@@ -61,7 +61,7 @@ func (m *Manager) Update(ctx context.Context, uuid string, c Change) error {
 	}
 	profile := profilePrefix + uuid
 	inForce := slices.ContainsFunc(loaded, func(l Loaded) bool { return l.Name == profile })
-	if err := m.apply(ctx, change{uuid: uuid, text: text, rules: rules, load: inForce}); err != nil {
+	if err := m.apply(ctx, change{uuid: uuid, profile: file, rules: rules, load: inForce}); err != nil {
 		return err
 	}
 	g.domain = next
@@ -83,7 +83,7 @@ func (m *Manager) updated(ctx context.Context, uuid string, c Change) (*Rules, e
 	if err != nil {
 		return nil, err
 	}
-	added, err := Derive(rules.machine.domain(uuid, c.Add), m.options.Derive)
+	added, err := Derive(rules.identity.domain(uuid, c.Add), m.options.Derive)
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +94,7 @@ func (m *Manager) updated(ctx context.Context, uuid string, c Change) (*Rules, e
 	c.Add.each(func(d Device, _ *string) { leaves[d] = true })
 	rules.list = slices.DeleteFunc(rules.list, func(r Rule) bool { return leaves[r.Device] })
 	rules.gl = slices.DeleteFunc(rules.gl, func(d Device) bool { return leaves[d] })
-	rules.list = tidy(append(rules.list, added.list...))
+	rules.list = sortRules(append(rules.list, added.list...))
 	rules.gl = append(rules.gl, added.gl...)
 	if err := checkPrograms(rules.list); err != nil {
 		return nil, err

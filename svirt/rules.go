@@ -69,7 +69,7 @@ type Rule struct {
 }
 
 // linkTarget returns what may be linked under names that match path, by a rule
-// of the strict policy: what path matches itself. Without a target the kernel
+// of Strict: what path matches itself. Without a target the kernel
 // asks only, and only for files of the task's own user, that the new name does
 // not allow more than the old one.
 func linkTarget(path ast.Pattern, perms ast.FilePerm) ast.Pattern {

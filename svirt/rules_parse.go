@@ -15,7 +15,7 @@ import (
 
 // ErrForeign is matched by the error of ParseRules for text that the strict
 // policy did not write, and of a Manager for a machine with such a `.files`.
-var ErrForeign = errors.New("the rules were not written under the strict policy")
+var ErrForeign = errors.New("the rules were not written by the method Strict")
 
 // ParseRules reads back what AppendFile or AppendText of rules of the strict
 // policy wrote, with the devices that the rules are for. The name is used in
@@ -25,11 +25,11 @@ func ParseRules(ctx context.Context, name string, text []byte) (*Rules, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Rules{policy: Strict, machine: machine{id: -1}, list: []Rule{}}
+	r := &Rules{method: Strict, identity: identity{number: -1}, list: []Rule{}}
 	rest, _ := strings.CutPrefix(file.Src, filesHeader)
 	if line, _, ok := strings.Cut(rest, "\n"); ok {
 		if owner, ok := strings.CutPrefix(line, machinePrefix); ok {
-			if r.machine, ok = parseMachine(owner); !ok {
+			if r.identity, ok = parseIdentity(owner); !ok {
 				return nil, fmt.Errorf("%s: the machine is not named as it should be: %w", name, ErrForeign)
 			}
 		}
@@ -71,7 +71,7 @@ func ParseRules(ctx context.Context, name string, text []byte) (*Rules, error) {
 			return nil, foreign()
 		}
 	}
-	r.list = tidy(r.list)
+	r.list = sortRules(r.list)
 	return r, nil
 }
 
@@ -133,57 +133,57 @@ func parseOwners(s string) (owners []owner, ok bool) {
 	}
 }
 
-// machine is what derivation has to know of a machine besides its devices.
-type machine struct {
+// identity is what derivation has to know of a machine besides its devices.
+type identity struct {
 	name     string
 	virtType string
-	id       int // negative: none
+	number   int // negative: none
 }
 
 const machinePrefix = "# machine: "
 
-// appendMachine writes the line that parseMachine reads.
-func appendMachine(dst []byte, m machine) []byte {
+// appendIdentity writes the line that parseIdentity reads.
+func appendIdentity(dst []byte, id identity) []byte {
 	dst = append(dst, machinePrefix...)
-	dst = strconv.AppendQuoteToASCII(dst, m.name)
+	dst = strconv.AppendQuoteToASCII(dst, id.name)
 	dst = append(dst, ' ')
-	dst = strconv.AppendQuoteToASCII(dst, m.virtType)
+	dst = strconv.AppendQuoteToASCII(dst, id.virtType)
 	dst = append(dst, ' ')
-	dst = strconv.AppendInt(dst, int64(m.id), 10)
+	dst = strconv.AppendInt(dst, int64(id.number), 10)
 	return append(dst, '\n')
 }
 
-func parseMachine(s string) (m machine, ok bool) {
+func parseIdentity(s string) (id identity, ok bool) {
 	var err error
-	for _, field := range []*string{&m.name, &m.virtType} {
+	for _, field := range []*string{&id.name, &id.virtType} {
 		quoted, err := strconv.QuotedPrefix(s)
 		if err != nil {
-			return m, false
+			return id, false
 		}
 		if *field, err = strconv.Unquote(quoted); err != nil {
-			return m, false
+			return id, false
 		}
 		if s, ok = strings.CutPrefix(s[len(quoted):], " "); !ok {
-			return m, false
+			return id, false
 		}
 	}
-	m.id, err = strconv.Atoi(s)
-	return m, err == nil
+	id.number, err = strconv.Atoi(s)
+	return id, err == nil
 }
 
-func machineOf(d *Domain) machine {
-	m := machine{name: d.Name, virtType: d.Type, id: -1}
+func identityOf(d *Domain) identity {
+	id := identity{name: d.Name, virtType: d.Type, number: -1}
 	if d.ID != nil {
-		m.id = *d.ID
+		id.number = *d.ID
 	}
-	return m
+	return id
 }
 
 // domain returns a machine with the identity and the given devices.
-func (m machine) domain(uuid string, devices Devices) *Domain {
-	d := &Domain{UUID: uuid, Name: m.name, Type: m.virtType, Devices: devices}
-	if m.id >= 0 {
-		d.ID = &m.id
+func (id identity) domain(uuid string, devices Devices) *Domain {
+	d := &Domain{UUID: uuid, Name: id.name, Type: id.virtType, Devices: devices}
+	if id.number >= 0 {
+		d.ID = &id.number
 	}
 	return d
 }

@@ -3,9 +3,12 @@
 package svirt
 
 import (
+	"context"
+	"slices"
 	"strconv"
 
 	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/parser"
 )
 
 // filesHeader is the first line of every `.files`: what is in the file is
@@ -18,18 +21,18 @@ const glAbstraction = "abstractions/libvirt-gl"
 // AppendFile appends the rules as the content of `libvirt-UUID.files`.
 func (r *Rules) AppendFile(dst []byte) []byte {
 	dst = append(dst, filesHeader...)
-	if r.policy == Strict {
-		dst = appendMachine(dst, r.machine)
+	if r.method == Strict {
+		dst = appendIdentity(dst, r.identity)
 	}
 	return r.AppendText(dst)
 }
 
 // AppendText appends the rules as lines of policy, without a heading. Under
-// the strict policy every path has one line, whose comment names the devices
+// Strict every path has one line, whose comment names the devices
 // that the path is for; ParseRules reads it back. Under Compat the text is the
 // reference's.
 func (r *Rules) AppendText(dst []byte) []byte {
-	if r.policy != Strict {
+	if r.method != Strict {
 		return append(dst, r.text...)
 	}
 	for i, d := range r.gl {
@@ -139,30 +142,28 @@ func (r *Rules) path(i int) int {
 	return end
 }
 
-// FileRules appends the rules as parts of a syntax tree, one for every path.
-// It is for rules of the strict policy; what compat rules mean is for the
-// parser to say (see Stmts).
-func (r *Rules) FileRules(dst []ast.FileRule) []ast.FileRule {
+// File returns the rules as a file of policy, for Source.Rules. The name is the
+// path by which profiles include it. Under Compat, where paths are written as
+// they are, it is what the text means, and an error if that is no policy.
+func (r *Rules) File(ctx context.Context, name string) (*ast.File, error) {
+	if r.method != Strict {
+		return parser.Config{Context: parser.ContextBody}.Parse(ctx, name, string(r.AppendFile(nil)))
+	}
+	file := &ast.File{Name: name}
+	if len(r.gl) > 0 {
+		file.Stmts = append(file.Stmts, &ast.Include{Path: glAbstraction})
+	}
+	rules := make([]ast.FileRule, 0, len(r.list))
 	for i := 0; i < len(r.list); {
 		end := r.path(i)
 		perms, exec := union(r.list[i:end])
 		path := r.list[i].Path
-		dst = append(dst, ast.FileRule{Path: path, Perms: perms, Exec: exec, Link: linkTarget(path, perms)})
+		rules = append(rules, ast.FileRule{Path: path, Perms: perms, Exec: exec, Link: linkTarget(path, perms)})
 		i = end
 	}
-	return dst
-}
-
-// split returns strict rules as text that has their includes only, and as
-// values that have all else.
-func (r *Rules) split() (text []byte, values []ast.Stmt) {
-	if len(r.gl) > 0 {
-		text = append(text, "include <"+glAbstraction+">\n"...)
-	}
-	rules := r.FileRules(make([]ast.FileRule, 0, len(r.list)))
-	values = make([]ast.Stmt, len(rules))
+	file.Stmts = slices.Grow(file.Stmts, len(rules))
 	for i := range rules {
-		values[i] = &rules[i]
+		file.Stmts = append(file.Stmts, &rules[i])
 	}
-	return text, values
+	return file, nil
 }

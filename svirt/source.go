@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/goarmor/apparmor/ast"
@@ -16,15 +17,14 @@ import (
 	"github.com/goarmor/apparmor/policy"
 )
 
-// Source is the policy of one machine.
+// Source is the policy of one machine, as syntax trees.
 type Source struct {
-	Profile string // name
-	Name    string // of the profile's file, for messages
-	Text    string // of the profile
-	Files   string // path by which the text includes the rules
-	// Rules are the machine's; nil for a machine without any, such as a
-	// container, whose text includes none.
-	Rules *Rules
+	Profile string    // name
+	File    *ast.File // with the profile; the name is for messages
+	// Rules are the machine's own, in the place of the file that File includes
+	// by their name; see Rules.File. Nil for a machine without any, such as a
+	// container, whose File includes none.
+	Rules *ast.File
 	// Roots are where everything else that is included is looked up.
 	Roots []fs.FS
 }
@@ -64,45 +64,35 @@ func (a *AppArmor) Compile(ctx context.Context, src *Source) (Compiled, error) {
 	return out.Policy, nil
 }
 
-// Resolve parses the policy of a machine and resolves it. What kernel can do
-// decides what `abi <kernel>` stands for. Files that many machines include are
-// kept in the cache, if there is one.
+// Resolve makes profiles of the policy of a machine. What kernel can do decides
+// what `abi <kernel>` stands for. Files that many machines include are kept in
+// the cache, if there is one.
 func (src *Source) Resolve(ctx context.Context, kernel *features.Set, cache *parser.Cache) (*policy.Set, error) {
-	roots := src.Roots
-	var values []ast.Stmt // rules that are no text
+	config := parser.Config{Roots: src.Roots, Cache: cache}
 	if src.Rules != nil {
-		text := []byte{}
-		if src.Rules.policy == Strict {
-			// What the rules need besides is included by way of the text, so
-			// that it is looked up like all else.
-			text, values = src.Rules.split()
-		} else {
-			text = src.Rules.AppendFile(text)
-		}
-		roots = append([]fs.FS{oneFile{src.Files, string(text)}}, roots...)
+		config.Trees = map[string]*ast.File{src.Rules.Name: src.Rules}
 	}
-	unit, err := parser.Config{Roots: roots, Cache: cache}.ParseTree(ctx, src.Name, src.Text)
+	unit, err := config.FollowIncludes(ctx, src.File)
 	if err != nil {
 		return nil, err
 	}
 	if loop := includeLoop(unit); loop != nil {
-		return nil, &FileError{File: src.Name, Err: diag.List{loop}}
+		return nil, &FileError{File: src.File.Name, Err: diag.List{loop}}
 	}
-	if values != nil {
-		included := false
-		for include, files := range unit.Included {
-			if include.Path == src.Files && len(files) == 1 {
-				file := &ast.File{Name: src.Files}
-				file.Stmts = append(append(file.Stmts, files[0].Stmts...), values...)
-				unit.Included[include] = []*ast.File{file}
-				included = true
-			}
-		}
-		if !included {
-			return nil, src.fail("it does not include <%s>, so its machine would have nothing", src.Files)
+	if src.Rules != nil && !includes(unit, src.Rules) {
+		return nil, src.fail("it does not include <%s>, so its machine would have nothing", src.Rules.Name)
+	}
+	return policy.Resolve(ctx, unit, policy.Options{Kernel: kernel, Default: libvirtABI(), Roots: src.Roots})
+}
+
+// includes reports whether a file is part of a unit.
+func includes(unit *ast.Unit, file *ast.File) bool {
+	for _, files := range unit.Included {
+		if slices.Contains(files, file) {
+			return true
 		}
 	}
-	return policy.Resolve(ctx, unit, policy.Options{Kernel: kernel, Default: libvirtABI(), Roots: roots})
+	return false
 }
 
 // libvirtABI is what a profile is taken to be written for that does not say:
@@ -115,5 +105,5 @@ func libvirtABI() *features.Set {
 
 // fail returns an error about the profile's file.
 func (src *Source) fail(format string, args ...any) error {
-	return &FileError{File: src.Name, Err: fmt.Errorf(format, args...)}
+	return &FileError{File: src.File.Name, Err: fmt.Errorf(format, args...)}
 }

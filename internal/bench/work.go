@@ -96,7 +96,7 @@ func derive() comparison {
 			if err != nil {
 				return err
 			}
-			_, err = svirt.Derive(d, svirt.Options{Policy: svirt.Compat90, FS: svirt.HostFS()})
+			_, err = svirt.Derive(d, svirt.Options{Method: svirt.Compat90, FS: svirt.HostFS()})
 			return err
 		},
 	}}}

@@ -28,13 +28,13 @@ func TestCorpus(t *testing.T) {
 	sort.Strings(names)
 	for _, v := range []struct {
 		name   string
-		policy svirt.Policy
+		policy svirt.Method
 	}{{"9.0", svirt.Compat90}, {"12.8", svirt.Compat128}} {
 		t.Run(v.name, func(t *testing.T) {
 			fsys := fixture.Host(t, v.name)
 			exact, accepted := 0, 0
 			for _, base := range names {
-				got, err := derive(corpus[base+".xml"].Data, svirt.Options{Policy: v.policy, FS: fsys})
+				got, err := derive(corpus[base+".xml"].Data, svirt.Options{Method: v.policy, FS: fsys})
 				file, want := corpus[base+".rules-"+v.name]
 				if want {
 					accepted++
@@ -57,7 +57,7 @@ func TestCorpus(t *testing.T) {
 
 func derive(data []byte, o svirt.Options) ([]byte, error) {
 	version := libvirtxml.Libvirt90
-	if o.Policy == svirt.Compat128 {
+	if o.Method == svirt.Compat128 {
 		version = libvirtxml.Libvirt128
 	}
 	d, err := version.Parse(data)

@@ -57,7 +57,7 @@ func TestHelperCases(t *testing.T) {
 	cases := testenv.CorpusLines[helperCase](t, "libvirt_helper-test.jsonl.gz")
 	for _, v := range []struct {
 		name   string
-		policy svirt.Policy
+		policy svirt.Method
 	}{{"9.0", svirt.Compat90}, {"12.8", svirt.Compat128}} {
 		t.Run(v.name, func(t *testing.T) {
 			host := fixture.HostFiles(t, v.name)
@@ -108,7 +108,7 @@ func TestHelperCases(t *testing.T) {
 
 // derive returns the rules, or those of the file alone where it is appended to
 // the rules of a machine.
-func (c *helperCase) derive(t *testing.T, policy svirt.Policy, host fstest.MapFS, uuid, file string, appended bool) (string, error) {
+func (c *helperCase) derive(t *testing.T, policy svirt.Method, host fstest.MapFS, uuid, file string, appended bool) (string, error) {
 	t.Helper()
 	files := fstest.MapFS{"tmp": {Mode: fs.ModeDir | 0o755}, tmp[1:]: {Mode: fs.ModeDir | 0o755}}
 	for name, f := range host {
@@ -140,7 +140,7 @@ func (c *helperCase) derive(t *testing.T, policy svirt.Policy, host fstest.MapFS
 	if d.UUID != uuid {
 		return "", &svirt.IdentityError{What: "uuid", Value: uuid, Reason: "it is not that of the domain"}
 	}
-	o := svirt.Options{Policy: policy, FS: fixture.New(files)}
+	o := svirt.Options{Method: policy, FS: fixture.New(files)}
 	before, err := svirt.Derive(d, o)
 	if err != nil {
 		return "", err
@@ -148,7 +148,7 @@ func (c *helperCase) derive(t *testing.T, policy svirt.Policy, host fstest.MapFS
 	if file == "" {
 		return string(before.AppendText(nil)), nil
 	}
-	d.Devices.Extra = []svirt.Access{{ID: "file", Path: strings.ReplaceAll(file, "@TMP@", tmp), Perms: "rwk"}}
+	d.Devices.Extra = []svirt.PathGrant{{ID: "file", Path: strings.ReplaceAll(file, "@TMP@", tmp), Perms: "rwk"}}
 	after, err := svirt.Derive(d, o)
 	if err != nil {
 		return "", err

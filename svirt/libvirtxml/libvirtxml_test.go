@@ -204,8 +204,8 @@ func FuzzParse(f *testing.F) {
 			if err != nil {
 				continue
 			}
-			for _, p := range []svirt.Policy{svirt.Strict, svirt.Compat90, svirt.Compat128} {
-				svirt.Derive(d, svirt.Options{Policy: p})
+			for _, p := range []svirt.Method{svirt.Strict, svirt.Compat90, svirt.Compat128} {
+				svirt.Derive(d, svirt.Options{Method: p})
 			}
 		}
 	})

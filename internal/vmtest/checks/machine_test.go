@@ -65,7 +65,7 @@ func newMachine(t *testing.T, name, uuid string) *machine {
 				{ID: "sda", Image: svirt.Image{Path: m.file("seed.iso"), Format: "raw"}, ReadOnly: true},
 			},
 			Serials: []svirt.Chardev{{ID: "serial0", Type: svirt.ChardevFile, Path: m.file("serial.log")}},
-			Extra:   []svirt.Access{{ID: "snapshots", Path: m.file("snapshots"), Perms: "rwkl", Recursive: true}},
+			Extra:   []svirt.PathGrant{{ID: "snapshots", Path: m.file("snapshots"), Perms: "rwkl", Recursive: true}},
 		},
 	}
 	return m

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package svirt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+
+	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/parser"
+)
+
+// Load puts a machine's profile in force as it is on disk, as after a restart
+// of the host or after an administrator has changed the profile.
+func (m *Manager) Load(ctx context.Context, uuid string) error {
+	_, unlock, err := m.lock(ctx, uuid)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	file, err := m.read(ctx, uuid)
+	if err != nil {
+		return err
+	}
+	profile := profilePrefix + uuid
+	src := &Source{Profile: profile, File: file, Roots: m.roots}
+	rules, err := m.store.read(profile + ".files")
+	switch {
+	case err == nil:
+		src.Rules, err = parser.Config{Context: parser.ContextBody}.Parse(ctx, filesPath(profile), string(rules))
+		if err != nil {
+			return err
+		}
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	compiled, err := m.driver.Compile(ctx, src)
+	if err != nil {
+		return err
+	}
+	return m.driver.Load(ctx, compiled)
+}
+
+// read returns a machine's profile as it is on disk.
+func (m *Manager) read(ctx context.Context, uuid string) (*ast.File, error) {
+	data, err := m.store.read(profilePrefix + uuid)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s: %w", uuid, ErrNotFound)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return m.parseProfile(ctx, uuid, string(data))
+}
+
+// parseProfile parses a machine's profile, which others may have edited. Under
+// Strict it must be the profile of the machine; what the reference's way of
+// making profiles leads to is left to the driver. In messages the file has its
+// whole path.
+func (m *Manager) parseProfile(ctx context.Context, uuid, text string) (*ast.File, error) {
+	path := filepath.Join(m.options.Dir, "libvirt", profilePrefix+uuid)
+	if m.options.Derive.Method != Strict {
+		return parser.Config{Context: parser.ContextFile}.Parse(ctx, path, text)
+	}
+	p, err := ParseMachineProfile(ctx, uuid, text)
+	if err != nil {
+		return nil, err
+	}
+	return &ast.File{Name: path, Src: p.file.Src, Stmts: p.file.Stmts}, nil
+}
