@@ -22,10 +22,11 @@
 package ast
 
 import (
-	"fmt"
 	"reflect"
 	"sort"
 	"sync"
+
+	"github.com/goarmor/apparmor/diag"
 )
 
 // Pos is a place in a file: the byte offset plus one. The zero Pos belongs to
@@ -53,27 +54,7 @@ func (s Span) End() Pos { return s.To }
 func (Span) node() {}
 
 // Position is a Pos made readable.
-type Position struct {
-	File   string // as given to the parser; empty for text without a name
-	Offset int    // in bytes, from 0
-	Line   int    // from 1; 0 when unknown
-	Column int    // in bytes, from 1
-}
-
-// IsValid reports whether the position has a line.
-func (p Position) IsValid() bool { return p.Line > 0 }
-
-// String returns file:line:col, leaving out what is unknown.
-func (p Position) String() string {
-	name := p.File
-	if name == "" {
-		name = "<policy>"
-	}
-	if !p.IsValid() {
-		return name
-	}
-	return fmt.Sprintf("%s:%d:%d", name, p.Line, p.Column)
-}
+type Position = diag.Position
 
 // Node is any part of a tree. The interface is sealed.
 type Node interface {

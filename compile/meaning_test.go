@@ -11,7 +11,6 @@ import (
 	"github.com/goarmor/apparmor/compile"
 	"github.com/goarmor/apparmor/diag"
 	"github.com/goarmor/apparmor/internal/oracle"
-	"github.com/goarmor/apparmor/policy"
 )
 
 // TestMeaning is a table of what apparmor_parser 6.0 makes of texts that are
@@ -88,7 +87,7 @@ func TestRefused(t *testing.T) {
 		code               diag.Code
 		place, related     string
 	}{
-		{"exec of one path", k612, "profile t {\n  /a px,\n  /a ux,\n}\n", policy.CodeExecConflict, "p:3:3", "p:2:3"},
+		{"exec of one path", k612, "profile t {\n  /a px,\n  /a ux,\n}\n", diag.CodeExecConflict, "p:3:3", "p:2:3"},
 		{"exec of patterns", k73, "profile t {\n  /a* px,\n  /*a ux,\n}\n", compile.CodeExecConflict, "p:3:3", "p:2:3"},
 		{"exec targets", k612, "profile t {\n" + targets.String() + "}\n", compile.CodeTooManyExecTargets, "p:14:3", ""},
 		{"exec targets of a table", k73, "profile t {\n" + targets.String() + "}\n", "", "", ""},

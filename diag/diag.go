@@ -16,8 +16,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-
-	"github.com/goarmor/apparmor/ast"
 )
 
 // Severity tells errors from warnings.
@@ -37,7 +35,8 @@ func (s Severity) String() string {
 }
 
 // Code names the kind of a diagnostic for programs, in lower case with
-// dashes: "syntax", "unknown-variable". It is stable; the message is not.
+// dashes: "syntax", "unknown-variable". It is stable; the message is not. The
+// constants that begin with Code and Warn are those of this module.
 type Code string
 
 // Class groups warnings as apparmor_parser's --warn does.
@@ -62,17 +61,17 @@ type Diagnostic struct {
 	Severity Severity
 	Class    Class // of a warning; empty for errors
 	Code     Code
-	Pos      ast.Position
+	Pos      Position
 	Profile  string // the profile that it happened in, if any
 	Message  string // one line, no trailing full stop
 	Text     string // the offending text, if there is one
 	Hint     string // what would be right, if it is known
 	// Via is the chain of include statements that led to the file of Pos,
 	// the innermost first.
-	Via []ast.Position
+	Via []Position
 	// Related are other places that have a part in it, such as the first of
 	// two conflicting rules.
-	Related []ast.Position
+	Related []Position
 	Err     error // the cause, if there is one
 }
 

@@ -45,7 +45,7 @@ func compareGrammar(tb testing.TB, name, src string) {
 			return
 		}
 		switch list[0].Code {
-		case parser.CodeSyntax, parser.CodeCharacter:
+		case diag.CodeSyntax, diag.CodeCharacter:
 			tb.Errorf("%s: the grammar takes it, the parser says %v\n%s", name, err, src)
 		}
 	case err == nil && grammarErr != nil:

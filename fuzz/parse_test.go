@@ -97,8 +97,8 @@ func parseText(t *testing.T, text string, where parser.Context) {
 func headErrors(list diag.List) bool {
 	for _, d := range list {
 		switch d.Code {
-		case parser.CodeName, parser.CodeAttachment, parser.CodeFlag, parser.CodeFlagConflict, parser.CodeXattr,
-			parser.CodeSyntax, parser.CodeCharacter:
+		case diag.CodeName, diag.CodeAttachment, diag.CodeFlag, diag.CodeFlagConflict, diag.CodeXattr,
+			diag.CodeSyntax, diag.CodeCharacter:
 		default:
 			return false
 		}

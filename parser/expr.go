@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/diag"
 	"github.com/goarmor/apparmor/internal/lex"
 )
 
@@ -97,7 +98,7 @@ func (p *parser) term() (ast.Expr, bool) {
 			if ast.IsVariableName(v.Text) {
 				hint = "a variable is written @{" + v.Text + "}"
 			}
-			return nil, p.failHint(&v, hint, CodeExpression, "unexpected %s, expected a variable", describe(&v))
+			return nil, p.failHint(&v, hint, diag.CodeExpression, "unexpected %s, expected a variable", describe(&v))
 		}
 		p.next()
 		return &ast.DefinedExpr{Span: p.span(from), Name: v.Text, Bool: v.Kind == lex.BoolVar}, true
@@ -122,7 +123,7 @@ func (p *parser) term() (ast.Expr, bool) {
 		case strings.HasPrefix(p.raw(&p.tok), "="):
 			hint = "to compare, write =="
 		}
-		return nil, p.failHint(&t, hint, CodeExpression, "this is neither true nor false, nor is it compared")
+		return nil, p.failHint(&t, hint, diag.CodeExpression, "this is neither true nor false, nor is it compared")
 	}
 	p.next()
 	switch p.tok.Kind {

@@ -57,17 +57,17 @@ func (p *parser) modes() (m modes, ok bool) {
 			exec, scrub := execMode(group)
 			m.upper = m.upper || group[n-1] == 'X' || group[0] == 'I'
 			if m.exec != ast.ExecNone && (m.exec != exec || m.scrub != scrub) {
-				return m, p.fail(&t, CodePermissions, "two different exec modes, %s and %s", m.exec.Spelling(m.scrub), exec.Spelling(scrub))
+				return m, p.fail(&t, diag.CodePermissions, "two different exec modes, %s and %s", m.exec.Spelling(m.scrub), exec.Spelling(scrub))
 			}
 			m.exec, m.scrub = exec, scrub
 		}
 		i += n
 	}
 	if m.perms&(ast.FileWrite|ast.FileAppend) == ast.FileWrite|ast.FileAppend {
-		return m, p.fail(&t, CodePermissions, "write and append exclude each other in one rule")
+		return m, p.fail(&t, diag.CodePermissions, "write and append exclude each other in one rule")
 	}
 	if m.upper {
-		p.warn(p.pos(), t.Text, diag.ClassDeprecated, WarnUpperCase, "upper-case permissions are deprecated")
+		p.warn(p.pos(), t.Text, diag.ClassDeprecated, diag.WarnUpperCase, "upper-case permissions are deprecated")
 	}
 	p.next()
 	return m, true
@@ -107,7 +107,7 @@ func (p *parser) fileRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 		p.next()
 		if p.tok.Kind == lex.Comma {
 			if p.access(&q) == ast.Deny {
-				return nil, p.failHint(&word, "write deny all, or list permissions", CodePermissions, "file cannot be denied as a whole: it stands for an exec mode too")
+				return nil, p.failHint(&word, "write deny all, or list permissions", diag.CodePermissions, "file cannot be denied as a whole: it stands for an exec mode too")
 			}
 			p.next()
 			return &ast.FileRule{Span: p.span(from), Qualifiers: q, All: true}, true
@@ -136,7 +136,7 @@ func (p *parser) fileRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 		}
 		if p.isWord("subset") {
 			if m.perms != ast.FileLink || m.exec != ast.ExecNone {
-				return nil, p.fail(&p.tok, CodePermissions, "subset can stand only with the permission l alone")
+				return nil, p.fail(&p.tok, diag.CodePermissions, "subset can stand only with the permission l alone")
 			}
 			subset = true
 			p.next()
@@ -159,7 +159,7 @@ func (p *parser) fileRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 	n.Perms, n.Exec, n.Scrub = m.perms, m.exec, m.scrub
 	if safety != ast.SafetyDefault {
 		if m.exec == ast.ExecNone {
-			return nil, p.fail(&safetyTok, CodePermissions, "%s needs an exec mode", safetyTok.Text)
+			return nil, p.fail(&safetyTok, diag.CodePermissions, "%s needs an exec mode", safetyTok.Text)
 		}
 		n.Scrub = safety == ast.Safe && m.exec != ast.ExecInherit
 	}
@@ -175,7 +175,7 @@ func (p *parser) fileRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 		text := p.match(&target)
 		switch {
 		case leading && m.perms&ast.FileLink != 0 && m.exec != ast.ExecNone:
-			return nil, p.fail(&modesTok, CodePermissions, "link and exec permissions cannot share a target; write the permissions behind the path")
+			return nil, p.fail(&modesTok, diag.CodePermissions, "link and exec permissions cannot share a target; write the permissions behind the path")
 		case m.perms == ast.FileLink && m.exec == ast.ExecNone:
 			if !p.comma() {
 				return nil, false
@@ -185,7 +185,7 @@ func (p *parser) fileRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 			n.Link = text
 		default:
 			if m.perms&ast.FileLink != 0 && m.exec != ast.ExecNone {
-				p.warn(from, modesTok.Text, diag.ClassDeprecated, WarnLinkExec, "it is not plain whether the target belongs to l or to x; it is taken for that of x")
+				p.warn(from, modesTok.Text, diag.ClassDeprecated, diag.WarnLinkExec, "it is not plain whether the target belongs to l or to x; it is taken for that of x")
 			}
 			n.Target = string(tokenPattern(p.src, &target))
 			if !p.notEmpty(n.Target, &target) {
@@ -196,7 +196,7 @@ func (p *parser) fileRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 		return nil, p.unexpected("an arrow")
 	}
 	if lex.IsFilePerms(p.src, &p.tok) && !p.onNewLine() {
-		return nil, p.failHint(&p.tok, "write the permissions as one word", CodePermissions, "more permissions, expected a comma at the end of the rule")
+		return nil, p.failHint(&p.tok, "write the permissions as one word", diag.CodePermissions, "more permissions, expected a comma at the end of the rule")
 	}
 	if !p.comma() {
 		return nil, false
@@ -226,10 +226,10 @@ func (p *parser) fileName() bool {
 		return p.noPath(p.tok)
 	}
 	if p.isWord("else") {
-		return p.fail(&p.tok, CodeSyntax, "there is no if before this else")
+		return p.fail(&p.tok, diag.CodeSyntax, "there is no if before this else")
 	}
 	if p.tok.Kind == lex.Comma {
-		return p.failHint(&p.tok, "permissions are written as one word, before or behind a path", CodeSyntax, "unexpected comma, expected a path")
+		return p.failHint(&p.tok, "permissions are written as one word, before or behind a path", diag.CodeSyntax, "unexpected comma, expected a path")
 	}
 	return p.unexpected("a rule, a path or file permissions")
 }
@@ -242,10 +242,10 @@ func (p *parser) modesBehind(path *lex.Token) bool {
 	}
 	if path.Kind == lex.Word {
 		if caps := ast.Capabilities(); caps.Has(path.Text) {
-			return p.failHint(path, "capabilities are separated by blanks; a comma ends the rule", CodeSyntax, "there is no rule %q", path.Text)
+			return p.failHint(path, "capabilities are separated by blanks; a comma ends the rule", diag.CodeSyntax, "there is no rule %q", path.Text)
 		}
 		if hint := ruleHint(path.Text); hint != "" || p.tok.Kind == lex.Word {
-			return p.failHint(path, hint, CodeSyntax, "there is no rule %q", path.Text)
+			return p.failHint(path, hint, diag.CodeSyntax, "there is no rule %q", path.Text)
 		}
 	}
 	switch p.tok.Kind {
@@ -258,7 +258,7 @@ func (p *parser) modesBehind(path *lex.Token) bool {
 	if p.tok.Kind == lex.Comma && p.src[p.end-1] != ',' {
 		hint = "permissions are missing"
 	}
-	return p.failHint(&p.tok, hint, CodeSyntax, "unexpected %s, expected file permissions", describe(&p.tok))
+	return p.failHint(&p.tok, hint, diag.CodeSyntax, "unexpected %s, expected file permissions", describe(&p.tok))
 }
 
 // execAllowed checks an exec mode against the rule's access: deny takes the
@@ -268,11 +268,11 @@ func (p *parser) execAllowed(q *ast.Qualifiers, m *modes, safety ast.Safety, t *
 	case m.exec == ast.ExecNone:
 		return true
 	case m.exec == ast.ExecDeny && q.Access != ast.Deny:
-		return p.failHint(t, "write ix, px, cx or ux", CodePermissions, "x alone stands only in deny rules")
+		return p.failHint(t, "write ix, px, cx or ux", diag.CodePermissions, "x alone stands only in deny rules")
 	case m.exec == ast.ExecDeny && safety == ast.SafetyDefault, p.access(q) != ast.Deny:
 		return true
 	}
-	return p.failHint(t, "write x", CodePermissions, "a deny rule takes no exec mode but x")
+	return p.failHint(t, "write x", diag.CodePermissions, "a deny rule takes no exec mode but x")
 }
 
 // linkRule reads a rule with the word link.

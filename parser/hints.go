@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/diag"
 	"github.com/goarmor/apparmor/internal/lex"
 )
 
@@ -69,13 +70,13 @@ func (p *parser) notPerms(t *lex.Token) bool {
 	whole := *t
 	whole.To = t.From + uint32(len(word))
 	if before, _, ok := strings.Cut(word, "->"); ok && ast.IsFilePerms(before) {
-		return p.failHint(&whole, "put blanks around the arrow", CodePermissions, "something is glued to the permissions")
+		return p.failHint(&whole, "put blanks around the arrow", diag.CodePermissions, "something is glued to the permissions")
 	}
 	if before, ok := strings.CutSuffix(word, ";"); ok && ast.IsFilePerms(before) {
-		return p.failHint(&whole, "a rule ends in a comma", CodePermissions, "something is glued to the permissions")
+		return p.failHint(&whole, "a rule ends in a comma", diag.CodePermissions, "something is glued to the permissions")
 	}
 	if i := strings.IndexAny(word, "{}#\""); i > 0 && ast.IsFilePerms(word[:i]) {
-		return p.failHint(&whole, "put a blank behind them", CodePermissions, "something is glued to the permissions")
+		return p.failHint(&whole, "put a blank behind them", diag.CodePermissions, "something is glued to the permissions")
 	}
 	hint := "permissions are letters of rwalkm and an exec mode such as ix, px, cx or ux"
 	if letters, ok := permWords[strings.ToLower(word)]; ok {
@@ -85,13 +86,13 @@ func (p *parser) notPerms(t *lex.Token) bool {
 		n := ast.FilePermLen(word[i:])
 		if n == 0 {
 			if i > 0 || ast.IsFilePerms(word[1:]) {
-				return p.failHint(&whole, hint, CodePermissions, "%q is no file permission", word[i:i+1])
+				return p.failHint(&whole, hint, diag.CodePermissions, "%q is no file permission", word[i:i+1])
 			}
 			break
 		}
 		i += n
 	}
-	return p.failHint(&whole, hint, CodePermissions, "this is no list of file permissions")
+	return p.failHint(&whole, hint, diag.CodePermissions, "this is no list of file permissions")
 }
 
 // signalNumbers are the names of signals by number, for a hint.

@@ -142,7 +142,7 @@ func (l *loader) file(name string) (*ast.Unit, error) {
 	}
 	if err != nil {
 		return nil, diag.List{{
-			Code: CodeInclude, Pos: ast.Position{File: name}, Message: "the file cannot be read", Text: name, Err: err,
+			Code: diag.CodeInclude, Pos: ast.Position{File: name}, Message: "the file cannot be read", Text: name, Err: err,
 		}}
 	}
 	return l.main(at)
@@ -267,7 +267,7 @@ func (l *loader) include(via *chain, where Context) {
 			return
 		}
 		l.fail(&diag.Diagnostic{
-			Code: CodeInclude, Pos: via.position(), Message: "cannot include " + s.Path + ": " + reason(err), Text: via.file.Text(s), Via: via.up.positions(),
+			Code: diag.CodeInclude, Pos: via.position(), Message: "cannot include " + s.Path + ": " + reason(err), Text: via.file.Text(s), Via: via.up.positions(),
 			Err: err, Hint: l.includeHint(s),
 		})
 		return
@@ -353,16 +353,16 @@ func (c *chain) cannotRead(message string, err error) *diag.Diagnostic {
 // ignored is the warning of a file that is skipped.
 func ignored(pos ast.Position, name string) *diag.Diagnostic {
 	return &diag.Diagnostic{
-		Severity: diag.Warning, Class: diag.ClassUnexpected, Code: WarnIgnored, Pos: pos,
+		Severity: diag.Warning, Class: diag.ClassUnexpected, Code: diag.WarnIgnored, Pos: pos,
 		Message: "a file that looks like a leftover is not included", Text: name,
 	}
 }
 
 // cannotRead is the error of a file that is there.
 func cannotRead(message string, pos ast.Position, via []ast.Position, err error) *diag.Diagnostic {
-	d := &diag.Diagnostic{Code: CodeInclude, Pos: pos, Message: message, Via: via, Err: err}
+	d := &diag.Diagnostic{Code: diag.CodeInclude, Pos: pos, Message: message, Via: via, Err: err}
 	if errors.Is(err, diag.ErrLimit) {
-		d.Code = CodeLimit
+		d.Code = diag.CodeLimit
 	}
 	switch {
 	case err == nil:

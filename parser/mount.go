@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/diag"
 	"github.com/goarmor/apparmor/internal/lex"
 )
 
@@ -44,7 +45,7 @@ func (p *parser) mountRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 	}
 	if n.Op == ast.OpMount && p.accept(lex.Arrow) {
 		if p.tok.Kind == lex.Cond {
-			return nil, p.fail(&p.tok, CodeSyntax, "conditions cannot stand behind the arrow")
+			return nil, p.fail(&p.tok, diag.CodeSyntax, "conditions cannot stand behind the arrow")
 		}
 		n.Target = p.match(&p.tok)
 		if !p.expect(lex.Value, "a mount point") {
@@ -52,13 +53,13 @@ func (p *parser) mountRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 		}
 	}
 	if p.tok.Kind == lex.Cond && !p.onNewLine() {
-		return nil, p.fail(&p.tok, CodeSyntax, "conditions must stand before the paths")
+		return nil, p.fail(&p.tok, diag.CodeSyntax, "conditions must stand before the paths")
 	}
 	if p.tok.Kind == lex.Value && !p.onNewLine() {
-		return nil, p.failHint(&p.tok, mountHint(n, p.tok.Text), CodeSyntax, "unexpected word, expected a comma at the end of the rule")
+		return nil, p.failHint(&p.tok, mountHint(n, p.tok.Text), diag.CodeSyntax, "unexpected word, expected a comma at the end of the rule")
 	}
 	if p.tok.Kind == lex.Arrow && n.Op != ast.OpMount {
-		return nil, p.fail(&p.tok, CodeSyntax, "this rule has a mount point and nothing else")
+		return nil, p.fail(&p.tok, diag.CodeSyntax, "this rule has a mount point and nothing else")
 	}
 	if !p.comma() {
 		return nil, false
@@ -97,7 +98,7 @@ func (p *parser) mountCond(n *ast.MountRule) bool {
 			if strings.Contains(string(value), ",") {
 				hint = "write a list in parentheses"
 			}
-			return p.failHint(t, hint, CodeMountFlag, "unknown mount option %q", string(value))
+			return p.failHint(t, hint, diag.CodeMountFlag, "unknown mount option %q", string(value))
 		}
 		c.Values = append(c.Values, value)
 		return true
@@ -129,7 +130,7 @@ func (p *parser) mountFlagsAgree(n *ast.MountRule) bool {
 			for _, b := range seen {
 				if ast.MountFlagsExclude(string(a), string(b)) {
 					t := lex.Token{From: uint32(c.From.Offset()), To: uint32(c.To.Offset())}
-					return p.fail(&t, CodeMountFlag, "the options %s and %s exclude each other", b, a)
+					return p.fail(&t, diag.CodeMountFlag, "the options %s and %s exclude each other", b, a)
 				}
 			}
 			seen = append(seen, a)

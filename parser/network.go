@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/diag"
 	"github.com/goarmor/apparmor/internal/lex"
 )
 
@@ -33,7 +34,7 @@ func (p *parser) networkRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 	}
 	if p.tok.Kind == lex.Cond && !p.peerConds(func(cond, value *lex.Token) bool {
 		if cond.Text == "interface" {
-			return p.fail(cond, CodeCondition, "interface cannot stand in peer=( )")
+			return p.fail(cond, diag.CodeCondition, "interface cannot stand in peer=( )")
 		}
 		if cond.Op == lex.OpAssign && cond.Text == "label" {
 			cond.Op = lex.OpEqual
@@ -43,13 +44,13 @@ func (p *parser) networkRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 		return nil, false
 	}
 	if n.Family != "" && n.Family != "inet" && n.Family != "inet6" && (local != netSeen{} || peer != netSeen{}) {
-		return nil, p.fail(&word, CodeCondition, "the family %s has no conditions; only inet and inet6 do", n.Family)
+		return nil, p.fail(&word, diag.CodeCondition, "the family %s has no conditions; only inet and inet6 do", n.Family)
 	}
 	if n.Perms&ast.NetPeerless != 0 && (peer.ip || peer.port) {
-		return nil, p.fail(&word, CodeRule, "%s cannot stand with the address of a peer", n.Perms&ast.NetPeerless)
+		return nil, p.fail(&word, diag.CodeRule, "%s cannot stand with the address of a peer", n.Perms&ast.NetPeerless)
 	}
 	if p.tok.Kind == lex.Value && !p.onNewLine() {
-		return nil, p.failHint(&p.tok, "the order is permissions, family, type or protocol, conditions", CodeNetwork, "there is a word too many")
+		return nil, p.failHint(&p.tok, "the order is permissions, family, type or protocol, conditions", diag.CodeNetwork, "there is a word too many")
 	}
 	if !p.comma() {
 		return nil, false
@@ -65,7 +66,7 @@ func (p *parser) socket(n *ast.NetworkRule) bool {
 	}
 	first := p.tok
 	if first.Quoted {
-		return p.fail(&first, CodeNetwork, "a network rule has no quoted words")
+		return p.fail(&first, diag.CodeNetwork, "a network rule has no quoted words")
 	}
 	if ast.Families().Has(first.Text) {
 		n.Family = first.Text
@@ -81,12 +82,12 @@ func (p *parser) socket(n *ast.NetworkRule) bool {
 	case ast.NetProtocols().Has(first.Text):
 		n.Protocol = first.Text
 	default:
-		return p.failHint(&first, networkHint(first.Text), CodeNetwork, "unknown address family, socket type or protocol %q", first.Text)
+		return p.failHint(&first, networkHint(first.Text), diag.CodeNetwork, "unknown address family, socket type or protocol %q", first.Text)
 	}
 	switch {
 	case n.Protocol == "":
 	case n.Family != "" && n.Family != "inet" && n.Family != "inet6", n.Protocol == "icmp" && n.Family == "inet6":
-		return p.fail(&first, CodeNetwork, "the family %s has no protocol %s", n.Family, n.Protocol)
+		return p.fail(&first, diag.CodeNetwork, "the family %s has no protocol %s", n.Family, n.Protocol)
 	}
 	p.next()
 	return true
@@ -113,7 +114,7 @@ type netSeen struct{ ip, port, iface, label bool }
 
 func (p *parser) netCond(end *ast.NetEnd, seen *netSeen, cond, value *lex.Token) bool {
 	if cond.Op != lex.OpEqual {
-		return p.fail(cond, CodeCondition, "only = may stand behind %s", cond.Text)
+		return p.fail(cond, diag.CodeCondition, "only = may stand behind %s", cond.Text)
 	}
 	var text ast.Pattern
 	switch cond.Text {
@@ -127,7 +128,7 @@ func (p *parser) netCond(end *ast.NetEnd, seen *netSeen, cond, value *lex.Token)
 			if strings.Contains(end.IP, "/") {
 				hint = "a rule names one address, not a network"
 			}
-			return p.failHint(value, hint, CodeAddress, "this is no IP address, nor none")
+			return p.failHint(value, hint, diag.CodeAddress, "this is no IP address, nor none")
 		}
 		return true
 	case "port":
@@ -142,7 +143,7 @@ func (p *parser) netCond(end *ast.NetEnd, seen *netSeen, cond, value *lex.Token)
 					hint = "the lower port comes first"
 				}
 			}
-			return p.failHint(value, hint, CodeAddress, "this is no port from 0 to 65535, nor a range of ports")
+			return p.failHint(value, hint, diag.CodeAddress, "this is no port from 0 to 65535, nor a range of ports")
 		}
 		return true
 	case "interface":
@@ -201,21 +202,21 @@ func (p *parser) unixRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 			}
 			n.Type = string(text)
 			if !ast.UnixTypes().Has(n.Type) {
-				return nil, p.failHint(&value, nearestHint(ast.UnixTypes(), n.Type), CodeNetwork, "unknown socket type %q", n.Type)
+				return nil, p.failHint(&value, nearestHint(ast.UnixTypes(), n.Type), diag.CodeNetwork, "unknown socket type %q", n.Type)
 			}
 		case "addr":
 			if !p.set(&n.Local.Addr, &addr, &cond, &value) || !p.unixAddr(n.Local.Addr, &value) {
 				return nil, false
 			}
 		case "label":
-			return nil, p.failHint(&cond, "write peer=(label=...)", CodeCondition, "label can stand only in peer=( )")
+			return nil, p.failHint(&cond, "write peer=(label=...)", diag.CodeCondition, "label can stand only in peer=( )")
 		default:
 			return nil, p.noCond(&cond, "unix", ast.VocabularyOf("type", "addr", "peer"))
 		}
 	}
 	if p.tok.Kind == lex.Cond && !p.peerConds(func(cond, value *lex.Token) bool {
 		if cond.Op != lex.OpEqual {
-			return p.fail(cond, CodeCondition, "only = may stand behind %s", cond.Text)
+			return p.fail(cond, diag.CodeCondition, "only = may stand behind %s", cond.Text)
 		}
 		switch cond.Text {
 		case "addr":
@@ -223,14 +224,14 @@ func (p *parser) unixRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 		case "label":
 			return p.set(&n.Peer.Label, &peerLabel, cond, value)
 		case "type":
-			return p.fail(cond, CodeCondition, "type cannot stand in peer=( )")
+			return p.fail(cond, diag.CodeCondition, "type cannot stand in peer=( )")
 		}
 		return p.noCond(cond, "the peer of unix", ast.VocabularyOf("addr", "label"))
 	}) {
 		return nil, false
 	}
 	if n.Perms&ast.NetPeerless != 0 && (peerAddr || peerLabel) {
-		return nil, p.fail(&word, CodeRule, "%s cannot stand with conditions on a peer", n.Perms&ast.NetPeerless)
+		return nil, p.fail(&word, diag.CodeRule, "%s cannot stand with conditions on a peer", n.Perms&ast.NetPeerless)
 	}
 	if !p.ruleEnd(ast.NetPerms()) {
 		return nil, false
@@ -243,5 +244,5 @@ func (p *parser) unixAddr(addr ast.Pattern, t *lex.Token) bool {
 	if addr == "none" || addr == "auto" || strings.HasPrefix(string(addr), "@") {
 		return true
 	}
-	return p.fail(t, CodeAddress, "the address of a unix socket is none, auto or begins with an at sign")
+	return p.fail(t, diag.CodeAddress, "the address of a unix socket is none, auto or begins with an at sign")
 }

@@ -191,7 +191,7 @@ func ParseRule(src string) (ast.Rule, error) {
 			}
 		}
 	}
-	d := &diag.Diagnostic{Code: CodeSyntax, Pos: file.Position(1), Message: "this is not one rule"}
+	d := &diag.Diagnostic{Code: diag.CodeSyntax, Pos: file.Position(1), Message: "this is not one rule"}
 	if len(file.Stmts) > 1 {
 		d.Pos = file.Position(file.Stmts[1].Pos())
 	}
@@ -245,7 +245,7 @@ const fileSize = "file size in bytes"
 
 func limitDiagnostic(pos ast.Position, what string, limit, got int64) *diag.Diagnostic {
 	err := &diag.LimitError{What: what, Limit: limit, Got: got}
-	return &diag.Diagnostic{Code: CodeLimit, Pos: pos, Message: err.Error(), Err: err}
+	return &diag.Diagnostic{Code: diag.CodeLimit, Pos: pos, Message: err.Error(), Err: err}
 }
 
 // next goes to the next token.
@@ -288,7 +288,7 @@ func (p *parser) notEmpty(text string, t *lex.Token) bool {
 	if text != "" {
 		return true
 	}
-	return p.fail(t, CodePath, "this cannot be empty")
+	return p.fail(t, diag.CodePath, "this cannot be empty")
 }
 
 // raw is the text of a token as it is written.
@@ -352,11 +352,11 @@ func (p *parser) unexpected(expected string) bool {
 	switch t.Kind {
 	case lex.Illegal:
 		if t.Why != lex.Stray {
-			return p.fail(t, CodeCharacter, "%s", t.Why)
+			return p.fail(t, diag.CodeCharacter, "%s", t.Why)
 		}
-		return p.failHint(t, strayHint(t.Text), CodeCharacter, "unexpected character, expected %s", expected)
+		return p.failHint(t, strayHint(t.Text), diag.CodeCharacter, "unexpected character, expected %s", expected)
 	case lex.EOF:
-		return p.fail(t, CodeSyntax, "unexpected end of file, expected %s", expected)
+		return p.fail(t, diag.CodeSyntax, "unexpected end of file, expected %s", expected)
 	}
 	hint := ""
 	if strings.HasPrefix(expected, "a comma") {
@@ -371,7 +371,7 @@ func (p *parser) unexpected(expected string) bool {
 	} else if t.Kind == lex.Close && p.onNewLine() && strings.Contains(expected, "parenthesis") {
 		hint = "is a closing parenthesis missing in the line before?"
 	}
-	return p.failHint(t, hint, CodeSyntax, "unexpected %s, expected %s", describe(t), expected)
+	return p.failHint(t, hint, diag.CodeSyntax, "unexpected %s, expected %s", describe(t), expected)
 }
 
 // strayHint says what people mean by a character that has no meaning.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/diag"
 	"github.com/goarmor/apparmor/internal/lex"
 )
 
@@ -57,7 +58,7 @@ func (p *parser) profile(kind ast.ProfileKind) (ast.Stmt, bool) {
 		if p.tok.Kind == lex.EOF || p.tok.Kind == lex.Illegal {
 			return nil, p.unexpected("an opening brace")
 		}
-		return nil, p.failHint(&p.tok, hint, CodeSyntax, "unexpected %s, expected an opening brace", describe(&p.tok))
+		return nil, p.failHint(&p.tok, hint, diag.CodeSyntax, "unexpected %s, expected an opening brace", describe(&p.tok))
 	}
 	if top && p.context != ContextBody {
 		p.context = ContextFile
@@ -80,12 +81,12 @@ func (p *parser) gluedBrace(name *lex.Token) bool {
 	text := p.raw(name)
 	switch {
 	case text == "{":
-		p.fail(name, CodeSyntax, "the profile has no name")
+		p.fail(name, diag.CodeSyntax, "the profile has no name")
 		return true
 	case name.Quoted || !strings.HasSuffix(text, "{"):
 		return false
 	}
-	p.failHint(name, "put a blank before the brace", CodeSyntax, "the brace belongs to the name of the profile")
+	p.failHint(name, "put a blank before the brace", diag.CodeSyntax, "the brace belongs to the name of the profile")
 	return true
 }
 
@@ -95,7 +96,7 @@ func (p *parser) attachment(n *ast.Profile) bool {
 	case lex.Path, lex.Var:
 		n.Attachment = p.pattern()
 		if c := string(n.Attachment); !strings.HasPrefix(c, "/") && !strings.HasPrefix(c, "@{") {
-			return p.fail(&p.tok, CodeAttachment, "an attachment must begin with a slash or a variable")
+			return p.fail(&p.tok, diag.CodeAttachment, "an attachment must begin with a slash or a variable")
 		}
 		p.next()
 	}
@@ -107,27 +108,27 @@ func (p *parser) profileName(n *ast.Profile, t *lex.Token) bool {
 	name := string(tokenPattern(p.src, t))
 	switch {
 	case name == "":
-		return p.fail(t, CodeName, "the name of a profile cannot be empty")
+		return p.fail(t, diag.CodeName, "the name of a profile cannot be empty")
 	case name[0] == '&':
-		return p.fail(t, CodeName, "the name of a profile cannot be a stack")
+		return p.fail(t, diag.CodeName, "the name of a profile cannot be a stack")
 	case name[0] == ':':
 		ns, rest, ok := strings.Cut(name[1:], ":")
 		rest = strings.TrimPrefix(rest, "//")
 		switch {
 		case !ok:
-			return p.failHint(t, "write :namespace:name", CodeName, "the namespace is not ended by a colon")
+			return p.failHint(t, "write :namespace:name", diag.CodeName, "the namespace is not ended by a colon")
 		case ns == "":
-			return p.fail(t, CodeName, "the namespace is empty")
+			return p.fail(t, diag.CodeName, "the namespace is empty")
 		case rest == "":
-			return p.failHint(t, "write :namespace:name", CodeName, "there is no name behind the namespace")
+			return p.failHint(t, "write :namespace:name", diag.CodeName, "there is no name behind the namespace")
 		case strings.IndexByte(ns, '\\') >= 0:
-			return p.fail(t, CodeName, "a namespace cannot have escaped bytes")
+			return p.fail(t, diag.CodeName, "a namespace cannot have escaped bytes")
 		case rest[0] == ':', rest[0] == '&', strings.HasPrefix(rest, "//"):
-			return p.fail(t, CodeName, "the name behind the namespace cannot begin with a colon, an ampersand or two slashes")
+			return p.fail(t, diag.CodeName, "the name behind the namespace cannot begin with a colon, an ampersand or two slashes")
 		}
 		n.Namespace, name = ns, rest
 	case n.Kind == ast.KindPath && name[0] != '/':
-		return p.fail(t, CodeName, "the name of a profile must begin with a slash, or have the word profile before it")
+		return p.fail(t, diag.CodeName, "the name of a profile must begin with a slash, or have the word profile before it")
 	}
 	n.Name = ast.Pattern(name)
 	return true
@@ -139,9 +140,9 @@ func (p *parser) profileHead(n *ast.Profile) bool {
 	if p.tok.Kind == lex.Cond && p.tok.Wide {
 		switch {
 		case p.tok.Text != "xattrs":
-			return p.fail(&p.tok, CodeSyntax, "a profile has no condition %s", p.tok.Text)
+			return p.fail(&p.tok, diag.CodeSyntax, "a profile has no condition %s", p.tok.Text)
 		case n.Kind == ast.KindHat && len(p.names) > 0:
-			return p.fail(&p.tok, CodeXattr, "a hat cannot have xattrs")
+			return p.fail(&p.tok, diag.CodeXattr, "a hat cannot have xattrs")
 		}
 		if !p.xattrs(n) {
 			return false
@@ -150,7 +151,7 @@ func (p *parser) profileHead(n *ast.Profile) bool {
 	for p.tok.Kind == lex.Plus {
 		p.next()
 		if p.tok.Kind == lex.Cond && p.tok.Text != "identities" {
-			return p.failHint(&p.tok, didYouMean("identities"), CodeSyntax, "there is no condition %q", p.tok.Text)
+			return p.failHint(&p.tok, didYouMean("identities"), diag.CodeSyntax, "there is no condition %q", p.tok.Text)
 		}
 		if p.tok.Kind != lex.Cond {
 			return p.unexpected("identities=( )")
@@ -188,7 +189,7 @@ func (p *parser) identities(n *ast.Profile) bool {
 				return false
 			}
 			if strings.ContainsAny(string(id), " \t") && id[0] != '/' {
-				return p.fail(&p.tok, CodeName, "an identity with a blank must begin with a slash")
+				return p.fail(&p.tok, diag.CodeName, "an identity with a blank must begin with a slash")
 			}
 			n.Identities = append(n.Identities, id)
 			p.next()
@@ -226,7 +227,7 @@ func (p *parser) xattrs(n *ast.Profile) bool {
 		case lex.Cond:
 			x := ast.Xattr{Name: p.tok.Text, HasValue: true}
 			if p.tok.Op != lex.OpEqual {
-				return p.fail(&p.tok, CodeXattr, "only = may stand behind the name of an xattr")
+				return p.fail(&p.tok, diag.CodeXattr, "only = may stand behind the name of an xattr")
 			}
 			if !p.xattrName() {
 				return false
@@ -254,7 +255,7 @@ func (p *parser) xattrName() bool {
 		switch c := p.tok.Text[i]; {
 		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte("_.:@/+-", c) >= 0:
 		default:
-			return p.fail(&p.tok, CodeXattr, "the name of an xattr cannot have the byte %q", c)
+			return p.fail(&p.tok, diag.CodeXattr, "the name of an xattr cannot have the byte %q", c)
 		}
 	}
 	return true
@@ -274,7 +275,7 @@ func (p *parser) flags(n *ast.Profile) bool {
 			continue
 		case lex.CloseParen:
 			if len(n.Flags) == 0 {
-				return p.fail(&p.tok, CodeFlag, "the list of flags is empty")
+				return p.fail(&p.tok, diag.CodeFlag, "the list of flags is empty")
 			}
 			p.next()
 			return true
@@ -292,37 +293,37 @@ func (p *parser) flag(n *ast.Profile) bool {
 	f := ast.Flag{Span: p.span(from), Name: name, Value: value}
 	if !ast.ProfileFlags().Has(name) {
 		if p.raw(&t) == "{" {
-			return p.fail(&t, CodeFlag, "the list of flags is not closed by a parenthesis")
+			return p.fail(&t, diag.CodeFlag, "the list of flags is not closed by a parenthesis")
 		}
 		hint := ""
 		if near, ok := ast.ProfileFlags().Nearest(strings.ToLower(name)); ok {
 			hint = didYouMean(near)
 		}
-		return p.failHint(&t, hint, CodeFlag, "there is no flag %q", name)
+		return p.failHint(&t, hint, diag.CodeFlag, "there is no flag %q", name)
 	}
 	switch name {
 	case "attach_disconnected.path", "kill.signal", "error":
 		if !hasValue {
-			return p.fail(&t, CodeFlag, "the flag %s needs a value", name)
+			return p.fail(&t, diag.CodeFlag, "the flag %s needs a value", name)
 		}
 	case "attach_disconnected.ipc":
 	default:
 		if hasValue {
-			return p.fail(&t, CodeFlag, "the flag %s has no value", name)
+			return p.fail(&t, diag.CodeFlag, "the flag %s has no value", name)
 		}
 	}
 	switch name {
 	case "attach_disconnected.path", "attach_disconnected.ipc":
 		if hasValue && !strings.HasPrefix(value, "/") && !strings.HasPrefix(value, "@{") {
-			return p.fail(&t, CodeFlag, "the path of %s must begin with a slash", name)
+			return p.fail(&t, diag.CodeFlag, "the path of %s must begin with a slash", name)
 		}
 	case "kill.signal":
 		if !ast.IsSignal(value) {
-			return p.failHint(&t, signalHint(value), CodeFlag, "unknown signal %q", value)
+			return p.failHint(&t, signalHint(value), diag.CodeFlag, "unknown signal %q", value)
 		}
 	case "error":
 		if !ast.IsErrno(value) {
-			return p.failHint(&t, errnoHint(value), CodeFlag, "unknown error code %q", value)
+			return p.failHint(&t, errnoHint(value), diag.CodeFlag, "unknown error code %q", value)
 		}
 	}
 	for i := range n.Flags {
@@ -332,9 +333,9 @@ func (p *parser) flag(n *ast.Profile) bool {
 			return true // once is enough, and keeps the list short
 		case !ast.FlagsExclude(*g, f):
 		case g.Name == f.Name:
-			return p.fail(&t, CodeFlagConflict, "the flag %s has two values, %s and %s", name, g.Value, f.Value)
+			return p.fail(&t, diag.CodeFlagConflict, "the flag %s has two values, %s and %s", name, g.Value, f.Value)
 		default:
-			return p.fail(&t, CodeFlagConflict, "the flags %s and %s exclude each other", g.Name, f.Name)
+			return p.fail(&t, diag.CodeFlagConflict, "the flags %s and %s exclude each other", g.Name, f.Name)
 		}
 	}
 	n.Flags = append(n.Flags, f)

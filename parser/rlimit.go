@@ -6,17 +6,18 @@ import (
 	"errors"
 
 	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/diag"
 	"github.com/goarmor/apparmor/internal/lex"
 )
 
 func (p *parser) rlimitRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 	if q != (ast.Qualifiers{}) || from != p.pos() {
-		return nil, p.fail(&p.tok, CodeQualifier, "an rlimit rule takes no qualifiers")
+		return nil, p.fail(&p.tok, diag.CodeQualifier, "an rlimit rule takes no qualifiers")
 	}
 	p.next()
 	if !p.isWord("rlimit") {
 		if hint := nearestHint(ast.VocabularyOf("rlimit"), p.tok.Text); hint != "" {
-			return nil, p.failHint(&p.tok, hint, CodeSyntax, "unexpected word, expected rlimit")
+			return nil, p.failHint(&p.tok, hint, diag.CodeSyntax, "unexpected word, expected rlimit")
 		}
 		return nil, p.unexpected("rlimit")
 	}
@@ -27,7 +28,7 @@ func (p *parser) rlimitRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 		return nil, false
 	}
 	if !ast.Rlimits().Has(n.Name) {
-		return nil, p.failHint(&name, nearestHint(ast.Rlimits(), n.Name), CodeRlimit, "unknown resource %q", n.Name)
+		return nil, p.failHint(&name, nearestHint(ast.Rlimits(), n.Name), diag.CodeRlimit, "unknown resource %q", n.Name)
 	}
 	if !p.expect(lex.LessEqual, "<=") {
 		return nil, false
@@ -37,7 +38,7 @@ func (p *parser) rlimitRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 	case lex.Number:
 	case lex.Value:
 		if value.Text != "infinity" {
-			return nil, p.failHint(&value, nearestHint(ast.VocabularyOf("infinity"), value.Text), CodeRlimit, "this is neither a number nor infinity")
+			return nil, p.failHint(&value, nearestHint(ast.VocabularyOf("infinity"), value.Text), diag.CodeRlimit, "this is neither a number nor infinity")
 		}
 	default:
 		return nil, p.unexpected("a number or infinity")
@@ -52,7 +53,7 @@ func (p *parser) rlimitRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 		unit = value
 	}
 	if err := (*ast.CheckError)(nil); errors.As(ast.Check(n), &err) {
-		return nil, p.fail(&unit, CodeRlimit, "%s: it %s", n.Name, err.Problem)
+		return nil, p.fail(&unit, diag.CodeRlimit, "%s: it %s", n.Name, err.Problem)
 	}
 	if !p.comma() {
 		return nil, false

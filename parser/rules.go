@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/diag"
 	"github.com/goarmor/apparmor/internal/lex"
 )
 
@@ -61,14 +62,14 @@ func (p *parser) noOwner(q *ast.Qualifiers, rule string) bool {
 	if q.Owner == ast.AnyOwner {
 		return true
 	}
-	return p.fail(&p.tok, CodeQualifier, "owner and other cannot stand before %s", rule)
+	return p.fail(&p.tok, diag.CodeQualifier, "owner and other cannot stand before %s", rule)
 }
 
 func (p *parser) noPriority(q *ast.Qualifiers, rule string) bool {
 	if q.Priority == 0 {
 		return true
 	}
-	return p.fail(&p.tok, CodeQualifier, "priority cannot stand before %s", rule)
+	return p.fail(&p.tok, diag.CodeQualifier, "priority cannot stand before %s", rule)
 }
 
 func (p *parser) capabilityRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
@@ -82,13 +83,13 @@ func (p *parser) capabilityRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool)
 			if p.onNewLine() {
 				break
 			}
-			return nil, p.failHint(&p.tok, nearestHint(ast.Capabilities(), strings.TrimPrefix(strings.ToLower(name), "cap_")), CodeCapability, "unknown capability %q", name)
+			return nil, p.failHint(&p.tok, nearestHint(ast.Capabilities(), strings.TrimPrefix(strings.ToLower(name), "cap_")), diag.CodeCapability, "unknown capability %q", name)
 		}
 		n.Names = append(n.Names, p.tok.Text)
 		p.next()
 	}
 	if p.tok.Kind == lex.OpenParen || p.tok.Kind == lex.Illegal && p.tok.Text != "" && p.tok.Text[0] == '"' {
-		return nil, p.failHint(&p.tok, "write the names as they are, with blanks between them", CodeSyntax, "capabilities have neither parentheses nor quotes")
+		return nil, p.failHint(&p.tok, "write the names as they are, with blanks between them", diag.CodeSyntax, "capabilities have neither parentheses nor quotes")
 	}
 	if !p.comma() {
 		return nil, false
@@ -126,7 +127,7 @@ func (p *parser) perms(read permReader, names ast.Vocabulary, lax bool) (set uin
 		case lex.Value:
 			bits, known := read(p.tok.Text)
 			if !known && !lax {
-				return 0, p.failHint(&p.tok, nearestHint(names, p.tok.Text), CodePermissions, "unknown permission %q", p.tok.Text)
+				return 0, p.failHint(&p.tok, nearestHint(names, p.tok.Text), diag.CodePermissions, "unknown permission %q", p.tok.Text)
 			}
 			set |= bits
 		default:
@@ -180,14 +181,14 @@ func (p *parser) condValues(each func(t *lex.Token) bool) bool {
 // parentheses must hold one value too, unless more are ignored.
 func (p *parser) condValue(cond *lex.Token, ignoreMore bool) (first lex.Token, ok bool) {
 	if cond.Op != lex.OpEqual {
-		return first, p.fail(cond, CodeCondition, "only = may stand behind %s", cond.Text)
+		return first, p.fail(cond, diag.CodeCondition, "only = may stand behind %s", cond.Text)
 	}
 	n := 0
 	ok = p.condValues(func(t *lex.Token) bool {
 		if n++; n == 1 {
 			first = *t
 		} else if !ignoreMore {
-			return p.fail(t, CodeCondition, "%s takes one value", cond.Text)
+			return p.fail(t, diag.CodeCondition, "%s takes one value", cond.Text)
 		}
 		return true
 	})
@@ -213,11 +214,11 @@ func (p *parser) peerConds(each func(cond, value *lex.Token) bool) bool {
 		case lex.Cond:
 		case lex.Value:
 			if p.onNewLine() {
-				return p.failHint(&cond, "is a closing parenthesis missing in the line before?", CodeSyntax, "unexpected word, expected a condition")
+				return p.failHint(&cond, "is a closing parenthesis missing in the line before?", diag.CodeSyntax, "unexpected word, expected a condition")
 			}
-			return p.failHint(&cond, "a comma ends a value here; quote a value that holds one", CodeSyntax, "unexpected word, expected a condition")
+			return p.failHint(&cond, "a comma ends a value here; quote a value that holds one", diag.CodeSyntax, "unexpected word, expected a condition")
 		case lex.OpenParen:
-			return p.failHint(&p.tok, "quote a value that holds a parenthesis", CodeSyntax, "unexpected parenthesis, expected a condition or a closing parenthesis")
+			return p.failHint(&p.tok, "quote a value that holds a parenthesis", diag.CodeSyntax, "unexpected parenthesis, expected a condition or a closing parenthesis")
 		default:
 			return p.unexpected("a condition or a closing parenthesis")
 		}
@@ -236,7 +237,7 @@ func (p *parser) peerConds(each func(cond, value *lex.Token) bool) bool {
 // set stores the value of a condition that may stand once.
 func (p *parser) set(dst *ast.Pattern, seen *bool, cond, value *lex.Token) bool {
 	if *seen {
-		return p.fail(cond, CodeCondition, "%s stands twice", cond.Text)
+		return p.fail(cond, diag.CodeCondition, "%s stands twice", cond.Text)
 	}
 	*seen = true
 	*dst = p.match(value)
@@ -248,7 +249,7 @@ func (p *parser) noCond(cond *lex.Token, rule string, known ast.Vocabulary) bool
 	if hint == "" {
 		hint = "there are " + list(known)
 	}
-	return p.failHint(cond, hint, CodeCondition, "%s has no condition %q", rule, cond.Text)
+	return p.failHint(cond, hint, diag.CodeCondition, "%s has no condition %q", rule, cond.Text)
 }
 
 func (p *parser) signalRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
@@ -266,18 +267,18 @@ func (p *parser) signalRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 	for p.tok.Kind == lex.Cond {
 		cond := p.tok
 		if cond.Wide {
-			return nil, p.failHint(&cond, "write the value without parentheses", CodeSyntax, "peer takes one value here, not a list")
+			return nil, p.failHint(&cond, "write the value without parentheses", diag.CodeSyntax, "peer takes one value here, not a list")
 		}
 		switch cond.Text {
 		case "set":
 			if cond.Op != lex.OpEqual {
-				return nil, p.fail(&cond, CodeCondition, "only = may stand behind set")
+				return nil, p.fail(&cond, diag.CodeCondition, "only = may stand behind set")
 			}
 			p.next()
 			ok = p.condValues(func(t *lex.Token) bool {
 				name, known := signalName(string(tokenPattern(p.src, t)))
 				if !known {
-					return p.failHint(t, signalHint(t.Text), CodeSignal, "unknown signal %q", t.Text)
+					return p.failHint(t, signalHint(t.Text), diag.CodeSignal, "unknown signal %q", t.Text)
 				}
 				n.Signals = append(n.Signals, name)
 				return true
@@ -308,7 +309,7 @@ func (p *parser) ruleEnd(perms ast.Vocabulary) bool {
 			if perms.Has(p.tok.Text) {
 				hint = "put several permissions in parentheses"
 			}
-			return p.failHint(&p.tok, hint, CodeSyntax, "unexpected word, expected a comma at the end of the rule")
+			return p.failHint(&p.tok, hint, diag.CodeSyntax, "unexpected word, expected a comma at the end of the rule")
 		}
 	}
 	return p.comma()
@@ -369,7 +370,7 @@ func (p *parser) ptraceRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 		cond := p.tok
 		switch {
 		case cond.Wide:
-			return nil, p.failHint(&cond, "write the value without parentheses", CodeSyntax, "peer takes one value here, not a list")
+			return nil, p.failHint(&cond, "write the value without parentheses", diag.CodeSyntax, "peer takes one value here, not a list")
 		case cond.Text != "peer":
 			return nil, p.noCond(&cond, "ptrace", ast.VocabularyOf("peer"))
 		}
@@ -401,14 +402,14 @@ func (p *parser) dbusRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 	var bus, name, path, iface, member, label, peerName bool
 	set := func(cond, value *lex.Token, peer bool) bool {
 		if cond.Op != lex.OpEqual {
-			return p.fail(cond, CodeCondition, "only = may stand behind %s", cond.Text)
+			return p.fail(cond, diag.CodeCondition, "only = may stand behind %s", cond.Text)
 		}
 		switch cond.Text {
 		case "bus":
 			return p.set(&n.Bus, &bus, cond, value)
 		case "name":
 			if name || peerName {
-				return p.fail(cond, CodeCondition, "name stands twice")
+				return p.fail(cond, diag.CodeCondition, "name stands twice")
 			}
 			if peer {
 				return p.set(&n.PeerName, &peerName, cond, value)
@@ -424,7 +425,7 @@ func (p *parser) dbusRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 			if peer {
 				return p.set(&n.PeerLabel, &label, cond, value)
 			}
-			return p.failHint(cond, "write peer=(label=...)", CodeCondition, "label can stand only in peer=( )")
+			return p.failHint(cond, "write peer=(label=...)", diag.CodeCondition, "label can stand only in peer=( )")
 		}
 		return p.noCond(cond, "dbus", ast.VocabularyOf("bus", "name", "path", "interface", "member", "label", "peer"))
 	}
@@ -442,13 +443,13 @@ func (p *parser) dbusRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 	message := path || iface || member || peerName || label
 	switch {
 	case name && message:
-		return nil, p.fail(&word, CodeRule, "the rule has conditions on messages and on a service; name belongs to a service rule, name in peer=( ) to a message rule")
+		return nil, p.fail(&word, diag.CodeRule, "the rule has conditions on messages and on a service; name belongs to a service rule, name in peer=( ) to a message rule")
 	case name && n.Perms&(ast.DBusSend|ast.DBusReceive) != 0:
-		return nil, p.fail(&word, CodeRule, "send and receive cannot stand with name; write peer=(name=...)")
+		return nil, p.fail(&word, diag.CodeRule, "send and receive cannot stand with name; write peer=(name=...)")
 	case message && n.Perms&ast.DBusBind != 0:
-		return nil, p.fail(&word, CodeRule, "bind cannot stand with conditions on messages")
+		return nil, p.fail(&word, diag.CodeRule, "bind cannot stand with conditions on messages")
 	case (name || message) && n.Perms&ast.DBusEavesdrop != 0:
-		return nil, p.fail(&word, CodeRule, "eavesdrop can stand only with bus")
+		return nil, p.fail(&word, diag.CodeRule, "eavesdrop can stand only with bus")
 	}
 	if !p.ruleEnd(ast.DBusPerms()) {
 		return nil, false
@@ -520,11 +521,11 @@ func (p *parser) changeProfileRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bo
 			} else if n.Safety == ast.SafetyDefault {
 				hint = "the profile to change to stands behind an arrow"
 			}
-			return nil, p.failHint(&p.tok, hint, CodePath, "the executable must begin with a slash or a variable")
+			return nil, p.failHint(&p.tok, hint, diag.CodePath, "the executable must begin with a slash or a variable")
 		}
 		p.next()
 	} else if n.Safety != ast.SafetyDefault {
-		return nil, p.fail(&word, CodeRule, "%s needs an executable", word.Text)
+		return nil, p.fail(&word, diag.CodeRule, "%s needs an executable", word.Text)
 	}
 	if p.accept(lex.Arrow) {
 		n.Target = p.match(&p.tok)
@@ -562,7 +563,7 @@ func (p *parser) mqueueRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 		case "type":
 			n.Type = value.Text
 			if !ast.MqueueTypes().Has(value.Text) {
-				return nil, p.failHint(&value, nearestHint(ast.MqueueTypes(), value.Text), CodeCondition, "unknown type of message queue %q", value.Text)
+				return nil, p.failHint(&value, nearestHint(ast.MqueueTypes(), value.Text), diag.CodeCondition, "unknown type of message queue %q", value.Text)
 			}
 		case "label":
 			if !p.set(&n.Label, &label, &cond, &value) {
@@ -592,14 +593,14 @@ func (p *parser) mqueueName(n *ast.MqueueRule) bool {
 	switch {
 	case strings.HasPrefix(name, "/"):
 		if n.Type == "sysv" {
-			return p.fail(&p.tok, CodeCondition, "the name of a sysv message queue is a number")
+			return p.fail(&p.tok, diag.CodeCondition, "the name of a sysv message queue is a number")
 		}
 	case name != "" && strings.Trim(name, "0123456789") == "":
 		if n.Type == "posix" {
-			return p.fail(&p.tok, CodeCondition, "the name of a posix message queue begins with a slash")
+			return p.fail(&p.tok, diag.CodeCondition, "the name of a posix message queue begins with a slash")
 		}
 	default:
-		return p.fail(&p.tok, CodeCondition, "the name of a message queue begins with a slash or is a number")
+		return p.fail(&p.tok, diag.CodeCondition, "the name of a message queue begins with a slash or is a number")
 	}
 	return true
 }

@@ -43,7 +43,7 @@ func (p *parser) stmts(open ast.Pos) []ast.Stmt {
 func (p *parser) place(t *lex.Token, where Context, what string) bool {
 	if len(p.names) > 0 || len(p.blocks) > 0 {
 		if where == ContextFile {
-			return p.fail(t, CodePlace, "%s cannot stand in a profile", what)
+			return p.fail(t, diag.CodePlace, "%s cannot stand in a profile", what)
 		}
 		return true
 	}
@@ -54,12 +54,12 @@ func (p *parser) place(t *lex.Token, where Context, what string) bool {
 		return true
 	}
 	if where == ContextFile {
-		return p.fail(t, CodePlace, "%s cannot stand where rules are", what)
+		return p.fail(t, diag.CodePlace, "%s cannot stand where rules are", what)
 	}
 	if hint := p.outsideHint(t); hint != "" {
-		return p.failHint(t, hint, CodePlace, "there is no statement %q", t.Text)
+		return p.failHint(t, hint, diag.CodePlace, "there is no statement %q", t.Text)
 	}
-	return p.fail(t, CodePlace, "%s cannot stand outside a profile", what)
+	return p.fail(t, diag.CodePlace, "%s cannot stand outside a profile", what)
 }
 
 // preamble is place for statements that must stand before the first profile.
@@ -68,7 +68,7 @@ func (p *parser) preamble(t *lex.Token, what string) bool {
 		return false
 	}
 	if p.profiles > 0 {
-		return p.fail(t, CodePlace, "%s must stand before the first profile", what)
+		return p.fail(t, diag.CodePlace, "%s must stand before the first profile", what)
 	}
 	return true
 }
@@ -106,11 +106,11 @@ func (p *parser) stmt() (ast.Stmt, bool) {
 	}
 	if p.tok.Kind == lex.Cond {
 		if hint := ruleHint(p.tok.Text); hint != "" {
-			return nil, p.failHint(&p.tok, hint, CodeSyntax, "there is no rule %q", p.tok.Text)
+			return nil, p.failHint(&p.tok, hint, diag.CodeSyntax, "there is no rule %q", p.tok.Text)
 		}
 	}
 	if p.tok.Kind == lex.Comma {
-		return nil, p.failHint(&p.tok, "no comma stands behind a comma, a brace or an include", CodeSyntax, "unexpected comma, expected %s", p.expectedStmt())
+		return nil, p.failHint(&p.tok, "no comma stands behind a comma, a brace or an include", diag.CodeSyntax, "unexpected comma, expected %s", p.expectedStmt())
 	}
 	return nil, p.unexpected(p.expectedStmt())
 }
@@ -148,7 +148,7 @@ func (p *parser) include() (ast.Stmt, bool) {
 		return nil, p.noPath(p.tok)
 	}
 	if n.Hash {
-		p.warn(from, p.raw(&p.tok), diag.ClassPoundInclude, WarnPoundInclude, "#include looks like a comment; write include")
+		p.warn(from, p.raw(&p.tok), diag.ClassPoundInclude, diag.WarnPoundInclude, "#include looks like a comment; write include")
 	}
 	p.next()
 	n.Span = p.span(from)
@@ -162,7 +162,7 @@ func (p *parser) noPath(t lex.Token) bool {
 		keyword = "#include"
 	}
 	t.To = t.From + uint32(len(keyword))
-	return p.failHint(&t, "write include <path>", CodeSyntax, "the include has no path")
+	return p.failHint(&t, "write include <path>", diag.CodeSyntax, "the include has no path")
 }
 
 func includeKind(f lex.Form) ast.IncludeKind {
@@ -179,7 +179,7 @@ func includeKind(f lex.Form) ast.IncludeKind {
 func (p *parser) abi() (ast.Stmt, bool) {
 	from, word := p.pos(), p.tok
 	if len(p.names) == 0 && len(p.blocks) == 0 && p.profiles > 0 && p.context != ContextBody {
-		return nil, p.fail(&word, CodePlace, "abi must stand before the first profile")
+		return nil, p.fail(&word, diag.CodePlace, "abi must stand before the first profile")
 	}
 	p.next()
 	n := &ast.ABI{Path: p.tok.Text, Kind: includeKind(p.tok.Form)}
@@ -202,7 +202,7 @@ func (p *parser) alias() (ast.Stmt, bool) {
 		return nil, false
 	}
 	if p.tok.Kind != lex.Arrow {
-		return nil, p.failHint(&p.tok, "write alias /from -> /to", CodeSyntax, "unexpected %s, expected an arrow", describe(&p.tok))
+		return nil, p.failHint(&p.tok, "write alias /from -> /to", diag.CodeSyntax, "unexpected %s, expected an arrow", describe(&p.tok))
 	}
 	p.next()
 	to := p.tok
@@ -222,7 +222,7 @@ func (p *parser) assignOrRule() (ast.Stmt, bool) {
 	if t.Kind != lex.Assign {
 		if p.tok.Kind == lex.BoolVar {
 			p.next()
-			return nil, p.failHint(&p.tok, "variables in paths are written @{NAME}", CodeSyntax, "unexpected %s, expected an assignment", describe(&p.tok))
+			return nil, p.failHint(&p.tok, "variables in paths are written @{NAME}", diag.CodeSyntax, "unexpected %s, expected an assignment", describe(&p.tok))
 		}
 		if p.context == ContextFile && len(p.names) == 0 && len(p.blocks) == 0 {
 			p.next()
@@ -239,7 +239,7 @@ func (p *parser) assignOrRule() (ast.Stmt, bool) {
 	p.next()
 	if boolean {
 		if op == ast.AssignAdd {
-			return nil, p.fail(&opTok, CodeSyntax, "a boolean variable cannot be added to")
+			return nil, p.fail(&opTok, diag.CodeSyntax, "a boolean variable cannot be added to")
 		}
 		n := &ast.BoolAssign{Name: name, Op: op}
 		var ok bool
@@ -257,7 +257,7 @@ func (p *parser) assignOrRule() (ast.Stmt, bool) {
 		if p.tok.Kind == lex.Illegal {
 			return nil, p.unexpected("a value")
 		}
-		return nil, p.fail(&opTok, CodeSyntax, "the assignment has no value; an empty one is written \"\"")
+		return nil, p.fail(&opTok, diag.CodeSyntax, "the assignment has no value; an empty one is written \"\"")
 	}
 	for p.tok.Kind == lex.Value {
 		n.Values = append(n.Values, p.pattern())
@@ -296,7 +296,7 @@ func (p *parser) noComma() bool {
 	if p.tok.Kind != lex.Comma {
 		return true
 	}
-	return p.failHint(&p.tok, "remove it, or quote the value", CodeSyntax, "an assignment does not end in a comma")
+	return p.failHint(&p.tok, "remove it, or quote the value", diag.CodeSyntax, "an assignment does not end in a comma")
 }
 
 func assignOp(text string) ast.AssignOp {
@@ -329,7 +329,7 @@ func (p *parser) rule() (ast.Stmt, bool) {
 	}
 	if p.tok.From != first.From {
 		if what := noRule(&p.tok); what != "" {
-			return nil, p.failHint(&p.tok, "qualifiers belong to rules and blocks", CodeQualifier, "%s takes no qualifiers", what)
+			return nil, p.failHint(&p.tok, "qualifiers belong to rules and blocks", diag.CodeQualifier, "%s takes no qualifiers", what)
 		}
 	}
 	if p.tok.Kind == lex.Word {
@@ -370,7 +370,7 @@ func (p *parser) agree(q *ast.Qualifiers, t *lex.Token) bool {
 	}
 	for _, b := range p.blocks {
 		if b.Access != ast.Allow && b.Access != q.Access {
-			return p.fail(t, CodeQualifiers, "the qualifier contradicts that of the block around it")
+			return p.fail(t, diag.CodeQualifiers, "the qualifier contradicts that of the block around it")
 		}
 	}
 	return true
@@ -423,9 +423,9 @@ func (p *parser) qualifiers(q *ast.Qualifiers) bool {
 		word := p.tok
 		switch {
 		case place == at:
-			return p.fail(&word, CodeQualifier, "a second %s qualifier", placeNames[place])
+			return p.fail(&word, diag.CodeQualifier, "a second %s qualifier", placeNames[place])
 		case place < at:
-			return p.failHint(&word, "the order is priority, audit, allow or deny, owner", CodeQualifier, "%s stands too late", word.Text)
+			return p.failHint(&word, "the order is priority, audit, allow or deny, owner", diag.CodeQualifier, "%s stands too late", word.Text)
 		}
 		at = place
 		p.next()
@@ -470,7 +470,7 @@ const (
 func (p *parser) priority(q *ast.Qualifiers, t *lex.Token) bool {
 	n, err := strconv.ParseInt(strings.TrimPrefix(t.Text, "+"), 10, 32)
 	if err != nil || n < minPriority || n > maxPriority {
-		return p.fail(t, CodeQualifier, "the priority is not within %d and %d", minPriority, maxPriority)
+		return p.fail(t, diag.CodeQualifier, "the priority is not within %d and %d", minPriority, maxPriority)
 	}
 	q.Priority = int16(n)
 	return true
@@ -479,7 +479,7 @@ func (p *parser) priority(q *ast.Qualifiers, t *lex.Token) bool {
 // block reads a qualifier block.
 func (p *parser) block(from ast.Pos, first *lex.Token, q ast.Qualifiers) (ast.Stmt, bool) {
 	if q.Priority != 0 {
-		return nil, p.fail(first, CodeQualifier, "a block cannot have a priority")
+		return nil, p.fail(first, diag.CodeQualifier, "a block cannot have a priority")
 	}
 	n := &ast.Block{Qualifiers: q, Open: p.pos()}
 	p.blocks = append(p.blocks, &n.Qualifiers)
@@ -504,7 +504,7 @@ func (p *parser) body(closing *ast.Pos) ([]ast.Stmt, bool) {
 	*closing = p.pos()
 	if p.tok.Kind == lex.EOF {
 		d := &diag.Diagnostic{
-			Code: CodeSyntax, Pos: p.file.Position(p.pos()), Message: "unexpected end of file, expected a closing brace",
+			Code: diag.CodeSyntax, Pos: p.file.Position(p.pos()), Message: "unexpected end of file, expected a closing brace",
 			Related: []ast.Position{p.file.Position(ast.Pos(open.From + 1))},
 		}
 		return list, p.report(d)

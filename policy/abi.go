@@ -51,7 +51,7 @@ func (r *resolver) useABI(s *ast.ABI, f *frame) {
 	}
 	set, err := got.set, got.err
 	if err != nil {
-		d := r.errorf(o, CodeABI, s.Path, "abi is not available: %s", reason(err))
+		d := r.errorf(o, diag.CodeABI, s.Path, "abi is not available: %s", reason(err))
 		d.Err = err
 		switch {
 		case errors.Is(err, errNoKernel):
@@ -100,7 +100,7 @@ func (r *resolver) warnABI(s *ast.ABI, f *frame, format string, args ...any) {
 		r.abiWarned = map[abiScope]bool{}
 	}
 	r.abiWarned[scope] = true
-	r.warnf(f.origin(s.Pos()), diag.ClassABI, WarnABI, s.Path, format, args...)
+	r.warnf(f.origin(s.Pos()), diag.ClassABI, diag.WarnABI, s.Path, format, args...)
 }
 
 var errNoKernel = errors.New("the features of the kernel are not known")
@@ -162,6 +162,6 @@ func (r *resolver) settleABI() {
 	}
 	r.abi = r.defaultABI()
 	if r.opts.Default == nil && len(r.top) > 0 {
-		r.warnf(r.top[0].origin, diag.ClassABI, WarnABI, "", "no abi statement: only what AppArmor 3 knew is mediated")
+		r.warnf(r.top[0].origin, diag.ClassABI, diag.WarnABI, "", "no abi statement: only what AppArmor 3 knew is mediated")
 	}
 }

@@ -27,12 +27,12 @@ func (a *alias) apply(p ast.Pattern) (ast.Pattern, bool) {
 
 func (r *resolver) alias(s *ast.Alias, o Origin) {
 	if !strings.HasPrefix(string(s.From), "/") || !strings.HasPrefix(string(s.To), "/") {
-		r.errorf(o, CodeRule, o.File.Text(s), "both sides of an alias begin with a slash")
+		r.errorf(o, diag.CodeRule, o.File.Text(s), "both sides of an alias begin with a slash")
 		return
 	}
 	pair := [2]ast.Pattern{s.From, s.To}
 	if r.aliased[pair] {
-		r.warnf(o, diag.ClassUnexpected, WarnDuplicateAlias, o.File.Text(s), "alias is there already")
+		r.warnf(o, diag.ClassUnexpected, diag.WarnDuplicateAlias, o.File.Text(s), "alias is there already")
 		return
 	}
 	r.aliased[pair] = true

@@ -21,11 +21,11 @@ func (p *Profile) Add(rules ...ast.Rule) error {
 	var found diag.List
 	for _, s := range rules {
 		if s == nil {
-			found = append(found, p.wrong(problem{code: CodeRule, msg: "rule is nil"}))
+			found = append(found, p.wrong(problem{code: diag.CodeRule, msg: "rule is nil"}))
 			continue
 		}
 		if err := ast.Check(s); err != nil {
-			d := p.wrong(problem{code: CodeRule, msg: err.Error()})
+			d := p.wrong(problem{code: diag.CodeRule, msg: err.Error()})
 			d.Err = err
 			found = append(found, d)
 			continue
@@ -61,9 +61,9 @@ func (p *Profile) checkRule(s ast.Rule) diag.List {
 	c.check(s)
 	eachPattern(s, func(pattern *ast.Pattern, variables bool) {
 		if err := pattern.CheckText(); err != nil {
-			c.fail(CodeRule, string(*pattern), "%v", err)
+			c.fail(diag.CodeRule, string(*pattern), "%v", err)
 		} else if _, name, _, ok := cutRef(string(*pattern)); ok && variables {
-			c.fail(CodeUndefined, "@{"+name+"}", "variable in a rule that is resolved")
+			c.fail(diag.CodeUndefined, "@{"+name+"}", "variable in a rule that is resolved")
 		}
 	})
 	var found diag.List
@@ -110,56 +110,56 @@ func (p *Profile) validate(found *diag.List) {
 	}
 	switch {
 	case p.Name == "":
-		fail(CodeName, "", "profile without a name")
+		fail(diag.CodeName, "", "profile without a name")
 	case strings.ContainsRune(p.Name, 0), strings.HasPrefix(p.Name, ":"), strings.HasPrefix(p.Name, "&"):
-		fail(CodeName, p.Name, "invalid name of a profile")
+		fail(diag.CodeName, p.Name, "invalid name of a profile")
 	case p.Parent != nil && !strings.HasPrefix(p.Name, p.Parent.Name+"//"):
-		fail(CodeName, p.Name, "name of a child that does not begin with its parent's name and //")
+		fail(diag.CodeName, p.Name, "name of a child that does not begin with its parent's name and //")
 	}
 	if strings.ContainsAny(p.Namespace, ":\x00\n") || p.Parent != nil && p.Namespace != p.Parent.Namespace {
-		fail(CodeName, p.Namespace, "invalid namespace")
+		fail(diag.CodeName, p.Namespace, "invalid namespace")
 	}
 	if p.Flags.Mode > DefaultAllow {
-		fail(CodeFlag, "", "unknown mode")
+		fail(diag.CodeFlag, "", "unknown mode")
 	}
 	for _, path := range [...]string{p.Flags.DisconnectedPath, p.Flags.DisconnectedIPCPath} {
 		if path != "" && path[0] != '/' {
-			fail(CodeFlag, path, "disconnected path that does not begin with a slash")
+			fail(diag.CodeFlag, path, "disconnected path that does not begin with a slash")
 		}
 	}
 	if s := p.Flags.KillSignal; s != "" && !ast.IsSignal(s) {
-		fail(CodeFlag, s, "unknown signal")
+		fail(diag.CodeFlag, s, "unknown signal")
 	}
 	if e := p.Flags.Error; e != "" && !ast.Errnos().Has(e) {
-		fail(CodeFlag, e, "unknown error")
+		fail(diag.CodeFlag, e, "unknown error")
 	}
 	if p.Hat && p.Parent != nil && len(p.Xattrs) > 0 {
-		fail(CodeXattr, "", "a hat cannot match extended attributes")
+		fail(diag.CodeXattr, "", "a hat cannot match extended attributes")
 	}
 	for _, l := range p.Rlimits {
 		if !ast.Rlimits().Has(l.Name) || l.Name == "ofile" {
-			fail(CodeRlimit, l.Name, "unknown resource")
+			fail(diag.CodeRlimit, l.Name, "unknown resource")
 		}
 	}
 	for i := range p.Rules {
 		switch s := p.Rules[i].Rule.(type) {
 		case nil:
-			fail(CodeRule, "", "rule is nil")
+			fail(diag.CodeRule, "", "rule is nil")
 		case *ast.RlimitRule:
-			fail(CodeRlimit, s.Name, "rlimit among the rules")
+			fail(diag.CodeRlimit, s.Name, "rlimit among the rules")
 		default:
 			*found = append(*found, p.checkRule(s)...)
 		}
 	}
 	for _, c := range conflicts(p.Name, p.Rules) {
-		d := p.wrong(problem{code: CodeExecConflict, text: c.text, msg: c.message()})
+		d := p.wrong(problem{code: diag.CodeExecConflict, text: c.text, msg: c.message()})
 		d.Pos, d.Via = c.second.Position(), c.second.Chain()
 		d.Related = append(d.Related, c.first.Position())
 		*found = append(*found, d)
 	}
 	for _, child := range p.Children {
 		if child.Parent != p {
-			fail(CodeName, child.Name, "child whose parent is another profile")
+			fail(diag.CodeName, child.Name, "child whose parent is another profile")
 			continue
 		}
 		child.validate(found)
@@ -179,7 +179,7 @@ func NewSet(profiles ...*Profile) (*Set, error) {
 		sortProfiles(list)
 		for _, p := range list {
 			if full := p.FullName(); seen[full] {
-				found = append(found, p.wrong(problem{code: CodeDuplicateProfile, text: full, msg: "profile is there twice"}))
+				found = append(found, p.wrong(problem{code: diag.CodeDuplicateProfile, text: full, msg: "profile is there twice"}))
 			} else {
 				seen[full] = true
 			}

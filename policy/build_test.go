@@ -123,20 +123,20 @@ func TestValidate(t *testing.T) {
 		p    *Profile
 		code diag.Code
 	}{
-		"no name":      {&Profile{}, CodeName},
-		"stack":        {&Profile{Name: "&t"}, CodeName},
-		"child's name": {parent, CodeName},
-		"orphan":       {&Profile{Name: "t", Children: []*Profile{{Name: "t//c"}}}, CodeName},
-		"namespace":    {&Profile{Name: "t", Namespace: "a:b"}, CodeName},
-		"mode":         {&Profile{Name: "t", Flags: Flags{Mode: 6}}, CodeFlag},
-		"disconnected": {&Profile{Name: "t", Flags: Flags{DisconnectedPath: "x"}}, CodeFlag},
-		"signal":       {&Profile{Name: "t", Flags: Flags{KillSignal: "9"}}, CodeFlag},
-		"error":        {&Profile{Name: "t", Flags: Flags{Error: "eperm"}}, CodeFlag},
-		"hat's xattr":  {withHat, CodeXattr},
-		"rlimit":       {&Profile{Name: "t", Rlimits: []Rlimit{{Name: "ofile"}}}, CodeRlimit},
-		"rlimit rule":  {&Profile{Name: "t", Rules: []Rule{{Rule: &ast.RlimitRule{Name: "as", Value: "1"}}}}, CodeRlimit},
-		"nil rule":     {&Profile{Name: "t", Rules: []Rule{{}}}, CodeRule},
-		"conflict":     {&Profile{Name: "t", Rules: []Rule{{Rule: px}, {Rule: ix}}}, CodeExecConflict},
+		"no name":      {&Profile{}, diag.CodeName},
+		"stack":        {&Profile{Name: "&t"}, diag.CodeName},
+		"child's name": {parent, diag.CodeName},
+		"orphan":       {&Profile{Name: "t", Children: []*Profile{{Name: "t//c"}}}, diag.CodeName},
+		"namespace":    {&Profile{Name: "t", Namespace: "a:b"}, diag.CodeName},
+		"mode":         {&Profile{Name: "t", Flags: Flags{Mode: 6}}, diag.CodeFlag},
+		"disconnected": {&Profile{Name: "t", Flags: Flags{DisconnectedPath: "x"}}, diag.CodeFlag},
+		"signal":       {&Profile{Name: "t", Flags: Flags{KillSignal: "9"}}, diag.CodeFlag},
+		"error":        {&Profile{Name: "t", Flags: Flags{Error: "eperm"}}, diag.CodeFlag},
+		"hat's xattr":  {withHat, diag.CodeXattr},
+		"rlimit":       {&Profile{Name: "t", Rlimits: []Rlimit{{Name: "ofile"}}}, diag.CodeRlimit},
+		"rlimit rule":  {&Profile{Name: "t", Rules: []Rule{{Rule: &ast.RlimitRule{Name: "as", Value: "1"}}}}, diag.CodeRlimit},
+		"nil rule":     {&Profile{Name: "t", Rules: []Rule{{}}}, diag.CodeRule},
+		"conflict":     {&Profile{Name: "t", Rules: []Rule{{Rule: px}, {Rule: ix}}}, diag.CodeExecConflict},
 	} {
 		err := tt.p.Validate()
 		if d, ok := errors.AsType[*diag.Diagnostic](err); !ok || d.Code != tt.code {

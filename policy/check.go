@@ -67,12 +67,12 @@ func (c *ruleChecker) check(rule ast.Rule) {
 		c.file(s)
 	case *ast.LinkRule:
 		if s.From == "" || s.To == "" {
-			c.fail(CodeRule, "", "a link rule needs both paths")
+			c.fail(diag.CodeRule, "", "a link rule needs both paths")
 		}
 	case *ast.CapabilityRule:
 		for _, name := range s.Names {
 			if !ast.Capabilities().Has(name) && (c.cap == nil || !c.cap(name)) {
-				c.fail(CodeRule, name, "unknown capability")
+				c.fail(diag.CodeRule, name, "unknown capability")
 				c.hint(ast.Capabilities(), name)
 			}
 		}
@@ -85,7 +85,7 @@ func (c *ruleChecker) check(rule ast.Rule) {
 	case *ast.SignalRule:
 		for _, name := range s.Signals {
 			if !ast.IsSignal(name) {
-				c.fail(CodeRule, name, "unknown signal")
+				c.fail(diag.CodeRule, name, "unknown signal")
 				c.hint(ast.Signals(), name)
 			}
 		}
@@ -95,7 +95,7 @@ func (c *ruleChecker) check(rule ast.Rule) {
 		c.changeProfile(s)
 	case *ast.RlimitRule:
 		if _, err := ParseRlimit(s); err != nil {
-			c.fail(CodeRlimit, s.Value, "rlimit %s: %v", s.Name, err)
+			c.fail(diag.CodeRlimit, s.Value, "rlimit %s: %v", s.Name, err)
 			if !ast.Rlimits().Has(s.Name) {
 				c.hint(ast.Rlimits(), s.Name)
 			}
@@ -109,23 +109,23 @@ func (c *ruleChecker) check(rule ast.Rule) {
 func (c *ruleChecker) qualifiers(rule ast.Rule) {
 	q := rule.Quals()
 	if q.Priority < -1000 || q.Priority > 1000 {
-		c.fail(CodeQualifier, strconv.Itoa(int(q.Priority)), "priority is not within -1000 and 1000")
+		c.fail(diag.CodeQualifier, strconv.Itoa(int(q.Priority)), "priority is not within -1000 and 1000")
 	}
 	switch rule.(type) {
 	case *ast.FileRule, *ast.LinkRule:
 		return
 	case *ast.NetworkRule, *ast.AllRule:
 		if q.Priority != 0 {
-			c.fail(CodeQualifier, "priority", "this rule cannot have a priority")
+			c.fail(diag.CodeQualifier, "priority", "this rule cannot have a priority")
 		}
 	case *ast.RlimitRule:
 		if *q != (ast.Qualifiers{}) {
-			c.fail(CodeQualifier, "", "a set rlimit rule cannot have qualifiers")
+			c.fail(diag.CodeQualifier, "", "a set rlimit rule cannot have qualifiers")
 		}
 		return
 	}
 	if q.Owner != ast.AnyOwner {
-		c.fail(CodeQualifier, "", "owner and other are for file and link rules")
+		c.fail(diag.CodeQualifier, "", "owner and other are for file and link rules")
 	}
 }
 
@@ -134,92 +134,92 @@ func (c *ruleChecker) file(s *ast.FileRule) {
 	switch {
 	case s.All:
 		if deny {
-			c.fail(CodeRule, "", "file, holds ix, and a deny rule can only have x without a mode of execution")
+			c.fail(diag.CodeRule, "", "file, holds ix, and a deny rule can only have x without a mode of execution")
 			c.found[len(c.found)-1].hint = "deny all, denies everything"
 		}
 		return
 	case s.Path == "":
-		c.fail(CodeRule, "", "a file rule needs a path")
+		c.fail(diag.CodeRule, "", "a file rule needs a path")
 	case s.Perms == 0 && s.Exec == ast.ExecNone:
-		c.fail(CodeRule, "", "a file rule needs permissions")
+		c.fail(diag.CodeRule, "", "a file rule needs permissions")
 	}
 	if s.Perms&ast.FileWrite != 0 && s.Perms&ast.FileAppend != 0 {
-		c.fail(CodeRule, "", "w and a exclude each other in one rule")
+		c.fail(diag.CodeRule, "", "w and a exclude each other in one rule")
 	}
 	switch {
 	case s.Exec == ast.ExecDeny && !deny:
-		c.fail(CodeRule, "", "x needs a mode of execution, such as ix or px")
+		c.fail(diag.CodeRule, "", "x needs a mode of execution, such as ix or px")
 	case deny && s.Exec > ast.ExecDeny:
-		c.fail(CodeRule, "", "a deny rule can only have x, without a mode of execution")
+		c.fail(diag.CodeRule, "", "a deny rule can only have x, without a mode of execution")
 	case s.Scrub && s.Exec == ast.ExecNone:
-		c.fail(CodeRule, "", "safe needs permission to execute")
+		c.fail(diag.CodeRule, "", "safe needs permission to execute")
 	}
 	if s.Link != "" && s.Perms&ast.FileLink == 0 {
-		c.fail(CodeRule, "", "the target of a link needs the permission l")
+		c.fail(diag.CodeRule, "", "the target of a link needs the permission l")
 	}
 }
 
 func (c *ruleChecker) network(s *ast.NetworkRule) {
 	if s.Family != "" && !ast.Families().Has(s.Family) {
-		c.fail(CodeRule, s.Family, "unknown address family")
+		c.fail(diag.CodeRule, s.Family, "unknown address family")
 		c.hint(ast.Families(), s.Family)
 	}
 	if s.Type != "" && !ast.NetTypes().Has(s.Type) {
-		c.fail(CodeRule, s.Type, "unknown type of socket")
+		c.fail(diag.CodeRule, s.Type, "unknown type of socket")
 		c.hint(ast.NetTypes(), s.Type)
 	}
 	switch inet := s.Family == "" || s.Family == "inet" || s.Family == "inet6"; {
 	case s.Protocol == "":
 	case s.Type != "":
-		c.fail(CodeRule, s.Protocol, "a network rule has a type or a protocol, not both")
+		c.fail(diag.CodeRule, s.Protocol, "a network rule has a type or a protocol, not both")
 	case !ast.NetProtocols().Has(s.Protocol):
-		c.fail(CodeRule, s.Protocol, "unknown protocol")
+		c.fail(diag.CodeRule, s.Protocol, "unknown protocol")
 		c.hint(ast.NetProtocols(), s.Protocol)
 	case !inet, s.Protocol == "icmp" && s.Family == "inet6":
-		c.fail(CodeRule, s.Family+" "+s.Protocol, "address family without this protocol")
+		c.fail(diag.CodeRule, s.Family+" "+s.Protocol, "address family without this protocol")
 	}
 	c.netEnd(&s.Local)
 	c.netEnd(&s.Peer)
 	if s.Peer.Interface != "" {
-		c.fail(CodeRule, string(s.Peer.Interface), "an interface is local and not the peer's")
+		c.fail(diag.CodeRule, string(s.Peer.Interface), "an interface is local and not the peer's")
 	}
 	some := s.Local != ast.NetEnd{} || s.Peer != ast.NetEnd{}
 	if some && s.Family != "" && s.Family != "inet" && s.Family != "inet6" {
-		c.fail(CodeRule, s.Family, "only inet and inet6 have addresses, ports, interfaces and labels")
+		c.fail(diag.CodeRule, s.Family, "only inet and inet6 have addresses, ports, interfaces and labels")
 	}
 	if (s.Peer.IP != "" || s.Peer.Port != "") && s.Perms&ast.NetPeerless != 0 {
-		c.fail(CodeRule, (s.Perms & ast.NetPeerless).String(), "permissions that know no peer")
+		c.fail(diag.CodeRule, (s.Perms & ast.NetPeerless).String(), "permissions that know no peer")
 	}
 }
 
 func (c *ruleChecker) netEnd(e *ast.NetEnd) {
 	if e.IP != "" && e.IP != "none" {
 		if _, ok := ast.ParseIP(e.IP); !ok {
-			c.fail(CodeRule, e.IP, "ip is neither an address nor none")
+			c.fail(diag.CodeRule, e.IP, "ip is neither an address nor none")
 		}
 	}
 	if e.Port != "" {
 		if _, _, ok := ast.ParsePorts(e.Port); !ok {
-			c.fail(CodeRule, e.Port, "port is neither a number up to 65535 nor a range of them")
+			c.fail(diag.CodeRule, e.Port, "port is neither a number up to 65535 nor a range of them")
 		}
 	}
 }
 
 func (c *ruleChecker) unix(s *ast.UnixRule) {
 	if s.Type != "" && !ast.UnixTypes().Has(s.Type) {
-		c.fail(CodeRule, s.Type, "unknown type of socket")
+		c.fail(diag.CodeRule, s.Type, "unknown type of socket")
 		c.hint(ast.UnixTypes(), s.Type)
 	}
 	for _, a := range [...]ast.Pattern{s.Local.Addr, s.Peer.Addr} {
 		if a != "" && a[0] != '@' && a != "none" && a != "auto" && !(c.resolved && a[0] == '{') {
-			c.fail(CodeRule, string(a), "address of a socket that is not @name, none or auto")
+			c.fail(diag.CodeRule, string(a), "address of a socket that is not @name, none or auto")
 		}
 	}
 	if s.Local.Label != "" {
-		c.fail(CodeRule, string(s.Local.Label), "a label is the peer's")
+		c.fail(diag.CodeRule, string(s.Local.Label), "a label is the peer's")
 	}
 	if s.Peer != (ast.UnixEnd{}) && s.Perms&ast.NetPeerless != 0 {
-		c.fail(CodeRule, (s.Perms & ast.NetPeerless).String(), "permissions that know no peer")
+		c.fail(diag.CodeRule, (s.Perms & ast.NetPeerless).String(), "permissions that know no peer")
 	}
 }
 
@@ -228,13 +228,13 @@ func (c *ruleChecker) dbus(s *ast.DBusRule) {
 	service := s.Name != ""
 	switch {
 	case message && service:
-		c.fail(CodeRule, string(s.Name), "name is of services, the other conditions are of messages")
+		c.fail(diag.CodeRule, string(s.Name), "name is of services, the other conditions are of messages")
 	case service && s.Perms&(ast.DBusSend|ast.DBusReceive) != 0:
-		c.fail(CodeRule, s.Perms.String(), "send and receive do not go with the name of a service")
+		c.fail(diag.CodeRule, s.Perms.String(), "send and receive do not go with the name of a service")
 	case message && s.Perms&ast.DBusBind != 0:
-		c.fail(CodeRule, s.Perms.String(), "bind does not go with conditions of messages")
+		c.fail(diag.CodeRule, s.Perms.String(), "bind does not go with conditions of messages")
 	case (message || service) && s.Perms&ast.DBusEavesdrop != 0:
-		c.fail(CodeRule, s.Perms.String(), "eavesdrop takes no condition but bus")
+		c.fail(diag.CodeRule, s.Perms.String(), "eavesdrop takes no condition but bus")
 	}
 }
 
@@ -246,28 +246,28 @@ func (c *ruleChecker) mount(s *ast.MountRule) {
 		}
 		for _, v := range cond.Values {
 			if !ast.MountFlags().Has(string(v)) {
-				c.fail(CodeRule, string(v), "unknown mount option")
+				c.fail(diag.CodeRule, string(v), "unknown mount option")
 				c.hint(ast.MountFlags(), string(v))
 			}
 		}
 	}
 	if s.Op != ast.OpMount && s.Source != "" {
-		c.fail(CodeRule, string(s.Source), "only mount takes a source")
+		c.fail(diag.CodeRule, string(s.Source), "only mount takes a source")
 	}
 }
 
 func (c *ruleChecker) changeProfile(s *ast.ChangeProfileRule) {
 	switch e := string(s.Exec); {
 	case e == "" && s.Safety != ast.SafetyDefault:
-		c.fail(CodeRule, "", "safe and unsafe need the path of a program")
+		c.fail(diag.CodeRule, "", "safe and unsafe need the path of a program")
 	case e != "" && e[0] != '/' && !(c.resolved && e[0] == '{') && !strings.HasPrefix(e, "@{"):
-		c.fail(CodeRule, e, "the program of a change_profile rule is a path")
+		c.fail(diag.CodeRule, e, "the program of a change_profile rule is a path")
 	}
 }
 
 func (c *ruleChecker) mqueue(s *ast.MqueueRule) {
 	if s.Type != "" && !ast.MqueueTypes().Has(s.Type) {
-		c.fail(CodeRule, s.Type, "unknown type of message queue")
+		c.fail(diag.CodeRule, s.Type, "unknown type of message queue")
 		c.hint(ast.MqueueTypes(), s.Type)
 		return
 	}
@@ -276,10 +276,10 @@ func (c *ruleChecker) mqueue(s *ast.MqueueRule) {
 	}
 	switch posix, key := s.Name[0] == '/', isNumber(string(s.Name)) && s.Name[0] != '-' && s.Name[0] != '+'; {
 	case !posix && !key:
-		c.fail(CodeRule, string(s.Name), "name of a message queue that is neither a path nor a number")
+		c.fail(diag.CodeRule, string(s.Name), "name of a message queue that is neither a path nor a number")
 	case s.Type == "posix" && !posix:
-		c.fail(CodeRule, string(s.Name), "a posix message queue is named by a path")
+		c.fail(diag.CodeRule, string(s.Name), "a posix message queue is named by a path")
 	case s.Type == "sysv" && !key:
-		c.fail(CodeRule, string(s.Name), "a sysv message queue is named by a number")
+		c.fail(diag.CodeRule, string(s.Name), "a sysv message queue is named by a number")
 	}
 }

@@ -72,7 +72,7 @@ func (r *resolver) nested(f *frame, p ast.Pos) (frame, bool) {
 func (r *resolver) walk(stmts []ast.Stmt, f *frame) {
 	for _, s := range stmts {
 		if s == nil {
-			r.errorf(f.origin(0), CodePlace, "", "statement is nil")
+			r.errorf(f.origin(0), diag.CodePlace, "", "statement is nil")
 			continue
 		}
 		if !r.step(f.origin(s.Pos())) {
@@ -81,7 +81,7 @@ func (r *resolver) walk(stmts []ast.Stmt, f *frame) {
 		switch s := s.(type) {
 		case *ast.Comment:
 		case *ast.Bad:
-			d := r.errorf(f.origin(s.Pos()), CodeSyntax, f.file.Text(s), "statement could not be parsed")
+			d := r.errorf(f.origin(s.Pos()), diag.CodeSyntax, f.file.Text(s), "statement could not be parsed")
 			d.Err = s.Err
 		case *ast.Include:
 			r.include(s, f)
@@ -122,7 +122,7 @@ func (r *resolver) walk(stmts []ast.Stmt, f *frame) {
 }
 
 func (r *resolver) misplaced(s ast.Stmt, f *frame, hint string) {
-	d := r.errorf(f.origin(s.Pos()), CodePlace, f.file.Text(s), "statement cannot stand here")
+	d := r.errorf(f.origin(s.Pos()), diag.CodePlace, f.file.Text(s), "statement cannot stand here")
 	d.Hint = hint
 }
 
@@ -132,7 +132,7 @@ func (r *resolver) inPreamble(s ast.Stmt, f *frame, what string) bool {
 	if f.prof != nil || len(r.top) == 0 {
 		return true
 	}
-	d := r.errorf(f.origin(s.Pos()), CodePlace, f.file.Text(s), "%s behind a profile", what)
+	d := r.errorf(f.origin(s.Pos()), diag.CodePlace, f.file.Text(s), "%s behind a profile", what)
 	d.Hint = "it belongs before the first profile"
 	d.Related = append(d.Related, r.top[0].origin.Position())
 	return false
@@ -143,7 +143,7 @@ func (r *resolver) inPreamble(s ast.Stmt, f *frame, what string) bool {
 func (r *resolver) include(s *ast.Include, f *frame) {
 	files, ok := r.unit.Included[s]
 	if !ok && !s.IfExists {
-		r.errorf(f.origin(s.Pos()), CodeInclude, s.Path, "included file was not found")
+		r.errorf(f.origin(s.Pos()), diag.CodeInclude, s.Path, "included file was not found")
 		return
 	}
 	seen := &r.seen
@@ -160,7 +160,7 @@ func (r *resolver) include(s *ast.Include, f *frame) {
 		if file.Name != "" {
 			if live, again := (*seen)[file.Name]; again {
 				if !live && !f.dead {
-					r.warnf(f.origin(s.Pos()), diag.ClassUnexpected, WarnSkippedInclude, s.Path,
+					r.warnf(f.origin(s.Pos()), diag.ClassUnexpected, diag.WarnSkippedInclude, s.Path,
 						"not included: a file is read once per profile, and this one was read in a branch that is not taken")
 				}
 				continue
@@ -217,7 +217,7 @@ func (r *resolver) block(s *ast.Block, f *frame) {
 		return
 	}
 	if s.Priority != 0 {
-		r.errorf(f.origin(s.Pos()), CodeQualifier, "", "a block cannot have a priority").Hint = "give it to the rules inside"
+		r.errorf(f.origin(s.Pos()), diag.CodeQualifier, "", "a block cannot have a priority").Hint = "give it to the rules inside"
 	}
 	in.quals, in.none = r.merge(f, s.Qualifiers, f.origin(s.Pos()))
 	in.quals.Priority = 0
@@ -236,7 +236,7 @@ func (r *resolver) merge(f *frame, q ast.Qualifiers, o Origin) (out ast.Qualifie
 	case q.Access == ast.Allow:
 		out.Access = around
 	default:
-		r.errorf(o, CodeQualifiers, accessWord(q.Access), "%s inside of a block that says %s", accessWord(q.Access), accessWord(around))
+		r.errorf(o, diag.CodeQualifiers, accessWord(q.Access), "%s inside of a block that says %s", accessWord(q.Access), accessWord(around))
 	}
 	switch around := f.quals.Owner; {
 	case around == ast.AnyOwner || around == q.Owner:
@@ -300,7 +300,7 @@ func (r *resolver) rule(s ast.Rule, f *frame) {
 		return
 	}
 	if none && takesOwner(s) {
-		r.warnf(o, diag.ClassUnexpected, WarnNothing, f.file.Text(s), "rule for the owner in a block for others, or the other way round: it matches nothing")
+		r.warnf(o, diag.ClassUnexpected, diag.WarnNothing, f.file.Text(s), "rule for the owner in a block for others, or the other way round: it matches nothing")
 		return
 	}
 	d.rules = append(d.rules, rawRule{Rule{s, o}, quals})
@@ -322,12 +322,12 @@ func (r *resolver) checkInBlock(s ast.Rule, own ast.Qualifiers, quals *ast.Quali
 	switch s := s.(type) {
 	case *ast.FileRule:
 		if quals.Access == ast.Deny && own.Access != ast.Deny && (s.All || s.Exec != ast.ExecNone && s.Exec != ast.ExecDeny) {
-			r.errorf(o, CodeRule, o.File.Text(s), "a deny rule can only have x, without a mode of execution")
+			r.errorf(o, diag.CodeRule, o.File.Text(s), "a deny rule can only have x, without a mode of execution")
 		}
 	case *ast.LinkRule:
 	default:
 		if quals.Owner != ast.AnyOwner && own.Owner == ast.AnyOwner {
-			r.warnf(o, diag.ClassUnexpected, WarnOwner, o.File.Text(s), "owner and other mean nothing for this rule and are ignored")
+			r.warnf(o, diag.ClassUnexpected, diag.WarnOwner, o.File.Text(s), "owner and other mean nothing for this rule and are ignored")
 			quals.Owner = ast.AnyOwner
 		}
 	}

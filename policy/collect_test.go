@@ -80,7 +80,7 @@ func TestIncludeOncePerScope(t *testing.T) {
 	if q := s.Profiles[0].Rules[0].Quals(); !q.Audit {
 		t.Error("the first reading, in the audit block, is not the one that counts")
 	}
-	if len(s.Warnings) != 1 || s.Warnings[0].Code != WarnSkippedInclude {
+	if len(s.Warnings) != 1 || s.Warnings[0].Code != diag.WarnSkippedInclude {
 		t.Errorf("warnings: %+v", s.Warnings)
 	}
 	chain := s.Profiles[0].Rules[0].Origin.Chain()
@@ -91,7 +91,7 @@ func TestIncludeOncePerScope(t *testing.T) {
 
 func TestIncludeMissing(t *testing.T) {
 	_, err := resolveFile(Options{}, &ast.Profile{Name: "t", Body: []ast.Stmt{&ast.Include{Path: "none"}}})
-	wantCode(t, "missing", err, CodeInclude)
+	wantCode(t, "missing", err, diag.CodeInclude)
 	if _, err := resolveFile(Options{}, &ast.Include{Path: "none", IfExists: true}); err != nil {
 		t.Errorf("if exists: %v", err)
 	}
@@ -117,13 +117,13 @@ func TestMisplaced(t *testing.T) {
 		"nothing":               {nil},
 	} {
 		_, err := resolveFile(Options{}, stmts...)
-		wantCode(t, name, err, CodePlace)
+		wantCode(t, name, err, diag.CodePlace)
 	}
 	if _, err := resolveFile(Options{}, abi, alias, profile(abi)); err != nil {
 		t.Errorf("well placed: %v", err)
 	}
 	_, err := resolveFile(Options{}, profile(&ast.Bad{Err: errors.ErrUnsupported}))
-	wantCode(t, "bad statement", err, CodeSyntax)
+	wantCode(t, "bad statement", err, diag.CodeSyntax)
 	if !errors.Is(err, errors.ErrUnsupported) {
 		t.Error("the cause of a bad statement is lost")
 	}
@@ -243,7 +243,7 @@ func TestABI(t *testing.T) {
 		"quoted":           {Options{}, &ast.ABI{Path: "abi/3.0", Kind: ast.IncludeQuoted}},
 	} {
 		_, err := resolveFile(tt.opts, tt.stmt)
-		wantCode(t, name, err, CodeABI)
+		wantCode(t, name, err, diag.CodeABI)
 	}
 }
 

@@ -43,10 +43,10 @@ func (r *resolver) eval(x ast.Expr, f *frame, depth int) (value, ok bool) {
 		sym := r.syms[x.Name]
 		switch {
 		case sym == nil:
-			r.errorf(o, CodeUndefined, "$"+x.Name, "boolean $%s has no value", x.Name)
+			r.errorf(o, diag.CodeUndefined, "$"+x.Name, "boolean $%s has no value", x.Name)
 			return false, false
 		case !sym.boolean:
-			d := r.errorf(o, CodeUndefined, "$"+x.Name, "variable @{%s} is a set of values, not a boolean", x.Name)
+			d := r.errorf(o, diag.CodeUndefined, "$"+x.Name, "variable @{%s} is a set of values, not a boolean", x.Name)
 			d.Related = append(d.Related, sym.origin.Position())
 			return false, false
 		}
@@ -55,7 +55,7 @@ func (r *resolver) eval(x ast.Expr, f *frame, depth int) (value, ok bool) {
 		sym := r.syms[x.Name]
 		if x.Bool {
 			if sym != nil && sym.boolean {
-				r.warnf(o, diag.ClassUnexpected, WarnDefinedBoolean, "$"+x.Name, "defined is false for every boolean, also for one with a value")
+				r.warnf(o, diag.ClassUnexpected, diag.WarnDefinedBoolean, "$"+x.Name, "defined is false for every boolean, also for one with a value")
 			}
 			return false, true
 		}
@@ -63,7 +63,7 @@ func (r *resolver) eval(x ast.Expr, f *frame, depth int) (value, ok bool) {
 	case *ast.CompareExpr:
 		return r.compare(x, o)
 	}
-	r.errorf(o, CodeExpression, "", "condition is missing")
+	r.errorf(o, diag.CodeExpression, "", "condition is missing")
 	return false, false
 }
 
@@ -81,7 +81,7 @@ func (r *resolver) operand(p ast.Pattern, o Origin) ([]string, bool) {
 	// The values are known in full only where they do not need a profile.
 	values, _, err := r.lookup(name, &env{}, o, 0)
 	if err != nil {
-		if err.code != CodeLimit {
+		if err.code != diag.CodeLimit {
 			r.errorf(o, err.code, err.text, "%s", err.msg).Hint = err.hint
 		}
 		return nil, false
@@ -115,7 +115,7 @@ func (r *resolver) compare(x *ast.CompareExpr, o Origin) (value, ok bool) {
 	m, isNumA := number(a)
 	n, isNumB := number(b)
 	if isNumA != isNumB {
-		r.errorf(o, CodeExpression, string(x.X)+" "+x.Op.String()+" "+string(x.Y), "a number is compared with something else")
+		r.errorf(o, diag.CodeExpression, string(x.X)+" "+x.Op.String()+" "+string(x.Y), "a number is compared with something else")
 		return false, false
 	}
 	if isNumA {
@@ -131,7 +131,7 @@ func (r *resolver) compare(x *ast.CompareExpr, o Origin) (value, ok bool) {
 	case ast.CompareLessEqual:
 		return order <= 0, true
 	}
-	r.errorf(o, CodeExpression, x.Op.String(), "comparison is not known")
+	r.errorf(o, diag.CodeExpression, x.Op.String(), "comparison is not known")
 	return false, false
 }
 

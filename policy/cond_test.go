@@ -75,7 +75,7 @@ func TestCompare(t *testing.T) {
 		}
 	}
 	_, _, err := decide(&ast.CompareExpr{Op: 99, X: "a", Y: "b"})
-	wantCode(t, "unknown operator", err, CodeExpression)
+	wantCode(t, "unknown operator", err, diag.CodeExpression)
 }
 
 func TestConditions(t *testing.T) {
@@ -119,12 +119,12 @@ func TestConditions(t *testing.T) {
 		x    ast.Expr
 		code diag.Code
 	}{
-		"unset boolean":                {&ast.BoolVar{Name: "U"}, CodeUndefined},
-		"unset behind or":              {or(lit(true), &ast.BoolVar{Name: "U"}), CodeUndefined},
-		"set variable":                 {&ast.BoolVar{Name: "V"}, CodeUndefined},
-		"boolean in a comparison":      {&ast.CompareExpr{X: "@{T}", Y: "a"}, CodeUndefined},
-		"no expression":                {nil, CodeExpression},
-		"part of an expression is nil": {not(nil), CodeExpression},
+		"unset boolean":                {&ast.BoolVar{Name: "U"}, diag.CodeUndefined},
+		"unset behind or":              {or(lit(true), &ast.BoolVar{Name: "U"}), diag.CodeUndefined},
+		"set variable":                 {&ast.BoolVar{Name: "V"}, diag.CodeUndefined},
+		"boolean in a comparison":      {&ast.CompareExpr{X: "@{T}", Y: "a"}, diag.CodeUndefined},
+		"no expression":                {nil, diag.CodeExpression},
+		"part of an expression is nil": {not(nil), diag.CodeExpression},
 	} {
 		_, _, err := decide(tt.x, vars...)
 		wantCode(t, name, err, tt.code)
@@ -132,7 +132,7 @@ func TestConditions(t *testing.T) {
 	_, warnings, _ := decide(&ast.DefinedExpr{Name: "T", Bool: true}, vars...)
 	found := false
 	for _, w := range warnings {
-		found = found || w.Code == WarnDefinedBoolean
+		found = found || w.Code == diag.WarnDefinedBoolean
 	}
 	if !found {
 		t.Errorf("no warning that defined is false for booleans: %v", warnings)
@@ -169,5 +169,5 @@ func TestDeadBranch(t *testing.T) {
 	_, err = resolveFile(Options{}, &ast.Profile{Name: "t", Body: []ast.Stmt{
 		&ast.If{Cond: &ast.BoolLit{}, Then: []ast.Stmt{&ast.CapabilityRule{Names: []string{"fly"}}}},
 	}})
-	wantCode(t, "mistake in a dead branch", err, CodeRule)
+	wantCode(t, "mistake in a dead branch", err, diag.CodeRule)
 }

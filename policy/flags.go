@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/diag"
 )
 
 // modes are the words for the mode of a profile.
@@ -46,7 +47,7 @@ func (r *resolver) flags(d *draft) Flags {
 }
 
 func (r *resolver) flagConflict(o Origin, a, b *ast.Flag) {
-	e := r.errorf(o, CodeFlagConflict, flagText(b), "flag %s conflicts with %s", flagText(b), flagText(a))
+	e := r.errorf(o, diag.CodeFlagConflict, flagText(b), "flag %s conflicts with %s", flagText(b), flagText(a))
 	if a.Pos().IsValid() {
 		first := o
 		first.Pos = a.Pos()
@@ -64,7 +65,7 @@ func flagText(f *ast.Flag) string {
 // flag applies one flag other than a mode.
 func (r *resolver) flag(f *Flags, d *draft, flag *ast.Flag, o Origin) bool {
 	fail := func(format string, args ...any) bool {
-		r.errorf(o, CodeFlag, flagText(flag), format, args...)
+		r.errorf(o, diag.CodeFlag, flagText(flag), format, args...)
 		return false
 	}
 	switch flag.Name {
@@ -126,7 +127,7 @@ func (r *resolver) flag(f *Flags, d *draft, flag *ast.Flag, o Origin) bool {
 		}
 		f.Error = strings.ToUpper(flag.Value)
 	default:
-		e := r.errorf(o, CodeFlag, flag.Name, "unknown flag")
+		e := r.errorf(o, diag.CodeFlag, flag.Name, "unknown flag")
 		if near, ok := ast.ProfileFlags().Nearest(flag.Name); ok {
 			e.Hint = "did you mean " + near + "?"
 		}

@@ -45,25 +45,25 @@ func TestFlags(t *testing.T) {
 		{"error", flag("error", "eAcces", "error", "EACCES"), Flags{Error: "EACCES"}, ""},
 		{"same value twice", flag("attach_disconnected.path", "/a", "attach_disconnected.path", "/a"), Flags{PathWords: true, AttachDisconnected: true, DisconnectedPath: "/a"}, ""},
 
-		{"two modes", flag("complain", "", "enforce", ""), Flags{}, CodeFlagConflict},
-		{"deleted", flag("mediate_deleted", "", "delegate_deleted", ""), Flags{}, CodeFlagConflict},
-		{"disconnected", flag("no_attach_disconnected", "", "attach_disconnected", ""), Flags{}, CodeFlagConflict},
-		{"disconnected ipc off", flag("attach_disconnected.ipc", "", "no_attach_disconnected", ""), Flags{}, CodeFlagConflict},
-		{"relative", flag("chroot_relative", "", "namespace_relative", ""), Flags{}, CodeFlagConflict},
-		{"chroot", flag("chroot_no_attach", "", "chroot_attach", ""), Flags{}, CodeFlagConflict},
-		{"two paths", flag("attach_disconnected.path", "/a", "attach_disconnected.path", "/b"), Flags{}, CodeFlagConflict},
-		{"two signals", flag("kill.signal", "hup", "kill.signal", "int"), Flags{}, CodeFlagConflict},
-		{"two errors", flag("error", "EPERM", "error", "EACCES"), Flags{}, CodeFlagConflict},
-		{"relative path", flag("attach_disconnected.path", "a"), Flags{}, CodeFlag},
-		{"no path", flag("attach_disconnected.path", ""), Flags{}, CodeFlag},
-		{"relative ipc path", flag("attach_disconnected.ipc", "a"), Flags{}, CodeFlag},
-		{"unset variable", flag("attach_disconnected.path", "/@{NONE}"), Flags{}, CodeUndefined},
-		{"unknown signal", flag("kill.signal", "9"), Flags{}, CodeFlag},
-		{"no signal", flag("kill.signal", ""), Flags{}, CodeFlag},
-		{"unknown error", flag("error", "13"), Flags{}, CodeFlag},
-		{"value of a word", flag("audit", "yes"), Flags{}, CodeFlag},
-		{"value of a mode", flag("complain", "yes"), Flags{}, CodeFlag},
-		{"upper case", flag("Complain", ""), Flags{}, CodeFlag},
+		{"two modes", flag("complain", "", "enforce", ""), Flags{}, diag.CodeFlagConflict},
+		{"deleted", flag("mediate_deleted", "", "delegate_deleted", ""), Flags{}, diag.CodeFlagConflict},
+		{"disconnected", flag("no_attach_disconnected", "", "attach_disconnected", ""), Flags{}, diag.CodeFlagConflict},
+		{"disconnected ipc off", flag("attach_disconnected.ipc", "", "no_attach_disconnected", ""), Flags{}, diag.CodeFlagConflict},
+		{"relative", flag("chroot_relative", "", "namespace_relative", ""), Flags{}, diag.CodeFlagConflict},
+		{"chroot", flag("chroot_no_attach", "", "chroot_attach", ""), Flags{}, diag.CodeFlagConflict},
+		{"two paths", flag("attach_disconnected.path", "/a", "attach_disconnected.path", "/b"), Flags{}, diag.CodeFlagConflict},
+		{"two signals", flag("kill.signal", "hup", "kill.signal", "int"), Flags{}, diag.CodeFlagConflict},
+		{"two errors", flag("error", "EPERM", "error", "EACCES"), Flags{}, diag.CodeFlagConflict},
+		{"relative path", flag("attach_disconnected.path", "a"), Flags{}, diag.CodeFlag},
+		{"no path", flag("attach_disconnected.path", ""), Flags{}, diag.CodeFlag},
+		{"relative ipc path", flag("attach_disconnected.ipc", "a"), Flags{}, diag.CodeFlag},
+		{"unset variable", flag("attach_disconnected.path", "/@{NONE}"), Flags{}, diag.CodeUndefined},
+		{"unknown signal", flag("kill.signal", "9"), Flags{}, diag.CodeFlag},
+		{"no signal", flag("kill.signal", ""), Flags{}, diag.CodeFlag},
+		{"unknown error", flag("error", "13"), Flags{}, diag.CodeFlag},
+		{"value of a word", flag("audit", "yes"), Flags{}, diag.CodeFlag},
+		{"value of a mode", flag("complain", "yes"), Flags{}, diag.CodeFlag},
+		{"upper case", flag("Complain", ""), Flags{}, diag.CodeFlag},
 	} {
 		s, err := resolveFile(Options{}, set("V", "v"), &ast.Profile{Name: "t", Flags: tt.flags})
 		if tt.code != "" {
@@ -137,7 +137,7 @@ func TestHeads(t *testing.T) {
 	s, err := resolveFile(Options{Namespace: "o"}, &ast.Profile{Name: "t", Namespace: "n"}, &ast.Profile{Name: "u"})
 	if err != nil || s.Profiles[0].FullName() != ":o://t" || s.Profiles[1].FullName() != ":o://u" {
 		t.Errorf("namespace of the options: %v", err)
-	} else if w := s.Warnings[len(s.Warnings)-1]; w.Code != WarnNamespace {
+	} else if w := s.Warnings[len(s.Warnings)-1]; w.Code != diag.WarnNamespace {
 		t.Errorf("no warning of the namespace: %v", s.Warnings)
 	}
 }
@@ -149,22 +149,22 @@ func TestHeadErrors(t *testing.T) {
 		stmts []ast.Stmt
 		code  diag.Code
 	}{
-		"no name":              {[]ast.Stmt{p("")}, CodeName},
-		"stack":                {[]ast.Stmt{p("&t")}, CodeName},
-		"namespace in name":    {[]ast.Stmt{set("V", ":n:t"), p("@{V}")}, CodeName},
-		"NUL":                  {[]ast.Stmt{p("a\x00")}, CodeName},
-		"colon in namespace":   {[]ast.Stmt{&ast.Profile{Name: "t", Namespace: "a:b"}}, CodeName},
-		"child's namespace":    {[]ast.Stmt{p("t", &ast.Profile{Name: "c", Namespace: "n"})}, CodeName},
-		"unset":                {[]ast.Stmt{p("t@{V}")}, CodeUndefined},
-		"twice":                {[]ast.Stmt{p("t"), p("t")}, CodeDuplicateProfile},
-		"hat and child":        {[]ast.Stmt{p("t", hat("c"), p("c"))}, CodeDuplicateProfile},
-		"name and child":       {[]ast.Stmt{p("t//c"), p("t", p("c"))}, CodeDuplicateProfile},
-		"twice by variable":    {[]ast.Stmt{set("V", "a"), p("a"), p("@{V}")}, CodeDuplicateProfile},
-		"attachment":           {[]ast.Stmt{&ast.Profile{Name: "t", Attachment: "a"}}, CodeAttachment},
-		"unset attachment":     {[]ast.Stmt{&ast.Profile{Name: "t", Attachment: "@{exec_path}"}}, CodeUndefined},
-		"hat with xattrs":      {[]ast.Stmt{p("t", &ast.Profile{Kind: ast.KindHat, Name: "h", Xattrs: []ast.Xattr{{Name: "user.a"}}})}, CodeXattr},
-		"xattr":                {[]ast.Stmt{&ast.Profile{Name: "t", Xattrs: []ast.Xattr{{}}}}, CodeXattr},
-		"child, no attachment": {[]ast.Stmt{&ast.Profile{Name: "t", Attachment: "/t", Body: []ast.Stmt{p("c", read("@{exec_path}"))}}}, CodeUndefined},
+		"no name":              {[]ast.Stmt{p("")}, diag.CodeName},
+		"stack":                {[]ast.Stmt{p("&t")}, diag.CodeName},
+		"namespace in name":    {[]ast.Stmt{set("V", ":n:t"), p("@{V}")}, diag.CodeName},
+		"NUL":                  {[]ast.Stmt{p("a\x00")}, diag.CodeName},
+		"colon in namespace":   {[]ast.Stmt{&ast.Profile{Name: "t", Namespace: "a:b"}}, diag.CodeName},
+		"child's namespace":    {[]ast.Stmt{p("t", &ast.Profile{Name: "c", Namespace: "n"})}, diag.CodeName},
+		"unset":                {[]ast.Stmt{p("t@{V}")}, diag.CodeUndefined},
+		"twice":                {[]ast.Stmt{p("t"), p("t")}, diag.CodeDuplicateProfile},
+		"hat and child":        {[]ast.Stmt{p("t", hat("c"), p("c"))}, diag.CodeDuplicateProfile},
+		"name and child":       {[]ast.Stmt{p("t//c"), p("t", p("c"))}, diag.CodeDuplicateProfile},
+		"twice by variable":    {[]ast.Stmt{set("V", "a"), p("a"), p("@{V}")}, diag.CodeDuplicateProfile},
+		"attachment":           {[]ast.Stmt{&ast.Profile{Name: "t", Attachment: "a"}}, diag.CodeAttachment},
+		"unset attachment":     {[]ast.Stmt{&ast.Profile{Name: "t", Attachment: "@{exec_path}"}}, diag.CodeUndefined},
+		"hat with xattrs":      {[]ast.Stmt{p("t", &ast.Profile{Kind: ast.KindHat, Name: "h", Xattrs: []ast.Xattr{{Name: "user.a"}}})}, diag.CodeXattr},
+		"xattr":                {[]ast.Stmt{&ast.Profile{Name: "t", Xattrs: []ast.Xattr{{}}}}, diag.CodeXattr},
+		"child, no attachment": {[]ast.Stmt{&ast.Profile{Name: "t", Attachment: "/t", Body: []ast.Stmt{p("c", read("@{exec_path}"))}}}, diag.CodeUndefined},
 	} {
 		_, err := resolveFile(Options{}, tt.stmts...)
 		wantCode(t, name, err, tt.code)

@@ -193,7 +193,7 @@ func (r *resolver) limit(o Origin, what string, max, got int) {
 	}
 	err := &diag.LimitError{What: what, Limit: int64(max), Got: int64(got)}
 	d := r.at(o)
-	d.Code, d.Message, d.Err = CodeLimit, err.Error(), err
+	d.Code, d.Message, d.Err = diag.CodeLimit, err.Error(), err
 	r.fatal = d
 }
 
@@ -217,7 +217,7 @@ func (r *resolver) step(o Origin) bool {
 // alive reports whether ctx is not done, and stops resolving if it is.
 func (r *resolver) alive() bool {
 	if err := r.ctx.Err(); err != nil {
-		r.fatal = &diag.Diagnostic{Code: CodeLimit, Message: "resolving was stopped", Err: err}
+		r.fatal = &diag.Diagnostic{Code: diag.CodeLimit, Message: "resolving was stopped", Err: err}
 		return false
 	}
 	return true
@@ -288,7 +288,7 @@ func (r *resolver) refuseDuplicates() {
 			k := key{d.out.Namespace, d.out.Name}
 			if prev := first[k]; prev != nil {
 				r.in = d
-				e := r.errorf(d.out.Origin, CodeDuplicateProfile, d.out.Name, "profile %s is defined twice", d.out.FullName())
+				e := r.errorf(d.out.Origin, diag.CodeDuplicateProfile, d.out.Name, "profile %s is defined twice", d.out.FullName())
 				e.Related = append(e.Related, prev.out.Origin.Position())
 			} else {
 				first[k] = d

@@ -118,9 +118,9 @@ func (r *resolver) rlimit(s *ast.RlimitRule, o Origin) (Rlimit, bool) {
 	if s.Unit == "" && s.Value != "infinity" {
 		switch l.Name {
 		case "cpu":
-			r.warnf(o, diag.ClassMissing, WarnRlimitUnit, s.Value, "rlimit cpu without a unit: seconds are meant")
+			r.warnf(o, diag.ClassMissing, diag.WarnRlimitUnit, s.Value, "rlimit cpu without a unit: seconds are meant")
 		case "rttime":
-			r.warnf(o, diag.ClassMissing, WarnRlimitUnit, s.Value, "rlimit rttime without a unit: microseconds are meant")
+			r.warnf(o, diag.ClassMissing, diag.WarnRlimitUnit, s.Value, "rlimit rttime without a unit: microseconds are meant")
 		}
 	}
 	l.Origin = o

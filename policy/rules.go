@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/diag"
 )
 
 // resolveBody makes the rules of a draft's profile.
@@ -36,7 +37,7 @@ func (r *resolver) resolveBody(d *draft) {
 		}
 	}
 	for _, c := range conflicts(p.Name, p.Rules) {
-		e := r.errorf(c.second, CodeExecConflict, c.text, "%s", c.message())
+		e := r.errorf(c.second, diag.CodeExecConflict, c.text, "%s", c.message())
 		e.Related = append(e.Related, c.first.Position())
 	}
 }

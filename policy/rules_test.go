@@ -19,7 +19,7 @@ func body(opts Options, stmts ...ast.Stmt) (*Profile, diag.List, error) {
 		return nil, nil, err
 	}
 	// The name is a path, which is not what these tests are about.
-	warnings := slices.DeleteFunc(s.Warnings, func(d *diag.Diagnostic) bool { return d.Code == WarnPathName })
+	warnings := slices.DeleteFunc(s.Warnings, func(d *diag.Diagnostic) bool { return d.Code == diag.WarnPathName })
 	return s.Profiles[0], warnings, nil
 }
 
@@ -53,13 +53,13 @@ func TestBlocks(t *testing.T) {
 		{"owner of network", block(q{Audit: true, Owner: ast.OnlyOwner}, &ast.NetworkRule{}), q{Audit: true}, ""},
 		{"deny x", block(q{Access: ast.Deny}, &ast.FileRule{Qualifiers: q{Access: ast.Deny}, Path: "/a", Exec: ast.ExecDeny}), q{Access: ast.Deny}, ""},
 
-		{"allow in deny", block(q{Access: ast.Deny}, file(q{Access: ast.AllowExplicit})), q{}, CodeQualifiers},
-		{"deny in allow", block(q{Access: ast.AllowExplicit}, file(q{Access: ast.Deny})), q{}, CodeQualifiers},
-		{"deny in prompt", block(q{Access: ast.Prompt}, block(q{Access: ast.Deny}, file(q{}))), q{}, CodeQualifiers},
-		{"priority", block(q{Priority: 1}, file(q{})), q{}, CodeQualifier},
-		{"x in deny", block(q{Access: ast.Deny}, &ast.FileRule{Path: "/a", Exec: ast.ExecDeny}), q{}, CodeRule},
-		{"ix in deny", block(q{Access: ast.Deny}, &ast.FileRule{Path: "/a", Exec: ast.ExecInherit}), q{}, CodeRule},
-		{"file in deny", block(q{Access: ast.Deny}, &ast.FileRule{All: true}), q{}, CodeRule},
+		{"allow in deny", block(q{Access: ast.Deny}, file(q{Access: ast.AllowExplicit})), q{}, diag.CodeQualifiers},
+		{"deny in allow", block(q{Access: ast.AllowExplicit}, file(q{Access: ast.Deny})), q{}, diag.CodeQualifiers},
+		{"deny in prompt", block(q{Access: ast.Prompt}, block(q{Access: ast.Deny}, file(q{}))), q{}, diag.CodeQualifiers},
+		{"priority", block(q{Priority: 1}, file(q{})), q{}, diag.CodeQualifier},
+		{"x in deny", block(q{Access: ast.Deny}, &ast.FileRule{Path: "/a", Exec: ast.ExecDeny}), q{}, diag.CodeRule},
+		{"ix in deny", block(q{Access: ast.Deny}, &ast.FileRule{Path: "/a", Exec: ast.ExecInherit}), q{}, diag.CodeRule},
+		{"file in deny", block(q{Access: ast.Deny}, &ast.FileRule{All: true}), q{}, diag.CodeRule},
 	} {
 		p, _, err := body(Options{}, tt.stmt)
 		if tt.code != "" {
@@ -80,7 +80,7 @@ func TestBlocks(t *testing.T) {
 	}
 
 	p, warnings, err := body(Options{Default: mustFeatures(t, "a {b}")}, block(q{Owner: ast.OnlyOwner}, file(q{Owner: ast.OnlyOther}), block(q{Owner: ast.OnlyOther}, file(q{}))))
-	if err != nil || len(p.Rules) != 0 || len(warnings) != 2 || warnings[0].Code != WarnNothing || warnings[1].Code != WarnNothing {
+	if err != nil || len(p.Rules) != 0 || len(warnings) != 2 || warnings[0].Code != diag.WarnNothing || warnings[1].Code != diag.WarnNothing {
 		t.Errorf("owner and other: %+v, %v", warnings, err)
 	}
 	s, err := resolveFile(Options{}, &ast.Profile{Name: "t", Body: []ast.Stmt{
@@ -145,7 +145,7 @@ func TestAliases(t *testing.T) {
 	}
 	for name, a := range map[string]ast.Stmt{"from": alias("a", "/b"), "to": alias("/a", "@{V}")} {
 		_, err := resolveFile(Options{}, a)
-		wantCode(t, name, err, CodeRule)
+		wantCode(t, name, err, diag.CodeRule)
 	}
 }
 
@@ -264,15 +264,15 @@ func TestExecConflicts(t *testing.T) {
 		if tt.ok && err != nil {
 			t.Errorf("%s: %v", tt.name, err)
 		} else if !tt.ok {
-			wantCode(t, tt.name, err, CodeExecConflict)
+			wantCode(t, tt.name, err, diag.CodeExecConflict)
 		}
 	}
 	_, err := resolveFile(Options{}, &ast.Alias{From: "/a", To: "/b"},
 		&ast.Profile{Name: "t", Body: []ast.Stmt{file("/a", ast.ExecProfile), file("/b", ast.ExecUnconfined)}})
-	wantCode(t, "by an alias", err, CodeExecConflict)
+	wantCode(t, "by an alias", err, diag.CodeExecConflict)
 	_, err = resolveFile(Options{}, set("V", "a"),
 		&ast.Profile{Name: "t", Body: []ast.Stmt{file("/@{V}", ast.ExecProfile), file("/a", ast.ExecUnconfined)}})
-	wantCode(t, "by a variable", err, CodeExecConflict)
+	wantCode(t, "by a variable", err, diag.CodeExecConflict)
 }
 
 func TestCheckRule(t *testing.T) {
@@ -376,7 +376,7 @@ func TestCheckRule(t *testing.T) {
 	for name, rule := range bad {
 		_, _, err := body(opts, rule)
 		list, ok := err.(diag.List)
-		if !ok || list[0].Code != CodeRule && list[0].Code != CodeQualifier && list[0].Code != CodeRlimit {
+		if !ok || list[0].Code != diag.CodeRule && list[0].Code != diag.CodeQualifier && list[0].Code != diag.CodeRlimit {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -392,13 +392,13 @@ func TestWarnings(t *testing.T) {
 		code  diag.Code
 		class diag.Class
 	}{
-		"ux":            {&ast.FileRule{Path: "/a", Exec: ast.ExecUnconfined}, WarnUnconfinedExec, diag.ClassDangerous},
-		"cpu":           {&ast.RlimitRule{Name: "cpu", Value: "1"}, WarnRlimitUnit, diag.ClassMissing},
-		"rttime":        {&ast.RlimitRule{Name: "rttime", Value: "1"}, WarnRlimitUnit, diag.ClassMissing},
-		"audit":         {&ast.ChangeProfileRule{Qualifiers: ast.Qualifiers{Audit: true}}, WarnDowngraded, diag.ClassRuleDowngraded},
-		"deny":          {&ast.ChangeProfileRule{Qualifiers: ast.Qualifiers{Access: ast.Deny}}, WarnDowngraded, diag.ClassRuleDowngraded},
+		"ux":            {&ast.FileRule{Path: "/a", Exec: ast.ExecUnconfined}, diag.WarnUnconfinedExec, diag.ClassDangerous},
+		"cpu":           {&ast.RlimitRule{Name: "cpu", Value: "1"}, diag.WarnRlimitUnit, diag.ClassMissing},
+		"rttime":        {&ast.RlimitRule{Name: "rttime", Value: "1"}, diag.WarnRlimitUnit, diag.ClassMissing},
+		"audit":         {&ast.ChangeProfileRule{Qualifiers: ast.Qualifiers{Audit: true}}, diag.WarnDowngraded, diag.ClassRuleDowngraded},
+		"deny":          {&ast.ChangeProfileRule{Qualifiers: ast.Qualifiers{Access: ast.Deny}}, diag.WarnDowngraded, diag.ClassRuleDowngraded},
 		"audit deny":    {&ast.ChangeProfileRule{Qualifiers: ast.Qualifiers{Access: ast.Deny, Audit: true}}, "", ""},
-		"comma":         {read("/@{a,b}"), WarnVariableComma, diag.ClassDeprecated},
+		"comma":         {read("/@{a,b}"), diag.WarnVariableComma, diag.ClassDeprecated},
 		"Ux":            {&ast.FileRule{Path: "/a", Exec: ast.ExecUnconfined, Scrub: true}, "", ""},
 		"cpu with unit": {&ast.RlimitRule{Name: "cpu", Value: "1", Unit: "s"}, "", ""},
 		"escaped comma": {read(`/\@{a,b}`), "", ""},

@@ -27,7 +27,7 @@ type symbol struct {
 // assign executes one assignment to a set variable.
 func (r *resolver) assign(s *ast.VarAssign, o Origin) {
 	if !ast.IsVariableName(s.Name) {
-		r.errorf(o, CodeVariable, s.Name, "variable names begin with a letter and hold letters, digits and _")
+		r.errorf(o, diag.CodeVariable, s.Name, "variable names begin with a letter and hold letters, digits and _")
 		return
 	}
 	old := r.syms[s.Name]
@@ -39,7 +39,7 @@ func (r *resolver) assign(s *ast.VarAssign, o Origin) {
 		}
 	case ast.AssignAdd:
 		if old == nil {
-			r.errorf(o, CodeUndefined, "@{"+s.Name+"}", "values are added to a variable that has none").Hint = "give it a value with ="
+			r.errorf(o, diag.CodeUndefined, "@{"+s.Name+"}", "values are added to a variable that has none").Hint = "give it a value with ="
 			return
 		}
 		if old.boolean {
@@ -74,7 +74,7 @@ func (r *resolver) assign(s *ast.VarAssign, o Origin) {
 }
 
 func (r *resolver) redefined(name string, o Origin, old *symbol) {
-	d := r.errorf(o, CodeRedefined, name, "variable %s has a value already", name)
+	d := r.errorf(o, diag.CodeRedefined, name, "variable %s has a value already", name)
 	d.Hint = "use += to add to it, := to replace it or ?= to give it a default"
 	if old.boolean {
 		d.Hint = ""
@@ -86,7 +86,7 @@ func (r *resolver) redefined(name string, o Origin, old *symbol) {
 func (r *resolver) assignBool(s *ast.BoolAssign, f *frame) {
 	o := f.origin(s.Pos())
 	if !ast.IsVariableName(s.Name) {
-		r.errorf(o, CodeVariable, s.Name, "variable names begin with a letter and hold letters, digits and _")
+		r.errorf(o, diag.CodeVariable, s.Name, "variable names begin with a letter and hold letters, digits and _")
 		return
 	}
 	old := r.syms[s.Name]
@@ -97,7 +97,7 @@ func (r *resolver) assignBool(s *ast.BoolAssign, f *frame) {
 			return
 		}
 	case ast.AssignAdd:
-		r.errorf(o, CodeVariable, "$"+s.Name, "nothing can be added to a boolean")
+		r.errorf(o, diag.CodeVariable, "$"+s.Name, "nothing can be added to a boolean")
 		return
 	case ast.AssignReplace:
 		if old != nil && !old.boolean {
@@ -199,22 +199,22 @@ func (r *resolver) lookup(name string, e *env, o Origin, depth int) (values []st
 		return []string{v}, true, nil
 	}
 	if name == "" {
-		return nil, false, &refError{CodeVariable, "@{}", "reference to a variable without a name", nil, ""}
+		return nil, false, &refError{diag.CodeVariable, "@{}", "reference to a variable without a name", nil, ""}
 	}
 	own = isBuiltin(name)
 	sym := r.syms[name]
 	switch {
 	case sym == nil && own && name != "profile_name":
-		return nil, true, &refError{CodeUndefined, "@{" + name + "}", "variable @{" + name + "} has no value: the profile has no attachment", nil, ""}
+		return nil, true, &refError{diag.CodeUndefined, "@{" + name + "}", "variable @{" + name + "} has no value: the profile has no attachment", nil, ""}
 	case sym == nil:
-		return nil, own, &refError{code: CodeUndefined, text: "@{" + name + "}", msg: "variable @{" + name + "} has no value", hint: r.variableHint(name)}
+		return nil, own, &refError{code: diag.CodeUndefined, text: "@{" + name + "}", msg: "variable @{" + name + "} has no value", hint: r.variableHint(name)}
 	case sym.boolean:
-		return nil, own, &refError{CodeUndefined, "@{" + name + "}", "variable $" + name + " is a boolean, not a set of values", sym, ""}
+		return nil, own, &refError{diag.CodeUndefined, "@{" + name + "}", "variable $" + name + " is a boolean, not a set of values", sym, ""}
 	case sym.done == r.epoch:
 		r.visited(sym.full)
 		return sym.full, own, sym.err
 	case sym.expanding:
-		return nil, own, &refError{CodeRecursive, "@{" + name + "}", "variable @{" + name + "} refers to itself", sym, ""}
+		return nil, own, &refError{diag.CodeRecursive, "@{" + name + "}", "variable @{" + name + "} refers to itself", sym, ""}
 	}
 	if v, ok := e.local[name]; ok {
 		r.visited(v)
@@ -222,7 +222,7 @@ func (r *resolver) lookup(name string, e *env, o Origin, depth int) (values []st
 	}
 	if depth > r.limits.Nesting {
 		r.limit(sym.origin, "variables in variables", r.limits.Nesting, depth)
-		return nil, false, &refError{code: CodeLimit}
+		return nil, false, &refError{code: diag.CodeLimit}
 	}
 	sym.expanding = true
 	full := make([]string, 0, len(sym.values))
@@ -241,7 +241,7 @@ func (r *resolver) lookup(name string, e *env, o Origin, depth int) (values []st
 		full = slices.Compact(full)
 	}
 	switch {
-	case err != nil && (own || err.code == CodeLimit || err.code == CodeRecursive):
+	case err != nil && (own || err.code == diag.CodeLimit || err.code == diag.CodeRecursive):
 		return nil, own, err
 	case own:
 		if e.local == nil {
@@ -280,14 +280,14 @@ func (r *resolver) multiply(list []string, value string, e *env, o Origin, sym *
 		before, name, after, ok = cutRef(after)
 		if n := len(list) + len(combos)*len(values); n > r.limits.Values {
 			r.limit(sym.origin, "values of a variable", r.limits.Values, n)
-			return nil, own, &refError{code: CodeLimit}
+			return nil, own, &refError{code: diag.CodeLimit}
 		}
 		next := make([]string, 0, len(combos)*len(values))
 		for _, c := range combos {
 			for _, v := range values {
 				t := c + v + before
 				if !r.made(sym.origin, len(t)) {
-					return nil, own, &refError{code: CodeLimit}
+					return nil, own, &refError{code: diag.CodeLimit}
 				}
 				next = append(next, t)
 			}
@@ -326,14 +326,14 @@ func (r *resolver) expand(p ast.Pattern, e *env, o Origin) ast.Pattern {
 			out := b.String()
 			if _, name, _, ok := cutRef(out); ok {
 				// Only malformed globs can look like this.
-				r.errorf(o, CodeVariable, "@{"+name+"}", "values of variables that make up a reference to another one")
+				r.errorf(o, diag.CodeVariable, "@{"+name+"}", "values of variables that make up a reference to another one")
 				return ""
 			}
 			return ast.Pattern(out)
 		}
 		values, _, err := r.lookup(name, e, o, 0)
 		if err != nil {
-			if err.code != CodeLimit {
+			if err.code != diag.CodeLimit {
 				d := r.errorf(o, err.code, err.text, "%s", err.msg)
 				d.Hint = err.hint
 				if err.sym != nil {
@@ -390,7 +390,7 @@ func (r *resolver) commaInRef(text string, o Origin) {
 			return
 		}
 		if ref := text[i : i+end+1]; strings.Contains(ref, ",") && (i == 0 || text[i-1] != '\\') {
-			r.warnf(o, diag.ClassDeprecated, WarnVariableComma, ref, "alternation that looks like a variable; write \\@ if it is meant")
+			r.warnf(o, diag.ClassDeprecated, diag.WarnVariableComma, ref, "alternation that looks like a variable; write \\@ if it is meant")
 			return
 		}
 		text = text[i+2:]

@@ -101,21 +101,21 @@ func TestVariableErrors(t *testing.T) {
 		code       diag.Code
 		vars       []ast.Stmt
 	}{
-		{"unset", "/@{V}", CodeUndefined, nil},
-		{"unset in a value", "/@{V}", CodeUndefined, []ast.Stmt{set("V", "@{W}")}},
-		{"of itself", "@{V}", CodeRecursive, []ast.Stmt{set("V", "@{V}")}},
-		{"of each other", "@{V}", CodeRecursive, []ast.Stmt{set("V", "@{W}"), set("W", "x@{V}")}},
-		{"made of values", "/@{V}", CodeVariable, []ast.Stmt{set("V", "@{A", "@{B")}},
-		{"no name", "/@{}", CodeVariable, nil},
-		{"a boolean", "/@{V}", CodeUndefined, []ast.Stmt{boolean("V", ast.AssignSet)}},
-		{"set twice", "x", CodeRedefined, []ast.Stmt{set("V", "a"), set("V", "a")}},
-		{"set after a default", "x", CodeRedefined, []ast.Stmt{&ast.VarAssign{Name: "V", Op: ast.AssignDefault, Values: []ast.Pattern{"b"}}, set("V", "a")}},
-		{"added to nothing", "x", CodeUndefined, []ast.Stmt{add("V", "a")}},
-		{"added to a boolean", "x", CodeRedefined, []ast.Stmt{boolean("V", ast.AssignSet), add("V", "a")}},
-		{"boolean added to", "x", CodeVariable, []ast.Stmt{boolean("V", ast.AssignAdd)}},
-		{"boolean set twice", "x", CodeRedefined, []ast.Stmt{boolean("V", ast.AssignSet), boolean("V", ast.AssignSet)}},
-		{"boolean of a set", "x", CodeRedefined, []ast.Stmt{set("V", "a"), boolean("V", ast.AssignReplace)}},
-		{"no name of a variable", "x", CodeVariable, []ast.Stmt{set("1V", "a")}},
+		{"unset", "/@{V}", diag.CodeUndefined, nil},
+		{"unset in a value", "/@{V}", diag.CodeUndefined, []ast.Stmt{set("V", "@{W}")}},
+		{"of itself", "@{V}", diag.CodeRecursive, []ast.Stmt{set("V", "@{V}")}},
+		{"of each other", "@{V}", diag.CodeRecursive, []ast.Stmt{set("V", "@{W}"), set("W", "x@{V}")}},
+		{"made of values", "/@{V}", diag.CodeVariable, []ast.Stmt{set("V", "@{A", "@{B")}},
+		{"no name", "/@{}", diag.CodeVariable, nil},
+		{"a boolean", "/@{V}", diag.CodeUndefined, []ast.Stmt{boolean("V", ast.AssignSet)}},
+		{"set twice", "x", diag.CodeRedefined, []ast.Stmt{set("V", "a"), set("V", "a")}},
+		{"set after a default", "x", diag.CodeRedefined, []ast.Stmt{&ast.VarAssign{Name: "V", Op: ast.AssignDefault, Values: []ast.Pattern{"b"}}, set("V", "a")}},
+		{"added to nothing", "x", diag.CodeUndefined, []ast.Stmt{add("V", "a")}},
+		{"added to a boolean", "x", diag.CodeRedefined, []ast.Stmt{boolean("V", ast.AssignSet), add("V", "a")}},
+		{"boolean added to", "x", diag.CodeVariable, []ast.Stmt{boolean("V", ast.AssignAdd)}},
+		{"boolean set twice", "x", diag.CodeRedefined, []ast.Stmt{boolean("V", ast.AssignSet), boolean("V", ast.AssignSet)}},
+		{"boolean of a set", "x", diag.CodeRedefined, []ast.Stmt{set("V", "a"), boolean("V", ast.AssignReplace)}},
+		{"no name of a variable", "x", diag.CodeVariable, []ast.Stmt{set("1V", "a")}},
 	} {
 		_, err := expandOne(t, ast.Pattern(tt.path), tt.vars...)
 		if d, ok := errors.AsType[*diag.Diagnostic](err); !ok || d.Code != tt.code {

@@ -14,7 +14,7 @@ import (
 func (r *resolver) warnWritten(s ast.Rule, q *ast.Qualifiers, o Origin) {
 	file, ok := s.(*ast.FileRule)
 	if ok && file.Exec == ast.ExecUnconfined && !file.Scrub && q.Access != ast.Deny {
-		r.warnf(o, diag.ClassDangerous, WarnUnconfinedExec, string(file.Path), "ux keeps environment variables that can take over an unconfined process")
+		r.warnf(o, diag.ClassDangerous, diag.WarnUnconfinedExec, string(file.Path), "ux keeps environment variables that can take over an unconfined process")
 	}
 }
 
@@ -27,7 +27,7 @@ func (r *resolver) warnRule(rule ast.Rule, o Origin) {
 		if s.Access == ast.Deny {
 			what = "no kernel is quiet about a denied change_profile: write audit deny"
 		}
-		r.warnf(o, diag.ClassRuleDowngraded, WarnDowngraded, "", "%s", what)
+		r.warnf(o, diag.ClassRuleDowngraded, diag.WarnDowngraded, "", "%s", what)
 	}
 	eachPattern(rule, func(p *ast.Pattern, _ bool) { r.warnPattern(*p, o) })
 }
@@ -37,7 +37,7 @@ func (r *resolver) warnRule(rule ast.Rule, o Origin) {
 // expression of no use: `/[*]` matches `/]` and not `/*`.
 func (r *resolver) warnPattern(p ast.Pattern, o Origin) {
 	if c, ok := wildcardInClass(string(p)); ok {
-		d := r.warnf(o, diag.ClassUnexpected, WarnClassWildcard, string(p), "a %c in a class does not stand for itself", c)
+		d := r.warnf(o, diag.ClassUnexpected, diag.WarnClassWildcard, string(p), "a %c in a class does not stand for itself", c)
 		if d != nil {
 			d.Hint = `write \` + string(c)
 		}
@@ -46,9 +46,9 @@ func (r *resolver) warnPattern(p ast.Pattern, o Origin) {
 	switch {
 	case !ok:
 	case c == ' ' || c == '\t':
-		r.warnf(o, diag.ClassFormat, WarnEscape, string(p), "a blank is escaped; put the word in quotes")
+		r.warnf(o, diag.ClassFormat, diag.WarnEscape, string(p), "a blank is escaped; put the word in quotes")
 	default:
-		r.warnf(o, diag.ClassFormat, WarnEscape, string(p), "the backslash before %q changes nothing", c)
+		r.warnf(o, diag.ClassFormat, diag.WarnEscape, string(p), "the backslash before %q changes nothing", c)
 	}
 }
 
@@ -111,7 +111,7 @@ func (r *resolver) warnPathName(s *ast.Profile, o Origin) {
 	if !strings.HasPrefix(string(s.Name), "/") {
 		return
 	}
-	d := r.warnf(o, diag.ClassDeprecated, WarnPathName, string(s.Name), "a path is used as the name of a profile, which is deprecated")
+	d := r.warnf(o, diag.ClassDeprecated, diag.WarnPathName, string(s.Name), "a path is used as the name of a profile, which is deprecated")
 	if d == nil {
 		return
 	}

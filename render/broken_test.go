@@ -19,7 +19,7 @@ import (
 // typed checks that an error, if there is one, is of this package.
 func typed(err error) error {
 	var d *diag.Diagnostic
-	if err != nil && (!errors.As(err, &d) || d.Code != render.CodeUnwritable && d.Code != render.CodeEdit) {
+	if err != nil && (!errors.As(err, &d) || d.Code != diag.CodeUnwritable && d.Code != diag.CodeEdit) {
 		return fmt.Errorf("the error is %T: %w", err, err)
 	}
 	return nil

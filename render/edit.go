@@ -9,10 +9,6 @@ import (
 	"github.com/goarmor/apparmor/diag"
 )
 
-// CodeEdit is the code of the diagnostics of an Editor about places; about
-// what is to be written it is CodeUnwritable.
-const CodeEdit diag.Code = "edit"
-
 // Editor changes a parsed file and leaves the rest of it as it is, byte for
 // byte, comments and blanks included. The tree itself is not changed: every
 // statement that a method is given as a place must be one that was parsed, or
@@ -114,7 +110,7 @@ func (e *Editor) measure(n ast.Node) bool {
 
 func (e *Editor) fail(n ast.Node, problem string) error {
 	err := &ast.CheckError{Node: n, Problem: problem}
-	d := &diag.Diagnostic{Code: CodeEdit, Message: err.Error(), Err: err}
+	d := &diag.Diagnostic{Code: diag.CodeEdit, Message: err.Error(), Err: err}
 	if !ast.IsNil(n) {
 		d.Pos = e.file.Position(n.Pos())
 	}

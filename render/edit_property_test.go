@@ -388,7 +388,7 @@ func TestEdits(t *testing.T) {
 			what, from, to, err := g.edit(f, e, sh)
 			if err != nil {
 				var d *diag.Diagnostic
-				if !errors.As(err, &d) || d.Code != render.CodeEdit {
+				if !errors.As(err, &d) || d.Code != diag.CodeEdit {
 					return fmt.Sprintf("%s: %v\n%s", what, err, src)
 				}
 				continue

@@ -20,9 +20,6 @@ import (
 	"github.com/goarmor/apparmor/diag"
 )
 
-// CodeUnwritable is the code of every diagnostic of this package.
-const CodeUnwritable diag.Code = "unwritable"
-
 // Style is how canonical text is laid out. The zero Style is upstream's: two
 // blanks for every level of braces.
 type Style struct {
@@ -93,7 +90,7 @@ func (p *printer) print(n ast.Node) error {
 
 // unwritable turns the error of a check into a diagnostic.
 func unwritable(f *ast.File, err error) error {
-	d := &diag.Diagnostic{Code: CodeUnwritable, Message: err.Error(), Err: err}
+	d := &diag.Diagnostic{Code: diag.CodeUnwritable, Message: err.Error(), Err: err}
 	if ce := (*ast.CheckError)(nil); errors.As(err, &ce) && !ast.IsNil(ce.Node) && f != nil {
 		d.Pos = f.Position(ce.Node.Pos())
 	}

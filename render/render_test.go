@@ -62,7 +62,7 @@ func TestAppendRefuses(t *testing.T) {
 	got, err := render.Append(dst, bad)
 	var d *diag.Diagnostic
 	var ce *ast.CheckError
-	if !errors.As(err, &d) || d.Code != render.CodeUnwritable || !errors.As(err, &ce) || ce.Field != "Perms" {
+	if !errors.As(err, &d) || d.Code != diag.CodeUnwritable || !errors.As(err, &ce) || ce.Field != "Perms" {
 		t.Errorf("error %v", err)
 	}
 	if string(got) != "kept" {

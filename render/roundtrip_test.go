@@ -35,7 +35,7 @@ func parseBack(f *ast.File, text string) (*ast.File, error) {
 // capability, which a kernel might have.
 func unknownCapability(err error) bool {
 	var list diag.List
-	return errors.As(err, &list) && list[0].Code == parser.CodeCapability
+	return errors.As(err, &list) && list[0].Code == diag.CodeCapability
 }
 
 // enough nodes of every type must have been written for a test to tell
@@ -62,7 +62,7 @@ func TestTreesComeBack(t *testing.T) {
 			if err != nil {
 				var d *diag.Diagnostic
 				var ce *ast.CheckError
-				if !errors.As(err, &d) || d.Code != render.CodeUnwritable || !errors.As(err, &ce) || text != nil {
+				if !errors.As(err, &d) || d.Code != diag.CodeUnwritable || !errors.As(err, &ce) || text != nil {
 					return fmt.Sprintf("the error is %T %v", err, err)
 				}
 				for n := range ast.All(f) {

@@ -9,7 +9,6 @@ import (
 
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/diag"
-	"github.com/goarmor/apparmor/parser"
 )
 
 // flatten returns the text of a unit with its includes put in place, as -p of
@@ -66,8 +65,8 @@ func (r *run) flattenTo(ctx context.Context, res *result, src string, err error)
 // ruleCodes are of errors that the reference finds when it has read the whole
 // rule.
 var ruleCodes = []diag.Code{
-	parser.CodeNetwork, parser.CodeSignal, parser.CodeAddress, parser.CodeCondition,
-	parser.CodeMountFlag, parser.CodeRule, parser.CodeQualifier,
+	diag.CodeNetwork, diag.CodeSignal, diag.CodeAddress, diag.CodeCondition,
+	diag.CodeMountFlag, diag.CodeRule, diag.CodeQualifier,
 }
 
 // ruleRest returns the length of the text up to the comma that ends the rule, if it ends in

@@ -13,7 +13,6 @@ import (
 
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/diag"
-	"github.com/goarmor/apparmor/policy"
 )
 
 // program is the name in front of messages that are not about policy.
@@ -122,7 +121,7 @@ func warningLine(in input, d *diag.Diagnostic, failed bool) string {
 // shownPlace is the place of a warning in text: that a path is a profile's
 // name is found by the reference where the profile ends.
 func shownPlace(d *diag.Diagnostic) ast.Position {
-	if d.Code == policy.WarnPathName && len(d.Related) > 0 {
+	if d.Code == diag.WarnPathName && len(d.Related) > 0 {
 		return d.Related[0]
 	}
 	return d.Pos
