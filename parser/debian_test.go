@@ -40,7 +40,7 @@ func debianFiles(tb testing.TB) map[string]string {
 
 func TestDebianTree(t *testing.T) {
 	files := debianFiles(t)
-	if len(files) < 200 {
+	if len(files) < 180 {
 		t.Errorf("only %d files", len(files))
 	}
 	for name, src := range files {

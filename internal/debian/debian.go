@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//go:build linux
-
 package debian
 
 import (
@@ -21,7 +19,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 )
 
 const keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -77,7 +74,7 @@ func Fetch(ctx context.Context, cache string, s Series) (Kernel, error) {
 		return Kernel{}, err
 	}
 	defer os.RemoveAll(tmp)
-	a, err := newApt(ctx, tmp, s.Suites)
+	a, err := newApt(ctx, tmp, s.Suites, "deb")
 	if err != nil {
 		return Kernel{}, err
 	}
@@ -99,26 +96,14 @@ func cached(dir string) (Kernel, bool) {
 	return Kernel{Path: p, Release: strings.TrimPrefix(filepath.Base(p), "vmlinuz-")}, true
 }
 
-// lock holds an exclusive lock on a file until the function that it returns
-// is called.
-func lock(name string) (func(), error) {
-	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
-		f.Close()
-		return nil, &os.PathError{Op: "flock", Path: name, Err: err}
-	}
-	return func() { f.Close() }, nil
-}
-
 // apt runs apt with a configuration of its own.
 type apt struct {
 	dir string
 }
 
-func newApt(ctx context.Context, dir string, suites []string) (*apt, error) {
+// newApt lays out the folder dir for apt. Types are those of apt's source
+// lines: "deb" for packages, "deb-src" for their sources.
+func newApt(ctx context.Context, dir string, suites []string, types ...string) (*apt, error) {
 	for _, name := range []string{"apt-get", "apt-cache", "dpkg-deb"} {
 		if _, err := exec.LookPath(name); err != nil {
 			return nil, err
@@ -172,7 +157,9 @@ func newApt(ctx context.Context, dir string, suites []string) (*apt, error) {
 		if mirror == "" {
 			continue // the suite without its updates will do
 		}
-		fmt.Fprintf(&sources, "deb [arch=amd64 signed-by=%s] %s %s main\n", keyring, mirror, suite)
+		for _, typ := range types {
+			fmt.Fprintf(&sources, "%s [arch=amd64 signed-by=%s] %s %s main\n", typ, keyring, mirror, suite)
+		}
 	}
 	for name, text := range map[string]string{
 		"etc/sources.list": sources.String(),
@@ -206,13 +193,18 @@ func mirrors(ctx context.Context) (main, security string) {
 }
 
 func (a *apt) run(ctx context.Context, name string, args ...string) ([]byte, error) {
+	return a.runIn(ctx, a.dir, name, args...)
+}
+
+// runIn runs a program of apt in a folder, where it puts what it downloads.
+func (a *apt) runIn(ctx context.Context, dir, name string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, name, append([]string{"-q", "-c", filepath.Join(a.dir, "apt.conf")}, args...)...)
-	cmd.Dir = a.dir
+	cmd.Dir = dir
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		return nil, fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, bytes.TrimSpace(stderr.Bytes()))
+		return out, fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, bytes.TrimSpace(stderr.Bytes()))
 	}
 	return out, nil
 }

@@ -174,20 +174,3 @@ func Command(tb testing.TB, name, debianPackage string) string {
 	}
 	return path
 }
-
-// DebianTree returns /etc/apparmor.d as Debian's packages install it.
-func DebianTree(tb testing.TB) string {
-	tb.Helper()
-	const dir = "/etc/apparmor.d"
-	for file, pkg := range map[string]string{
-		"abstractions/base":         "apparmor",
-		"usr.sbin.smbd":             "apparmor-profiles",
-		"usr.bin.pidgin":            "apparmor-profiles-extra",
-		"abstractions/libvirt-qemu": "libvirt-daemon-system",
-	} {
-		if _, err := os.Stat(filepath.Join(dir, file)); err != nil {
-			Missing(tb, filepath.Join(dir, file), "apt-get install "+pkg)
-		}
-	}
-	return dir
-}
