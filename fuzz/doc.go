@@ -6,7 +6,8 @@
 //   - FuzzParse: parsing, with includes, ends, stays within its limits and
 //     gives a tree that adds up to the text.
 //   - FuzzGrammar: the parser and the grammar of record, which work on the
-//     tokens of one lexer, take the same texts for the same statements.
+//     tokens of one lexer, take the same texts for the same statements, every
+//     field of them included.
 //   - FuzzPrint: a parsed text prints as it was; its canonical form keeps the
 //     tree and the comments, and is its own canonical form.
 //   - FuzzPipeline: text becomes binary policy within the limits, the same each

@@ -10,7 +10,8 @@
 //
 // The text is read once, by recursive descent over an on-demand lexer. Nodes
 // hold offsets into the text (see package ast), so whatever was parsed can be
-// printed as it was written. EBNF returns the grammar in a readable form.
+// printed as it was written. Package parser/grammar has the grammar in a readable
+// form, and a second parser to hold this one against.
 //
 // Nothing in this package keeps state between calls except an explicit Cache,
 // and every function may be called from many goroutines at once.

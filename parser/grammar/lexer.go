@@ -13,14 +13,14 @@ import (
 	"github.com/goarmor/apparmor/internal/lex"
 )
 
-// Definition offers the hand-written lexer to participle. Beside the kinds of
+// definition offers the hand-written lexer to participle. Beside the kinds of
 // package lex it knows Keyword and Mode, which are Words, and CondList, which
 // is a Cond before a list of conditions.
-type Definition struct{}
+type definition struct{}
 
 var (
-	_ lexer.Definition       = Definition{}
-	_ lexer.StringDefinition = Definition{}
+	_ lexer.Definition       = definition{}
+	_ lexer.StringDefinition = definition{}
 )
 
 // The types of the tokens that package lex has no kind for.
@@ -39,10 +39,10 @@ var symbols = sync.OnceValue(func() map[string]lexer.TokenType {
 })
 
 // Symbols implements lexer.Definition.
-func (Definition) Symbols() map[string]lexer.TokenType { return symbols() }
+func (definition) Symbols() map[string]lexer.TokenType { return symbols() }
 
 // Lex implements lexer.Definition.
-func (d Definition) Lex(filename string, r io.Reader) (lexer.Lexer, error) {
+func (d definition) Lex(filename string, r io.Reader) (lexer.Lexer, error) {
 	var b strings.Builder
 	if _, err := io.Copy(&b, r); err != nil {
 		return nil, err
@@ -51,7 +51,7 @@ func (d Definition) Lex(filename string, r io.Reader) (lexer.Lexer, error) {
 }
 
 // LexString implements lexer.StringDefinition.
-func (Definition) LexString(filename, src string) (lexer.Lexer, error) {
+func (definition) LexString(filename, src string) (lexer.Lexer, error) {
 	return &tokens{src: src, lex: lex.New(src), pos: lexer.Position{Filename: filename, Line: 1, Column: 1}}, nil
 }
 
