@@ -35,6 +35,10 @@ func Missing(tb testing.TB, what, how string) {
 	tb.Skipf("missing: %s; %s", what, how)
 }
 
+// Full reports whether everything is to be run, with APPARMOR_TEST_FULL set:
+// whole tables instead of samples, and every kernel for everything.
+func Full() bool { return os.Getenv("APPARMOR_TEST_FULL") != "" }
+
 // Root returns the directory of the module.
 func Root(tb testing.TB) string {
 	tb.Helper()

@@ -28,11 +28,11 @@ type corpus struct {
 	cache  parser.Cache
 }
 
-func newCorpus(tb testing.TB, series string) *corpus {
+func newCorpus(tb testing.TB, shown string) *corpus {
 	tb.Helper()
-	kernel, ok := features.Kernel(series)
-	if !ok {
-		tb.Fatalf("no features for %s", series)
+	kernel, err := features.Parse([]byte(shown))
+	if err != nil {
+		tb.Fatal(err)
 	}
 	tree, err := fs.Sub(testenv.CorpusFS(tb, "profiles-6.0.tar.gz"), "apparmor.d")
 	if err != nil {

@@ -12,13 +12,12 @@ import (
 	"time"
 
 	"github.com/goarmor/apparmor/internal/oracle"
-	"github.com/goarmor/apparmor/internal/testenv"
 	"github.com/goarmor/apparmor/internal/vmtest"
 )
 
 // TestKernels runs package checks on every kernel. The guests get
 //
-//	features        the kernel's features, from the corpus
+//	features        what the kernel shows of its features
 //	reference/X     testdata/X.aa as apparmor_parser compiles it for the kernel
 //	secret          something to be kept from reading
 //	debian/...      Debian's /etc/apparmor.d
@@ -30,12 +29,11 @@ func TestKernels(t *testing.T) {
 		Package: "./checks",
 		Timeout: 12 * time.Minute, // several times what it takes under TCG
 		Files: func(tb testing.TB, k vmtest.Kernel) map[string][]byte {
-			pack := testenv.Corpus(tb, k.Features)
-			text, err := os.ReadFile(pack)
-			if err != nil {
+			pack := filepath.Join(tb.TempDir(), "features")
+			if err := os.WriteFile(pack, []byte(k.Features), 0o644); err != nil {
 				tb.Fatal(err)
 			}
-			files := map[string][]byte{"features": text, "secret": []byte("secret\n")}
+			files := map[string][]byte{"features": []byte(k.Features), "secret": []byte("secret\n")}
 			sources, err := filepath.Glob("testdata/*.aa")
 			if err != nil || len(sources) == 0 {
 				tb.Fatalf("testdata: %d policies, %v", len(sources), err)
@@ -53,7 +51,7 @@ func TestKernels(t *testing.T) {
 				files["reference/"+strings.TrimSuffix(filepath.Base(source), ".aa")] = out
 			}
 			addDebian(tb, files)
-			c := newCorpus(tb, k.Series)
+			c := newCorpus(tb, k.Features)
 			c.addUpstream(files)
 			c.addEquality(files)
 			if files["quickstart"], err = quickstart(); err != nil {

@@ -16,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,6 +31,7 @@ const helloTime = 20 * time.Second
 
 // machine is one guest before it boots.
 type machine struct {
+	arch
 	qemu    string
 	kernel  string
 	initrd  string
@@ -42,6 +44,7 @@ type machine struct {
 type report struct {
 	accel   string
 	release string // of the kernel, as the guest sees it
+	shown   string // features of the kernel
 	output  []byte // of the test binary
 	exit    int
 	console []byte // the kernel's messages
@@ -57,7 +60,7 @@ func (m machine) boot(ctx context.Context) (report, error) {
 	if m.accel != "" {
 		return m.bootWith(ctx, m.accel, m.timeout)
 	}
-	if kvmOpens() {
+	if m.name == runtime.GOARCH && kvmOpens() {
 		r, err := m.bootWith(ctx, "kvm", helloTime)
 		if !errors.Is(err, errNoHello) {
 			return r, err
@@ -88,11 +91,16 @@ func (m machine) bootWith(ctx context.Context, accel string, hello time.Duration
 	// Without cx16, because 6.12 panics at random around cmpxchg16b under TCG;
 	// without the check of the timer, which fails on a host too busy to deliver
 	// its ticks and is a panic, too.
-	cmd := exec.CommandContext(ctx, m.qemu, "-accel", accel, "-cpu", "max,-cx16", "-m", "512", "-smp", "1",
+	args := append(slices.Clone(m.machine), "-accel", accel, "-m", "512", "-smp", "1",
 		"-kernel", m.kernel, "-initrd", m.initrd,
-		"-append", "console=ttyS0 quiet panic=-1 no_timer_check apparmor=1 lsm=capability,apparmor",
-		"-nodefaults", "-display", "none", "-no-reboot",
-		"-serial", "file:"+console, "-serial", "stdio")
+		"-append", "console="+m.console+" quiet panic=-1 no_timer_check apparmor=1 lsm=capability,apparmor",
+		"-nodefaults", "-display", "none", "-no-reboot")
+	if m.port == m.console {
+		args = append(args, "-serial", "stdio")
+	} else {
+		args = append(args, "-serial", "file:"+console, "-serial", "stdio")
+	}
+	cmd := exec.CommandContext(ctx, m.qemu, args...)
 	// A test binary that is killed must not leave guests behind. The signal
 	// comes when the thread that started the guest ends.
 	runtime.LockOSThread()
@@ -159,6 +167,8 @@ func (r *report) read(frames io.Reader, hello func()) (end bool, err error) {
 		case f.Hello != "":
 			r.release = f.Hello
 			hello()
+		case f.Features != "":
+			r.shown = f.Features
 		case f.Fatal != "":
 			return true, errors.New("guest: " + f.Fatal)
 		case f.Exit != nil:

@@ -19,28 +19,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/goarmor/apparmor/internal/debian"
 	"github.com/goarmor/apparmor/internal/testenv"
 	"github.com/goarmor/apparmor/internal/vmtest/guest"
 )
-
-// Kernel is a line of Debian's cloud kernels.
-type Kernel struct {
-	Series string   // "6.12"
-	Suites []string // of the archive
-	// Features is the directory of the kernel's features in the test corpus.
-	Features string
-}
-
-// Kernels returns the kernels that policy is made for.
-func Kernels() []Kernel {
-	return []Kernel{
-		{"6.1", []string{"bookworm", "bookworm-security"}, "features/kernel-6.1.192"},
-		{"6.12", []string{"trixie", "trixie-security"}, "features/kernel-6.12.107"},
-		{"7.2", []string{"sid"}, "features/kernel-7.2.13"},
-		{"7.3", []string{"trixie-backports"}, "features/kernel-7.3.4"},
-	}
-}
 
 // Config says what to run in guests.
 type Config struct {
@@ -51,8 +32,8 @@ type Config struct {
 	// for none. Guests run at the same time, so it must be safe for concurrent
 	// use.
 	Files func(tb testing.TB, k Kernel) map[string][]byte
-	// Kernels to boot; nil for all of Kernels.
-	Kernels []Kernel
+	// Roles of the kernels to boot; nil for all of Kernels.
+	Roles []string
 	// Args are further flags for the test binary.
 	Args []string
 	// Timeout ends a guest that takes longer, boot included; zero is three
@@ -63,38 +44,32 @@ type Config struct {
 const defaultTimeout = 3 * time.Minute
 
 // Run boots each kernel, in parallel, and shows the tests of the guest as
-// subtests of t. What is missing on the host skips a kernel, see
-// testenv.Missing.
+// subtests of t, below the role that the kernel has first. What is missing on
+// the host skips a kernel, see testenv.Missing.
 func Run(t *testing.T, c Config) {
 	t.Helper()
-	binary := build(t, c.Package)
-	if c.Kernels == nil {
-		c.Kernels = Kernels()
-	}
+	binary := build(t, c.Package, amd64)
 	if run := os.Getenv("APPARMOR_TEST_VMRUN"); run != "" {
 		c.Args = append(slices.Clone(c.Args), "-test.run="+run)
 	}
-	for _, k := range c.Kernels {
-		t.Run(k.Series, func(t *testing.T) {
-			t.Parallel()
-			r, err := c.boot(t, k, binary)
-			t.Logf("kernel %s, %s, %v of processor time", r.release, r.accel, r.cpu.Round(time.Second))
-			show(t, r.output)
-			if err != nil {
-				t.Errorf("%v\n%s", err, tail(r.console, 60))
-			} else if r.exit != 0 && !t.Failed() {
-				t.Errorf("the tests ended with status %d", r.exit)
-			}
-		})
-	}
+	Each(t, c.Roles, func(t *testing.T, k Kernel) {
+		r, err := c.boot(t, k, binary)
+		t.Logf("%s, %v of processor time", r.accel, r.cpu.Round(time.Second))
+		show(t, r.output)
+		if err != nil {
+			t.Errorf("%v\n%s", err, tail(r.console, 60))
+		} else if r.exit != 0 && !t.Failed() {
+			t.Errorf("the tests ended with status %d", r.exit)
+		}
+	})
 }
 
 // build compiles the tests of a package into a static binary for guests.
-func build(t *testing.T, pkg string) []byte {
+func build(t testing.TB, pkg string, a arch) []byte {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "init")
 	cmd := exec.CommandContext(t.Context(), "go", "test", "-c", "-ldflags=-s -w", "-o", out, pkg)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64", "GOFLAGS=")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+a.name, "GOFLAGS=")
 	if msg, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %v\n%s", cmd, err, msg)
 	}
@@ -109,7 +84,7 @@ func build(t *testing.T, pkg string) []byte {
 // readSources looks at the module's sources that went into the tests of a
 // package. The go command takes note of the files that a test looks at, and runs it again
 // when that has changed, instead of showing the result that it has kept.
-func readSources(t *testing.T, pkg string) {
+func readSources(t testing.TB, pkg string) {
 	t.Helper()
 	const format = `{{with .Module}}{{if .Main}}{{range $.GoFiles}}{{$.Dir}}	{{.}}
 {{end}}{{range $.EmbedFiles}}{{$.Dir}}	{{.}}
@@ -134,31 +109,21 @@ func readSources(t *testing.T, pkg string) {
 	}
 }
 
-// boot fetches the kernel and runs one guest.
-func (c Config) boot(t *testing.T, k Kernel, binary []byte) (report, error) {
+// boot runs one guest.
+func (c Config) boot(t testing.TB, k Kernel, binary []byte) (report, error) {
 	t.Helper()
 	if c.Timeout == 0 {
 		c.Timeout = defaultTimeout
 	}
+	a := k.arch
 	m := machine{
-		qemu:    testenv.Command(t, "qemu-system-x86_64", "qemu-system-x86"),
+		arch:    a,
+		qemu:    testenv.Command(t, a.qemu, a.qemuPackage),
 		accel:   os.Getenv("APPARMOR_TEST_ACCEL"),
+		kernel:  k.Image,
 		timeout: c.Timeout,
 		dir:     t.TempDir(),
 	}
-	cache, err := debian.CacheDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	image, err := debian.Fetch(t.Context(), cache, debian.Series{Number: k.Series, Suites: k.Suites})
-	if err != nil {
-		how := "tests fetch it with apt from Debian's mirror"
-		if errors.Is(err, debian.ErrMovedOn) {
-			how = "vmtest.Kernels has to name suites that carry it"
-		}
-		testenv.Missing(t, err.Error(), how)
-	}
-	m.kernel = image.Path
 	m.initrd = filepath.Join(m.dir, "initrd")
 	var files map[string][]byte
 	if c.Files != nil {
@@ -178,7 +143,12 @@ func (c Config) writeInitrd(name string, k Kernel, binary []byte, files map[stri
 		// Shorter than the host's patience, for the stacks that it prints.
 		fmt.Sprintf("-test.timeout=%v", c.Timeout*3/4),
 	}
-	conf, err := json.Marshal(guest.Config{Series: k.Series, Args: append(args, c.Args...)})
+	conf, err := json.Marshal(guest.Config{
+		Release:   k.Release,
+		Port:      "/dev/" + k.arch.port,
+		Scenarios: testenv.Full() || slices.ContainsFunc(k.Roles, func(role string) bool { return slices.Contains(scenarioRoles, role) }),
+		Args:      append(args, c.Args...),
+	})
 	if err != nil {
 		return err
 	}

@@ -16,8 +16,6 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/compile"
@@ -68,19 +66,6 @@ func (c *compiler) output(t *testing.T, name, text string) (*policy.Set, *compil
 		t.Fatalf("%+v", err)
 	}
 	return set, out
-}
-
-// TestBuiltInFeatures compares what the kernel shows with what the module
-// carries along for its series, in all that decides how policy is compiled.
-func TestBuiltInFeatures(t *testing.T) {
-	got := newCompiler(t).kernel
-	want, ok := features.Kernel(guest.Series())
-	if !ok {
-		t.Fatalf("no features for %s", guest.Series())
-	}
-	if !got.Equal(want) {
-		t.Errorf("-built in +kernel:\n%s", cmp.Diff(want.String(), got.String()))
-	}
 }
 
 // TestDebian compiles and loads Debian's own profiles, has the kernel attach

@@ -34,8 +34,8 @@ func TestModes(t *testing.T) {
 	} {
 		t.Run(c.flags, func(t *testing.T) {
 			missing := loadText(t, k, "abi <kernel>,\nprofile moded flags=("+c.flags+") {"+rules+"}")
-			if c.flags == "prompt" && guest.Series() == "6.1" {
-				// Which does not have the mode.
+			if c.flags == "prompt" && !guest.Since(6, 12) {
+				// Which do not have the mode.
 				c.shown = "enforce"
 				if len(missing) == 0 {
 					t.Error("the compiler does not say that the mode is another one")

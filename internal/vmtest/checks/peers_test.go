@@ -69,8 +69,8 @@ func TestPeers(t *testing.T) {
 	// parts is what a sender or tracer gets that may do it to either profile of
 	// a stack, but has no rule with the two names as one text.
 	parts := syscall.Errno(0)
-	if guest.Series() == "6.1" {
-		parts = no // which asks for the text only
+	if !guest.Since(6, 12) {
+		parts = no // older ones ask for the text only
 	}
 	t.Run("signals", func(t *testing.T) {
 		for _, c := range []struct {

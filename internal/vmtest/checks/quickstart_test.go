@@ -19,6 +19,7 @@ import (
 // TestQuickstart runs the example that loads a machine's profile and starts
 // itself under it.
 func TestQuickstart(t *testing.T) {
+	guest.Scenario(t)
 	k := kernel(t)
 	const program, shadow = "/tmp/quickstart", "/etc/shadow"
 	if err := os.MkdirAll("/etc", 0o755); err != nil {

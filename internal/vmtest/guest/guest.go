@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -24,8 +25,11 @@ import (
 // one to run confined. Each gets its arguments and returns its exit status.
 type Commands map[string]func(args []string) int
 
-// env marks processes below the guest's init.
-const env = "GOARMOR_VMTEST_SERIES"
+// Variables of the processes below the guest's init.
+const (
+	releaseEnv   = "GOARMOR_VMTEST_RELEASE"   // of the kernel; marks them
+	scenariosEnv = "GOARMOR_VMTEST_SCENARIOS" // set if scenarios run
+)
 
 // Main is the body of TestMain in a package of guest tests. It returns the
 // exit status, except as the guest's init, when it does not return.
@@ -38,7 +42,7 @@ func Main(m *testing.M, commands Commands) int {
 	if os.Getpid() == 1 {
 		initMain()
 	}
-	if Series() == "" {
+	if Release() == "" {
 		fmt.Println("these tests run in virtual machines; see package vmtest")
 		return 0
 	}
@@ -48,9 +52,28 @@ func Main(m *testing.M, commands Commands) int {
 	return m.Run()
 }
 
-// Series returns the series of the guest's kernel, such as "6.12", and the
-// empty string outside of a guest.
-func Series() string { return os.Getenv(env) }
+// Release returns the release of the guest's kernel, such as
+// "6.12.118+deb13-cloud-amd64", as the host knows it, and the empty string
+// outside of a guest.
+func Release() string { return os.Getenv(releaseEnv) }
+
+// Since reports whether the guest's kernel is of version major.minor or later.
+func Since(major, minor int) bool {
+	var x, y int
+	if _, err := fmt.Sscanf(Release(), "%d.%d", &x, &y); err != nil {
+		panic("guest: a kernel without a version: " + Release())
+	}
+	return x > major || x == major && y >= minor
+}
+
+// Scenario skips a test that plays something through for which it matters
+// little which kernel it is, where the host has not asked for it.
+func Scenario(tb testing.TB) {
+	tb.Helper()
+	if os.Getenv(scenariosEnv) == "" {
+		tb.Skip("scenarios run on two kernels only; APPARMOR_TEST_FULL=1 runs them on every one")
+	}
+}
 
 // File returns a file that the host put into the guest.
 func File(tb testing.TB, name string) []byte {
@@ -73,11 +96,19 @@ func Command(tb testing.TB, name string, args ...string) *exec.Cmd {
 
 // initMain is process 1.
 func initMain() {
-	port, err := prepare()
+	var c Config
+	data, err := os.ReadFile(ConfigFile)
+	if err == nil {
+		err = json.Unmarshal(data, &c)
+	}
+	var port *os.File
+	if err == nil {
+		port, err = prepare(c.Port)
+	}
 	if port != nil {
 		frames := json.NewEncoder(port)
 		if err == nil {
-			err = runTests(frames)
+			err = runTests(frames, c)
 		}
 		if err != nil {
 			frames.Encode(Frame{Fatal: err.Error()})
@@ -95,7 +126,7 @@ func initMain() {
 }
 
 // prepare mounts file systems and opens the port to the host.
-func prepare() (*os.File, error) {
+func prepare(portName string) (*os.File, error) {
 	var errs []error
 	for _, m := range []struct{ fs, dir string }{
 		{"proc", "/proc"},
@@ -115,7 +146,7 @@ func prepare() (*os.File, error) {
 		}
 	}
 	os.Chmod("/tmp", 0o1777)
-	port, err := os.OpenFile(Port, os.O_RDWR|syscall.O_NOCTTY, 0)
+	port, err := os.OpenFile(portName, os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
 		return nil, errors.Join(append(errs, err)...)
 	}
@@ -138,7 +169,7 @@ func makeRaw(fd int) error {
 
 // runTests runs the test binary once more, not as process 1, and sends its
 // output and exit status. It reaps whatever the tests leave behind.
-func runTests(frames *json.Encoder) error {
+func runTests(frames *json.Encoder, c Config) error {
 	var uts unix.Utsname
 	if err := unix.Uname(&uts); err != nil {
 		return err
@@ -146,12 +177,11 @@ func runTests(frames *json.Encoder) error {
 	if err := frames.Encode(Frame{Hello: unix.ByteSliceToString(uts.Release[:])}); err != nil {
 		return err
 	}
-	data, err := os.ReadFile(ConfigFile)
-	if err != nil {
+	var shown strings.Builder
+	if err := dump(&shown, "/sys/kernel/security/apparmor/features"); err != nil {
 		return err
 	}
-	var c Config
-	if err := json.Unmarshal(data, &c); err != nil {
+	if err := frames.Encode(Frame{Features: shown.String()}); err != nil {
 		return err
 	}
 	out, in, err := os.Pipe()
@@ -162,9 +192,13 @@ func runTests(frames *json.Encoder) error {
 	if err != nil {
 		return err
 	}
+	environ := []string{releaseEnv + "=" + c.Release, "PATH=/bin", "HOME=/", "TMPDIR=/tmp"}
+	if c.Scenarios {
+		environ = append(environ, scenariosEnv+"=1")
+	}
 	p, err := os.StartProcess("/init", append([]string{"vmtest"}, c.Args...), &os.ProcAttr{
 		Dir:   "/",
-		Env:   []string{env + "=" + c.Series, "PATH=/bin", "HOME=/", "TMPDIR=/tmp"},
+		Env:   environ,
 		Files: []*os.File{null, in, in},
 	})
 	if err != nil {
@@ -187,6 +221,31 @@ func runTests(frames *json.Encoder) error {
 		code = 128 + int(status.Signal())
 	}
 	return frames.Encode(Frame{Exit: &code})
+}
+
+// dump writes a directory of features in the form that apparmor_parser reads:
+// an entry is its name and what is in it in braces.
+func dump(b *strings.Builder, dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		path := filepath.Join(dir, e.Name())
+		b.WriteString(e.Name() + " {")
+		if e.IsDir() {
+			err = dump(b, path)
+		} else {
+			var data []byte
+			data, err = os.ReadFile(path)
+			b.Write(data)
+		}
+		if err != nil {
+			return err
+		}
+		b.WriteString("}\n")
+	}
+	return nil
 }
 
 // reap waits until the process pid ends, and for everything else on the way.

@@ -19,8 +19,14 @@ func Main(*testing.M, Commands) int {
 	return 0
 }
 
-// Series returns the empty string.
-func Series() string { return "" }
+// Release returns the empty string.
+func Release() string { return "" }
+
+// Since returns false.
+func Since(major, minor int) bool { return false }
+
+// Scenario skips the test.
+func Scenario(tb testing.TB) { tb.Skip("not in a guest") }
 
 // File fails the test.
 func File(tb testing.TB, name string) []byte {

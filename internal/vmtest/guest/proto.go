@@ -9,6 +9,9 @@ package guest
 type Frame struct {
 	// Hello is the first frame: the kernel's release.
 	Hello string `json:"hello,omitempty"`
+	// Features comes next: what the kernel shows of AppArmor's features, in
+	// the form that apparmor_parser reads.
+	Features string `json:"features,omitempty"`
 	// Out is one line of the tests' output, with its newline if it had one.
 	Out string `json:"out,omitempty"`
 	// Exit is the last frame: the exit status of the tests.
@@ -19,13 +22,14 @@ type Frame struct {
 
 // Config is what the host tells the guest, in the file ConfigFile.
 type Config struct {
-	Series string   // of the kernel, such as "6.12"
-	Args   []string // for the test binary
+	Release   string   // of the kernel
+	Port      string   // the terminal for frames
+	Scenarios bool     // whether scenarios run on it
+	Args      []string // for the test binary
 }
 
-// The files of the guest, and the port that frames go to.
+// The files of the guest.
 const (
 	ConfigFile = "/vmtest.json"
 	FilesDir   = "/files"
-	Port       = "/dev/ttyS1"
 )

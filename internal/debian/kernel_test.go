@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package debian
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+func TestKernelOf(t *testing.T) {
+	for show, want := range map[string]string{
+		"Package: linux-image-cloud-amd64\nDepends: linux-image-6.1.0-56-cloud-amd64 (= 6.1.192-2)\n":                            "6.1.0-56-cloud-amd64",
+		"Depends: linux-base-cloud-arm64 (= 7.2.13-1), linux-image-7.2.13+deb14-cloud-arm64 (= 7.2.13-1), linux-modules\nX: y\n": "7.2.13+deb14-cloud-arm64",
+		"Depends: linux-image-6.12.90+deb13.1-cloud-amd64":                                                                       "6.12.90+deb13.1-cloud-amd64",
+		"Recommends: linux-image-6.1.0-56-cloud-amd64\n":                                                                         "",
+		"Depends: linux-image-amd64\n":                                                                                           "",
+		"":                                                                                                                       "",
+	} {
+		if got, ok := kernelOf(show); got != want || ok != (want != "") {
+			t.Errorf("kernelOf(%q) = %q, %v; want %q", show, got, ok, want)
+		}
+	}
+}
+
+func TestVersion(t *testing.T) {
+	for release, want := range map[string][2]int{
+		"6.12.118+deb13-cloud-amd64": {6, 12}, "7.3-rc1": {7, 3}, "6": {}, "": {}, "x": {},
+	} {
+		if major, minor := Version(release); major != want[0] || minor != want[1] {
+			t.Errorf("Version(%q) = %d, %d", release, major, minor)
+		}
+	}
+}
+
+// A kernel in the cache is used while it is fresh, and later when the archive
+// cannot be asked.
+func TestFetchKernelFromCache(t *testing.T) {
+	cache := t.TempDir()
+	dir := filepath.Join(cache, "kernels", "old-amd64")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", t.TempDir()) // no apt there
+	role := Role{Name: "old", Suites: []string{"old"}}
+	if k, err := FetchKernel(t.Context(), cache, "amd64", role); err == nil {
+		t.Errorf("a kernel from nowhere: %+v", k)
+	}
+	for _, name := range []string{"vmlinuz-6.1.0-9-cloud-amd64", "vmlinuz-6.1.0-10-cloud-amd64", "vmlinuz-6.1.0-11-cloud-amd64.part", "asked"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(name), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, age := range []time.Duration{0, 100 * time.Hour} {
+		when := time.Now().Add(-age)
+		if err := os.Chtimes(filepath.Join(dir, "asked"), when, when); err != nil {
+			t.Fatal(err)
+		}
+		k, err := FetchKernel(t.Context(), cache, "amd64", role)
+		if err != nil || k.Release != "6.1.0-10-cloud-amd64" {
+			t.Errorf("asked %v ago: %+v, %v", age, k, err)
+		}
+	}
+}
