@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//go:build linux
-
 package debian
 
 import (
+	"archive/tar"
+	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -31,6 +36,12 @@ func Roles() []Role {
 		{"trixie-backports", []string{"trixie-backports"}},
 		{"sid", []string{"sid"}},
 	}
+}
+
+// Kernel is a kernel image on disk.
+type Kernel struct {
+	Path    string // the vmlinuz
+	Release string // "6.12.118+deb13-cloud-amd64"
 }
 
 // Version returns the two numbers that a release begins with: 6 and 12 for
@@ -63,7 +74,7 @@ func FetchKernel(ctx context.Context, cache, arch string, r Role) (Kernel, error
 		return Kernel{}, err
 	}
 	defer unlock()
-	old, found := cached(dir)
+	old, found := cachedKernel(dir)
 	asked := filepath.Join(dir, "asked")
 	if info, err := os.Stat(asked); found && err == nil && time.Since(info.ModTime()) < kernelAge {
 		return old, nil
@@ -78,6 +89,17 @@ func FetchKernel(ctx context.Context, cache, arch string, r Role) (Kernel, error
 	return Kernel{}, fmt.Errorf("kernel of Debian %s for %s: %w", strings.Join(r.Suites, ", "), arch, err)
 }
 
+// cachedKernel finds the newest image in dir.
+func cachedKernel(dir string) (Kernel, bool) {
+	images, _ := filepath.Glob(filepath.Join(dir, "vmlinuz-*"))
+	images = slices.DeleteFunc(images, func(p string) bool { return strings.HasSuffix(p, ".part") })
+	if len(images) == 0 {
+		return Kernel{}, false
+	}
+	p := slices.MaxFunc(images, compareNumbers)
+	return Kernel{Path: p, Release: strings.TrimPrefix(filepath.Base(p), "vmlinuz-")}, true
+}
+
 // downloadKernel asks the archive for the kernel of a role and leaves its
 // image in dir.
 func downloadKernel(ctx context.Context, dir, arch string, r Role) (Kernel, error) {
@@ -86,7 +108,7 @@ func downloadKernel(ctx context.Context, dir, arch string, r Role) (Kernel, erro
 		return Kernel{}, err
 	}
 	defer os.RemoveAll(tmp)
-	a, err := newApt(ctx, tmp, r.Suites)
+	a, err := newApt(ctx, tmp, arch, r.Suites, "deb")
 	if err != nil {
 		return Kernel{}, err
 	}
@@ -134,17 +156,84 @@ func downloadKernel(ctx context.Context, dir, arch string, r Role) (Kernel, erro
 	return Kernel{}, fmt.Errorf("%w in the packages of %s", errNoImage, release)
 }
 
-var dependsOnImage = regexp.MustCompile(`\blinux-image-([0-9][0-9A-Za-z.+~-]*-cloud-[a-z0-9]+)\b`)
+var imageName = regexp.MustCompile(`\blinux-image-([0-9][0-9A-Za-z.+~-]*-cloud-[a-z0-9]+)\b`)
 
 // kernelOf returns the release of the kernel that a package depends on, from
 // what `apt-cache show` says of it.
 func kernelOf(show string) (release string, ok bool) {
 	for line := range strings.Lines(show) {
 		if rest, found := strings.CutPrefix(line, "Depends:"); found {
-			if m := dependsOnImage.FindStringSubmatch(rest); m != nil {
+			if m := imageName.FindStringSubmatch(rest); m != nil {
 				return m[1], true
 			}
 		}
 	}
 	return "", false
+}
+
+var digits = regexp.MustCompile(`[0-9]+`)
+
+// compareNumbers orders kernel releases by the numbers in them, then as text.
+func compareNumbers(a, b string) int {
+	as, bs := digits.FindAllString(a, -1), digits.FindAllString(b, -1)
+	for i := range min(len(as), len(bs)) {
+		x, _ := strconv.Atoi(as[i])
+		y, _ := strconv.Atoi(bs[i])
+		if x != y {
+			return x - y
+		}
+	}
+	if len(as) != len(bs) {
+		return len(as) - len(bs)
+	}
+	return strings.Compare(a, b)
+}
+
+var errNoImage = errors.New("no kernel image")
+
+// extract writes the vmlinuz of a package to a file.
+func extract(ctx context.Context, deb, image string) (err error) {
+	cmd := exec.CommandContext(ctx, "dpkg-deb", "--fsys-tarfile", deb)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	found, readErr := extractTar(bufio.NewReader(out), image)
+	io.Copy(io.Discard, out) // dpkg-deb fails when its pipe is closed early
+	if err := cmd.Wait(); err != nil {
+		return fmt.Errorf("dpkg-deb: %w: %s", err, bytes.TrimSpace(stderr.Bytes()))
+	}
+	if readErr == nil && !found {
+		return fmt.Errorf("%w in %s", errNoImage, filepath.Base(deb))
+	}
+	return readErr
+}
+
+func extractTar(r io.Reader, image string) (found bool, err error) {
+	for tr := tar.NewReader(r); ; {
+		h, err := tr.Next()
+		if err == io.EOF {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		if h.Typeflag != tar.TypeReg || !strings.HasPrefix(path.Base(h.Name), "vmlinuz") {
+			continue
+		}
+		part, err := os.Create(image + ".part")
+		if err != nil {
+			return false, err
+		}
+		_, err = io.Copy(part, tr)
+		if err := errors.Join(err, part.Close()); err != nil {
+			return false, err
+		}
+		return true, os.Rename(part.Name(), image)
+	}
 }

@@ -118,7 +118,7 @@ func fetchTree(ctx context.Context, cache, suite, key string, fill func(ctx cont
 	if t, ok := cachedTree(dir); ok {
 		return t, nil
 	}
-	a, err := newApt(ctx, filepath.Join(base, "apt"), []string{suite}, "deb", "deb-src")
+	a, err := newApt(ctx, filepath.Join(base, "apt"), "amd64", []string{suite}, "deb", "deb-src")
 	if err != nil {
 		return Tree{}, err
 	}
