@@ -8,16 +8,15 @@ import (
 
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/blob"
-	"github.com/goarmor/apparmor/compile/internal/automaton"
 	"github.com/goarmor/apparmor/features"
+	"github.com/goarmor/apparmor/policy"
 )
 
 // attachments returns the patterns of executables that the profile attaches
 // to.
-func (pc *profileCompiler) attachments() []ast.Pattern {
-	p := pc.profile
+func attachments(p *policy.Profile) []ast.Pattern {
 	first := p.Attachment
-	if name := pc.ownName(); first == "" && (pc.namedByPath() || !name.IsLiteral() || len(p.Xattrs) > 0) {
+	if name := ownName(p); first == "" && (namedByPath(p) || !name.IsLiteral() || len(p.Xattrs) > 0) {
 		first = name
 	}
 	if first == "" {
@@ -27,15 +26,14 @@ func (pc *profileCompiler) attachments() []ast.Pattern {
 }
 
 // namedByPath reports whether the name is what the profile attaches to.
-func (pc *profileCompiler) namedByPath() bool {
-	p := pc.profile
+func namedByPath(p *policy.Profile) bool {
 	return p.Parent == nil && !p.Hat && strings.HasPrefix(p.Name, "/")
 }
 
 // ownName is the name without those of parents.
-func (pc *profileCompiler) ownName() ast.Pattern {
-	name := pc.profile.Name
-	if up := pc.profile.Parent; up != nil {
+func ownName(p *policy.Profile) ast.Pattern {
+	name := p.Name
+	if up := p.Parent; up != nil {
 		name = strings.TrimPrefix(name, up.Name+"//")
 	}
 	if i := strings.LastIndex(name, "//"); i >= 0 {
@@ -44,39 +42,39 @@ func (pc *profileCompiler) ownName() ast.Pattern {
 	return ast.Pattern(name)
 }
 
-// attachment makes the expressions of attachments. Behind a path stand the
-// values of extended attributes: for each one, in the order of the list, an
+// attachment makes the expressions of attachments. A path is followed by
+// the values of extended attributes: for each one, in the order of the list, an
 // out-of-band step, a NUL and the value. A file need not have the attributes
-// behind the last one that it has.
-func (pc *profileCompiler) attachment(out *blob.Profile) *ruleset {
+// after the last one that it has.
+func attachment(e *emitter, out *blob.Profile) *ruleset {
 	rules := &ruleset{}
-	pc.glob(pc.ownName()) // to refuse a name that is no pattern
-	patterns := pc.attachments()
+	e.glob(ownName(e.profile)) // to refuse a name that is no pattern
+	patterns := attachments(e.profile)
 	if len(patterns) == 0 {
 		return rules
 	}
-	xattrs := pc.profile.Xattrs
-	if len(xattrs) > 0 && !pc.sup.has(features.Xattrs) {
-		pc.degrade(features.Xattrs, "the attachment by extended attributes", true)
+	xattrs := e.profile.Xattrs
+	if len(xattrs) > 0 && !e.has(features.Xattrs) {
+		e.degrade(features.Xattrs, "the attachment by extended attributes", true)
 		xattrs = nil
 	}
-	var values []automaton.Node
+	var values []node
 	for _, x := range slices.Backward(xattrs) {
 		out.Xattrs = append(out.Xattrs, x.Name)
 		value := star(anyByte())
 		if x.HasValue {
-			value = pc.globNul(x.Value)
+			value = e.globNul(x.Value)
 		}
 		values = append(values, cat(oob(), nul(), value))
 	}
 	rec := record{effect: effectAllow, perms: blob.PermExec}
 	out.XMatchLen = xmatchLen(patterns)
 	for _, p := range patterns {
-		n := pc.glob(p)
-		rules.addRecord(n, rec)
+		n := e.glob(p)
+		rules.add(n, rec, e.source)
 		for _, v := range values {
 			n = cat(n, v)
-			rules.addRecord(n, rec)
+			rules.add(n, rec, e.source)
 		}
 	}
 	return rules

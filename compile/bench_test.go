@@ -86,16 +86,15 @@ func BenchmarkLibvirt(b *testing.B) {
 		step("resolve", func() error { _, err := policy.Resolve(ctx, unit, options); return err })
 		step("compile", func() error { _, err := Compile(ctx, set, opts); return err })
 
-		c := &compiler{options: opts, form: formOf(kernel), limits: opts.Limits.withDefaults()}
-		var pc *profileCompiler
+		var tr *translation
 		step("translate", func() error {
-			pc = newProfileCompiler(c, set.Profiles[0])
-			pc.rules()
-			return pc.errs.Err()
+			tr = newTranslation(&opts, formOf(kernel), set.Profiles[0])
+			tr.run()
+			return tr.errs.Err()
 		})
-		r := resolver{records: pc.files.records.all, space: fileSpace}
+		r := resolver{records: tr.files.records.all, space: fileSpace}
 		builder := automaton.Builder{Covers: r.covers}
-		for _, e := range pc.files.entries {
+		for _, e := range tr.files.entries {
 			builder.Add(e.node, e.accept)
 		}
 		var dfa *automaton.DFA
@@ -115,7 +114,7 @@ func BenchmarkLibvirt(b *testing.B) {
 			return err
 		})
 		step("pack", func() error {
-			o := c.form.pack(len(grants))
+			o := formOf(kernel).pack(len(grants))
 			o.Accept2 = make([]uint32, len(grants))
 			_, err := least.Pack(ctx, o)
 			return err

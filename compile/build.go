@@ -24,13 +24,13 @@ type words struct{ accept, accept2 uint32 }
 // build makes the automaton of a rule set. write turns what a string is
 // granted, and what the strongest rules deny, into what is written: grants that
 // look alike to the kernel do not keep states apart.
-func build[W comparable](ctx context.Context, pc *profileCompiler, rs *ruleset, write func(g grant, denied uint32) W) (b built[W], err error) {
+func build[W comparable](ctx context.Context, limits Limits, rs *ruleset, write func(g grant, denied uint32) W) (b built[W], err error) {
 	r := resolver{records: rs.records.all, space: rs.space}
 	builder := automaton.Builder{Covers: r.covers}
 	for _, e := range rs.entries {
 		builder.Add(e.node, e.accept)
 	}
-	d, err := builder.Build(ctx, automaton.Limits{States: pc.c.limits.States, Memory: pc.c.limits.Memory})
+	d, err := builder.Build(ctx, automaton.Limits{States: limits.States, Memory: limits.Memory})
 	if err != nil {
 		return b, err
 	}
@@ -54,37 +54,47 @@ func (b *built[W]) stats(rs *ruleset) AutomatonStats {
 	return AutomatonStats{len(rs.entries), b.states, b.dfa.States()}
 }
 
-// buildXMatch makes the automaton of attachments: always in the old form, and
+// builder makes the automata of a profile for a kernel.
+type builder struct {
+	form        form
+	limits      Limits
+	keepDenials bool
+	targets     []string // of exec transitions, as records number them
+	stats       Stats
+}
+
+// xmatch makes the automaton of attachments: always in the old form, and
 // never with differential encoding, which kernels do not understand there.
-func (pc *profileCompiler) buildXMatch(ctx context.Context, rs *ruleset) (*blob.PolicyDB, error) {
-	b, err := build(ctx, pc, rs, func(g grant, _ uint32) words { return words{accept: g.allow} })
+func (u *builder) xmatch(ctx context.Context, rs *ruleset) (*blob.PolicyDB, error) {
+	b, err := build(ctx, u.limits, rs, func(g grant, _ uint32) words { return words{accept: g.allow} })
 	if err != nil {
 		return nil, err
 	}
-	pc.stats.XMatch = b.stats(rs)
+	u.stats.XMatch = b.stats(rs)
 	return oldForm(ctx, b, form{})
 }
 
-func (pc *profileCompiler) buildPolicydb(ctx context.Context, rs *ruleset) (*blob.PolicyDB, error) {
-	if !pc.c.form.table {
-		b, err := build(ctx, pc, rs, func(g grant, _ uint32) words { return oldPolicydb(g) })
+// policydb makes the automaton of all classes but files.
+func (u *builder) policydb(ctx context.Context, rs *ruleset) (*blob.PolicyDB, error) {
+	if !u.form.table {
+		b, err := build(ctx, u.limits, rs, func(g grant, _ uint32) words { return oldPolicydb(g) })
 		if err != nil {
 			return nil, err
 		}
-		pc.stats.Policydb = b.stats(rs)
-		return oldForm(ctx, b, pc.c.form)
+		u.stats.Policydb = b.stats(rs)
+		return oldForm(ctx, b, u.form)
 	}
-	b, err := build(ctx, pc, rs, func(g grant, denied uint32) blob.Perm {
-		return tablePolicydb(pc.keepDenied(g, denied))
+	b, err := build(ctx, u.limits, rs, func(g grant, denied uint32) blob.Perm {
+		return tablePolicydb(u.keepDenied(g, denied))
 	})
 	if err != nil {
 		return nil, err
 	}
-	pc.stats.Policydb = b.stats(rs)
+	u.stats.Policydb = b.stats(rs)
 	if err := checkTable(len(b.words)); err != nil {
 		return nil, err
 	}
-	o := pc.c.form.pack(len(b.words))
+	o := u.form.pack(len(b.words))
 	for l := range o.Accept {
 		o.Accept[l] = uint32(l)
 	}
@@ -93,32 +103,33 @@ func (pc *profileCompiler) buildPolicydb(ctx context.Context, rs *ruleset) (*blo
 	return db, err
 }
 
-func (pc *profileCompiler) buildFile(ctx context.Context, rs *ruleset) (db *blob.PolicyDB, err error) {
-	targets, renumber := sortTargets(pc.targets)
-	if !pc.c.form.table {
-		b, err := build(ctx, pc, rs, func(g grant, denied uint32) words { return oldFile(renumber(impliedMmap(g, denied))) })
+// file makes the automaton of files.
+func (u *builder) file(ctx context.Context, rs *ruleset) (db *blob.PolicyDB, err error) {
+	targets, renumber := sortTargets(u.targets)
+	if !u.form.table {
+		b, err := build(ctx, u.limits, rs, func(g grant, denied uint32) words { return oldFile(renumber(impliedMmap(g, denied))) })
 		if err != nil {
 			return nil, err
 		}
-		pc.stats.File = b.stats(rs)
-		if db, err = oldForm(ctx, b, pc.c.form); err != nil {
+		u.stats.File = b.stats(rs)
+		if db, err = oldForm(ctx, b, u.form); err != nil {
 			return nil, err
 		}
 		db.XTable = targets
 		return db, nil
 	}
-	b, err := build(ctx, pc, rs, func(g grant, denied uint32) [2]blob.Perm {
-		return tableFile(renumber(pc.keepDenied(impliedMmap(g, denied), denied)))
+	b, err := build(ctx, u.limits, rs, func(g grant, denied uint32) [2]blob.Perm {
+		return tableFile(renumber(u.keepDenied(impliedMmap(g, denied), denied)))
 	})
 	if err != nil {
 		return nil, err
 	}
-	pc.stats.File = b.stats(rs)
+	u.stats.File = b.stats(rs)
 	if err := checkTable(2 * len(b.words)); err != nil {
 		return nil, err
 	}
 	db = &blob.PolicyDB{XTable: targets, PermsVersion: filePermsVersion, Perms: make([]blob.Perm, 0, 2*len(b.words))}
-	o := pc.c.form.pack(len(b.words))
+	o := u.form.pack(len(b.words))
 	o.Accept2 = make([]uint32, len(b.words))
 	for l, pair := range b.words {
 		o.Accept[l], o.Accept2[l] = uint32(len(db.Perms)), pairBit
@@ -163,8 +174,8 @@ func oldForm(ctx context.Context, b built[words], f form) (*blob.PolicyDB, error
 }
 
 // keepDenied adds to a grant what is denied, where that is written.
-func (pc *profileCompiler) keepDenied(g grant, denied uint32) grant {
-	if pc.c.keepDenials {
+func (u *builder) keepDenied(g grant, denied uint32) grant {
+	if u.keepDenials {
 		g.denied = denied &^ g.allow
 	}
 	return g

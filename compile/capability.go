@@ -48,45 +48,52 @@ func capBit(n int, name string, kernel *features.Set) uint64 {
 	return 1 << n
 }
 
-// capVectors gathers the capability rules of a profile.
-type capVectors struct {
-	allow, audit, deny, quiet uint64
+// capRule is what one rule says of capabilities.
+type capRule struct {
+	source      source
+	bits        uint64
+	deny, audit bool
 }
 
-func (v *capVectors) add(bits uint64, q *ast.Qualifiers) {
-	switch {
-	case q.Access != ast.Deny:
-		v.allow |= bits
-		if q.Audit {
-			v.audit |= bits
-		}
-	default:
-		v.deny |= bits
-		if !q.Audit {
-			v.quiet |= bits
+// capRules are the capability rules of a profile.
+type capRules []capRule
+
+// vectors returns what all rules come to: denial comes before anything else.
+func (rs capRules) vectors() blob.Caps {
+	var allow, audit, deny, quiet uint64
+	for _, r := range rs {
+		switch {
+		case r.deny && r.audit:
+			deny |= r.bits
+		case r.deny:
+			deny |= r.bits
+			quiet |= r.bits
+		default:
+			allow |= r.bits
+			if r.audit {
+				audit |= r.bits
+			}
 		}
 	}
-}
-
-func (v *capVectors) caps() blob.Caps {
-	allow := v.allow &^ v.deny
-	return blob.Caps{Allow: allow, Audit: v.audit & allow, Quiet: v.quiet}
+	allow &^= deny
+	return blob.Caps{Allow: allow, Audit: audit & allow, Quiet: quiet}
 }
 
 // capability rules are not strings. Nobody is asked about capabilities: prompt
 // means allow.
-func (pc *profileCompiler) capability(r *ast.CapabilityRule) {
+func emitCapability(t *translation, r *ast.CapabilityRule) {
+	e := &t.emitter
 	var bits uint64
 	for _, name := range r.Names {
-		n, ok := capNumber(name, pc.sup.kernel)
+		n, ok := capNumber(name, e.kernel)
 		if !ok {
-			pc.fail(&diag.Diagnostic{Code: CodeUnknownCapability, Message: "unknown capability", Text: name})
+			e.fail(&diag.Diagnostic{Code: CodeUnknownCapability, Message: "unknown capability", Text: name})
 			continue
 		}
-		bits |= capBit(n, name, pc.sup.kernel)
+		bits |= capBit(n, name, e.kernel)
 	}
 	if len(r.Names) == 0 {
 		bits = ^uint64(0)
 	}
-	pc.caps.add(bits, r.Quals())
+	t.caps = append(t.caps, capRule{e.source, bits, r.Access == ast.Deny, r.Audit})
 }

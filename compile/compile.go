@@ -142,38 +142,25 @@ var (
 //
 // The set is only read.
 func Compile(ctx context.Context, set *policy.Set, o Options) (*Output, error) {
-	if o.Kernel == nil {
-		return nil, ErrNoKernel
-	}
-	if set == nil || len(set.Profiles) == 0 {
-		return nil, ErrNoProfiles
-	}
-	c := &compiler{options: o, form: formOf(o.Kernel), limits: o.Limits.withDefaults()}
-	c.keepDenials = o.KeepDenials && c.form.table
-	if err := checkNames(set.Profiles); err != nil {
+	c, err := newCompiler(set, o)
+	if err != nil {
 		return nil, err
 	}
-	out := &Output{}
 	profiles := make([]*blob.Profile, 0, len(set.Profiles))
 	for _, p := range set.Profiles {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		pc := newProfileCompiler(c, p)
-		b, err := pc.compile(ctx)
+		b, err := c.profile(ctx, p)
 		if err != nil {
 			return nil, err
 		}
-		out.Degraded = append(out.Degraded, pc.degraded...)
-		out.Warnings = append(out.Warnings, pc.warnings...)
-		out.Stats = append(out.Stats, pc.stats)
 		if b != nil {
 			profiles = append(profiles, b)
 			if err := c.count(b); err != nil {
 				return nil, err
 			}
 		}
-		c.errs = append(c.errs, pc.errs...)
 		if len(c.errs) > maxErrors {
 			break
 		}
@@ -191,8 +178,8 @@ func Compile(ctx context.Context, set *policy.Set, o Options) (*Output, error) {
 	if err := c.limits.checkBytes(int64(p.Len())); err != nil {
 		return nil, err
 	}
-	out.Policy = p
-	return out, nil
+	c.out.Policy = p
+	return &c.out, nil
 }
 
 // maxErrors is how many errors are collected before the work stops.
@@ -205,8 +192,24 @@ type compiler struct {
 	limits  Limits
 	// keepDenials is the option where there is a place for denials.
 	keepDenials bool
+	out         Output
 	errs        diag.List
 	bytes       int64 // of the automata so far; see count
+}
+
+func newCompiler(set *policy.Set, o Options) (*compiler, error) {
+	if o.Kernel == nil {
+		return nil, ErrNoKernel
+	}
+	if set == nil || len(set.Profiles) == 0 {
+		return nil, ErrNoProfiles
+	}
+	if err := checkNames(set.Profiles); err != nil {
+		return nil, err
+	}
+	c := &compiler{options: o, form: formOf(o.Kernel), limits: o.Limits.withDefaults()}
+	c.keepDenials = o.KeepDenials && c.form.table
+	return c, nil
 }
 
 // checkNames refuses two profiles of one name, since kernels crash when such a

@@ -11,14 +11,14 @@ import (
 // dbus rules come in three forms: a name to own on a bus, a message to send
 // or receive, and a bus to listen in on. A rule takes each form that its
 // permissions and conditions fit.
-func (pc *profileCompiler) dbus(r *ast.DBusRule) {
-	if !pc.enforced(features.DBus, "dbus rules") {
+func emitDBus(e *emitter, r *ast.DBusRule) {
+	if !e.enforced(features.DBus, "dbus rules") {
 		return
 	}
-	if pc.sup.kernel.Supports(features.NetworkV9) && !pc.sup.has(features.NetworkV9) {
+	if e.kernel.Supports(features.NetworkV9) && !e.has(features.NetworkV9) {
 		// Such kernels tell bus daemons that nothing is mediated as long as the
 		// policy has nothing of that class.
-		pc.degrade(features.NetworkV9, "dbus rules", true)
+		e.degrade(features.NetworkV9, "dbus rules", true)
 	}
 	message := r.Path != "" || r.Interface != "" || r.Member != "" || r.PeerName != "" || r.PeerLabel != ""
 	perms := r.Perms
@@ -33,9 +33,9 @@ func (pc *profileCompiler) dbus(r *ast.DBusRule) {
 		}
 	}
 	q := r.Quals()
-	bus := cat(bytesNode(byte(blob.ClassDBus)), pc.globOr(r.Bus, text0()))
+	bus := cat(bytesNode(byte(blob.ClassDBus)), e.globOr(r.Bus, text0()))
 	if perms&ast.DBusBind != 0 {
-		pc.policydb.add(cat(bus, nul(), pc.globOr(r.Name, text0())), q, blob.PermOpen)
+		e.add(cat(bus, nul(), e.globOr(r.Name, text0())), q, blob.PermOpen)
 	}
 	var talk uint32
 	if perms&ast.DBusSend != 0 {
@@ -45,14 +45,18 @@ func (pc *profileCompiler) dbus(r *ast.DBusRule) {
 		talk |= blob.PermReceive
 	}
 	if talk != 0 {
-		pc.policydb.add(cat(bus,
-			nul(), pc.globOr(r.PeerName, text0()),
-			nul(), pc.globOr(r.PeerLabel, text0()),
-			nul(), pc.globOr(r.Path, text0()),
-			nul(), pc.globOr(r.Interface, text0()),
-			nul(), pc.globOr(r.Member, text0())), q, talk)
+		e.add(cat(bus,
+			nul(), e.globOr(r.PeerName, text0()),
+			nul(), e.globOr(r.PeerLabel, text0()),
+			nul(), e.globOr(r.Path, text0()),
+			nul(), e.globOr(r.Interface, text0()),
+			nul(), e.globOr(r.Member, text0())), q, talk)
 	}
 	if perms&ast.DBusEavesdrop != 0 {
-		pc.policydb.add(bus, q, blob.PermDelete)
+		e.add(bus, q, blob.PermDelete)
 	}
+}
+
+func dbusPatterns(r *ast.DBusRule) []ast.Pattern {
+	return []ast.Pattern{r.Bus, r.Name, r.Path, r.Interface, r.Member, r.PeerName, r.PeerLabel}
 }

@@ -8,7 +8,6 @@ import (
 
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/blob"
-	"github.com/goarmor/apparmor/compile/internal/automaton"
 	"github.com/goarmor/apparmor/diag"
 	"github.com/goarmor/apparmor/features"
 )
@@ -145,10 +144,10 @@ type mountFlags struct{ need, may uint32 }
 // this byte or nothing, and the automata are equal only if ours does.
 const noMountFlag = 0xfe
 
-// node matches every way to set the flags, each flag as one byte, the bit's
+// expr matches every way to set the flags, each flag as one byte, the bit's
 // number plus one, in ascending order.
-func (f mountFlags) node() automaton.Node {
-	var parts []automaton.Node
+func (f mountFlags) expr() node {
+	var parts []node
 	for i := range 32 {
 		bit := uint32(1) << i
 		b := bytesNode(byte(i + 1))
@@ -165,26 +164,27 @@ func (f mountFlags) node() automaton.Node {
 	return cat(parts...)
 }
 
-// mount translates a rule into the strings of each operation that it allows.
-func (pc *profileCompiler) mount(r *ast.MountRule) {
-	if !pc.enforced(features.Mount, "mount rules") {
+// emitMount translates a rule into the strings of each operation that it allows.
+func emitMount(t *translation, r *ast.MountRule) {
+	e := &t.emitter
+	if !e.enforced(features.Mount, "mount rules") {
 		return
 	}
-	perms := pc.mounts[mountKeyOf(r)]
+	perms := t.mounts[mountKeyOf(r)]
 	if r.Op == ast.OpUmount {
-		pc.policydb.add(cat(bytesNode(byte(blob.ClassMount)), pc.globOr(r.Target, text0())), r.Quals(), perms)
+		e.add(cat(bytesNode(byte(blob.ClassMount)), e.globOr(r.Target, text0())), r.Quals(), perms)
 		return
 	}
-	m, ok := pc.mountConditions(r)
+	m, ok := mountConditions(e, r)
 	if !ok {
 		return
 	}
 	m.perms = perms
 	for _, f := range m.pairs {
-		pc.mountPair(m, f)
+		m.pair(f)
 	}
 	if !m.emitted {
-		pc.fail(&diag.Diagnostic{
+		e.fail(&diag.Diagnostic{
 			Code: CodeImpossibleMount, Message: "no mount operation fits the rule",
 			Text: string(r.Source), Hint: m.hint(),
 		})
@@ -219,11 +219,11 @@ func (m *mountRule) hint() string {
 const (
 	permMount  uint32 = 2
 	permUmount uint32 = 4
-	permPivot  uint32 = 1
 )
 
 // mountRule is a mount rule made ready to be translated.
 type mountRule struct {
+	*emitter
 	rule    *ast.MountRule
 	perms   uint32
 	fstypes []ast.Pattern
@@ -235,8 +235,8 @@ type mountRule struct {
 // mountConditions reads the conditions: exact sets of options, optional sets,
 // and file system types. A rule without options means every flag, an exact set
 // nothing more, and an optional set that nothing is required.
-func (pc *profileCompiler) mountConditions(r *ast.MountRule) (*mountRule, bool) {
-	m := &mountRule{rule: r}
+func mountConditions(e *emitter, r *ast.MountRule) (*mountRule, bool) {
+	m := &mountRule{emitter: e, rule: r}
 	var exact, optional []uint32
 	for i := range r.Conds {
 		c := &r.Conds[i]
@@ -248,7 +248,7 @@ func (pc *profileCompiler) mountConditions(r *ast.MountRule) (*mountRule, bool) 
 		for _, v := range c.Values {
 			w, ok := mountWords[string(v)]
 			if !ok {
-				pc.fail(&diag.Diagnostic{Code: CodeUnknownMountOption, Message: "unknown mount option", Text: string(v)})
+				e.fail(&diag.Diagnostic{Code: CodeUnknownMountOption, Message: "unknown mount option", Text: string(v)})
 				return nil, false
 			}
 			set |= w.set
@@ -259,7 +259,7 @@ func (pc *profileCompiler) mountConditions(r *ast.MountRule) (*mountRule, bool) 
 			continue
 		}
 		if set&clear != 0 {
-			pc.fail(&diag.Diagnostic{Code: CodeConflictingMountOptions, Message: "mount options contradict each other"})
+			e.fail(&diag.Diagnostic{Code: CodeConflictingMountOptions, Message: "mount options contradict each other"})
 			return nil, false
 		}
 		exact = append(exact, set)
@@ -289,99 +289,121 @@ func (pc *profileCompiler) mountConditions(r *ast.MountRule) (*mountRule, bool) 
 	return m, true
 }
 
-// mountPair emits the operations that one pair of flag sets allows.
-func (pc *profileCompiler) mountPair(m *mountRule, f mountFlags) {
+// pair emits the operations that one pair of flag sets allows.
+func (m *mountRule) pair(f mountFlags) {
 	r := m.rule
 	source := r.Source != "" || r.Detached
 	typ := len(m.fstypes) > 0
 	if f.need == 0 || f.need == msAll {
 		if !source && !typ {
-			pc.mountStrings(m, kindRemount, f)
+			m.strings(kindRemount, f)
 		}
 		if !typ {
-			pc.mountStrings(m, kindBind, f)
+			m.strings(kindBind, f)
 			if !source || r.Target == "" {
-				pc.mountStrings(m, kindPropagation, f)
+				m.strings(kindPropagation, f)
 			}
-			pc.mountStrings(m, kindMove, f)
+			m.strings(kindMove, f)
 		}
-		pc.mountStrings(m, kindNew, f)
+		m.strings(kindNew, f)
 		return
 	}
 	switch {
 	case f.need&msRemount != 0:
 		if !source && !typ {
-			pc.mountStrings(m, kindRemount, f)
+			m.strings(kindRemount, f)
 		}
 	case f.need&msBind != 0:
 		if !typ {
-			pc.mountStrings(m, kindBind, f)
+			m.strings(kindBind, f)
 		}
 	case f.need&msPropagation != 0:
 		if !typ && (!source || r.Target == "") {
-			pc.mountStrings(m, kindPropagation, f)
+			m.strings(kindPropagation, f)
 		}
 	case f.need&msMove != 0:
 		if !typ {
-			pc.mountStrings(m, kindMove, f)
+			m.strings(kindMove, f)
 		}
 	default:
-		pc.mountStrings(m, kindNew, f)
+		m.strings(kindNew, f)
 	}
 }
 
-// mountStrings adds one operation's string: mount point, source, type, flags.
-func (pc *profileCompiler) mountStrings(m *mountRule, k mountKind, f mountFlags) {
+// strings adds one operation's string: mount point, source, type, flags.
+func (m *mountRule) strings(k mountKind, f mountFlags) {
 	r := m.rule
-	target, source, typ := pc.globOr(r.Target, text0()), text0(), text0()
+	target, source, typ := m.globOr(r.Target, text0()), text0(), text0()
 	if k.name == kindPropagation.name && r.Target == "" && r.Source != "" {
 		// The one path that a propagation rule names is its mount point.
-		target = pc.glob(r.Source)
-		pc.warnMountSource(m)
+		target = m.glob(r.Source)
+		m.warnSource()
 	} else if k.source {
 		if r.Detached {
 			source = empty()
 		} else {
-			source = pc.globOr(r.Source, text0())
+			source = m.globOr(r.Source, text0())
 		}
 	}
 	if k.typ && len(m.fstypes) > 0 {
-		alts := make([]automaton.Node, len(m.fstypes))
+		alts := make([]node, len(m.fstypes))
 		for i, t := range m.fstypes {
-			alts[i] = pc.glob(t)
+			alts[i] = m.glob(t)
 		}
 		typ = alt(alts...)
 	}
 	// No mount that policy is asked about has the flag nouser.
 	shown := k.flags &^ msNoUser
 	flags := mountFlags{f.need & shown, f.may & shown}
-	n := cat(bytesNode(byte(blob.ClassMount)), target, nul(), source, nul(), typ, nul(), flags.node())
-	pc.policydb.add(n, r.Quals(), m.perms)
+	n := cat(bytesNode(byte(blob.ClassMount)), target, nul(), source, nul(), typ, nul(), flags.expr())
+	m.add(n, r.Quals(), m.perms)
 	m.emitted = true
 }
 
-// warnMountSource warns, once, of a propagation rule whose mount point stands
+// warnSource warns, once, of a propagation rule whose mount point stands
 // where others have their source.
-func (pc *profileCompiler) warnMountSource(m *mountRule) {
+func (m *mountRule) warnSource() {
 	if m.warned {
 		return
 	}
 	m.warned = true
-	pc.warnings = append(pc.warnings, &diag.Diagnostic{
-		Severity: diag.Warning, Class: diag.ClassDeprecated, Code: WarnMountSource,
-		Profile: pc.profile.Name, Pos: pc.origin().Position(), Via: pc.origin().Chain(), Text: string(m.rule.Source),
+	m.warn(&diag.Diagnostic{
+		Class: diag.ClassDeprecated, Code: WarnMountSource, Text: string(m.rule.Source),
 		Message: "the source of a mount rule is taken for the mount point whose propagation changes, which is deprecated",
 		Hint:    "write it behind an arrow",
 	})
 }
 
-// pivotRoot matches the new root and the place where the old one is put.
-func (pc *profileCompiler) pivotRoot(r *ast.PivotRootRule) {
-	if !pc.enforced(features.Mount, "pivot_root rules") {
-		return
+func mountPatterns(r *ast.MountRule) []ast.Pattern {
+	list := []ast.Pattern{r.Source, r.Target}
+	for i := range r.Conds {
+		if !r.Conds[i].Options {
+			list = append(list, r.Conds[i].Values...)
+		}
 	}
-	n := cat(bytesNode(byte(blob.ClassMount)), pc.globOr(r.NewRoot, text0()), nul(), pc.globOr(r.OldRoot, text0()))
-	pc.policydb.add(n, r.Quals(), pc.mounts[pivotKeyOf(r)])
+	return list
+}
+
+// mountPerms is the permissions of all rules of the class that differ in
+// nothing else. The reference makes one rule of them, whose every string has
+// all of the permissions. No kernel asks for one operation at the string of
+// another, but the automata are equal only if ours do the same.
+type mountPerms map[mountKey]uint32
+
+func (p *mountPerms) note(k mountKey, perms uint32) {
+	if *p == nil {
+		*p = mountPerms{}
+	}
+	(*p)[k] |= perms
+}
+
+// prepareMount notes the permission of a rule, see mountPerms.
+func prepareMount(t *translation, r *ast.MountRule) {
+	perms := permMount
+	if r.Op == ast.OpUmount {
+		perms = permUmount
+	}
+	t.mounts.note(mountKeyOf(r), perms)
 }
 
 // mountKey is what two rules of the class have in common when they differ in
@@ -405,31 +427,4 @@ func mountKeyOf(r *ast.MountRule) mountKey {
 	}
 	k.options = b.String()
 	return k
-}
-
-func pivotKeyOf(r *ast.PivotRootRule) mountKey {
-	return mountKey{quals: r.Qualifiers, source: r.OldRoot, target: r.NewRoot}
-}
-
-// mergeMounts finds the rules of the class that differ in permissions only.
-// The reference makes one rule of them, whose every string has all of the
-// permissions. No kernel asks for one operation at the string of another, but
-// the automata are equal only if ours do the same.
-func (pc *profileCompiler) mergeMounts() {
-	pc.mounts = map[mountKey]uint32{}
-	for i := range pc.profile.Rules {
-		switch r := pc.profile.Rules[i].Rule.(type) {
-		case *ast.MountRule:
-			perms := permMount
-			if r.Op == ast.OpUmount {
-				perms = permUmount
-			}
-			pc.mounts[mountKeyOf(r)] |= perms
-		case *ast.PivotRootRule:
-			pc.mounts[pivotKeyOf(r)] |= permPivot
-		case *ast.AllRule:
-			pc.mounts[mountKeyOf(&ast.MountRule{Qualifiers: r.Qualifiers})] |= permMount | permUmount | permPivot
-			pc.mounts[mountKeyOf(&ast.MountRule{Qualifiers: r.Qualifiers, Op: ast.OpRemount})] |= permMount
-		}
-	}
 }

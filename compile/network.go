@@ -5,7 +5,6 @@ package compile
 import (
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/blob"
-	"github.com/goarmor/apparmor/compile/internal/automaton"
 	"github.com/goarmor/apparmor/diag"
 	"github.com/goarmor/apparmor/features"
 )
@@ -72,7 +71,7 @@ func netPerms(p ast.NetPerm) uint32 {
 }
 
 // netClass returns the class of network strings that kernel and policy share.
-func (s *support) netClass() (blob.Class, bool) {
+func netClass(s *support) (blob.Class, bool) {
 	switch {
 	case s.has(features.NetworkV9):
 		return blob.ClassNetV9, true
@@ -88,30 +87,31 @@ const netFeature = features.NetworkV8
 // network rules match the class, the family and the type of the socket, and
 // where inet is mediated by address, the rest of it. Before there were classes,
 // they are masks.
-func (pc *profileCompiler) network(r *ast.NetworkRule) {
-	class, ok := pc.sup.netClass()
-	old := pc.sup.oldNetwork()
+func emitNetwork(t *translation, r *ast.NetworkRule) {
+	e := &t.emitter
+	class, ok := netClass(&e.support)
+	old := oldNetwork(&e.support)
 	if !ok && !old {
-		pc.enforced(netFeature, "network rules")
+		e.enforced(netFeature, "network rules")
 		return
 	}
 	fams, typ, err := netSockets(r)
 	if err != nil {
-		pc.fail(err)
+		e.fail(err)
 		return
 	}
 	if hasConditions(r) {
-		pc.conditions(r)
+		conditions(e, r)
 	}
 	if old && r.Perms != 0 {
-		pc.degrade(netFeature, "permissions of network rules", false)
+		e.degrade(netFeature, "permissions of network rules", false)
 	}
 	named := r.Family != "" || r.Protocol != "" || onlyInet(r)
 	perms := netPerms(r.Perms)
-	packets := pc.sup.has(networkPackets)
+	packets := e.has(networkPackets)
 	for _, f := range fams {
 		if packets {
-			pc.packetStrings(r, f, typ)
+			packetStrings(e, r, f, typ)
 		}
 		if packets && r.Access == ast.Deny && r.Local.Interface != "" {
 			continue // sockets have no interface: the denial would be too coarse
@@ -119,37 +119,41 @@ func (pc *profileCompiler) network(r *ast.NetworkRule) {
 		start := cat(bytesNode(byte(class)), be16(f), typeNode(typ))
 		switch {
 		case old:
-			pc.addFamily(f, typeMask(typ, named), r.Quals())
-		case (f == familyInet || f == familyInet6) && pc.sup.inet():
-			pc.inetStrings(r, start)
+			t.families.add(f, typeMask(typ, named), r.Quals())
+		case (f == familyInet || f == familyInet6) && byAddress(&e.support):
+			inetStrings(e, r, start)
 		default:
-			pc.policydb.add(start, r.Quals(), perms)
+			e.add(start, r.Quals(), perms)
 		}
-		if f == familyUnix && pc.sup.unixClass() != 0 {
+		if f == familyUnix && unixClass(&e.support) != 0 {
 			u := &ast.UnixRule{Qualifiers: r.Qualifiers, Perms: r.Perms, Type: r.Type}
 			// As in the reference, what such a rule denies is not quiet.
 			u.Audit = u.Audit || u.Access == ast.Deny
-			pc.unixStrings(u)
+			unixStrings(e, u)
 		}
 	}
+}
+
+func networkPatterns(r *ast.NetworkRule) []ast.Pattern {
+	return []ast.Pattern{r.Local.Interface, r.Local.Label, r.Peer.Label}
 }
 
 // conditions reports those that are not enforced, and refuses what is none
 // whether it is or not; labels that are not enforced may be anything, as in
 // 6.0.
-func (pc *profileCompiler) conditions(r *ast.NetworkRule) {
-	for _, e := range [...]*ast.NetEnd{&r.Local, &r.Peer} {
-		pc.ipNode(e.IP)
-		pc.portNode(e.Port)
-		pc.glob(e.Interface)
+func conditions(e *emitter, r *ast.NetworkRule) {
+	for _, end := range [...]*ast.NetEnd{&r.Local, &r.Peer} {
+		ipNode(e, end.IP)
+		portNode(e, end.Port)
+		e.glob(end.Interface)
 	}
-	byIface := pc.sup.has(networkIface)
+	byIface := e.has(networkIface)
 	onlyIface := r.Local == (ast.NetEnd{Interface: r.Local.Interface}) && r.Peer == (ast.NetEnd{})
 	switch {
-	case !pc.sup.inet() && !(onlyIface && byIface):
-		pc.degrade(features.NetworkInet, "addresses, ports, interfaces and labels of network rules", false)
+	case !byAddress(&e.support) && !(onlyIface && byIface):
+		e.degrade(features.NetworkInet, "addresses, ports, interfaces and labels of network rules", false)
 	case r.Local.Interface != "" && !byIface:
-		pc.degrade(networkIface, "interfaces of network rules", false)
+		e.degrade(networkIface, "interfaces of network rules", false)
 	}
 }
 
@@ -207,7 +211,7 @@ func netSockets(r *ast.NetworkRule) (fams []uint16, typ int, err *diag.Diagnosti
 }
 
 // typeNode matches the two bytes of a socket type.
-func typeNode(typ int) automaton.Node {
+func typeNode(typ int) node {
 	if typ == anyType {
 		return cat(anyByte(), anyByte())
 	}

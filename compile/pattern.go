@@ -12,22 +12,46 @@ import (
 	"github.com/goarmor/apparmor/diag"
 )
 
-// badPattern reports a pattern of the rule at hand that is none.
-func (pc *profileCompiler) badPattern(p ast.Pattern, err error) {
-	d := pc.patternDiagnostic(p, err)
-	pos := d.Pos
-	pc.fail(d)
-	if pos.IsValid() {
-		d.Pos = pos
+// globWith translates a pattern. An error is recorded at the rule at hand.
+func (e *emitter) globWith(p ast.Pattern, o automaton.GlobOptions) (node, automaton.GlobInfo) {
+	n, info, err := automaton.Glob(string(p), o)
+	if err != nil {
+		e.fail(e.patternDiagnostic(p, err))
 	}
+	return n, info
+}
+
+func (e *emitter) glob(p ast.Pattern) node {
+	n, _ := e.globWith(p, automaton.GlobOptions{})
+	return n
+}
+
+// globOr translates a pattern, or returns what its absence means.
+func (e *emitter) globOr(p ast.Pattern, absent node) node {
+	if p == "" {
+		return absent
+	}
+	return e.glob(p)
+}
+
+// globExact also tells whether the pattern names its strings one by one.
+func (e *emitter) globExact(p ast.Pattern) (node, bool) {
+	n, info := e.globWith(p, automaton.GlobOptions{})
+	return n, info.Exact
+}
+
+// globNul translates a pattern of counted text, whose wildcards match NUL.
+func (e *emitter) globNul(p ast.Pattern) node {
+	n, _ := e.globWith(p, automaton.GlobOptions{NUL: true})
+	return n
 }
 
 // patternDiagnostic describes a pattern that is none, at its place if the text
 // of the rule has it as it is.
-func (pc *profileCompiler) patternDiagnostic(p ast.Pattern, err error) *diag.Diagnostic {
+func (e *emitter) patternDiagnostic(p ast.Pattern, err error) *diag.Diagnostic {
 	d := &diag.Diagnostic{
 		Code: CodeBadPattern, Message: "invalid pattern: " + err.Error(), Text: string(p), Err: err,
-		Profile: pc.profile.Name, Pos: pc.patternPlace(p), Via: pc.origin().Chain(),
+		Pos: e.patternPlace(p), Via: e.origin().Chain(),
 	}
 	var ge *automaton.GlobError
 	if errors.As(err, &ge) {
@@ -57,14 +81,14 @@ func patternHint(e *automaton.GlobError) string {
 
 // patternPlace is where a pattern stands, or the rule or profile at hand if it
 // cannot be found there: its variables were expanded, or its escapes decoded.
-func (pc *profileCompiler) patternPlace(p ast.Pattern) ast.Position {
-	o := pc.origin()
+func (e *emitter) patternPlace(p ast.Pattern) ast.Position {
+	o := e.origin()
 	if o.File == nil || !o.Pos.IsValid() || p == "" {
 		return o.Position()
 	}
 	text := o.File.Src[min(o.Pos.Offset(), len(o.File.Src)):]
-	if pc.rule != nil {
-		text = o.File.Text(pc.rule.Rule)
+	if e.rule != nil {
+		text = o.File.Text(e.rule.Rule)
 	} else if i := strings.IndexByte(text, '\n'); i >= 0 {
 		text = text[:i]
 	}
@@ -75,48 +99,14 @@ func (pc *profileCompiler) patternPlace(p ast.Pattern) ast.Position {
 	return o.File.Position(o.Pos + ast.Pos(i))
 }
 
-// warnDroppedPatterns warns of what is no pattern in a rule that is without
-// effect: kernels that have the feature refuse it, as the reference does there.
-func (pc *profileCompiler) warnDroppedPatterns(r ast.Rule) {
-	for _, p := range droppablePatterns(r) {
-		_, _, err := automaton.Glob(string(p), automaton.GlobOptions{})
-		if err == nil {
-			continue
+// warnUnused warns of what is no pattern in a rule that is without effect:
+// kernels that have the feature refuse it, as the reference does there.
+func (e *emitter) warnUnused(patterns []ast.Pattern) {
+	for _, p := range patterns {
+		if _, _, err := automaton.Glob(string(p), automaton.GlobOptions{}); err != nil {
+			d := e.patternDiagnostic(p, err)
+			d.Class = diag.ClassUnexpected
+			e.warn(d)
 		}
-		d := pc.patternDiagnostic(p, err)
-		d.Severity, d.Class = diag.Warning, diag.ClassUnexpected
-		pc.warnings = append(pc.warnings, d)
 	}
-}
-
-// droppablePatterns are the patterns of rules of the classes that a kernel may
-// not mediate.
-func droppablePatterns(r ast.Rule) []ast.Pattern {
-	switch r := r.(type) {
-	case *ast.NetworkRule:
-		return []ast.Pattern{r.Local.Interface, r.Local.Label, r.Peer.Label}
-	case *ast.UnixRule:
-		return []ast.Pattern{r.Local.Addr, r.Peer.Addr, r.Peer.Label}
-	case *ast.DBusRule:
-		return []ast.Pattern{r.Bus, r.Name, r.Path, r.Interface, r.Member, r.PeerName, r.PeerLabel}
-	case *ast.SignalRule:
-		return []ast.Pattern{r.Peer}
-	case *ast.PtraceRule:
-		return []ast.Pattern{r.Peer}
-	case *ast.MountRule:
-		list := []ast.Pattern{r.Source, r.Target}
-		for i := range r.Conds {
-			if !r.Conds[i].Options {
-				list = append(list, r.Conds[i].Values...)
-			}
-		}
-		return list
-	case *ast.PivotRootRule:
-		return []ast.Pattern{r.OldRoot, r.NewRoot}
-	case *ast.MqueueRule:
-		return []ast.Pattern{r.Label, r.Name}
-	case *ast.IOUringRule:
-		return []ast.Pattern{r.Label}
-	}
-	return nil
 }

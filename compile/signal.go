@@ -5,7 +5,6 @@ package compile
 import (
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/blob"
-	"github.com/goarmor/apparmor/compile/internal/automaton"
 	"github.com/goarmor/apparmor/diag"
 	"github.com/goarmor/apparmor/features"
 )
@@ -34,8 +33,8 @@ func signalNumber(name string) (byte, bool) {
 // signal rules match the class, the signal and the peer's label. Those for
 // any signal also match the form that begins with the class of labels, which
 // kernels do not ask for yet.
-func (pc *profileCompiler) signal(r *ast.SignalRule) {
-	if !pc.enforced(features.Signal, "signal rules") {
+func emitSignal(e *emitter, r *ast.SignalRule) {
+	if !e.enforced(features.Signal, "signal rules") {
 		return
 	}
 	var perms uint32
@@ -47,10 +46,10 @@ func (pc *profileCompiler) signal(r *ast.SignalRule) {
 	}
 	peer := text1()
 	if r.Peer != "" {
-		peer = pc.glob(r.Peer)
+		peer = e.glob(r.Peer)
 	}
 	class := byte(blob.ClassSignal)
-	var head automaton.Node
+	var head node
 	if len(r.Signals) == 0 {
 		head = alt(bytesNode(byte(blob.ClassLabel), class), cat(bytesNode(class), anyByte()))
 	} else {
@@ -58,40 +57,14 @@ func (pc *profileCompiler) signal(r *ast.SignalRule) {
 		for _, name := range r.Signals {
 			n, ok := signalNumber(name)
 			if !ok {
-				pc.fail(&diag.Diagnostic{Code: CodeUnknownSignal, Message: "unknown signal", Text: name})
+				e.fail(&diag.Diagnostic{Code: CodeUnknownSignal, Message: "unknown signal", Text: name})
 				continue
 			}
 			set = append(set, n)
 		}
 		head = cat(bytesNode(class), oneOf(set...))
 	}
-	pc.policydb.add(cat(head, peer), r.Quals(), perms)
+	e.add(cat(head, peer), r.Quals(), perms)
 }
 
-// ptrace rules match the peer's label behind the classes of labels and
-// ptrace; the class alone in front is what tells that ptrace is mediated.
-func (pc *profileCompiler) ptrace(r *ast.PtraceRule) {
-	if !pc.enforced(features.Ptrace, "ptrace rules") {
-		return
-	}
-	var perms uint32
-	for _, m := range [...]struct {
-		perm ast.PtracePerm
-		bit  uint32
-	}{
-		{ast.PtraceTrace, blob.PermWrite},
-		{ast.PtraceRead, blob.PermRead},
-		{ast.PtraceTracedBy, blob.PermAppend},
-		{ast.PtraceReadBy, blob.PermCreate},
-	} {
-		if r.Perms == 0 || r.Perms&m.perm != 0 {
-			perms |= m.bit
-		}
-	}
-	peer := text1()
-	if r.Peer != "" {
-		peer = pc.glob(r.Peer)
-	}
-	head := cat(opt(bytesNode(byte(blob.ClassLabel))), bytesNode(byte(blob.ClassPtrace)))
-	pc.policydb.add(cat(head, peer), r.Quals(), perms)
-}
+func signalPatterns(r *ast.SignalRule) []ast.Pattern { return []ast.Pattern{r.Peer} }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/internal/oracle"
+	"github.com/goarmor/apparmor/internal/trace"
 	"github.com/goarmor/apparmor/policy"
 )
 
@@ -27,14 +28,14 @@ func BenchmarkTrace(b *testing.B) {
 		b.Fatal(err)
 	}
 	name := set.Profiles[0].Name
-	trace := func() *Tracer {
+	open := func() trace.Tracer {
 		t, err := Trace(ctx, set, Options{Kernel: kernel, Degrade: Report})
 		if err != nil {
 			b.Fatal(err)
 		}
 		return t
 	}
-	ask := func(t *Tracer) {
+	ask := func(t trace.Tracer) {
 		if _, err := t.Match(ctx, name, blob.PartFile, "/usr/share/qemu/bios.bin", false); err != nil {
 			b.Fatal(err)
 		}
@@ -42,23 +43,24 @@ func BenchmarkTrace(b *testing.B) {
 	b.Run("trace", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			trace()
+			open()
 		}
 	})
 	b.Run("first", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			ask(trace())
+			ask(open())
 		}
 	})
-	t := trace()
+	t := open()
 	ask(t)
 	b.Run("match", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
 			ask(t)
 		}
-		b.ReportMetric(float64(len(t.profiles[name].files.groups)), "groups")
-		b.ReportMetric(float64(len(t.profiles[name].files.set.entries)), "expressions")
+		files := &t.(*tracer).profiles[name].files
+		b.ReportMetric(float64(len(files.groups)), "groups")
+		b.ReportMetric(float64(len(files.set.entries)), "expressions")
 	})
 }

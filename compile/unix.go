@@ -7,7 +7,6 @@ import (
 
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/blob"
-	"github.com/goarmor/apparmor/compile/internal/automaton"
 	"github.com/goarmor/apparmor/diag"
 )
 
@@ -32,12 +31,12 @@ const (
 // zero when sockets of the family are mediated as network only. Where the old
 // feature meets a newer class of network, the strings are in that one
 // (measured with 3.0.8, read in 6.0), and Ubuntu's kernels look for them there.
-func (s *support) unixClass() blob.Class {
+func unixClass(s *support) blob.Class {
 	switch {
 	case s.has(networkUnixV9):
 		return blob.ClassNetV9
 	case s.has(networkUnix):
-		if class, ok := s.netClass(); ok {
+		if class, ok := netClass(s); ok {
 			return class
 		}
 		return blob.ClassNetOld
@@ -50,49 +49,54 @@ func (s *support) unixClass() blob.Class {
 // permissions on the family, which is all that kernels without mediation of
 // unix sockets look at, and which others do not look at for this family. A
 // denial would be too coarse there.
-func (pc *profileCompiler) unix(r *ast.UnixRule) {
-	mediated := pc.sup.unixClass() != 0
-	class, network := pc.sup.netClass()
-	old := pc.sup.oldNetwork()
+func emitUnix(t *translation, r *ast.UnixRule) {
+	e := &t.emitter
+	mediated := unixClass(&e.support) != 0
+	class, network := netClass(&e.support)
+	old := oldNetwork(&e.support)
 	if (network || old) && r.Access != ast.Deny {
-		typ, ok := pc.unixType(r)
+		typ, ok := unixType(e, r)
 		if !ok {
 			return
 		}
 		q := r.Qualifiers
 		q.Priority = 0 // as all network rules have
 		if old {
-			pc.addFamily(familyUnix, typeMask(typ, false), &q)
+			t.families.add(familyUnix, typeMask(typ, false), &q)
 		} else {
-			pc.policydb.add(cat(bytesNode(byte(class)), be16(familyUnix), typeNode(typ)), &q, netPerms(r.Perms))
+			e.add(cat(bytesNode(byte(class)), be16(familyUnix), typeNode(typ)), &q, netPerms(r.Perms))
 		}
 		if !mediated {
-			pc.degrade(unixFeature, "unix rules", false)
+			e.degrade(unixFeature, "unix rules", false)
 		}
 	} else if !mediated {
-		pc.enforced(unixFeature, "unix rules")
+		e.enforced(unixFeature, "unix rules")
 	}
 	if mediated {
-		pc.unixStrings(r)
+		unixStrings(e, r)
 	}
 }
 
 // unixFeature is the feature to name when unix sockets are not mediated.
 const unixFeature = networkUnixV9
 
-func (pc *profileCompiler) unixType(r *ast.UnixRule) (int, bool) {
+func unixPatterns(r *ast.UnixRule) []ast.Pattern {
+	return []ast.Pattern{r.Local.Addr, r.Peer.Addr, r.Peer.Label}
+}
+
+func unixType(e *emitter, r *ast.UnixRule) (int, bool) {
 	if r.Type == "" {
 		return anyType, true
 	}
 	t, ok := socketTypes[r.Type]
 	if !ok {
-		pc.fail(&diag.Diagnostic{Code: CodeUnknownSocketType, Message: "unknown socket type", Text: r.Type})
+		e.fail(&diag.Diagnostic{Code: CodeUnknownSocketType, Message: "unknown socket type", Text: r.Type})
 	}
 	return int(t), ok
 }
 
-func (pc *profileCompiler) unixStrings(r *ast.UnixRule) {
-	typ, ok := pc.unixType(r)
+func unixStrings(e *emitter, r *ast.UnixRule) {
+	typ, ok := unixType(e, r)
 	if !ok {
 		return
 	}
@@ -100,14 +104,14 @@ func (pc *profileCompiler) unixStrings(r *ast.UnixRule) {
 	perms := netPerms(r.Perms)
 	toPeer := r.Peer != (ast.UnixEnd{})
 
-	prefix := cat(bytesNode(byte(pc.sup.unixClass())), be16(familyUnix), typeNode(typ), anyByte(), anyByte())
+	prefix := cat(bytesNode(byte(unixClass(&e.support))), be16(familyUnix), typeNode(typ), anyByte(), anyByte())
 	if perms&blob.PermCreate != 0 && !toPeer {
-		pc.policydb.add(prefix, q, blob.PermCreate)
+		e.add(prefix, q, blob.PermCreate)
 	}
 	// Binding without a name asks for the empty address, whatever the kernel
 	// picks then.
 	if perms&blob.PermBind != 0 && (r.Local.Addr == "" || r.Local.Addr == "auto") {
-		pc.policydb.add(cat(prefix, nul(), text0(), nul()), q, blob.PermBind)
+		e.add(cat(prefix, nul(), text0(), nul()), q, blob.PermBind)
 		if r.Local.Addr == "auto" {
 			perms &^= blob.PermBind
 		}
@@ -115,26 +119,26 @@ func (pc *profileCompiler) unixStrings(r *ast.UnixRule) {
 	if toPeer {
 		perms &= unixPeerPerms
 	}
-	local := cat(prefix, pc.unixAddr(r.Local.Addr), nul(), pc.globOr(r.Local.Label, text0()), nul())
+	local := cat(prefix, unixAddr(e, r.Local.Addr), nul(), e.globOr(r.Local.Label, text0()), nul())
 	if p := perms & unixLocalPerms; p != 0 {
-		pc.policydb.add(local, q, p)
+		e.add(local, q, p)
 	}
 	if perms&blob.PermListen != 0 {
-		pc.policydb.add(cat(local, bytesNode(listenCommand), anyByte(), anyByte()), q, blob.PermListen)
+		e.add(cat(local, bytesNode(listenCommand), anyByte(), anyByte()), q, blob.PermListen)
 	}
 	if p := perms & unixOptPerms; p != 0 {
-		pc.policydb.add(cat(local, bytesNode(optCommand), anyByte(), anyByte()), q, p)
+		e.add(cat(local, bytesNode(optCommand), anyByte(), anyByte()), q, p)
 	}
 	if p := perms & unixPeerPerms; p != 0 {
-		peer := cat(pc.unixAddr(r.Peer.Addr), nul(), pc.globOr(r.Peer.Label, text0()))
-		pc.policydb.add(cat(local, bytesNode(peerCommand), peer), q, p)
+		peer := cat(unixAddr(e, r.Peer.Addr), nul(), e.globOr(r.Peer.Label, text0()))
+		e.add(cat(local, bytesNode(peerCommand), peer), q, p)
 	}
 }
 
 // unixAddr matches an address: the name of an abstract one behind a NUL, 01
 // for none, five hexadecimal digits behind a NUL for one that the kernel
 // picked. Names are counted, not terminated, so any address may hold NULs.
-func (pc *profileCompiler) unixAddr(addr ast.Pattern) automaton.Node {
+func unixAddr(e *emitter, addr ast.Pattern) node {
 	switch {
 	case addr == "":
 		return star(anyByte())
@@ -146,11 +150,11 @@ func (pc *profileCompiler) unixAddr(addr ast.Pattern) automaton.Node {
 	}
 	name, ok := strings.CutPrefix(string(addr), "@")
 	if !ok {
-		pc.fail(&diag.Diagnostic{
+		e.fail(&diag.Diagnostic{
 			Code: CodeBadUnixAddress, Message: "unix address is not an abstract one", Text: string(addr),
 			Hint: "write @name, none or auto; sockets in the file system are file rules",
 		})
-		return automaton.Node{}
+		return empty()
 	}
-	return cat(nul(), pc.globNul(ast.Pattern(name)))
+	return cat(nul(), e.globNul(ast.Pattern(name)))
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/compile"
+	"github.com/goarmor/apparmor/internal/trace"
 	"github.com/goarmor/apparmor/policy"
 	"github.com/goarmor/apparmor/query"
 	"github.com/goarmor/apparmor/render"
@@ -26,7 +27,7 @@ import (
 type Policy struct {
 	compiled *compile.Output
 	asked    *query.Policy
-	tracer   *compile.Tracer
+	tracer   trace.Tracer
 	profiles map[string]*policy.Profile
 }
 
@@ -69,12 +70,12 @@ func Explain(ctx context.Context, set *policy.Set, o compile.Options, profile st
 // why. The first request of a kind that a profile is asked takes about as long
 // as compiling the profile; later ones take microseconds.
 //
-// The error is a *compile.NoProfileError, a *query.RequestError, a
+// The error is a *NoProfileError, a *query.RequestError, a
 // *diag.LimitError or ctx's.
 func (p *Policy) Explain(ctx context.Context, profile string, r query.Request) (*Explanation, error) {
 	q, ok := p.asked.Profile(profile)
 	if !ok {
-		return nil, &compile.NoProfileError{Name: profile}
+		return nil, &NoProfileError{Name: profile}
 	}
 	d, lookups, err := q.Trace(r)
 	if err != nil {
@@ -253,7 +254,7 @@ type Rule struct {
 	// Rule is the resolved rule, nil for what the profile implies. For what a
 	// rule implies, it is that rule.
 	Rule    ast.Rule
-	Implied compile.Implied
+	Implied Implied
 	// Text is the resolved rule in canonical form, with variables expanded;
 	// what is implied is described in words.
 	Text string
@@ -275,20 +276,20 @@ type Rule struct {
 type Override struct {
 	By     int // index of the stronger rule in Step.Rules
 	Access query.Access
-	Why    compile.Reason
+	Why    Reason
 }
 
 // step finds the rules behind one lookup.
 func (p *Policy) step(ctx context.Context, profile string, l query.Lookup) (Step, error) {
 	s := Step{Lookup: l}
-	var found []compile.Contribution
+	var found []trace.Contribution
 	var err error
 	if l.Class == blob.ClassRlimits || l.Part == blob.PartXMatch {
 		s.Rules = p.members(profile, l)
 		return s, nil
 	}
 	if l.Part == blob.PartProfile {
-		found, err = p.tracer.Capability(profile, l.Input)
+		found = p.tracer.Capability(profile, l.Input)
 	} else {
 		found, err = p.tracer.Match(ctx, profile, l.Part, l.Input, l.Owner)
 	}
@@ -300,7 +301,7 @@ func (p *Policy) step(ctx context.Context, profile string, l query.Lookup) (Step
 	for i := range found {
 		c := &found[i]
 		index[i] = len(s.Rules)
-		if c.Implied == compile.ByMediation {
+		if c.Implied == trace.ByMediation {
 			continue // told below
 		}
 		if c.Access == ast.Allow {
@@ -310,14 +311,14 @@ func (p *Policy) step(ctx context.Context, profile string, l query.Lookup) (Step
 	}
 	kept := 0
 	for i := range found {
-		if found[i].Implied == compile.ByMediation {
+		if found[i].Implied == trace.ByMediation {
 			continue
 		}
 		r := &s.Rules[kept]
 		kept++
 		for _, o := range found[i].Overridden {
-			if a := query.Access(o.Perms) & l.Access; a != 0 && found[o.By].Implied != compile.ByMediation {
-				r.Overridden = append(r.Overridden, Override{index[o.By], a, o.Why})
+			if a := query.Access(o.Perms) & l.Access; a != 0 && found[o.By].Implied != trace.ByMediation {
+				r.Overridden = append(r.Overridden, Override{index[o.By], a, Reason(o.Why)})
 			}
 		}
 	}
@@ -327,7 +328,7 @@ func (p *Policy) step(ctx context.Context, profile string, l query.Lookup) (Step
 			return Step{}, err
 		}
 		for i := range found {
-			if c := &found[i]; c.Implied == compile.ByMediation {
+			if c := &found[i]; c.Implied == trace.ByMediation {
 				r := p.rule(profile, c, 0)
 				r.Status, r.Says, r.Text = Mediates, 0, "class "+l.Class.String()
 				s.Rules = append(s.Rules, r)
@@ -339,9 +340,9 @@ func (p *Policy) step(ctx context.Context, profile string, l query.Lookup) (Step
 }
 
 // rule describes a contribution as far as it is about want.
-func (p *Policy) rule(profile string, c *compile.Contribution, want query.Access) Rule {
+func (p *Policy) rule(profile string, c *trace.Contribution, want query.Access) Rule {
 	r := Rule{
-		Implied: c.Implied, Effect: c.Access, Priority: c.Priority, Exact: c.Exact, Exec: c.Exec,
+		Implied: Implied(c.Implied), Effect: c.Access, Priority: c.Priority, Exact: c.Exact, Exec: c.Exec,
 		Says: query.Access(c.Perms), Logs: query.Access(c.Audit), Decides: query.Access(c.Decides) & want,
 	}
 	switch {
@@ -358,7 +359,7 @@ func (p *Policy) rule(profile string, c *compile.Contribution, want query.Access
 		origin, r.Rule = c.Rule.Origin, c.Rule.Rule
 		r.Text = render.String(r.Rule)
 	} else {
-		r.Text = c.Implied.String()
+		r.Text = r.Implied.String()
 	}
 	r.Pos, r.Via = origin.Position(), origin.Chain()
 	return r

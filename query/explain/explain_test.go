@@ -415,7 +415,7 @@ func TestErrors(t *testing.T) {
 		t.Errorf("no kernel: %v", err)
 	}
 	o := compile.Options{Kernel: k}
-	var none *compile.NoProfileError
+	var none *explain.NoProfileError
 	if _, err := explain.Explain(ctx, set, o, "x", Userns{}); !errors.As(err, &none) || none.Name != "x" {
 		t.Errorf("no profile: %v", err)
 	}

@@ -8,7 +8,6 @@ import (
 
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/blob"
-	"github.com/goarmor/apparmor/compile"
 	"github.com/goarmor/apparmor/query"
 	"github.com/goarmor/apparmor/render"
 )
@@ -86,7 +85,7 @@ func (s *Step) write(b *strings.Builder, d query.Decision) {
 		}
 		told = true
 		fmt.Fprintf(b, "  %v: %s", r.Pos, r.Text)
-		if r.Implied != compile.ByRule && r.Rule != nil {
+		if r.Implied != ByRule && r.Rule != nil {
 			fmt.Fprintf(b, " (%v)", r.Implied)
 		}
 		fmt.Fprintf(b, " %v", r.Status)

@@ -6,72 +6,8 @@ import (
 	"cmp"
 	"slices"
 
-	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/compile/internal/automaton"
 )
-
-// effect is what an accept record does with its permissions. The order is the
-// order of strength within one priority.
-type effect uint8
-
-const (
-	effectPrompt effect = iota
-	effectAllow
-	effectExact // allowed execution by a pattern that names paths one by one
-	effectDeny
-)
-
-// effectOf translates the access word of a rule.
-func effectOf(a ast.Access) effect {
-	switch a {
-	case ast.Deny:
-		return effectDeny
-	case ast.Prompt:
-		return effectPrompt
-	}
-	return effectAllow
-}
-
-// halves of a file permission: what holds for the owner of a file and what for
-// everybody else. Rules of the policydb have one half only.
-const (
-	ownerHalf = iota
-	otherHalf
-)
-
-// record is what a rule grants or denies to the strings that its expression
-// matches, before it is weighed against other rules. Equal records are one
-// accept value of the automaton.
-type record struct {
-	priority int16
-	effect   effect
-	exact    bool      // the expression names its strings one by one
-	perms    uint32    // in the bits of the automaton's own space
-	audit    uint32    // the part of perms whose use is logged
-	exec     [2]uint32 // blob.Perm.XIndex for each half that has execution
-	// rule is the index of the rule in the profile, plus one, for records
-	// with execution: two of them may conflict and are then named.
-	rule int32
-}
-
-// records interns the records of one automaton.
-type records struct {
-	all   []record
-	index map[record]automaton.Accept
-}
-
-func (rs *records) intern(r record) automaton.Accept {
-	if a, ok := rs.index[r]; ok {
-		return a
-	}
-	if rs.index == nil {
-		rs.index = map[record]automaton.Accept{}
-	}
-	a := automaton.Accept(len(rs.all))
-	rs.all = append(rs.all, r)
-	rs.index[r] = a
-	return a
-}
 
 // grant is what all rules together grant to a string. It is comparable, and
 // states with equal grants and equal futures are one state.
@@ -79,17 +15,6 @@ type grant struct {
 	allow, audit, quiet, prompt uint32
 	denied                      uint32 // what a rule says no to; zero unless asked for
 	exec                        [2]uint32
-}
-
-// conflict says that two rules of equal strength execute one path in different
-// ways.
-type conflict struct{ a, b int32 }
-
-func (c *conflict) Error() string { return "conflicting exec modes" }
-
-// space tells resolution where in a permission word execution is.
-type space struct {
-	exec [2]uint32 // the exec bit of each half; zero where there is none
 }
 
 // resolver weighs the records that meet in a state against each other.

@@ -5,7 +5,6 @@ package compile
 import (
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/blob"
-	"github.com/goarmor/apparmor/compile/internal/automaton"
 )
 
 // Kernels with the feature network_v9_skb mediate packets, too, in a class of
@@ -28,38 +27,38 @@ const (
 // packetStrings adds what a network rule says about packets of one family. Two
 // things are not as in 6.0: ports below 1024 are no others for packets, and a
 // label of the socket is a condition without interfaces, too.
-func (pc *profileCompiler) packetStrings(r *ast.NetworkRule, family uint16, typ int) {
+func packetStrings(e *emitter, r *ast.NetworkRule, family uint16, typ int) {
 	q := r.Quals()
 	perms := netPerms(r.Perms)
 	n := cat(bytesNode(byte(blob.ClassNetSkb)), be16(family), typeNode(typ))
-	pc.goOn(n)
+	goOn(e, n)
 	if perms&inetPeerPerms == 0 {
 		return
 	}
-	byIface := pc.sup.has(networkIface)
-	var iface automaton.Node
+	byIface := e.has(networkIface)
+	var iface node
 	setLabel := uint32(0)
 	if byIface {
-		iface = cat(pc.globOr(r.Local.Interface, text0()), nul())
+		iface = cat(e.globOr(r.Local.Interface, text0()), nul())
 		if perms&blob.PermSend != 0 {
 			iface, setLabel = alt(nul(), iface), permSetLabel
 		}
 	}
-	n = cat(n, protocolNode(r), pc.packetAddr(r.Peer, endPeer))
-	pc.goOn(n)
+	n = cat(n, protocolNode(r), packetAddr(e, r.Peer, endPeer))
+	goOn(e, n)
 	if byIface {
 		n = cat(n, iface)
-		pc.policydb.add(n, &ast.Qualifiers{}, blob.PermContinue|setLabel)
+		e.add(n, &ast.Qualifiers{}, blob.PermContinue|setLabel)
 	}
-	n = cat(n, pc.globOr(r.Peer.Label, text0()))
+	n = cat(n, e.globOr(r.Peer.Label, text0()))
 	if byIface && r.Peer.Label == "" {
-		pc.policydb.add(n, q, perms)
+		e.add(n, q, perms)
 	}
 	n = cat(n, nul())
-	pc.goOn(n)
-	n = cat(n, bytesNode(peerCommand), pc.packetAddr(r.Local, endLocal))
+	goOn(e, n)
+	n = cat(n, bytesNode(peerCommand), packetAddr(e, r.Local, endLocal))
 	if byIface {
-		pc.goOn(n)
+		goOn(e, n)
 		n = cat(n, iface)
 	}
 	if r.Local.Label == "" {
@@ -70,17 +69,17 @@ func (pc *profileCompiler) packetStrings(r *ast.NetworkRule, family uint16, typ 
 		if rec.effect == effectDeny {
 			rec.audit |= setLabel // which keeps it from becoming quiet
 		}
-		pc.policydb.addRecord(n, rec)
+		e.record(n, rec)
 		return
 	}
-	pc.policydb.add(n, &ast.Qualifiers{}, blob.PermContinue|setLabel)
-	pc.policydb.add(cat(n, pc.glob(r.Local.Label), nul()), q, perms)
+	e.add(n, &ast.Qualifiers{}, blob.PermContinue|setLabel)
+	e.add(cat(n, e.glob(r.Local.Label), nul()), q, perms)
 }
 
 // packetAddr matches the address of a packet, with its NUL.
-func (pc *profileCompiler) packetAddr(e ast.NetEnd, end byte) automaton.Node {
-	if e.Port == "" {
-		return cat(anyBytes(3), pc.ipNode(e.IP), nul())
+func packetAddr(e *emitter, end ast.NetEnd, which byte) node {
+	if end.Port == "" {
+		return cat(anyBytes(3), ipNode(e, end.IP), nul())
 	}
-	return pc.inetAddr(e, end)
+	return inetAddr(e, end, which)
 }

@@ -5,7 +5,6 @@ package compile
 import (
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/blob"
-	"github.com/goarmor/apparmor/compile/internal/automaton"
 	"github.com/goarmor/apparmor/diag"
 	"github.com/goarmor/apparmor/features"
 )
@@ -53,14 +52,14 @@ const (
 
 const networkInetV9 = "network_v9/af_inet"
 
-// inet reports whether kernel and policy share the mediation of addresses.
-func (s *support) inet() bool {
-	_, ok := s.netClass()
+// byAddress reports whether kernel and policy share the mediation of addresses.
+func byAddress(s *support) bool {
+	_, ok := netClass(s)
 	return ok && (s.has(features.NetworkInet) || s.has(networkInetV9))
 }
 
 // inetStrings adds a rule for one family. start is class, family and type.
-func (pc *profileCompiler) inetStrings(r *ast.NetworkRule, start automaton.Node) {
+func inetStrings(e *emitter, r *ast.NetworkRule, start node) {
 	q := r.Quals()
 	perms := netPerms(r.Perms)
 	peer := r.Peer != (ast.NetEnd{})
@@ -74,65 +73,65 @@ func (pc *profileCompiler) inetStrings(r *ast.NetworkRule, start automaton.Node)
 			perms &= inetPeerPerms &^ blob.PermAccept
 		}
 	}
-	pc.goOn(start)
+	goOn(e, start)
 	if p := perms & blob.PermCreate; p != 0 {
-		pc.policydb.add(start, q, p)
+		e.add(start, q, p)
 	}
 	start = cat(start, protocolNode(r))
 	if p := perms & inetLocalPerms &^ blob.PermBind; p != 0 {
-		pc.inetLocal(r, cat(start, pc.inetAddr(r.Local, endLocal)), p)
+		inetLocal(e, r, cat(start, inetAddr(e, r.Local, endLocal)), p)
 	}
 	if p := perms & blob.PermBind; p != 0 {
-		pc.inetLocal(r, cat(start, pc.inetAddr(r.Local, endLocal, endPrivileged)), p)
+		inetLocal(e, r, cat(start, inetAddr(e, r.Local, endLocal, endPrivileged)), p)
 	}
 	if p := perms & inetPeerPerms; p != 0 {
-		pc.inetPeer(r, start, p)
+		inetPeer(e, r, start, p)
 	}
 }
 
 // goOn makes a kernel look further than a state.
-func (pc *profileCompiler) goOn(n automaton.Node) {
-	pc.policydb.add(n, &ast.Qualifiers{}, blob.PermContinue)
+func goOn(e *emitter, n node) {
+	e.add(n, &ast.Qualifiers{}, blob.PermContinue)
 }
 
 // inetLocal adds what is asked of the socket at its address.
-func (pc *profileCompiler) inetLocal(r *ast.NetworkRule, addr automaton.Node, perms uint32) {
+func inetLocal(e *emitter, r *ast.NetworkRule, addr node, perms uint32) {
 	q := r.Quals()
 	if r.Local.Label == "" {
-		pc.policydb.add(addr, q, perms)
+		e.add(addr, q, perms)
 		return
 	}
-	pc.goOn(addr)
-	labelled := cat(addr, pc.glob(r.Local.Label), nul())
+	goOn(e, addr)
+	labelled := cat(addr, e.glob(r.Local.Label), nul())
 	// Behind a label these have a command and what it is about.
 	if p := perms & blob.PermListen; p != 0 {
-		pc.policydb.add(cat(labelled, bytesNode(listenCommand), anyByte(), anyByte()), q, p)
+		e.add(cat(labelled, bytesNode(listenCommand), anyByte(), anyByte()), q, p)
 	}
 	if p := perms & inetOptPerms; p != 0 {
-		pc.policydb.add(cat(labelled, bytesNode(optCommand), anyByte(), anyByte(), anyByte(), anyByte()), q, p)
+		e.add(cat(labelled, bytesNode(optCommand), anyByte(), anyByte(), anyByte(), anyByte()), q, p)
 	}
 	if p := perms &^ (blob.PermListen | inetOptPerms); p != 0 {
-		pc.policydb.add(labelled, q, p)
+		e.add(labelled, q, p)
 	}
 }
 
 // inetPeer adds what is asked of both ends.
-func (pc *profileCompiler) inetPeer(r *ast.NetworkRule, start automaton.Node, perms uint32) {
-	peer := cat(start, pc.inetAddr(r.Peer, endPeer))
-	pc.goOn(peer)
-	peer = cat(peer, pc.globOr(r.Peer.Label, text0()), nul())
-	pc.goOn(peer)
-	both := cat(peer, bytesNode(peerCommand), pc.inetAddr(r.Local, endLocal))
+func inetPeer(e *emitter, r *ast.NetworkRule, start node, perms uint32) {
+	peer := cat(start, inetAddr(e, r.Peer, endPeer))
+	goOn(e, peer)
+	peer = cat(peer, e.globOr(r.Peer.Label, text0()), nul())
+	goOn(e, peer)
+	both := cat(peer, bytesNode(peerCommand), inetAddr(e, r.Local, endLocal))
 	if r.Local.Label != "" {
-		pc.goOn(both)
-		both = cat(both, pc.glob(r.Local.Label), nul())
+		goOn(e, both)
+		both = cat(both, e.glob(r.Local.Label), nul())
 	}
-	pc.policydb.add(both, r.Quals(), perms)
+	e.add(both, r.Quals(), perms)
 }
 
 // protocolNode matches the two bytes of a protocol. 6.0 writes 0002 for icmp,
 // the bit for the number that kernels use.
-func protocolNode(r *ast.NetworkRule) automaton.Node {
+func protocolNode(r *ast.NetworkRule) node {
 	if r.Protocol == "icmp" {
 		return be16(protocolTypes[r.Protocol].protocol)
 	}
@@ -146,13 +145,13 @@ func protocolNode(r *ast.NetworkRule) automaton.Node {
 // its strings: with `port=80` a socket can be bound and not be listened at.
 // Where privilege begins is a setting of the kernel, and only a bind is asked
 // for that way, so bind is granted for both and the rest for plain ends.
-func (pc *profileCompiler) inetAddr(e ast.NetEnd, ends ...byte) automaton.Node {
-	return cat(oneOf(ends...), pc.portNode(e.Port), pc.ipNode(e.IP), nul())
+func inetAddr(e *emitter, end ast.NetEnd, ends ...byte) node {
+	return cat(oneOf(ends...), portNode(e, end.Port), ipNode(e, end.IP), nul())
 }
 
 // ipNode matches an IP address with its length. A socket that has none and the
 // peer of a connected one are asked for as none, with port 0.
-func (pc *profileCompiler) ipNode(ip string) automaton.Node {
+func ipNode(e *emitter, ip string) node {
 	switch ip {
 	case "":
 		return alt(bytesNode(ipNone), cat(bytesNode(ip4), anyBytes(4)), cat(bytesNode(ip6), anyBytes(16)))
@@ -161,7 +160,7 @@ func (pc *profileCompiler) ipNode(ip string) automaton.Node {
 	}
 	a, ok := ast.ParseIP(ip)
 	if !ok {
-		pc.fail(&diag.Diagnostic{Code: CodeBadNetAddress, Message: "ip is neither an address nor none", Text: ip})
+		e.fail(&diag.Diagnostic{Code: CodeBadNetAddress, Message: "ip is neither an address nor none", Text: ip})
 		return empty()
 	}
 	if a.Is4() {
@@ -171,14 +170,14 @@ func (pc *profileCompiler) ipNode(ip string) automaton.Node {
 }
 
 // portNode matches the two bytes of a port. As in 6.0, port 0 is any.
-func (pc *profileCompiler) portNode(port string) automaton.Node {
+func portNode(e *emitter, port string) node {
 	if port == "" {
 		return anyBytes(2)
 	}
 	from, to, ok := ast.ParsePorts(port)
 	switch {
 	case !ok:
-		pc.fail(&diag.Diagnostic{Code: CodeBadNetAddress, Message: "port is neither a number up to 65535 nor a range of them", Text: port})
+		e.fail(&diag.Diagnostic{Code: CodeBadNetAddress, Message: "port is neither a number up to 65535 nor a range of them", Text: port})
 		return empty()
 	case to == 0:
 		return anyBytes(2)
@@ -188,12 +187,12 @@ func (pc *profileCompiler) portNode(port string) automaton.Node {
 
 // portRange matches the numbers of a range in network order: the rest of the
 // first high byte, whole ones, and the beginning of the last one.
-func portRange(from, to uint16) automaton.Node {
+func portRange(from, to uint16) node {
 	first, last := byte(from>>8), byte(to>>8)
 	if first == last {
 		return cat(bytesNode(first), byteRange(byte(from), byte(to)))
 	}
-	parts := []automaton.Node{
+	parts := []node{
 		cat(bytesNode(first), byteRange(byte(from), 0xff)),
 		cat(bytesNode(last), byteRange(0, byte(to))),
 	}
@@ -203,18 +202,10 @@ func portRange(from, to uint16) automaton.Node {
 	return alt(parts...)
 }
 
-func byteRange(from, to byte) automaton.Node {
+func byteRange(from, to byte) node {
 	bs := make([]byte, 0, int(to)-int(from)+1)
 	for b := int(from); b <= int(to); b++ {
 		bs = append(bs, byte(b))
 	}
 	return oneOf(bs...)
-}
-
-func anyBytes(n int) automaton.Node {
-	ns := make([]automaton.Node, n)
-	for i := range ns {
-		ns[i] = anyByte()
-	}
-	return cat(ns...)
 }

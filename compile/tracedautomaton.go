@@ -7,81 +7,17 @@ import (
 	"errors"
 	"sync"
 
-	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/compile/internal/automaton"
 	"github.com/goarmor/apparmor/diag"
-	"github.com/goarmor/apparmor/features"
-	"github.com/goarmor/apparmor/policy"
 )
 
-// traced is one profile of a Tracer.
-type traced struct {
-	rules           []policy.Rule
-	kernel          *features.Set
-	targets         []string
-	changes         *policy.Rule // the first rule that changes the profile
-	caps            []tracedCaps
-	files, policydb tracedAutomaton
-}
-
-// tracedCaps is the bits of one capability rule.
-type tracedCaps struct {
-	source source
-	vector capVectors
-}
-
-// source is where an expression is from: the index of a rule, or the negative
-// of an Implied.
-type source int32
-
-// tracedAutomaton is the expressions of an automaton and where each is from.
+// tracedAutomaton tells which entries of a rule set match an input.
 type tracedAutomaton struct {
-	set     ruleset
-	sources []source // of each entry
+	set *ruleset
 
 	mu     sync.Mutex
 	ready  bool
 	groups []*automaton.DFA // which together have every entry; accept values are indices of entries
-}
-
-// traceProfile translates a profile rule by rule, and notes what each one adds.
-func traceProfile(pc *profileCompiler) *traced {
-	t := &traced{rules: pc.profile.Rules, kernel: pc.sup.kernel}
-	// note gives what is new since the last call a source.
-	note := func(s source) {
-		for len(t.files.sources) < len(pc.files.entries) {
-			t.files.sources = append(t.files.sources, s)
-		}
-		for len(t.policydb.sources) < len(pc.policydb.entries) {
-			t.policydb.sources = append(t.policydb.sources, s)
-		}
-		if pc.caps != (capVectors{}) {
-			t.caps = append(t.caps, tracedCaps{s, pc.caps})
-			pc.caps = capVectors{}
-		}
-		if pc.usesChangeProfile && t.changes == nil && s >= 0 {
-			t.changes = &t.rules[s]
-		}
-	}
-	pc.mergeMounts()
-	for i := range t.rules {
-		if pc.translateRule(i); len(pc.errs) > maxErrors {
-			break
-		}
-		note(source(i))
-	}
-	pc.rule = nil
-	pc.implied()
-	for i := range impliedFiles {
-		if by := pc.implies(&impliedFiles[i]); by != ByRule {
-			t.files.sources = append(t.files.sources, -source(by))
-		}
-	}
-	pc.mediates()
-	note(-source(ByMediation))
-	pc.attachment(&blob.Profile{}) // for its errors
-	t.files.set, t.policydb.set, t.targets = pc.files, pc.policydb, pc.targets
-	return t
 }
 
 // prepare makes the automata that tell which entries match an input. Entries

@@ -8,6 +8,7 @@ import (
 
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/internal/trace"
 )
 
 // weighing is what resolver.resolve does for one half of the permissions of
@@ -15,7 +16,7 @@ import (
 type weighing struct {
 	half  int
 	files bool
-	found []Contribution
+	found []trace.Contribution
 	recs  []*record // of each contribution
 	// winners holds, for each permission bit, the contributions that decide
 	// it; effects are theirs.
@@ -47,7 +48,7 @@ func (w *weighing) kernel(own uint32) uint32 {
 }
 
 // weigh makes the contributions of the entries that match.
-func (t *traced) weigh(a *tracedAutomaton, entries []int, half int) []Contribution {
+func (t *traced) weigh(a *tracedAutomaton, entries []int, half int) []trace.Contribution {
 	w := weighing{half: half, files: a == &t.files}
 	type key struct {
 		source source
@@ -55,7 +56,7 @@ func (t *traced) weigh(a *tracedAutomaton, entries []int, half int) []Contributi
 	}
 	seen := map[key]bool{}
 	for _, i := range entries {
-		k := key{a.sources[i], &a.set.records.all[a.set.entries[i].accept]}
+		k := key{a.set.entries[i].source, &a.set.records.all[a.set.entries[i].accept]}
 		if seen[k] {
 			continue // several strings of one rule
 		}
@@ -71,7 +72,7 @@ func (t *traced) weigh(a *tracedAutomaton, entries []int, half int) []Contributi
 
 // add makes the contribution of a record.
 func (w *weighing) add(t *traced, s source, rec *record) {
-	c := Contribution{
+	c := trace.Contribution{
 		Access:   accessOf(rec.effect),
 		Priority: rec.priority,
 		Perms:    w.kernel(w.own(rec.perms, w.half)),
@@ -81,7 +82,7 @@ func (w *weighing) add(t *traced, s source, rec *record) {
 	if w.files {
 		c.Elsewhere = w.kernel(w.own(rec.perms, 1-w.half)) &^ c.Perms
 		if rec.effect != effectDeny && c.Perms&blob.PermExec != 0 {
-			c.Exec = execOf(rec.exec[w.half], t.targets)
+			c.Exec = execOf(rec.exec[w.half], t.execs.targets)
 			c.Exact = rec.exact
 		}
 	}
@@ -90,15 +91,15 @@ func (w *weighing) add(t *traced, s source, rec *record) {
 }
 
 // from fills in where a contribution is from.
-func (t *traced) from(c *Contribution, s source) {
+func (t *traced) from(c *trace.Contribution, s source) {
 	switch {
 	case s >= 0:
-		c.Rule = &t.rules[s]
-	case s == -source(ByChangeProfile):
-		c.Rule = t.changes
+		c.Rule = &t.profile.Rules[s]
+	case s == impliedBy(trace.ByChangeProfile):
+		c.Rule = t.changer
 		fallthrough
 	default:
-		c.Implied = Implied(-s)
+		c.Implied = trace.Implied(-s)
 	}
 }
 
@@ -138,7 +139,7 @@ func (w *weighing) decide(r *resolver) {
 			}
 			if win := w.winners[bit]; win != nil && levels[bit] != p.level {
 				first := w.recs[win[0]]
-				c.yield(win[0], w.kernel(1<<bit), reason(first.priority, w.effects[bit], p.record.priority))
+				yield(c, win[0], w.kernel(1<<bit), reason(first.priority, w.effects[bit], p.record.priority))
 				continue
 			}
 			levels[bit], w.effects[bit] = p.level, p.effect
@@ -150,27 +151,27 @@ func (w *weighing) decide(r *resolver) {
 }
 
 // reason tells why one effect wins over a weaker one.
-func reason(priority int16, e effect, other int16) Reason {
+func reason(priority int16, e effect, other int16) trace.Reason {
 	switch {
 	case priority > other:
-		return HigherPriority
+		return trace.HigherPriority
 	case e == effectDeny:
-		return DenyFirst
+		return trace.DenyFirst
 	case e == effectExact:
-		return ExactFirst
+		return trace.ExactFirst
 	}
-	return AllowFirst
+	return trace.AllowFirst
 }
 
-// yield notes that the contribution yields to another one.
-func (c *Contribution) yield(to int, perms uint32, why Reason) {
+// yield notes that a contribution yields to another one.
+func yield(c *trace.Contribution, to int, perms uint32, why trace.Reason) {
 	for i := range c.Overridden {
 		if o := &c.Overridden[i]; o.By == to && o.Why == why {
 			o.Perms |= perms
 			return
 		}
 	}
-	c.Overridden = append(c.Overridden, Override{to, perms, why})
+	c.Overridden = append(c.Overridden, trace.Override{By: to, Perms: perms, Why: why})
 }
 
 const (
@@ -217,25 +218,22 @@ func execOf(x uint32, targets []string) blob.Exec {
 
 // capability makes the contributions to a capability, where denial is all that
 // comes before anything else.
-func (t *traced) capability(n int) []Contribution {
-	var found []Contribution
+func (t *traced) capability(n int) []trace.Contribution {
+	var found []trace.Contribution
 	deny := -1
-	for _, v := range t.caps {
-		c := Contribution{Perms: blob.PermExec}
-		t.from(&c, v.source)
-		logged := v.vector.audit
-		switch bit := uint64(1) << n; {
-		case v.vector.allow&bit != 0:
-		case v.vector.deny&bit != 0:
+	for _, r := range t.caps {
+		if r.bits>>n&1 == 0 {
+			continue
+		}
+		c := trace.Contribution{Perms: blob.PermExec}
+		t.from(&c, r.source)
+		if r.deny {
 			c.Access = ast.Deny
-			logged = ^v.vector.quiet
 			if deny < 0 {
 				deny = len(found)
 			}
-		default:
-			continue
 		}
-		if logged>>n&1 != 0 {
+		if r.audit {
 			c.Audit = blob.PermExec
 		}
 		if c.Rule != nil {
@@ -247,7 +245,7 @@ func (t *traced) capability(n int) []Contribution {
 		if c := &found[i]; deny < 0 || c.Access == ast.Deny {
 			c.Decides = blob.PermExec
 		} else {
-			c.yield(deny, blob.PermExec, DenyFirst)
+			yield(c, deny, blob.PermExec, trace.DenyFirst)
 		}
 	}
 	return found

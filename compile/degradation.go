@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/goarmor/apparmor/ast"
-	"github.com/goarmor/apparmor/diag"
 )
 
 // Cause tells who cannot do what a rule asks for.
@@ -48,45 +47,4 @@ func (d Degradation) String() string {
 		how = "not enforced"
 	}
 	return fmt.Sprintf("%s: profile %s: %s %s: no %s in the %s", d.Pos, d.Profile, d.What, how, d.Feature, d.Cause)
-}
-
-// degrade records that something is not enforced as written, and makes it an
-// error where that was asked for.
-func (pc *profileCompiler) degrade(feature, what string, dropped bool) {
-	if pc.silent {
-		return
-	}
-	d := Degradation{
-		Profile: pc.profile.Name, What: what, Feature: feature, Dropped: dropped,
-		Pos: pc.origin().Position(), Via: pc.origin().Chain(),
-	}
-	if pc.rule != nil {
-		d.Rule = pc.rule.Rule
-	}
-	if pc.sup.kernel.Supports(feature) {
-		d.Cause = ByABI
-	}
-	pc.degraded = append(pc.degraded, d)
-	if d.Cause == ByABI || pc.c.options.Degrade != Strict {
-		return
-	}
-	how := "can be enforced only in part"
-	if dropped {
-		how = "cannot be enforced"
-	}
-	pc.fail(&diag.Diagnostic{
-		Code:    CodeNotEnforceable,
-		Message: what + " " + how,
-		Hint:    "the kernel lacks the feature " + feature,
-	})
-}
-
-// enforced reports whether rules of a class take effect, and records the rule
-// at hand as dropped when they do not.
-func (pc *profileCompiler) enforced(feature, what string) bool {
-	if pc.sup.has(feature) {
-		return true
-	}
-	pc.degrade(feature, what, true)
-	return false
 }

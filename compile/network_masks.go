@@ -23,19 +23,23 @@ type familyRules struct {
 	allow, audit, deny, quiet uint16
 }
 
+// familyMasks is what rules say of each family, by number; nil when no rule is
+// about sockets.
+type familyMasks []familyRules
+
 // oldNetwork reports whether families are mediated by masks.
-func (s *support) oldNetwork() bool {
-	_, ok := s.netClass()
+func oldNetwork(s *support) bool {
+	_, ok := netClass(s)
 	return !ok && s.has(features.NetworkOld)
 }
 
-// addFamily adds a rule on types of sockets of a family. Masks have no
+// add adds a rule on types of sockets of a family. Masks have no
 // permissions: any of them is all.
-func (pc *profileCompiler) addFamily(family uint16, types uint16, q *ast.Qualifiers) {
-	if pc.families == nil {
-		pc.families = make([]familyRules, len(families))
+func (fs *familyMasks) add(family uint16, types uint16, q *ast.Qualifiers) {
+	if *fs == nil {
+		*fs = make(familyMasks, len(families))
 	}
-	f := &pc.families[family]
+	f := &(*fs)[family]
 	switch {
 	case q.Access == ast.Deny && q.Audit:
 		f.deny |= types
@@ -50,14 +54,14 @@ func (pc *profileCompiler) addFamily(family uint16, types uint16, q *ast.Qualifi
 	}
 }
 
-// familyMasks returns the masks of all families, nil when no rule is about
+// masks returns the masks of all families, nil when no rule is about
 // sockets.
-func (pc *profileCompiler) familyMasks() []blob.FamilyMask {
-	if pc.families == nil {
+func (fs familyMasks) masks() []blob.FamilyMask {
+	if fs == nil {
 		return nil
 	}
-	masks := make([]blob.FamilyMask, len(pc.families))
-	for i, f := range pc.families {
+	masks := make([]blob.FamilyMask, len(fs))
+	for i, f := range fs {
 		allow := f.allow &^ f.deny
 		masks[i] = blob.FamilyMask{Allow: allow, Audit: allow & f.audit, Quiet: f.quiet}
 	}

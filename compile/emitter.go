@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package compile
+
+import (
+	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/policy"
+)
+
+// emitter is the ground that the classes of rules are built on: it knows what
+// can be enforced, takes the expressions that rules come to, and takes note of
+// what is wrong and of what is not enforced, each at the rule at hand. It knows
+// no class of rules.
+type emitter struct {
+	support
+	form    form
+	strict  bool // what the kernel cannot enforce is an error
+	profile *policy.Profile
+
+	rule   *policy.Rule // the rule at hand, nil between rules
+	source source       // where expressions are from: the rule at hand, or what implies them
+	// silent keeps what is not enforced out of the report.
+	silent bool
+
+	files, policydb ruleset
+	degraded        []Degradation
+	warnings, errs  diag.List
+}
+
+// origin is where the rule at hand, or else the profile, came from.
+func (e *emitter) origin() policy.Origin {
+	if e.rule != nil {
+		return e.rule.Origin
+	}
+	return e.profile.Origin
+}
+
+// fail records an error, at the rule at hand if it has no place of its own.
+func (e *emitter) fail(d *diag.Diagnostic) {
+	e.place(d)
+	e.errs = append(e.errs, d)
+}
+
+// warn records a warning in the same way.
+func (e *emitter) warn(d *diag.Diagnostic) {
+	e.place(d)
+	d.Severity = diag.Warning
+	e.warnings = append(e.warnings, d)
+}
+
+func (e *emitter) place(d *diag.Diagnostic) {
+	d.Profile = e.profile.Name
+	if !d.Pos.IsValid() {
+		d.Pos, d.Via = e.origin().Position(), e.origin().Chain()
+	}
+}
+
+// degrade records that something is not enforced as written, and makes it an
+// error where that was asked for.
+func (e *emitter) degrade(feature, what string, dropped bool) {
+	if e.silent {
+		return
+	}
+	d := Degradation{
+		Profile: e.profile.Name, What: what, Feature: feature, Dropped: dropped,
+		Pos: e.origin().Position(), Via: e.origin().Chain(),
+	}
+	if e.rule != nil {
+		d.Rule = e.rule.Rule
+	}
+	if e.kernel.Supports(feature) {
+		d.Cause = ByABI
+	}
+	e.degraded = append(e.degraded, d)
+	if d.Cause == ByABI || !e.strict {
+		return
+	}
+	how := "can be enforced only in part"
+	if dropped {
+		how = "cannot be enforced"
+	}
+	e.fail(&diag.Diagnostic{
+		Code:    CodeNotEnforceable,
+		Message: what + " " + how,
+		Hint:    "the kernel lacks the feature " + feature,
+	})
+}
+
+// enforced reports whether rules of a class take effect, and records the rule
+// at hand as dropped when they do not.
+func (e *emitter) enforced(feature, what string) bool {
+	if e.has(feature) {
+		return true
+	}
+	e.degrade(feature, what, true)
+	return false
+}
+
+// number is how records name the rule at hand.
+func (e *emitter) number() int32 { return int32(e.source) + 1 }
+
+// file adds an expression of the automaton of files.
+func (e *emitter) file(n node, r record) { e.files.add(n, r, e.source) }
+
+// record adds an expression of the automaton of all other classes.
+func (e *emitter) record(n node, r record) { e.policydb.add(n, r, e.source) }
+
+// add adds what a rule grants or denies to the strings of an expression of the
+// automaton of all classes but files.
+func (e *emitter) add(n node, q *ast.Qualifiers, perms uint32) {
+	r := record{priority: q.Priority, effect: effectOf(q.Access), perms: perms}
+	if q.Audit {
+		r.audit = perms
+	}
+	e.record(n, r)
+}

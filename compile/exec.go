@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package compile
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/features"
+	"github.com/goarmor/apparmor/policy"
+)
+
+// execs is how the rules of a profile execute: the targets that they name, and
+// what each path is executed as.
+type execs struct {
+	targets []string
+	places  map[string]uint32 // in targets
+	uses    map[execKey]execUse
+}
+
+// transition encodes an exec mode as the kernel's permission tables do. A
+// target takes the place of what the mode says, even of ix and ux, which then
+// keep only their fallback and their way with the environment.
+func (x *execs) transition(e *emitter, r *ast.FileRule) (uint32, bool) {
+	if r.Exec == ast.ExecDeny {
+		return 0, true
+	}
+	var to uint32
+	if !r.Scrub && r.Exec != ast.ExecInherit {
+		to |= blob.XUnsafe
+	}
+	switch r.Exec {
+	case ast.ExecInherit, ast.ExecProfileInherit, ast.ExecChildInherit:
+		to |= blob.XInherit
+	case ast.ExecProfileUnconfined, ast.ExecChildUnconfined:
+		to |= blob.XUnconfined
+	}
+	child := r.Exec == ast.ExecChild || r.Exec == ast.ExecChildInherit || r.Exec == ast.ExecChildUnconfined
+	switch {
+	case r.Target != "":
+		i, ok := x.target(e, r.Target, child)
+		if !ok {
+			return 0, false
+		}
+		to |= blob.XTable | i
+	case r.Exec == ast.ExecInherit:
+	case r.Exec == ast.ExecUnconfined:
+		to |= blob.XUnconfined
+	case child:
+		to |= blob.XName | blob.XChild
+	default:
+		to |= blob.XName
+	}
+	return to, true
+}
+
+// target returns the place of an exec target in the table of targets.
+func (x *execs) target(e *emitter, name string, child bool) (uint32, bool) {
+	switch {
+	case strings.HasPrefix(name, "&") && !e.kernel.Supports(features.Stacking):
+		e.degrade(features.Stacking, "stacking exec targets", true)
+		return 0, false
+	case strings.HasPrefix(name, ":"): // which no child has
+		if ns, rest, ok := strings.Cut(name[1:], ":"); ok {
+			name = ":" + ns + ":" + strings.TrimPrefix(rest, "//")
+		}
+	case child && !strings.HasPrefix(name, "&:"):
+		name = e.profile.Name + "//" + name
+	}
+	if i, ok := x.places[name]; ok {
+		return i, true
+	}
+	limit := maxOldTargets
+	if e.form.table {
+		limit = maxTableTargets
+	}
+	if len(x.targets) == limit {
+		e.fail(&diag.Diagnostic{
+			Code:    CodeTooManyExecTargets,
+			Message: fmt.Sprintf("more than %d different exec targets in one profile", limit),
+			Text:    name,
+			Err:     &diag.LimitError{What: "exec targets", Limit: int64(limit), Got: int64(limit) + 1},
+		})
+		return 0, false
+	}
+	if x.places == nil {
+		x.places = map[string]uint32{}
+	}
+	i := uint32(len(x.targets))
+	x.targets = append(x.targets, name)
+	x.places[name] = i
+	return i, true
+}
+
+// execKey names what may be executed in one way only, however the patterns of
+// other rules overlap it: the text of one path at one strength.
+type execKey struct {
+	path     ast.Pattern
+	priority int16
+	effect   effect
+	half     int
+}
+
+type execUse struct {
+	exec uint32
+	rule int32
+}
+
+// check refuses two rules on the same text that differ in how it is
+// executed. Rules that only overlap are weighed in the automaton.
+func (x *execs) check(e *emitter, path ast.Pattern, rec record) {
+	if x.uses == nil {
+		x.uses = map[execKey]execUse{}
+	}
+	for h, bit := range fileSpace.exec {
+		if rec.perms&bit == 0 && rec.exec[h] == 0 {
+			continue
+		}
+		k := execKey{path, rec.priority, rec.effect, h}
+		use, seen := x.uses[k]
+		if !seen {
+			x.uses[k] = execUse{rec.exec[h], rec.rule}
+			continue
+		}
+		if use.exec != rec.exec[h] {
+			execConflict(e, &conflict{use.rule, rec.rule})
+			return
+		}
+	}
+}
+
+// conflict says that two rules of equal strength execute one path in different
+// ways.
+type conflict struct{ a, b int32 }
+
+func (c *conflict) Error() string { return "conflicting exec modes" }
+
+// execConflict reports two rules that execute one path in different ways, at
+// the later one.
+func execConflict(e *emitter, c *conflict) {
+	rule := func(n int32) *policy.Rule {
+		if n > 0 && int(n) <= len(e.profile.Rules) {
+			return &e.profile.Rules[n-1]
+		}
+		return &policy.Rule{Origin: e.profile.Origin}
+	}
+	first, second := rule(min(c.a, c.b)), rule(max(c.a, c.b))
+	d := &diag.Diagnostic{
+		Code:    CodeExecConflict,
+		Pos:     second.Origin.Position(),
+		Via:     second.Origin.Chain(),
+		Message: "conflicting exec modes: two rules execute the same path in different ways",
+		Hint:    "name the path without wildcards in one of them, or give one a higher priority",
+		Related: []ast.Position{first.Origin.Position()},
+		Err:     c,
+	}
+	if f, ok := second.Rule.(*ast.FileRule); ok {
+		d.Text = string(f.Path)
+	}
+	e.fail(d)
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package compile
+
+import (
+	"reflect"
+	"slices"
+
+	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/internal/trace"
+	"github.com/goarmor/apparmor/policy"
+)
+
+// translation is the rules of one profile as expressions and records, in its
+// emitter, and what the rules of some classes come to together.
+type translation struct {
+	emitter
+	classes map[reflect.Type]class
+
+	execs    execs
+	caps     capRules
+	mounts   mountPerms
+	families familyMasks
+	changer  *policy.Rule // the first rule that changes the profile
+}
+
+func newTranslation(o *Options, f form, p *policy.Profile) *translation {
+	return &translation{
+		classes: classes,
+		emitter: emitter{
+			support: support{kernel: o.Kernel, abi: p.ABI},
+			form:    f,
+			strict:  o.Degrade == Strict,
+			profile: p,
+			files:   ruleset{space: fileSpace},
+		},
+	}
+}
+
+// run translates the rules of the profile, and what it has without a rule.
+func (t *translation) run() {
+	for i := range t.profile.Rules {
+		t.prepare(t.profile.Rules[i].Rule)
+	}
+	for i := range t.profile.Rules {
+		if t.translate(i); len(t.errs) > maxErrors {
+			break
+		}
+	}
+	t.rule = nil
+	t.implied()
+	t.source = impliedBy(trace.ByMediation)
+	mediates(&t.emitter)
+}
+
+// prepare lets the class of a rule know that there is the rule.
+func (t *translation) prepare(r ast.Rule) {
+	if c := t.classes[reflect.TypeOf(r)]; c.prepare != nil {
+		c.prepare(t, r)
+	}
+}
+
+// translate translates the rule of an index.
+func (t *translation) translate(i int) {
+	t.rule, t.source = &t.profile.Rules[i], source(i)
+	r := t.rule.Rule
+	c, ok := t.classes[reflect.TypeOf(r)]
+	if !ok {
+		t.fail(&diag.Diagnostic{Code: CodeUnexpectedRule, Message: "a rule of this type cannot be compiled"})
+		return
+	}
+	before := len(t.degraded)
+	if r.Quals().Access == ast.Prompt && !c.promptAllows && !t.form.table {
+		// The old form has no place for it. What a rule would have asked about
+		// is denied: weaker rules do not grant it.
+		t.degrade(usablePermTable, "prompt rules", true)
+	}
+	c.translate(t, r)
+	dropped := func(d Degradation) bool { return d.Dropped }
+	if c.patterns != nil && slices.ContainsFunc(t.degraded[before:], dropped) {
+		t.warnUnused(c.patterns(r))
+	}
+}
