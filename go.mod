@@ -5,6 +5,5 @@ go 1.26.0
 require (
 	github.com/alecthomas/participle/v2 v2.1.4
 	github.com/google/go-cmp v0.7.0
-	github.com/leanovate/gopter v0.2.11
 	golang.org/x/sys v0.38.0
 )

@@ -9,8 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/goarmor/apparmor/internal/oracle"
+	"github.com/goarmor/apparmor/internal/querytest"
 	. "github.com/goarmor/apparmor/query"
-	"github.com/goarmor/apparmor/query/internal/random"
 )
 
 // TestPolicies compares whole policies.
@@ -103,7 +103,7 @@ func TestShortest(t *testing.T) {
 	labels := words("xy", 2)
 	differing := 0
 	for seed := range uint64(60) {
-		a, b, err := pair(k, random.New(seed))
+		a, b, err := querytest.Pair(k, querytest.New(seed))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -123,7 +123,7 @@ func TestShortest(t *testing.T) {
 		}
 		brute := map[string]int{}
 		try := func(r Request) {
-			if say(a, r) != say(b, r) {
+			if querytest.Say(a, r) != querytest.Say(b, r) {
 				if kind, n := kindOf(r); brute[kind] == 0 || n < brute[kind] {
 					brute[kind] = n
 				}

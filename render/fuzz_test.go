@@ -26,7 +26,7 @@ func FuzzWord(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, r := range rulesWith(word, path) {
+		for _, r := range treetest.RulesWith(word, path) {
 			text, err := render.Append(nil, r)
 			if err != nil {
 				t.Fatal(err)

@@ -94,7 +94,7 @@ func TestInjection(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, r := range rulesWith(p, path) {
+	for _, r := range treetest.RulesWith(p, path) {
 		text, err := render.Append(nil, r)
 		if err != nil {
 			t.Error(err)
@@ -140,7 +140,7 @@ func TestString(t *testing.T) {
 
 func TestAppendAllocatesNothing(t *testing.T) {
 	dst := make([]byte, 0, 4096)
-	for _, r := range rulesWith("a b", "/a\nb") {
+	for _, r := range treetest.RulesWith("a b", "/a\nb") {
 		if got := testing.AllocsPerRun(20, func() {
 			if _, err := render.Append(dst, r); err != nil {
 				t.Fatal(err)

@@ -21,6 +21,7 @@ import (
 	"github.com/goarmor/apparmor/compile"
 	"github.com/goarmor/apparmor/features"
 	"github.com/goarmor/apparmor/internal/oracle"
+	"github.com/goarmor/apparmor/internal/querytest"
 	"github.com/goarmor/apparmor/internal/testenv"
 	"github.com/goarmor/apparmor/policy"
 	. "github.com/goarmor/apparmor/query"
@@ -558,7 +559,7 @@ func TestDebianTree(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if s := consistent(e); s != "" {
+				if s := querytest.Consistent(e); s != "" {
 					t.Errorf("%s: %s\n%v", q.Name, s, e)
 				}
 				if len(e.Deciding()) > 0 {

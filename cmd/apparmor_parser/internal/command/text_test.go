@@ -4,15 +4,13 @@ package command
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/leanovate/gopter"
-	"github.com/leanovate/gopter/gen"
-	"github.com/leanovate/gopter/prop"
 )
 
 // patch applies a unified diff to the text that it was made for.
@@ -60,20 +58,27 @@ func patch(old, diff string) (string, error) {
 
 // TestDiffApplies: a diff turns the one text into the other.
 func TestDiffApplies(t *testing.T) {
-	text := gen.SliceOfN(30, gen.OneConstOf("a\n", "b\n", "c\n", "")).Map(func(l []string) string { return strings.Join(l, "") })
-	properties := gopter.NewProperties(nil)
-	properties.Property("applies", prop.ForAll(func(a, b string) (string, error) {
+	r := rand.New(rand.NewPCG(1, 1))
+	text := func() string {
+		var b strings.Builder
+		for range 30 {
+			b.WriteString([]string{"a\n", "b\n", "c\n", ""}[r.IntN(4)])
+		}
+		return b.String()
+	}
+	for range 1000 {
+		a, b := text(), text()
+		if r.IntN(10) == 0 {
+			b = a
+		}
 		d := unifiedDiff("f", a, b)
 		if (d == "") != (a == b) {
-			return "", fmt.Errorf("diff %q of %q and %q", d, a, b)
+			t.Fatalf("diff %q of %q and %q", d, a, b)
 		}
-		got, err := patch(a, d)
-		if err != nil || got != b {
-			return "", fmt.Errorf("%q with\n%sgives %q, want %q: %v", a, d, got, b, err)
+		if got, err := patch(a, d); err != nil || got != b {
+			t.Fatalf("%q with\n%sgives %q, want %q: %v", a, d, got, b, err)
 		}
-		return "", nil
-	}, text, text))
-	properties.TestingRun(t)
+	}
 }
 
 func TestDiffText(t *testing.T) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package random makes random policies and requests to test questions with.
-package random
+// Package querytest holds what tests of several packages ask of questions to
+// policy: random policies and requests, and what must be true of answers.
+package querytest
 
 import (
 	"math/rand/v2"

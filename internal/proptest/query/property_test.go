@@ -3,8 +3,6 @@
 package query_test
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"testing"
 
@@ -12,48 +10,9 @@ import (
 	"github.com/leanovate/gopter/gen"
 	"github.com/leanovate/gopter/prop"
 
-	"github.com/goarmor/apparmor/blob"
-	"github.com/goarmor/apparmor/compile"
-	"github.com/goarmor/apparmor/diag"
-	"github.com/goarmor/apparmor/features"
 	"github.com/goarmor/apparmor/internal/oracle"
-	"github.com/goarmor/apparmor/policy"
-	"github.com/goarmor/apparmor/query"
-	"github.com/goarmor/apparmor/query/internal/random"
+	"github.com/goarmor/apparmor/internal/querytest"
 )
-
-// pair compiles a random policy and one that differs from it in a few rules.
-// There is none where the rules contradict each other.
-func pair(k *features.Set, r random.Source) (a, b *query.Profile, err error) {
-	set := r.Set()
-	p := *set.Profiles[0]
-	p.Rules = nil
-	for _, rule := range set.Profiles[0].Rules {
-		if r.IntN(6) != 0 {
-			p.Rules = append(p.Rules, rule)
-		}
-	}
-	for range r.IntN(3) {
-		p.Rules = append(p.Rules, policy.Rule{Rule: r.Rule()})
-	}
-	p.Rules = append(p.Rules, random.Inert())
-	if a, err = compiled(k, set); err == nil {
-		b, err = compiled(k, &policy.Set{Profiles: []*policy.Profile{&p}})
-	}
-	if list := (diag.List)(nil); errors.As(err, &list) && list[0].Code == compile.CodeExecConflict {
-		return nil, nil, nil
-	}
-	return a, b, err
-}
-
-func compiled(k *features.Set, set *policy.Set) (*query.Profile, error) {
-	out, err := compile.Compile(context.Background(), set, compile.Options{Kernel: k, Degrade: compile.Report})
-	if err != nil {
-		return nil, err
-	}
-	p, _ := query.Open(out.Policy).Profile("t")
-	return p, nil
-}
 
 // TestComparisons holds what Diff, Equal and Covers find against what the
 // profiles say when they are asked.
@@ -68,8 +27,8 @@ func TestComparisons(t *testing.T) {
 			parameters.Rng.Seed(1)
 			properties := gopter.NewProperties(parameters)
 			properties.Property("witnesses are answered differently", prop.ForAll(func(seed uint64) string {
-				r := random.New(seed)
-				a, b, err := pair(k, r)
+				r := querytest.New(seed)
+				a, b, err := querytest.Pair(k, r)
 				if err != nil || a == nil {
 					return errText(err)
 				}
@@ -85,7 +44,7 @@ func TestComparisons(t *testing.T) {
 						continue
 					}
 					witnesses++
-					if x, y := say(a, d.Request), say(b, d.Request); x == y {
+					if x, y := querytest.Say(a, d.Request), querytest.Say(b, d.Request); x == y {
 						return "both say " + x + " to " + d.Request.String()
 					}
 				}
@@ -110,7 +69,7 @@ func TestComparisons(t *testing.T) {
 					ask := r.Request()
 					x, _ := a.Ask(ask)
 					y, _ := b.Ask(ask)
-					if len(found) == 0 && say(a, ask) != say(b, ask) {
+					if len(found) == 0 && querytest.Say(a, ask) != querytest.Say(b, ask) {
 						return "not equal: " + ask.String()
 					}
 					if len(gaps) == 0 && y.Allowed() && !x.Allowed() {
@@ -135,14 +94,6 @@ func TestComparisons(t *testing.T) {
 }
 
 // say is what a profile answers, but for the mode and what is not mediated.
-func say(p *query.Profile, r query.Request) string {
-	d, err := p.Ask(r)
-	exec := blob.Exec{}
-	if d.Allow&query.Exec != 0 {
-		exec = d.Exec
-	}
-	return fmt.Sprint(d.Allow, d.Deny, d.Audit, d.Quiet, d.Prompt, exec, err)
-}
 
 func errText(err error) string {
 	if err == nil {
