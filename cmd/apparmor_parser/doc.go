@@ -27,12 +27,18 @@
 // has none, for errors of variables, globs and execution.
 //
 // The cache is keyed by a digest of all texts, features and options that go
-// into policy, kept in a hidden file beside it. A file that is only newer is
+// into policy, kept in the directory .goarmor beside those of policy. A file that is only newer is
 // therefore no reason to compile, and one that is only older is. Policy in the
 // cache has the time of its newest text, and directories the names that
 // libapparmor gives them, for others who read it. Policy that is in complain
 // mode or in a namespace for an option is not cached. A cache that cannot be
 // written is a warning, and the policy is loaded.
+//
+// A directory or file of the cache that somebody else than root and the user
+// may write is not used, with a warning. Text of included files is shown in
+// messages only if the file is below a directory of includes. Files of procfs,
+// sysfs and their like are not read as policy. With --confine-includes nothing
+// outside of the directories of includes is read.
 //
 // Other differences:
 //   - Compiled policy is verified before it is loaded, with -B and from the

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/blob"
@@ -18,11 +17,15 @@ import (
 
 // The cache holds compiled policy, a file for each profile file and of its
 // name, in one directory for each feature set, so that whoever loads all of
-// such a directory finds nothing else in it. Beside each there is a key, in a
-// hidden file: a digest of every text and option that went into the policy,
-// and one of the policy. Policy is used exactly if compiling anew would be
-// work on the same input. Times of files play no part in that; the policy has
-// that of the newest text, as other programs that read the cache expect it.
+// such a directory finds nothing else in it. For each there is a key, in a
+// directory of the same name below keysDir: a digest of every text and option
+// that went into the policy, and one of the policy. Policy is used exactly if
+// compiling anew would be work on the same input. Times of files play no part in
+// that; the policy has that of the newest text, as other programs that read the
+// cache expect it.
+//
+// Keys are no secrets. Whoever can write to the cache decides what is loaded,
+// so a directory or a file that others may write is not used.
 
 // featuresFile says for which features a directory of the cache is.
 const featuresFile = ".features"
@@ -41,6 +44,10 @@ type cacheEntry struct {
 	features string
 }
 
+// keysDir is where, below a directory of the cache, the keys are. Programs that
+// load all policy of a directory do not look there.
+const keysDir = ".goarmor"
+
 // entry returns where the policy of a unit belongs in the cache.
 func (r *run) entry(unit *ast.Unit, in input) (e *cacheEntry, err error) {
 	e = &cacheEntry{name: in.base(), features: r.features.String()}
@@ -58,7 +65,9 @@ func (r *run) entry(unit *ast.Unit, in input) (e *cacheEntry, err error) {
 }
 
 // keyFile returns the file with the key for the policy in dir.
-func (e *cacheEntry) keyFile(dir string) string { return filepath.Join(dir, "."+e.name+".key") }
+func (e *cacheEntry) keyFile(dir string) string {
+	return filepath.Join(filepath.Dir(dir), keysDir, filepath.Base(dir), e.name)
+}
 
 // keyText is what the key file holds for a policy.
 func (e *cacheEntry) keyText(policy []byte) string {
@@ -73,8 +82,12 @@ func (e *cacheEntry) lookup() (p *blob.Policy, file string, why diag.List) {
 		if err == nil {
 			return p, filepath.Join(dir, e.name), nil
 		}
+		class := classDebugCache
+		if errors.Is(err, errForeign) {
+			class = classCache // on by default: somebody has to look
+		}
 		why = append(why, &diag.Diagnostic{
-			Severity: diag.Warning, Class: classDebugCache,
+			Severity: diag.Warning, Class: class,
 			Message: fmt.Sprintf("nothing to use in the cache for %s: %v", e.name, err), Err: err,
 		})
 	}
@@ -86,6 +99,7 @@ var (
 	errNoDirectory = errors.New("there is no such directory")
 	errFeatures    = errors.New("the directory is for other features")
 	errLink        = errors.New("the directory is a symbolic link")
+	errForeign     = errors.New("others than root and this user may write there; remove it, or name another cache with -L")
 	errOther       = errors.New("the policy is of other text, features or options, or was damaged")
 )
 
@@ -95,11 +109,14 @@ func (e *cacheEntry) read(dir string) (*blob.Policy, error) {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
 	file := filepath.Join(dir, e.name)
-	data, err := readBounded(file)
+	data, err := readOwn(file)
 	if err != nil {
 		return nil, err
 	}
-	key, err := readBounded(e.keyFile(dir))
+	if err := realKeys(filepath.Dir(e.keyFile(dir))); err != nil {
+		return nil, err
+	}
+	key, err := readOwn(e.keyFile(dir))
 	if err != nil {
 		return nil, err
 	}
@@ -115,9 +132,41 @@ func (e *cacheEntry) fits(dir string) error {
 	if err := realDirectory(dir); err != nil {
 		return err
 	}
-	have, err := readBounded(filepath.Join(dir, featuresFile))
-	if err != nil || string(have) != e.features {
+	switch have, err := readOwn(filepath.Join(dir, featuresFile)); {
+	case errors.Is(err, errForeign):
+		return err
+	case err != nil || string(have) != e.features:
 		return errFeatures
+	}
+	return nil
+}
+
+// readOwn returns the content of a file of the cache, if nobody else may have
+// written it.
+func readOwn(name string) ([]byte, error) {
+	f, err := openOwn(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, &fs.PathError{Op: "read", Path: name, Err: errors.New("not a regular file")}
+	case !own(info):
+		return nil, &fs.PathError{Op: "read", Path: name, Err: errForeign}
+	}
+	return readAll(f)
+}
+
+// realKeys looks at a directory of keys and the one that it is in.
+func realKeys(keys string) error {
+	for _, d := range []string{filepath.Dir(keys), keys} {
+		if err := realDirectory(d); err != nil {
+			return fmt.Errorf("%s: %w", d, err)
+		}
 	}
 	return nil
 }
@@ -134,6 +183,8 @@ func realDirectory(dir string) error {
 		return errLink
 	case !info.IsDir():
 		return &fs.PathError{Op: "open", Path: dir, Err: errors.New("not a directory")}
+	case !own(info):
+		return errForeign
 	}
 	return nil
 }
@@ -145,7 +196,13 @@ func realDirectory(dir string) error {
 // keep says not to.
 func (e *cacheEntry) write(p *blob.Policy, keep bool) (file string, err error) {
 	dir := e.dirs[0]
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	keys := filepath.Dir(e.keyFile(dir))
+	for _, d := range []string{dir, keys} {
+		if err := os.MkdirAll(d, 0o700); err != nil {
+			return "", err
+		}
+	}
+	if err := realKeys(keys); err != nil {
 		return "", err
 	}
 	if err := e.fits(dir); errors.Is(err, errFeatures) {
@@ -165,20 +222,38 @@ func (e *cacheEntry) write(p *blob.Policy, keep bool) (file string, err error) {
 	}
 	file = filepath.Join(dir, e.name)
 	data := p.Bytes()
-	for _, f := range []struct {
-		name string
-		data []byte
-		time time.Time
-	}{
-		{filepath.Join(dir, featuresFile), []byte(e.features), time.Time{}},
-		{file, data, e.key.newest},
-		{e.keyFile(dir), []byte(e.keyText(data)), time.Time{}},
-	} {
-		if err := writeFileAtomic(f.name, f.data, newFile{mode: 0o600, time: f.time}); err != nil {
+	// The features are for other programs to read, and are written once.
+	features := filepath.Join(dir, featuresFile)
+	if have, err := readOwn(features); err != nil || string(have) != e.features {
+		if err := writeFileAtomic(features, []byte(e.features), newFile{mode: 0o644}); err != nil {
 			return "", err
 		}
 	}
-	return file, nil
+	// Policy of another program that means the same is left as it is.
+	if have, ok := sameMeaning(file, p); ok {
+		data = have
+		if err := os.Chtimes(file, e.key.newest, e.key.newest); err != nil {
+			return "", err
+		}
+	} else if err := writeFileAtomic(file, data, newFile{mode: 0o600, time: e.key.newest}); err != nil {
+		return "", err
+	}
+	return file, writeFileAtomic(e.keyFile(dir), []byte(e.keyText(data)), newFile{mode: 0o600})
+}
+
+// sameMeaning returns the content of a file if it is policy that means what p
+// means: apparmor_parser's, say, whose cache has the same form.
+func sameMeaning(file string, p *blob.Policy) ([]byte, bool) {
+	data, err := readOwn(file)
+	if err != nil {
+		return nil, false
+	}
+	have, err := blob.Inspect(data)
+	if err != nil {
+		return nil, false
+	}
+	diffs, err := blob.DiffPolicy(have, p, blob.DiffOptions{})
+	return data, err == nil && len(diffs) == 0
 }
 
 // purge removes what the cache that is written to holds for these features.
@@ -189,6 +264,14 @@ func (r *run) purge() error {
 		return nil
 	case err != nil:
 		return fmt.Errorf("%s: %w", dir, err)
+	}
+	keys := filepath.Join(filepath.Dir(dir), keysDir, filepath.Base(dir))
+	if err := realDirectory(keys); err == nil {
+		if err := emptyDir(keys); err != nil {
+			return err
+		}
+		_ = os.Remove(keys)
+		_ = os.Remove(filepath.Dir(keys))
 	}
 	if err := emptyDir(dir); err != nil {
 		return err

@@ -70,7 +70,7 @@ func TestCache(t *testing.T) {
 		{"warnings that are off as errors", nil, "--Werror=dangerous p", "hit"},
 		{"cached policy that was changed", map[string]string{"cache/*/p": "damaged"}, "p", "miss"},
 		{"cached policy that is gone", map[string]string{"cache/*/p": ""}, "p", "miss"},
-		{"a key that was changed", map[string]string{"cache/*/.p.key": "damaged"}, "p", "miss"},
+		{"a key that was changed", map[string]string{"cache/.goarmor/*/p": "damaged"}, "p", "miss"},
 		{"another cache", nil, "-L cache2 p", "miss"},
 		{"a second cache", nil, "-L cache2,cache p", "hit"},
 	} {
@@ -215,7 +215,7 @@ func TestCacheContent(t *testing.T) {
 func TestCacheForeign(t *testing.T) {
 	dir := files(t, cacheTree)
 	cacheRun(t, dir, "p")
-	used, _ := filepath.Glob(filepath.Join(dir, "cache", "*"))
+	used, _ := filepath.Glob(filepath.Join(dir, "cache", "*.0"))
 	if len(used) != 1 {
 		t.Fatal(used)
 	}

@@ -17,7 +17,7 @@ import (
 
 // cacheFormat is hashed into every key. It changes with the meaning of what
 // this program writes.
-const cacheFormat = "goarmor apparmor policy cache 2\n"
+const cacheFormat = "goarmor apparmor policy cache 3\n"
 
 // cacheKey is the digest of all that the policy of one input is made of. The
 // version of the newest text is for others who read the cache.

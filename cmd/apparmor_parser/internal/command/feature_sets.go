@@ -194,8 +194,8 @@ func (r *run) readABI(s *ast.ABI) (*features.Set, error) {
 // roots returns the search path of includes, with the names of its
 // directories in messages.
 func (r *run) roots() (roots []fs.FS, names []string) {
-	for _, dir := range append(r.options.includes[:len(r.options.includes):len(r.options.includes)], r.options.base) {
-		roots = append(roots, os.DirFS(r.path(dir)))
+	for _, dir := range r.includeDirs() {
+		roots = append(roots, policyFS{r.path(dir), r.options.confine})
 		names = append(names, dir)
 	}
 	return roots, names

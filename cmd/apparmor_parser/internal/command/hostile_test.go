@@ -83,7 +83,8 @@ func TestCacheInterrupted(t *testing.T) {
 	cacheRun(t, dir, "p")
 	used := usedDir(t, filepath.Join(dir, "cache"))
 	whole := map[string][]byte{}
-	for _, name := range []string{"p", ".p.key", featuresFile} {
+	key := filepath.Join("..", keysDir, filepath.Base(used), "p")
+	for _, name := range []string{"p", key, featuresFile} {
 		data, err := os.ReadFile(filepath.Join(used, name))
 		if err != nil {
 			t.Fatal(err)
@@ -308,10 +309,103 @@ func TestUnreadable(t *testing.T) {
 	if got := statusOf(errors.New("no number")); got != statusFailed {
 		t.Errorf("%d", got)
 	}
-	dir := files(t, policyTree)
-	// A process's memory is a file that there is and that cannot be read.
-	got := runIn(t, dir, "", "-N", "/proc/self/mem", "ok")
-	if got.Status != int(syscall.EIO) || got.Stdout != "ok\n" || !strings.Contains(got.Stderr, "input/output error") {
-		t.Errorf("%+v", got)
+}
+
+// TestPseudo: what the kernel shows in files is not read as policy, be it named
+// on the command line or by an include, and whoever links to it. Reading some
+// of these files blocks, or takes messages away from others.
+func TestPseudo(t *testing.T) {
+	dir := files(t, map[string]string{
+		"ok": "profile ok { }\n", "features": policyTree["features"],
+		"link": "->/proc/self/status", "linked": "profile p { include <link> }\n",
+		"straight": "include \"/proc/self/status\"\nprofile p { }\n",
+	})
+	for _, args := range [][]string{{"-N", "/proc/self/status", "ok"}, {"-N", "link", "ok"}, {"-N", "linked", "ok"}, {"-N", "straight", "ok"}} {
+		got := runIn(t, dir, "", append(args, "-b", ".")...)
+		if got.Status != statusFailed || got.Stdout != "ok\n" || !strings.Contains(got.Stderr, errPseudo.Error()) {
+			t.Errorf("%v: %+v", args, got)
+		}
+	}
+}
+
+// TestIncludedText: the text of a file that policy includes is not shown
+// unless the file is below a directory of includes, since the policy's author
+// may not be able to read it. A link does not make it so, and a path with dots
+// does not leave the directory.
+func TestIncludedText(t *testing.T) {
+	const secret = "hunter2 is not policy"
+	dir := files(t, map[string]string{
+		"features": policyTree["features"], "secret": secret, "base/mine": secret, "base/link": "->../secret",
+		"absolute": "include \"" + "DIR/secret" + "\"\nprofile p { }\n",
+		"dots":     "profile p { include <../secret> }\n",
+		"link":     "profile p { include <link> }\n",
+		"below":    "profile p { include <mine> }\n",
+		"itself":   secret,
+	})
+	text, err := os.ReadFile(filepath.Join(dir, "absolute"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "absolute"), bytes.ReplaceAll(text, []byte("DIR"), []byte(dir)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for name, shown := range map[string]bool{"absolute": false, "dots": false, "link": false, "below": true, "itself": true} {
+		for _, form := range []string{"-q", "--json"} {
+			got := runIn(t, dir, "", "-Q", "-K", "-S", form, "-b", "base", "-M", "features", name)
+			if got.Status == 0 || strings.Contains(got.Stderr, "hunter2") != shown || !shown && !strings.Contains(got.Stderr, "text is not shown") && name != "dots" {
+				t.Errorf("%s %s: %+v", name, form, got)
+			}
+		}
+	}
+}
+
+// TestConfineIncludes: with the option nothing outside of the directories is
+// read, and what is inside is.
+func TestConfineIncludes(t *testing.T) {
+	dir := files(t, map[string]string{
+		"features": policyTree["features"], "out": "/out r,\n", "base/in": "/in r,\n", "base/link": "->in", "base/away": "->../out",
+		"plain": "profile p { include <in> }\n", "linked": "profile p { include <link> }\n",
+		"dots": "profile p { include <../out> }\n", "away": "profile p { include <away> }\n",
+		"absolute": "profile p { include \"/etc/hostname\" }\n",
+	})
+	for name, reads := range map[string]bool{"plain": true, "linked": true, "dots": false, "away": false, "absolute": false} {
+		got := runIn(t, dir, "", "-Q", "-K", "-S", "-q", "--confine-includes", "-b", "base", "-M", "features", name)
+		if (got.Status == 0) != reads {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+// TestCacheOfOthers: a directory or a file of the cache that others may write
+// is neither used nor written, and the message says so.
+func TestCacheOfOthers(t *testing.T) {
+	for _, name := range []string{"cache/*.0", "cache/*.0/p", "cache/.goarmor/*/p", "cache/*.0/.features", "cache/.goarmor"} {
+		for _, how := range []string{"mode", "owner"} {
+			t.Run(name+" "+how, func(t *testing.T) {
+				dir := files(t, cacheTree)
+				cacheRun(t, dir, "p")
+				found, err := filepath.Glob(filepath.Join(dir, name))
+				if err != nil || len(found) != 1 {
+					t.Fatal(found, err)
+				}
+				if how == "mode" {
+					err = os.Chmod(found[0], 0o722)
+				} else if os.Geteuid() != 0 {
+					t.Skip("missing: root, to give a file to somebody else; run the test as root")
+				} else {
+					err = os.Chown(found[0], 65534, 65534)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				got := runIn(t, dir, "", "-Q", "-W", "-k", "-L", "cache", "-b", ".", "-M", "features", "p")
+				if strings.Contains(got.Stderr, "Cache hit") || got.Status != 0 {
+					t.Errorf("%+v", got)
+				}
+				if !strings.Contains(got.Stderr, errForeign.Error()) {
+					t.Errorf("nobody is told: %+v", got)
+				}
+			})
+		}
 	}
 }

@@ -136,5 +136,5 @@ func (r *run) read(in input) ([]byte, error) {
 	if in.name == "" {
 		return readAll(r.env.Stdin)
 	}
-	return readBounded(r.path(in.name))
+	return readPolicy(r.path(in.name))
 }

@@ -50,6 +50,7 @@ type options struct {
 	output           string // of writeFile
 	base             string
 	includes         []string
+	confine          bool   // includes stay below their directories
 	apparmorfs       string // -f; empty: where it is usually mounted
 	skipKernel       bool
 

@@ -25,6 +25,8 @@ type reporter struct {
 	json, quiet  bool
 	warn, werror classes
 	failed       bool // by a warning about the run that counts as an error
+	// hide, if set, takes out of a finding what must not be shown.
+	hide func(input, *diag.Diagnostic) *diag.Diagnostic
 }
 
 // say writes a message about the run itself.
@@ -54,6 +56,9 @@ func (r *reporter) plain(severity diag.Severity, class diag.Class, line string) 
 // diagnostic writes a finding about an input, unless it is a warning whose
 // class is off. It reports whether the finding is an error.
 func (r *reporter) diagnostic(in input, d *diag.Diagnostic) (failed bool) {
+	if r.hide != nil {
+		d = r.hide(in, d)
+	}
 	failed = d.Severity == diag.Error
 	if !failed {
 		if r.quiet || !r.warn.has(d.Class) {

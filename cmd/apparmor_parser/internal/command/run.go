@@ -65,6 +65,7 @@ func Run(ctx context.Context, args []string, env Env) int {
 		env.OpenKernel = openKernel
 	}
 	r := &run{options: defaults(), env: env, report: &reporter{w: env.Stderr, warn: defaultClasses}}
+	r.report.hide = r.hide
 	if status, done := r.readOptions(args); done {
 		return status
 	}

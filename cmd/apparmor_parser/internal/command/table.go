@@ -20,6 +20,7 @@ func optionTable() []option {
 		{long: []string{"binary"}, short: 'B', help: "the input is compiled policy", set: flag(func(o *options) { o.binary = true })},
 		{long: []string{"base"}, short: 'b', takes: needsArgument, value: "dir", help: "directory of policy, instead of " + defaultBase, set: text(func(o *options, s string) { o.base = s })},
 		{long: []string{"Include"}, short: 'I', takes: needsArgument, value: "dir", help: "search includes there, before the directory of policy", set: text(func(o *options, s string) { o.includes = append(o.includes, s) })},
+		{long: []string{"confine-includes"}, help: "refuse includes, and links, that lead out of these directories", set: flag(func(o *options) { o.confine = true })},
 		{long: []string{"namespace"}, short: 'n', takes: needsArgument, value: "ns", help: "namespace for all profiles", set: text(func(o *options, s string) { o.namespace = s })},
 		{long: []string{"readimpliesX"}, short: 'X', help: "reading allows to map executable", set: flag(func(o *options) { o.readMmaps = true })},
 

@@ -23,7 +23,7 @@ func (r *run) parserConfig(res *result) parser.Config {
 	}
 	roots, names := r.roots()
 	c := parser.Config{
-		Context: parser.ContextFile, Roots: roots, RootNames: names, Abs: os.DirFS("/"), Dir: filepath.ToSlash(dir),
+		Context: parser.ContextFile, Roots: roots, RootNames: names, Abs: r.absolute(), Dir: filepath.ToSlash(dir),
 		Cache: &r.parsed,
 		Warn:  func(d *diag.Diagnostic) { res.found = append(res.found, d) },
 	}
