@@ -111,7 +111,7 @@ func run(ctx context.Context, args []string, w io.Writer) error {
 	binary := d.output.Policy
 	fmt.Fprintf(w, "Binary for kernel %s:\n\n", *series)
 	for i, s := range d.output.Stats {
-		fmt.Fprintf(w, "  %s  %d states for files, %d for the rest\n", binary.Names()[i], s.File, s.Policydb)
+		fmt.Fprintf(w, "  %s  %d states for files, %d for the rest\n", binary.Names()[i], s.File.States, s.Policydb.States)
 	}
 	fmt.Fprintf(w, "  %d bytes, sha256 %x\n", len(binary.Bytes()), binary.Digest())
 	if n := len(d.output.Degraded); n > 0 {

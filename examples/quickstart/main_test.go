@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -90,6 +91,40 @@ func TestSample(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// TestScreen holds all that a first run prints against testdata/screen.txt.
+// What depends on the name of the temporary directory, which is another in
+// every run, is masked: the name itself, sizes, counts of states, the digest,
+// and the width of columns. With UPDATE_GOLDEN set the file is written anew.
+func TestScreen(t *testing.T) {
+	var out bytes.Buffer
+	if err := run(t.Context(), nil, &out); err != nil {
+		t.Fatal(err)
+	}
+	got := out.String()
+	for _, mask := range []struct{ what, by string }{
+		{regexp.QuoteMeta(strings.TrimSuffix(os.TempDir(), "/")) + `/quickstart-\d+/`, "/tmp/quickstart-N/"},
+		{`\d+( bytes| states)`, "N$1"},
+		{`for files, \d+ for`, "for files, N for"},
+		{`sha256 [0-9a-f]{64}`, "sha256 N"},
+		{`(\S)  +`, "$1  "},
+	} {
+		got = regexp.MustCompile(mask.what).ReplaceAllString(got, mask.by)
+	}
+	const golden = "testdata/screen.txt"
+	if os.Getenv("UPDATE_GOLDEN") != "" {
+		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Error(diff)
 	}
 }
 
