@@ -159,7 +159,7 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestBuildManyAccepts has more accept values than absorption tells apart.
+// TestBuildManyAccepts has more accept values than subsumption tells apart.
 func TestBuildManyAccepts(t *testing.T) {
 	const n = 3 * maxReach
 	var rules []rule

@@ -4,7 +4,7 @@ package automaton
 
 // The states whose numbers are fixed.
 const (
-	Trap  uint32 = 0
+	Dead  uint32 = 0
 	Start uint32 = 1
 )
 
@@ -28,7 +28,7 @@ func (d *DFA) Step(s uint32, b byte) uint32 {
 // StepOOB returns the state after the out-of-band symbol in state s.
 func (d *DFA) StepOOB(s uint32) uint32 {
 	if d.classes.oob == noClass {
-		return Trap
+		return Dead
 	}
 	return d.rows.step(s, d.classes.oob)
 }

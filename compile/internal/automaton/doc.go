@@ -17,5 +17,54 @@
 //	dfa, err = dfa.Minimize(ctx, automaton.MinimizeOptions{KeepStart: true})
 //	tables, err := dfa.Pack(ctx, automaton.PackOptions{Accept: words(perms)})
 //
-// State 0 is always the trap, that no string leaves, and state 1 the start.
+// State 0 is always the dead state, that no string leaves, and state 1 the
+// start.
+//
+// # Algorithms
+//
+// Rules first share their common beginnings (trie.go), then become a
+// nondeterministic automaton (thompson.go): Thompson's construction, "Regular
+// expression search algorithm", Communications of the ACM 11(6), 1968. It is
+// built from the ends of the rules, and states with equal edges are one
+// (hash-consing), so that rules share their common ends as well. Linear in the
+// length of the rules. Followpos sets, which apparmor_parser uses, have no such
+// states to share.
+//
+// Bytes that no state tells apart are one class (classes.go), as in lexer
+// generators: everything below works on a few dozen classes in place of 256 bytes.
+//
+// The subset construction makes it deterministic (subset.go, subset_row.go):
+// Rabin and Scott, "Finite automata and their decision problems", IBM Journal
+// of Research and Development 3(2), 1959. It is exponential at worst. What
+// keeps real policy small is subsumption (subsume.go): a member of a set that a
+// `**` beside it makes redundant is dropped before the set is looked up. That
+// is a cheap form of merging by simulation, decided from what is known of each
+// state: the bytes and accept values to come. Minimising alone was tried first;
+// it comes too late for policy with many `**`, because the sets are there by
+// then.
+//
+// Minimisation is partition refinement (minimize.go, refine.go), with the rule
+// of Hopcroft, "An n log n algorithm for minimizing states in a finite
+// automaton", 1971: of a block that falls apart, the largest part keeps its
+// place and only what leads to the others is looked at again. So a transition
+// is looked at log n times at most. Hopcroft's splitters, one for each block
+// and class, were tried and gave way to signatures of whole sparse rows: most
+// rows lead to one state on almost all classes, and splitters visit each class.
+//
+// Tables are packed by first fit in decreasing order (pack.go): Tarjan and Yao,
+// "Storing a sparse table", Communications of the ACM 22(11), 1979; the comb
+// vectors of Aho, Sethi and Ullman, "Compilers", section 3.9. Quadratic at
+// worst; places are tried 64 at a time, and a pattern of slots goes on where it
+// last fit. For small automata other orders are tried too, and the shortest
+// table is kept.
+//
+// Differential encoding (diffencode.go) writes a state as what differs from
+// another: Kumar and others, "Algorithms to accelerate multiple regular
+// expressions matching for deep packet inspection", SIGCOMM 2006. Instead of
+// their spanning tree of all pairs, which is quadratic, each state tries the
+// few that share most with it. Chains are bounded, because kernels follow them
+// for every byte.
+//
+// A Template is the product with a small automaton, built only where that one
+// is alive (template.go).
 package automaton

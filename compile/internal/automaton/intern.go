@@ -14,7 +14,7 @@ type symbol uint32
 const (
 	symbolOOB  symbol = 256
 	firstSet   symbol = 257 // number of the first set of bytes
-	maxLoopers        = 64  // sets whose loops are looked at for absorption
+	maxLoopers        = 64  // sets whose loops are looked at for subsumption
 )
 
 // nodeID names an interned expression: equal expressions have equal IDs.

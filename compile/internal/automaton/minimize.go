@@ -13,8 +13,8 @@ type MinimizeOptions struct {
 }
 
 // Minimize merges states with equal labels and equal futures, and drops those
-// that cannot be reached. States of the label of the trap that lead nowhere
-// else become the trap. The numbering depends on the language alone.
+// that cannot be reached. States with the label of the dead state from which no
+// other label can be reached become the dead state. The numbering depends on the language alone.
 //
 // The only errors are those of ctx.
 func (d *DFA) Minimize(ctx context.Context, o MinimizeOptions) (*DFA, error) {
@@ -25,7 +25,7 @@ func (d *DFA) Minimize(ctx context.Context, o MinimizeOptions) (*DFA, error) {
 	return m.quotient(), nil
 }
 
-// minimizer parts states until no two of a block can be told apart by where
+// minimizer splits blocks of states until no two of a block can be told apart by where
 // they lead.
 //
 // Its elements are the states and, where the start is kept apart, one more: the
@@ -34,14 +34,14 @@ func (d *DFA) Minimize(ctx context.Context, o MinimizeOptions) (*DFA, error) {
 type minimizer struct {
 	d       *DFA
 	entered uint32 // the element that transitions to the start lead to
-	alive   []bool // by element: a label other than the trap's can be reached
+	alive   []bool // by element: a label other than the dead state's can be reached
 
 	// Elements by where they lead. in holds where those of each begin.
 	in     []int32
 	source []int32
 
-	blocks blocks
-	parter parter
+	blocks  blocks
+	refiner refiner
 }
 
 func newMinimizer(d *DFA, keepStart bool) *minimizer {
@@ -85,13 +85,13 @@ func (m *minimizer) invert() {
 		clear(seen)
 		for e := Start; e < n; e++ {
 			s := m.state(e)
-			if t := m.d.rows.of[s].most; t != various && t != Trap {
+			if t := m.d.rows.of[s].most; t != various && t != Dead {
 				t = m.element(t)
 				seen[t] = e
 				f(e, t)
 			}
 			for _, a := range m.d.rows.arcsOf(s) {
-				if t := m.element(a.to); t != Trap && seen[t] != e {
+				if t := m.element(a.to); t != Dead && seen[t] != e {
 					seen[t] = e
 					f(e, t)
 				}
@@ -118,7 +118,7 @@ func (m *minimizer) leading(to int32) []int32 { return m.source[m.in[to]:m.in[to
 func (m *minimizer) live() {
 	stack := make([]int32, 0, len(m.alive))
 	for e := range m.alive {
-		if m.d.label[m.state(uint32(e))] != m.d.label[Trap] {
+		if m.d.label[m.state(uint32(e))] != m.d.label[Dead] {
 			m.alive[e] = true
 			stack = append(stack, int32(e))
 		}
@@ -139,12 +139,12 @@ func (m *minimizer) live() {
 // quotient makes the automaton of blocks, numbered breadth first.
 func (m *minimizer) quotient() *DFA {
 	d, k := m.d, &m.blocks
-	trap := uint32(k.of[Trap])
+	dead := uint32(k.of[Dead])
 	number := make([]uint32, k.n) // by block: state, 0 for none yet
 	order := make([]int32, 0, k.n)
 	visit := func(b uint32) uint32 {
-		if b == trap {
-			return Trap
+		if b == dead {
+			return Dead
 		}
 		if number[b] == 0 {
 			order = append(order, int32(b))
@@ -157,13 +157,13 @@ func (m *minimizer) quotient() *DFA {
 	rows.of = make([]row, 1, k.n+1)
 	rows.arcs = make([]arc, 0, len(d.rows.arcs))
 	label := make([]uint32, 1, k.n+1)
-	label[0] = d.label[Trap]
+	label[0] = d.label[Dead]
 	for i := 0; i < len(order); i++ {
 		of := uint32(k.elems[k.first[order[i]]])
-		m.parter.words = m.parter.words[:0]
+		m.refiner.words = m.refiner.words[:0]
 		m.signature(of)
 		from := len(rows.arcs)
-		most, blocks := m.parter.words[0], m.parter.words[1:]
+		most, blocks := m.refiner.words[0], m.refiner.words[1:]
 		to := various // where most classes lead
 		for j, w := range blocks {
 			c, b := uint32(w>>32), uint32(w)

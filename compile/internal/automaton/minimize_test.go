@@ -28,14 +28,14 @@ func resolveLossy(tb testing.TB, d *DFA) (*DFA, []int) {
 	return d, values
 }
 
-// moore counts the states of the minimal automaton, trap included, by refining
+// moore counts the states of the minimal automaton, dead included, by refining
 // until nothing changes. With keepStart the start state is never merged.
 func moore(d *DFA, keepStart bool) int {
 	if keepStart {
 		d = apart(d)
 	}
-	reached := []uint32{Trap, Start}
-	seen := map[uint32]bool{Trap: true, Start: true}
+	reached := []uint32{Dead, Start}
+	seen := map[uint32]bool{Dead: true, Start: true}
 	for i := 0; i < len(reached); i++ {
 		for c := range d.classes.n {
 			if t := d.rows.step(reached[i], uint16(c)); !seen[t] {
@@ -112,7 +112,7 @@ func TestMinimizeRandom(t *testing.T) {
 		for _, keepStart := range []bool{false, true} {
 			m := minimize(t, d, keepStart)
 			want := moore(d, keepStart)
-			want = max(want, 2) // the start state is there even when it is a trap
+			want = max(want, 2) // the start state is there even when it is a dead
 			if m.States() != want {
 				t.Fatalf("seed %d, rules %v, keepStart %v: %d states, want %d", seed, rules, keepStart, m.States(), want)
 			}
@@ -120,8 +120,8 @@ func TestMinimizeRandom(t *testing.T) {
 				t.Fatalf("seed %d: the start state can be entered", seed)
 			}
 			for c := range m.classes.n {
-				if next := m.rows.step(Trap, uint16(c)); next != Trap {
-					t.Fatalf("seed %d: the trap leads to %d", seed, next)
+				if next := m.rows.step(Dead, uint16(c)); next != Dead {
+					t.Fatalf("seed %d: the dead state leads to %d", seed, next)
 				}
 			}
 			for range 30 {

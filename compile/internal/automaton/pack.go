@@ -106,7 +106,7 @@ func newPacker(d *DFA) *packer {
 // out-of-band transition has no default worth having.
 func (p *packer) chooseDefaults() {
 	for s := range p.def {
-		if uint32(s) == Trap {
+		if uint32(s) == Dead {
 			continue
 		}
 		most, arcs := p.d.rows.of[s].most, p.d.rows.arcsOf(uint32(s))
@@ -146,7 +146,7 @@ func (p *packer) collect() {
 	for i := range p.own {
 		s := uint32(i)
 		from := len(p.entries)
-		if to := p.d.StepOOB(s); to != Trap {
+		if to := p.d.StepOOB(s); to != Dead {
 			p.entries = append(p.entries, entry{-1, to})
 		}
 		switch {

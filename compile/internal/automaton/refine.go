@@ -7,9 +7,10 @@ import (
 	"slices"
 )
 
-// refine parts the states. Those of a block are compared by the blocks that
-// they lead to, their signature; a block falls into those of equal signature,
-// of which the largest keeps the block's number. Only states that lead to a
+// refine is Hopcroft's partition refinement on signatures. The states of a
+// block are compared by the blocks that they lead to, their signature; a block
+// falls into those of equal signature, of which the largest keeps the block's
+// number. Only states that lead to a
 // block with a new number have to be looked at again, and every time that
 // happens to a transition, its target is in a block of at most half the size.
 //
@@ -20,7 +21,7 @@ func (m *minimizer) refine(ctx context.Context) error {
 	m.blocks.init(len(m.alive), int(labels)+2, func(e int32) uint32 {
 		switch {
 		case !m.alive[e]:
-			return labels + 1 // that of the trap
+			return labels + 1 // that of the dead state
 		case uint32(e) == Start && m.keepStart():
 			return labels
 		}
@@ -41,14 +42,14 @@ func (m *minimizer) refine(ctx context.Context) error {
 				}
 			}
 			work++
-			m.part(b)
+			m.refineBlock(b)
 		}
 	}
 	return nil
 }
 
-// parter is what parting a block needs, reused from block to block.
-type parter struct {
+// refiner is what refining a block needs, reused from block to block.
+type refiner struct {
 	words  []uint64 // signatures, one after the other
 	groups []group
 	table  []int32 // groups by hash of their signature, plus one; 0 for none
@@ -64,9 +65,9 @@ type group struct {
 	n, at int32
 }
 
-// part lets a block fall into its groups.
-func (m *minimizer) part(b int32) {
-	k, p := &m.blocks, &m.parter
+// refineBlock lets a block fall into its groups.
+func (m *minimizer) refineBlock(b int32) {
+	k, p := &m.blocks, &m.refiner
 	first, past := k.first[b], k.past[b]
 	marked := k.elems[first : first+k.marked[b]]
 	k.marked[b] = 0
@@ -115,7 +116,7 @@ func (m *minimizer) part(b int32) {
 
 // group finds the groups of elements.
 func (m *minimizer) group(elems []int32) {
-	p := &m.parter
+	p := &m.refiner
 	p.words, p.groups, p.of = p.words[:0], p.groups[:0], p.of[:0]
 	size := 1 << 2
 	for size < 2*len(elems) {
@@ -153,7 +154,7 @@ func (m *minimizer) group(elems []int32) {
 }
 
 // sort puts marked elements in the order of their groups.
-func (p *parter) sort(marked []int32) {
+func (p *refiner) sort(marked []int32) {
 	at := int32(0)
 	for i := range p.groups {
 		p.groups[i].at = at
@@ -174,7 +175,7 @@ const noMost = ^uint64(0)
 // half of the classes lead to, if there is one, and all others with their
 // classes. Equal functions from classes to blocks have equal signatures.
 func (m *minimizer) signature(e uint32) {
-	p := &m.parter
+	p := &m.refiner
 	s := m.state(e)
 	arcs := m.d.rows.arcsOf(s)
 	from := len(p.words)

@@ -15,7 +15,7 @@ type subset struct {
 	n       *nfa
 	accepts []Accept
 	classes *classes
-	absorb  *absorber
+	subsume *subsumer
 
 	// Single symbols and sets of several classes.
 	single []uint16 // the class of each symbol, or noClass
@@ -74,12 +74,12 @@ func newSubset(n *nfa, accepts []Accept, covers func(b, a Accept) bool) *subset 
 	c := partition(n.used, n.in.sets, n.hasOOB)
 	b := &subset{
 		n: n, accepts: accepts, classes: c,
-		absorb: newAbsorber(n, accepts, covers),
-		single: make([]uint16, int(firstSet)+len(n.in.sets)),
-		wide:   make([][]uint16, len(n.in.sets)),
-		splits: map[string]*split{},
-		table:  make([]uint32, tableSize(len(n.states))),
-		labels: map[string]uint32{},
+		subsume: newSubsumer(n, accepts, covers),
+		single:  make([]uint16, int(firstSet)+len(n.in.sets)),
+		wide:    make([][]uint16, len(n.in.sets)),
+		splits:  map[string]*split{},
+		table:   make([]uint32, tableSize(len(n.states))),
+		labels:  map[string]uint32{},
 	}
 	for i := range 256 {
 		b.single[i] = c.of[i]
@@ -117,7 +117,7 @@ func newSubset(n *nfa, accepts []Accept, covers func(b, a Accept) bool) *subset 
 
 func (b *subset) build(ctx context.Context) (*DFA, error) {
 	b.state(nil)
-	b.rows.close(Trap, 0)
+	b.rows.close(Dead, 0)
 	b.addState(b.closureOf(b.n.start))
 	for s := 1; s < len(b.sets); s++ {
 		if s%64 == 0 {
@@ -155,7 +155,7 @@ func (b *subset) closureOf(s uint32) []uint32 {
 func (b *subset) canonical(list []uint32) []uint32 {
 	if len(list) > 1 {
 		slices.Sort(list)
-		list = b.absorb.prune(list)
+		list = b.subsume.prune(list)
 	}
 	return list
 }

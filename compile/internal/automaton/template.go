@@ -48,7 +48,7 @@ func NewTemplate(d *DFA, tables *blob.DFA) (*Template, error) {
 		t.own[s].n++
 	}
 	t.comb.advance()
-	t.own[Trap].n = 0
+	t.own[Dead].n = 0
 	n := uint32(0)
 	for s := range t.own {
 		t.own[s].from = n
@@ -57,7 +57,7 @@ func NewTemplate(d *DFA, tables *blob.DFA) (*Template, error) {
 	t.entries = make([]entry, n)
 	at := make([]uint32, d.States())
 	for slot, s := range tables.Check {
-		if s != Trap {
+		if s != Dead {
 			t.entries[t.own[s].from+at[s]] = entry{int32(slot) - int32(tables.Base[s]&blob.BaseMask), tables.Next[slot]}
 			at[s]++
 		}
@@ -151,25 +151,25 @@ func (o *Overlay) follow(p pair) {
 	d.rows.fill(row, p.delta)
 	oob, classes, bytes := d.classes.oob, 0, 0
 	for c, next := range row {
-		if next != Trap && c != int(oob) {
+		if next != Dead && c != int(oob) {
 			classes++
 			bytes += len(o.bytes[c])
 		}
 	}
-	if oob != noClass && row[oob] != Trap {
+	if oob != noClass && row[oob] != Dead {
 		add(-1, pair{t.dfa.StepOOB(p.template), row[oob]})
 	}
 	if bytes == classes {
 		// Classes of one byte are in the order of their bytes.
 		for c, next := range row {
-			if next != Trap && c != int(oob) {
+			if next != Dead && c != int(oob) {
 				b := o.bytes[c][0]
 				add(int32(b), pair{t.step(p.template, b), next})
 			}
 		}
 	} else {
 		for b, c := range d.classes.of {
-			if next := row[c]; next != Trap {
+			if next := row[c]; next != Dead {
 				add(int32(b), pair{t.step(p.template, byte(b)), next})
 			}
 		}
@@ -308,7 +308,7 @@ func (o *Overlay) Pack(ctx context.Context, accept, accept2 []uint32) (*blob.DFA
 func (o *Overlay) encode(i int, entries []entry) (def, bits uint32, _ []entry) {
 	t, s, alive := o.template, o.pairs[i].template, o.alive(i)
 	stored := len(alive)
-	diff := t.tables.Flags&blob.FlagDiff != 0 && i > 0 && s != Trap
+	diff := t.tables.Flags&blob.FlagDiff != 0 && i > 0 && s != Dead
 	if !diff {
 		stored += int(t.own[s].n) // or a little less
 	}
@@ -319,7 +319,7 @@ func (o *Overlay) encode(i int, entries []entry) (def, bits uint32, _ []entry) {
 	case diff:
 		return s, blob.BaseDiff, o.differences(i, entries)
 	}
-	// Neither the trap nor the start is ever a difference in a template.
+	// Neither the dead state nor the start is ever a difference in a template.
 	return t.tables.Default[s], 0, o.row(i, entries)
 }
 
@@ -356,7 +356,7 @@ func frequent(row []entry) (to uint32, n int) {
 // state of the template. Out-of-band transitions are not inherited.
 func (o *Overlay) differences(i int, entries []entry) []entry {
 	alive := o.alive(i)
-	if oob := o.template.dfa.StepOOB(o.pairs[i].template); oob != Trap && (len(alive) == 0 || alive[0].slot >= 0) {
+	if oob := o.template.dfa.StepOOB(o.pairs[i].template); oob != Dead && (len(alive) == 0 || alive[0].slot >= 0) {
 		entries = append(entries, entry{-1, oob})
 	}
 	return append(entries, alive...)
@@ -392,7 +392,7 @@ func (o *Overlay) rowBut(i int, def uint32, entries []entry) []entry {
 	}
 	if to, ok := at(-1); ok {
 		entries = append(entries, entry{-1, to})
-	} else if to := t.dfa.StepOOB(s); to != Trap {
+	} else if to := t.dfa.StepOOB(s); to != Dead {
 		entries = append(entries, entry{-1, to})
 	}
 	for b := range int32(256) {

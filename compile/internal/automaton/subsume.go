@@ -4,16 +4,16 @@ package automaton
 
 import "math/bits"
 
-// absorber drops states from sets of states of the nfa where they make no
+// subsumer drops states from sets of states of the nfa where they make no
 // difference. This is what keeps policy with many `**` small: below a
 // directory that is granted as a whole, rules that grant no more than that
 // need no states of their own.
 //
 // A loop state repeats a set of bytes for ever and accepts some values on the
-// way. It absorbs every state whose bytes to come are all in the set, and
+// way. It subsumes every state whose bytes to come are all in the set, and
 // whose accept values to come are all accepted by the loop, or are covered by
-// such. Likewise an accepting state absorbs those that its value covers.
-type absorber struct {
+// such. Likewise an accepting state subsumes those that its value covers.
+type subsumer struct {
 	n       *nfa
 	index   []int32 // by state: index+1 in loops
 	loops   []loop
@@ -23,7 +23,7 @@ type absorber struct {
 	active  []*loop
 }
 
-// loop is a loop state and what it absorbs.
+// loop is a loop state and what it subsumes.
 type loop struct {
 	state    uint32
 	fit      uint64    // the bit of its set in state.fits
@@ -40,8 +40,8 @@ const (
 	no
 )
 
-func newAbsorber(n *nfa, accepts []Accept, covers func(b, a Accept) bool) *absorber {
-	a := &absorber{n: n, index: make([]int32, len(n.states)), values: accepts, covers: covers}
+func newSubsumer(n *nfa, accepts []Accept, covers func(b, a Accept) bool) *subsumer {
+	a := &subsumer{n: n, index: make([]int32, len(n.states)), values: accepts, covers: covers}
 	if covers != nil {
 		a.covered = make([][]uint64, len(accepts))
 	}
@@ -74,8 +74,8 @@ func newAbsorber(n *nfa, accepts []Accept, covers func(b, a Accept) bool) *absor
 	return a
 }
 
-// prune drops from a sorted list what other members absorb.
-func (a *absorber) prune(list []uint32) []uint32 {
+// prune drops from a sorted list what other members subsume.
+func (a *subsumer) prune(list []uint32) []uint32 {
 	finals := 0
 	a.active = a.active[:0]
 	for _, s := range list {
@@ -99,16 +99,16 @@ func (a *absorber) prune(list []uint32) []uint32 {
 			}
 			continue
 		}
-		if !a.absorbed(s) {
+		if !a.subsumed(s) {
 			kept = append(kept, s)
 		}
 	}
 	return kept
 }
 
-// absorbed reports whether an active loop absorbs s. Of two loops that absorb
+// subsumed reports whether an active loop subsumes s. Of two loops that subsume
 // each other, the first one stays.
-func (a *absorber) absorbed(s uint32) bool {
+func (a *subsumer) subsumed(s uint32) bool {
 	st := &a.n.states[s]
 	for _, l := range a.active {
 		if l.state == s || st.fits&l.fit == 0 || !a.accepts(l, st.reach) {
@@ -125,7 +125,7 @@ func (a *absorber) absorbed(s uint32) bool {
 }
 
 // accepts reports whether a loop accepts or covers all values of a reach.
-func (a *absorber) accepts(l *loop, reach uint32) bool {
+func (a *subsumer) accepts(l *loop, reach uint32) bool {
 	if reach == unknownReach {
 		return false
 	}
@@ -147,7 +147,7 @@ func (a *absorber) accepts(l *loop, reach uint32) bool {
 
 // coverers returns the set of accept values that cover value i, of those that
 // sets are made of. Of two that cover each other, only the first one does here.
-func (a *absorber) coverers(i int) []uint64 {
+func (a *subsumer) coverers(i int) []uint64 {
 	if a.covered[i] == nil {
 		n := min(len(a.values), maxReach)
 		a.covered[i] = make([]uint64, (n+63)/64)
@@ -162,7 +162,7 @@ func (a *absorber) coverers(i int) []uint64 {
 }
 
 // isCovered reports whether a member of the set covers accept value i.
-func (a *absorber) isCovered(i int, set []uint64) bool {
+func (a *subsumer) isCovered(i int, set []uint64) bool {
 	if a.covers == nil {
 		return false
 	}
@@ -176,7 +176,7 @@ func (a *absorber) isCovered(i int, set []uint64) bool {
 }
 
 // coveredBy reports whether one of the accepting states covers s.
-func (a *absorber) coveredBy(s uint32, finals []uint32) bool {
+func (a *subsumer) coveredBy(s uint32, finals []uint32) bool {
 	by := a.coverers(int(a.n.states[s].final - 1))
 	for _, f := range finals {
 		i := int(a.n.states[f].final - 1)

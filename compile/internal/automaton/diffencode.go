@@ -42,7 +42,7 @@ func (p *packer) chooseDiffs() {
 		if stored > 0 {
 			voted = voted[:0]
 			for c, t := range row {
-				if t == Trap {
+				if t == Dead {
 					continue
 				}
 				if l := last[int(t)*k+c]; l != 0 {
@@ -52,7 +52,7 @@ func (p *packer) chooseDiffs() {
 					votes[l] += int32(p.sizes[c])
 				}
 			}
-			most := Trap
+			most := Dead
 			for _, t := range voted {
 				if votes[t] > votes[most] {
 					most = t

@@ -63,7 +63,7 @@ func (b *subset) expand(s int) {
 func (b *subset) expandFew() {
 	from := len(b.rows.arcs)
 	for _, c := range b.scratch.touched {
-		if t := b.follow(nil, c); t != Trap {
+		if t := b.follow(nil, c); t != Dead {
 			b.rows.arcs = append(b.rows.arcs, arc{uint32(c), t})
 		}
 	}
@@ -71,7 +71,7 @@ func (b *subset) expandFew() {
 	if len(arcs) > 1 {
 		slices.SortFunc(arcs, func(a, b arc) int { return cmp.Compare(a.class, b.class) })
 	}
-	b.rows.close(Trap, from)
+	b.rows.close(Dead, from)
 }
 
 const unknownState = ^uint32(0)
