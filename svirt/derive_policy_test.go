@@ -88,10 +88,12 @@ func everything() *svirt.Domain {
 // TestOwnPolicy compiles this package's policy, alone and beside Debian's,
 // from values, and compares it with what apparmor_parser makes of the text.
 func TestOwnPolicy(t *testing.T) {
-	kernels := map[string]string{"6.1": "kernel-6.1.192", "6.12": "kernel-6.12.107", "7.2": "kernel-7.2.13", "7.3": "kernel-7.3.4"}
 	reference := oracle.Parser(t)
 	for _, virtType := range []string{"kvm", "", "lxc"} {
 		for _, kernel := range features.Kernels() {
+			if strings.HasPrefix(kernel, "ubuntu") {
+				continue // apparmor_parser of Debian 12 does not know what these mediate
+			}
 			t.Run("type="+virtType+"/"+kernel, func(t *testing.T) {
 				d := everything()
 				d.Type = virtType
@@ -119,7 +121,12 @@ func TestOwnPolicy(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				data, err := reference.Compile(oracle.Job{Text: src.File.Src, Features: oracle.Features(t, kernels[kernel]), Base: dir})
+				set, _ := features.Kernel(kernel)
+				shown := filepath.Join(t.TempDir(), "features")
+				if err := os.WriteFile(shown, []byte(set.String()), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				data, err := reference.Compile(oracle.Job{Text: src.File.Src, Features: shown, Base: dir})
 				if err != nil {
 					t.Fatal(err)
 				}

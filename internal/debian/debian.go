@@ -15,7 +15,35 @@ import (
 	"strings"
 )
 
-const keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
+// archive is where packages come from.
+type archive struct {
+	keyring        string // of those who sign it
+	main, security string // mirrors; empty: none
+}
+
+// debianArchive returns Debian's archive at the mirrors that the machine uses.
+func debianArchive(ctx context.Context) (archive, error) {
+	a := archive{keyring: "/usr/share/keyrings/debian-archive-keyring.gpg"}
+	if _, err := os.Stat(a.keyring); err != nil {
+		return archive{}, fmt.Errorf("%w (package debian-archive-keyring)", err)
+	}
+	a.main, a.security = mirrors(ctx)
+	if a.main == "" {
+		return archive{}, errors.New("the sources of apt name no mirror of Debian's archive")
+	}
+	return a, nil
+}
+
+// ubuntuArchive returns Ubuntu's archive, with the keys that Debian has a
+// package of.
+func ubuntuArchive(ctx context.Context, cache string) (archive, error) {
+	keys, err := Binary{Suite: "trixie", Names: []string{"ubuntu-keyring"}}.Fetch(ctx, cache)
+	if err != nil {
+		return archive{}, err
+	}
+	const mirror = "http://archive.ubuntu.com/ubuntu"
+	return archive{filepath.Join(keys.Dir, "usr/share/keyrings/ubuntu-archive-keyring.gpg"), mirror, mirror}, nil
+}
 
 // CacheDir returns the folder for what tests fetch: $APPARMOR_TEST_CACHE, or
 // goarmor in the user's cache folder.
@@ -37,14 +65,11 @@ type apt struct {
 
 // newApt lays out the folder dir for apt. Types are those of apt's source
 // lines: "deb" for packages, "deb-src" for their sources.
-func newApt(ctx context.Context, dir, arch string, suites []string, types ...string) (*apt, error) {
+func newApt(dir string, from archive, arch string, suites []string, types ...string) (*apt, error) {
 	for _, name := range []string{"apt-get", "apt-cache", "dpkg-deb"} {
 		if _, err := exec.LookPath(name); err != nil {
 			return nil, err
 		}
-	}
-	if _, err := os.Stat(keyring); err != nil {
-		return nil, fmt.Errorf("%w (package debian-archive-keyring)", err)
 	}
 	me, err := user.Current()
 	if err != nil {
@@ -79,20 +104,16 @@ func newApt(ctx context.Context, dir, arch string, suites []string, types ...str
 		conf = append(conf, fmt.Sprintf("%s %q;", o[0], filepath.Join(dir, o[1])))
 	}
 	var sources strings.Builder
-	main, security := mirrors(ctx)
-	if main == "" {
-		return nil, errors.New("the sources of apt name no mirror of Debian's archive")
-	}
 	for _, suite := range suites {
-		mirror := main
+		mirror := from.main
 		if strings.HasSuffix(suite, "-security") {
-			mirror = security
+			mirror = from.security
 		}
 		if mirror == "" {
 			continue // the suite without its updates will do
 		}
 		for _, typ := range types {
-			fmt.Fprintf(&sources, "%s [arch=%s signed-by=%s] %s %s main\n", typ, arch, keyring, mirror, suite)
+			fmt.Fprintf(&sources, "%s [arch=%s signed-by=%s] %s %s main\n", typ, arch, from.keyring, mirror, suite)
 		}
 	}
 	for name, text := range map[string]string{

@@ -26,16 +26,36 @@ import (
 type Role struct {
 	Name   string // "trixie"
 	Suites []string
+	Ubuntu bool // whether they are Ubuntu's
 }
 
 // Roles returns the roles that tests know, oldest suite first.
 func Roles() []Role {
 	return []Role{
-		{"bookworm", []string{"bookworm", "bookworm-security"}},
-		{"trixie", []string{"trixie", "trixie-security"}},
-		{"trixie-backports", []string{"trixie-backports"}},
-		{"sid", []string{"sid"}},
+		{Name: "bookworm", Suites: []string{"bookworm", "bookworm-security"}},
+		{Name: "trixie", Suites: []string{"trixie", "trixie-security"}},
+		{Name: "trixie-backports", Suites: []string{"trixie-backports"}},
+		{Name: "sid", Suites: []string{"sid"}},
 	}
+}
+
+// UbuntuRoles returns the roles that Ubuntu's releases with long support have,
+// oldest first: the kernel that each was released with, in its last update.
+func UbuntuRoles() []Role {
+	return []Role{
+		{Name: "ubuntu-22.04", Suites: []string{"jammy", "jammy-updates", "jammy-security"}, Ubuntu: true},
+		{Name: "ubuntu-24.04", Suites: []string{"noble", "noble-updates", "noble-security"}, Ubuntu: true},
+		{Name: "ubuntu-26.04", Suites: []string{"resolute", "resolute-updates", "resolute-security"}, Ubuntu: true},
+	}
+}
+
+// metapackage returns the package that depends on the kernel of the day, which
+// is Debian's for clouds or Ubuntu's for virtual machines.
+func (r Role) metapackage(arch string) string {
+	if r.Ubuntu {
+		return "linux-image-virtual"
+	}
+	return "linux-image-cloud-" + arch
 }
 
 // Kernel is a kernel image on disk.
@@ -56,11 +76,11 @@ func Version(release string) (major, minor int) {
 // kernelAge is how long a kernel in the cache counts as the newest.
 const kernelAge = 20 * time.Hour
 
-// ErrNoKernel says that the suites have no cloud kernel for the architecture.
-var ErrNoKernel = errors.New("the suites have no cloud kernel")
+// ErrNoKernel says that the suites have no such kernel for the architecture.
+var ErrNoKernel = errors.New("the suites have no kernel for virtual machines")
 
-// FetchKernel returns the cloud kernel that the suites of a role install
-// today, for an architecture by Debian's name ("amd64", "arm64"). One that was
+// FetchKernel returns the kernel that the suites of a role install today on
+// virtual machines, Debian's cloud kernel, for an architecture by Debian's name ("amd64", "arm64"). One that was
 // found less than a day ago is used as it is, and so is an older one when the
 // archive cannot be asked. Processes that fetch the same kernel at the same
 // time wait for each other.
@@ -79,14 +99,14 @@ func FetchKernel(ctx context.Context, cache, arch string, r Role) (Kernel, error
 	if info, err := os.Stat(asked); found && err == nil && time.Since(info.ModTime()) < kernelAge {
 		return old, nil
 	}
-	k, err := downloadKernel(ctx, dir, arch, r)
+	k, err := downloadKernel(ctx, cache, dir, arch, r)
 	switch {
 	case err == nil:
 		return k, os.WriteFile(asked, []byte(k.Release+"\n"), 0o644)
 	case found && ctx.Err() == nil:
 		return old, nil
 	}
-	return Kernel{}, fmt.Errorf("kernel of Debian %s for %s: %w", strings.Join(r.Suites, ", "), arch, err)
+	return Kernel{}, fmt.Errorf("kernel of %s for %s: %w", strings.Join(r.Suites, ", "), arch, err)
 }
 
 // cachedKernel finds the newest image in dir.
@@ -102,20 +122,29 @@ func cachedKernel(dir string) (Kernel, bool) {
 
 // downloadKernel asks the archive for the kernel of a role and leaves its
 // image in dir.
-func downloadKernel(ctx context.Context, dir, arch string, r Role) (Kernel, error) {
+func downloadKernel(ctx context.Context, cache, dir, arch string, r Role) (Kernel, error) {
 	tmp, err := os.MkdirTemp(dir, "apt-")
 	if err != nil {
 		return Kernel{}, err
 	}
 	defer os.RemoveAll(tmp)
-	a, err := newApt(ctx, tmp, arch, r.Suites, "deb")
+	var from archive
+	if r.Ubuntu {
+		from, err = ubuntuArchive(ctx, cache)
+	} else {
+		from, err = debianArchive(ctx)
+	}
+	if err != nil {
+		return Kernel{}, err
+	}
+	a, err := newApt(tmp, from, arch, r.Suites, "deb")
 	if err != nil {
 		return Kernel{}, err
 	}
 	if _, err := a.run(ctx, "apt-get", "--error-on=any", "update"); err != nil {
 		return Kernel{}, err
 	}
-	meta := "linux-image-cloud-" + arch
+	meta := r.metapackage(arch)
 	out, err := a.run(ctx, "apt-cache", "show", "--no-all-versions", meta)
 	if err != nil {
 		return Kernel{}, fmt.Errorf("%w: %w", ErrNoKernel, err)
@@ -156,7 +185,7 @@ func downloadKernel(ctx context.Context, dir, arch string, r Role) (Kernel, erro
 	return Kernel{}, fmt.Errorf("%w in the packages of %s", errNoImage, release)
 }
 
-var imageName = regexp.MustCompile(`\blinux-image-([0-9][0-9A-Za-z.+~-]*-cloud-[a-z0-9]+)\b`)
+var imageName = regexp.MustCompile(`\blinux-image-([0-9][0-9A-Za-z.+~-]*-(?:cloud-[a-z0-9]+|generic))\b`)
 
 // kernelOf returns the release of the kernel that a package depends on, from
 // what `apt-cache show` says of it.

@@ -18,6 +18,7 @@ func TestKernelOf(t *testing.T) {
 		"Package: linux-image-cloud-amd64\nDepends: linux-image-6.1.0-56-cloud-amd64 (= 6.1.192-2)\n":                            "6.1.0-56-cloud-amd64",
 		"Depends: linux-base-cloud-arm64 (= 7.2.13-1), linux-image-7.2.13+deb14-cloud-arm64 (= 7.2.13-1), linux-modules\nX: y\n": "7.2.13+deb14-cloud-arm64",
 		"Depends: linux-image-6.12.90+deb13.1-cloud-amd64":                                                                       "6.12.90+deb13.1-cloud-amd64",
+		"Depends: linux-image-6.8.0-151-generic\n":                                                                               "6.8.0-151-generic",
 		"Recommends: linux-image-6.1.0-56-cloud-amd64\n":                                                                         "",
 		"Depends: linux-image-amd64\n":                                                                                           "",
 		"":                                                                                                                       "",

@@ -118,7 +118,11 @@ func fetchTree(ctx context.Context, cache, suite, key string, fill func(ctx cont
 	if t, ok := cachedTree(dir); ok {
 		return t, nil
 	}
-	a, err := newApt(ctx, filepath.Join(base, "apt"), "amd64", []string{suite}, "deb", "deb-src")
+	from, err := debianArchive(ctx)
+	if err != nil {
+		return Tree{}, err
+	}
+	a, err := newApt(filepath.Join(base, "apt"), from, "amd64", []string{suite}, "deb", "deb-src")
 	if err != nil {
 		return Tree{}, err
 	}

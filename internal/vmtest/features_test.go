@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/goarmor/apparmor/features"
+	"github.com/goarmor/apparmor/internal/debian"
 	"github.com/goarmor/apparmor/internal/vmtest"
 )
 
@@ -20,7 +21,11 @@ import (
 // sets that are built in for their versions. That they do is no failure: the
 // archive moves on.
 func TestFeatureSets(t *testing.T) {
-	vmtest.Each(t, nil, func(t *testing.T, k vmtest.Kernel) {
+	var roles []string
+	for _, r := range append(debian.Roles(), debian.UbuntuRoles()...) {
+		roles = append(roles, r.Name)
+	}
+	vmtest.Each(t, roles, func(t *testing.T, k vmtest.Kernel) {
 		shown, err := features.Parse([]byte(k.Features))
 		if err != nil {
 			t.Fatal(err)
@@ -28,7 +33,7 @@ func TestFeatureSets(t *testing.T) {
 		if !shown.Supports("file/mask/read") || !shown.Supports("policy/versions/v8") {
 			t.Errorf("these are no features:\n%s", k.Features)
 		}
-		name := vmtest.BuiltIn(features.Kernels(), k.Release)
+		name := vmtest.BuiltIn(features.Kernels(), k)
 		set, ok := features.Kernel(name)
 		if !ok {
 			t.Fatalf("no set is built in for kernels as old as %s", k.Release)

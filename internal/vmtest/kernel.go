@@ -51,8 +51,8 @@ var amd64 = arch{
 	console: "ttyS0", port: "ttyS1",
 }
 
-// Kernels returns the kernels that the roles have, each once: nil for all
-// roles. A kernel that is not to be had is left out; the error says which, and
+// Kernels returns the kernels that the roles have, each once: nil for all of
+// Debian's. A kernel that is not to be had is left out; the error says which, and
 // why.
 func Kernels(tb testing.TB, roles []string) ([]Kernel, error) {
 	tb.Helper()
@@ -65,7 +65,10 @@ func kernels(tb testing.TB, a arch, roles []string) ([]Kernel, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := slices.DeleteFunc(debian.Roles(), func(r debian.Role) bool { return roles != nil && !slices.Contains(roles, r.Name) })
+	all := debian.Roles()
+	if roles != nil {
+		all = slices.DeleteFunc(append(all, debian.UbuntuRoles()...), func(r debian.Role) bool { return !slices.Contains(roles, r.Name) })
+	}
 	if roles != nil && len(all) != len(roles) {
 		tb.Fatalf("roles %q: some are not known", roles)
 	}
@@ -145,12 +148,17 @@ func shownBy(tb testing.TB, cache string, k Kernel) (string, error) {
 	return r.shown, os.Rename(part, name)
 }
 
-// BuiltIn returns the name of the built-in feature set (features.Kernel) that
-// is made for a kernel: that of the newest version that is not newer than the
-// kernel. Empty: all are.
-func BuiltIn(names []string, release string) string {
+// BuiltIn returns the name, of those that features.Kernels lists, of the
+// feature set that is made for a kernel: its role, or the newest version that
+// is not newer than the kernel. Empty: all are.
+func BuiltIn(names []string, k Kernel) string {
+	for _, role := range k.Roles {
+		if slices.Contains(names, role) {
+			return role
+		}
+	}
 	best, bx, by := "", 0, 0
-	x, y := debian.Version(release)
+	x, y := debian.Version(k.Release)
 	for _, name := range names {
 		nx, ny := debian.Version(name)
 		if nx == 0 || nx > x || nx == x && ny > y {

@@ -17,8 +17,11 @@ func TestBuiltIn(t *testing.T) {
 		"8.0.0":                      "7.3",
 		"5.10.0":                     "",
 	} {
-		if got := BuiltIn(names, release); got != want {
+		if got := BuiltIn(names, Kernel{Roles: []string{"sid"}, Release: release}); got != want {
 			t.Errorf("BuiltIn(%q) = %q, want %q", release, got, want)
 		}
+	}
+	if got := BuiltIn(names, Kernel{Roles: []string{"ubuntu-24.04"}, Release: "6.8.0-151-generic"}); got != "ubuntu-24.04" {
+		t.Errorf("by its role: %q", got)
 	}
 }
