@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+
+	"github.com/goarmor/apparmor/internal/getopt"
 )
 
 // The functions that set what an argument says.
@@ -17,7 +19,7 @@ func setDebug(o *options, arg string) error {
 	case "j", "jobs":
 		o.debugJobs = true
 	default:
-		return usageError(fmt.Sprintf("Invalid --debug option '%s'", arg))
+		return getopt.Error(fmt.Sprintf("Invalid --debug option '%s'", arg))
 	}
 	return nil
 }
@@ -28,7 +30,7 @@ func setWarn(o *options, arg string) error {
 		return nil
 	}
 	if !o.warn.change(arg) {
-		return usageError("Invalid --warn option " + arg)
+		return getopt.Error("Invalid --warn option " + arg)
 	}
 	return nil
 }
@@ -42,7 +44,7 @@ func setWerror(o *options, arg string) error {
 		return nil
 	}
 	if !o.werror.change(arg) {
-		return usageError("Invalid --Werror option " + arg)
+		return getopt.Error("Invalid --Werror option " + arg)
 	}
 	return nil
 }
@@ -65,7 +67,7 @@ func setCompression(o *options, arg string) error {
 	default:
 		level, err := strconv.ParseInt(arg, 10, 32)
 		if err != nil {
-			return usageError(fmt.Sprintf("Invalid compression level '%s'. It is none, default, fast, small, or 0 to 22", arg))
+			return getopt.Error(fmt.Sprintf("Invalid compression level '%s'. It is none, default, fast, small, or 0 to 22", arg))
 		}
 		o.compress = level > 0
 	}
@@ -80,9 +82,9 @@ func setPromptCompat(_ *options, arg string) error {
 	case "default", "permsv2":
 		return nil
 	case "flag", "ignore":
-		return usageError(fmt.Sprintf("--prompt-compat=%s is not available: prompt rules go to permission tables, and are reported where a kernel has none", arg))
+		return getopt.Error(fmt.Sprintf("--prompt-compat=%s is not available: prompt rules go to permission tables, and are reported where a kernel has none", arg))
 	}
-	return usageError(fmt.Sprintf("Invalid --prompt-compat option '%s'", arg))
+	return getopt.Error(fmt.Sprintf("Invalid --prompt-compat option '%s'", arg))
 }
 
 func printPromptCompat(w io.Writer) { fmt.Fprintln(w, "Prompt compat mode: permsv2") }
@@ -95,7 +97,7 @@ func setHelp(o *options, arg string) error {
 	}
 	print, ok := topics[arg]
 	if !ok {
-		return usageError("Invalid --help option " + arg)
+		return getopt.Error("Invalid --help option " + arg)
 	}
 	o.ends = print
 	return nil

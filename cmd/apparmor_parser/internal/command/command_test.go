@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/internal/getopt"
 )
 
 // files writes files, by name and content, into a new directory. A content
@@ -81,9 +82,9 @@ func TestOutcomes(t *testing.T) {
 		{"ambiguous option", "--skip-ca --skip", "", outcome{1, "", "apparmor_parser: option '--skip' is ambiguous; possibilities: '--skip-kernel-load' '--skip-read-cache' '--skip-cache' '--skip-bad-cache' '--skip-bad-cache-rebuild'\n"}},
 		{"unknown option", "--what", "", outcome{1, "", "apparmor_parser: unrecognized option '--what'\n"}},
 		{"unknown letter", "-Nz", "", outcome{1, "", "apparmor_parser: invalid option -- 'z'\n"}},
-		{"argument missing", "-n", "", outcome{1, "", "apparmor_parser: option requires an argument -- 'n'\n"}},
-		{"long argument missing", "--base", "", outcome{1, "", "apparmor_parser: option '--base' requires an argument\n"}},
-		{"argument too many", "--names=x", "", outcome{1, "", "apparmor_parser: option '--names' doesn't allow an argument\n"}},
+		{"getopt.Argument missing", "-n", "", outcome{1, "", "apparmor_parser: option requires an argument -- 'n'\n"}},
+		{"long getopt.Argument missing", "--base", "", outcome{1, "", "apparmor_parser: option '--base' requires an argument\n"}},
+		{"getopt.Argument too many", "--names=x", "", outcome{1, "", "apparmor_parser: option '--names' doesn't allow an argument\n"}},
 		{"an action twice", "-a -a", "", outcome{1, "", "apparmor_parser: Too many actions given on the command line.\n"}},
 		{"two actions", "-a -r", "", outcome{1, "", "apparmor_parser: Too many actions given on the command line.\n"}},
 		{"wrong warning", "--warn=x", "", outcome{1, "", "apparmor_parser: Invalid --warn option x\n"}},
@@ -375,7 +376,7 @@ func TestConfiguration(t *testing.T) {
 	}
 	for args, want := range map[string]outcome{
 		"--config-file=wrong": {1, "", "apparmor_parser: Invalid --warn option nonsense\n"},
-		"--config-file=short": {1, "", "apparmor_parser: option (jobs) in config file needs an argument\n"},
+		"--config-file=short": {1, "", "apparmor_parser: option (jobs) in config file needs an getopt.Argument\n"},
 		// What is said about the file itself is switched by arguments.
 		"--config-file=none --warn=no-config":   {0, "/t\n", ""},
 		"--config-file=none -q":                 {0, "/t\n", "Warning: config file 'none' not found\n"},
@@ -402,11 +403,11 @@ func TestPosix(t *testing.T) {
 func TestHelp(t *testing.T) {
 	help := runIn(t, "", "", "-h").Stdout
 	for _, o := range optionTable() {
-		name := "--" + o.long[0]
-		if o.short != 0 {
-			name = fmt.Sprintf("-%c, %s", o.short, name)
+		name := "--" + o.Long[0]
+		if o.Short != 0 {
+			name = fmt.Sprintf("-%c, %s", o.Short, name)
 		}
-		if o.help == "" || !strings.Contains(help, name) || !strings.Contains(help, o.help) {
+		if o.Help == "" || !strings.Contains(help, name) || !strings.Contains(help, o.Help) {
 			t.Errorf("%s is not in the help", name)
 		}
 	}
@@ -438,24 +439,24 @@ func TestHelp(t *testing.T) {
 }
 
 // TestReferenceOptions holds the table against the options of version 6.0: the
-// long names, the letter, and whether there is an argument.
+// long names, the letter, and whether there is an getopt.Argument.
 func TestReferenceOptions(t *testing.T) {
 	table := optionTable()
-	for takes, names := range map[argument]string{
-		noArgument: "add/a binary/B replace/r reload/r version/V complain/C Complain/C remove/R names/N stdout/S quiet/q " +
+	for takes, names := range map[getopt.Argument]string{
+		getopt.None: "add/a binary/B replace/r reload/r version/V complain/C Complain/C remove/R names/N stdout/S quiet/q " +
 			"skip-kernel-load/Q verbose/v readimpliesX/X skip-cache/K skip-read-cache/T write-cache/W show-cache/k preprocess/p " +
 			"skip-bad-cache purge-cache create-cache-dir abort-on-error skip-bad-cache-rebuild debug-cache print-cache-dir " +
 			"print-config-file print-prompt-compat",
-		needsArgument: "base/b subdomainfs/f Include/I ofile/o match-string/m features-file/M namespace/n cache-loc/L dump/D Dump/D " +
+		getopt.Needed: "base/b subdomainfs/f Include/I ofile/o match-string/m features-file/M namespace/n cache-loc/L dump/D Dump/D " +
 			"optimize/O Optimize/O jobs/j warn max-jobs kernel-features policy-features compile-features override-policy-abi " +
 			"config-file estimated-compile-size prompt-compat",
-		mayHaveArgument: "help/h debug/d zstd-compress-level/c Werror",
+		getopt.Optional: "help/h debug/d zstd-compress-level/c Werror",
 	} {
 		for _, name := range strings.Fields(names) {
 			long, letter, _ := strings.Cut(name, "/")
 			opt, ok := exactLong(table, long)
-			if short := strings.TrimLeft(string(rune(opt.short)), "\x00"); !ok || opt.takes != takes || short != letter {
-				t.Errorf("--%s: known %v, letter %q, argument %d; want letter %q, argument %d", long, ok, short, opt.takes, letter, takes)
+			if short := strings.TrimLeft(string(rune(opt.Short)), "\x00"); !ok || opt.Takes != takes || short != letter {
+				t.Errorf("--%s: known %v, letter %q, getopt.Argument %d; want letter %q, argument %d", long, ok, short, opt.Takes, letter, takes)
 			}
 		}
 	}
@@ -465,18 +466,18 @@ func TestReferenceOptions(t *testing.T) {
 func TestOptionTable(t *testing.T) {
 	long, short := map[string]bool{}, map[byte]bool{}
 	for _, o := range optionTable() {
-		for _, name := range o.long {
+		for _, name := range o.Long {
 			if long[name] {
 				t.Errorf("--%s twice", name)
 			}
 			long[name] = true
 		}
-		if o.short != 0 && short[o.short] {
-			t.Errorf("-%c twice", o.short)
+		if o.Short != 0 && short[o.Short] {
+			t.Errorf("-%c twice", o.Short)
 		}
-		short[o.short] = true
-		if o.takes != noArgument && o.help != "" && o.value == "" {
-			t.Errorf("--%s: its argument has no name", o.long[0])
+		short[o.Short] = true
+		if o.Takes != getopt.None && o.Help != "" && o.Value == "" {
+			t.Errorf("--%s: its getopt.Argument has no name", o.Long[0])
 		}
 	}
 }

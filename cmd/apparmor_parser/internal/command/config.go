@@ -5,13 +5,15 @@ package command
 import (
 	"fmt"
 	"strings"
+
+	"github.com/goarmor/apparmor/internal/getopt"
 )
 
 // configure applies the text of a configuration file: an option to a line, by
 // its long name, with the argument behind "=" or blanks. An unknown option is
 // told to warn; a wrong argument, or none where one is needed, is an error. An
 // action is a default that arguments may change.
-func configure(o *options, table []option, text string, warn func(string)) error {
+func configure(o *options, table []getopt.Option[options], text string, warn func(string)) error {
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
 		if line == "" || line[0] == '#' {
@@ -27,12 +29,12 @@ func configure(o *options, table []option, text string, warn func(string)) error
 		case !ok:
 			warn(fmt.Sprintf("unknown option (%s) in config file.", name))
 			continue
-		case opt.takes == needsArgument && arg == "":
-			return usageError(fmt.Sprintf("option (%s) in config file needs an argument", name))
-		case opt.takes == noArgument:
+		case opt.Takes == getopt.Needed && arg == "":
+			return getopt.Error(fmt.Sprintf("option (%s) in config file needs an argument", name))
+		case opt.Takes == getopt.None:
 			arg = ""
 		}
-		if err := opt.set(o, arg); err != nil {
+		if err := opt.Set(o, arg); err != nil {
 			return err
 		}
 	}
@@ -40,13 +42,13 @@ func configure(o *options, table []option, text string, warn func(string)) error
 	return nil
 }
 
-func exactLong(table []option, name string) (option, bool) {
+func exactLong(table []getopt.Option[options], name string) (getopt.Option[options], bool) {
 	for _, opt := range table {
-		for _, long := range opt.long {
+		for _, long := range opt.Long {
 			if long == name {
 				return opt, true
 			}
 		}
 	}
-	return option{}, false
+	return getopt.Option[options]{}, false
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/goarmor/apparmor/internal/getopt"
 )
 
 // version is the version of the reference whose language and options are
@@ -24,20 +26,20 @@ func printHelp(w io.Writer) {
 		"is read from standard input. The documentation of the command tells where it\n"+
 		"differs from that of AppArmor 6.0.\n\n")
 	for _, o := range optionTable() {
-		if o.help == "" {
+		if o.Help == "" {
 			continue
 		}
-		name := "    --" + o.long[0]
-		if o.short != 0 {
-			name = fmt.Sprintf("-%c, --%s", o.short, o.long[0])
+		name := "    --" + o.Long[0]
+		if o.Short != 0 {
+			name = fmt.Sprintf("-%c, --%s", o.Short, o.Long[0])
 		}
-		switch o.takes {
-		case needsArgument:
-			name += " " + strings.ToUpper(o.value)
-		case mayHaveArgument:
-			name += "[=" + strings.ToUpper(o.value) + "]"
+		switch o.Takes {
+		case getopt.Needed:
+			name += " " + strings.ToUpper(o.Value)
+		case getopt.Optional:
+			name += "[=" + strings.ToUpper(o.Value) + "]"
 		}
-		fmt.Fprintf(w, "  %-34s %s\n", name, o.help)
+		fmt.Fprintf(w, "  %-34s %s\n", name, o.Help)
 	}
 	fmt.Fprint(w, "\nThe exit status is 0 on success, 1 for errors in policy or options, the error\n"+
 		"number (2: not there) for files that cannot be read, and for what the kernel\n"+

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/internal/getopt"
 )
 
 // autoJobs, as a number of jobs, is one for each processor.
@@ -51,7 +52,7 @@ func parseJobs(option, arg string) (int, error) {
 	n, err := strconv.ParseInt(digits, 0, 32)
 	switch {
 	case err != nil || strings.Contains(digits, "_"):
-		return 0, usageError(fmt.Sprintf("Invalid option %s=%s", option, arg))
+		return 0, getopt.Error(fmt.Sprintf("Invalid option %s=%s", option, arg))
 	case n < 0 && !times:
 		n, times = -n, true
 	}
@@ -74,7 +75,7 @@ func setJobSize(o *options, arg string) error {
 	}
 	n, err := strconv.ParseInt(digits, 0, 64)
 	if err != nil || n <= 0 || n > math.MaxInt64/unit {
-		return usageError(fmt.Sprintf("--estimated-compile-size invalid size '%s'", arg))
+		return getopt.Error(fmt.Sprintf("--estimated-compile-size invalid size '%s'", arg))
 	}
 	o.jobSize = n * unit
 	return nil

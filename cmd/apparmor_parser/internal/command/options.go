@@ -6,6 +6,8 @@ import (
 	"io"
 	"runtime"
 	"slices"
+
+	"github.com/goarmor/apparmor/internal/getopt"
 )
 
 // action is what is done with each profile.
@@ -105,15 +107,15 @@ func (o *options) check() error {
 	case o.ends != nil:
 		return nil
 	case o.actions > 1:
-		return usageError("Too many actions given on the command line.")
+		return getopt.Error("Too many actions given on the command line.")
 	case o.rewrite && o.action != format:
-		return usageError("--write is for --format only")
+		return getopt.Error("--write is for --format only")
 	case o.binary && (o.action == preprocess || o.action == format):
-		return usageError("compiled policy has no text: -B cannot be used with -p and --format")
+		return getopt.Error("compiled policy has no text: -B cannot be used with -p and --format")
 	case o.action == format && o.rewrite && len(o.inputs) == 0:
-		return usageError("--write needs files: standard input cannot be written to")
+		return getopt.Error("--write needs files: standard input cannot be written to")
 	case len(o.cacheDirs) > maxCacheDirs:
-		return usageError("Invalid --cacheloc option: more than 4 directories")
+		return getopt.Error("Invalid --cacheloc option: more than 4 directories")
 	}
 	return nil
 }

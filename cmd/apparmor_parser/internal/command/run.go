@@ -14,6 +14,7 @@ import (
 
 	"github.com/goarmor/apparmor/diag"
 	"github.com/goarmor/apparmor/features"
+	"github.com/goarmor/apparmor/internal/getopt"
 	"github.com/goarmor/apparmor/parser"
 )
 
@@ -85,14 +86,14 @@ func (r *run) readOptions(args []string) (status int, done bool) {
 	})
 	// What is wrong with the arguments is found again by the second look.
 	early := defaults()
-	_ = getopt(early, earlyTable(table), args, posix)
+	_ = applyArguments(early, earlyTable(table), args, posix)
 	o := r.options
 	o.config = early.config
 	r.report.warn, r.report.werror = early.warn, early.werror
 	if !r.readConfig(table) {
 		return statusFailed, true
 	}
-	err := getopt(o, table, args, posix)
+	err := applyArguments(o, table, args, posix)
 	if err == nil {
 		err = o.check()
 	}
@@ -123,7 +124,7 @@ func (r *run) readOptions(args []string) (status int, done bool) {
 
 // readConfig applies the configuration file. It reports whether the run goes
 // on. That there is none where it usually is deserves no word.
-func (r *run) readConfig(table []option) bool {
+func (r *run) readConfig(table []getopt.Option[options]) bool {
 	o := r.options
 	text, err := os.ReadFile(r.path(o.config))
 	switch {

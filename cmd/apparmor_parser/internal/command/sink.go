@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/internal/getopt"
 )
 
 // sink is where -S and -o write to.
@@ -27,7 +28,7 @@ func (r *run) openSink() (*sink, error) {
 		if errors.As(err, &pe) {
 			err = pe.Err
 		}
-		return nil, usageError(fmt.Sprintf("Could not open file %s: %v", r.options.output, err))
+		return nil, getopt.Error(fmt.Sprintf("Could not open file %s: %v", r.options.output, err))
 	}
 	return &sink{f, f}, nil
 }

@@ -169,7 +169,7 @@ func FuzzOptions(f *testing.F) {
 		table := optionTable()
 		err := configure(o, table, config, func(string) {})
 		if err == nil {
-			err = getopt(o, table, strings.Split(args, "\n"), false)
+			err = applyArguments(o, table, strings.Split(args, "\n"), false)
 		}
 		if err == nil {
 			err = o.check()

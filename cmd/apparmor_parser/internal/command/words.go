@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/goarmor/apparmor/internal/getopt"
 )
 
 // dumps is a set of what --Dump prints.
@@ -87,7 +89,7 @@ func setDump(o *options, arg string) error {
 		}
 		return nil
 	}
-	return usageError("Invalid --Dump option " + arg)
+	return getopt.Error("Invalid --Dump option " + arg)
 }
 
 // String lists the words that are on.
@@ -169,11 +171,11 @@ func setOptimize(o *options, arg string) error {
 			o.optimize = (o.optimize | word.set) &^ word.clear
 		}
 		if o.optimize&optCompressDefault != 0 && o.optimize&optCompressSmall != 0 {
-			return usageError("Conflicting --Optimize options: compress-default, compress-small")
+			return getopt.Error("Conflicting --Optimize options: compress-default, compress-small")
 		}
 		return nil
 	}
-	return usageError("Invalid --Optimize option " + arg)
+	return getopt.Error("Invalid --Optimize option " + arg)
 }
 
 // String lists the words that are in effect.
