@@ -6,31 +6,33 @@ import (
 	"iter"
 	"slices"
 	"strings"
+
+	"github.com/goarmor/apparmor/internal/linux"
 )
 
 // A Vocabulary is a list of the words that policy knows for one purpose. It
 // cannot be changed.
-type Vocabulary struct{ words []string }
+type Vocabulary struct {
+	words []string // by number for some; those without a name are empty
+	more  []string // other names of the same
+}
 
 // VocabularyOf returns the list of the given words.
-func VocabularyOf(words ...string) Vocabulary { return Vocabulary{slices.Clone(words)} }
+func VocabularyOf(words ...string) Vocabulary { return Vocabulary{words: slices.Clone(words)} }
 
 // Has reports whether word is in the list. Case matters.
 func (v Vocabulary) Has(word string) bool {
-	for _, w := range v.words {
-		if w == word {
-			return true
-		}
-	}
-	return false
+	return word != "" && (slices.Contains(v.words, word) || slices.Contains(v.more, word))
 }
 
-// All returns the words in their canonical order.
+// All returns the words in their canonical order, other names of the same last.
 func (v Vocabulary) All() iter.Seq[string] {
 	return func(yield func(string) bool) {
-		for _, w := range v.words {
-			if !yield(w) {
-				return
+		for _, words := range [...][]string{v.words, v.more} {
+			for _, w := range words {
+				if w != "" && !yield(w) {
+					return
+				}
 			}
 		}
 	}
@@ -39,58 +41,48 @@ func (v Vocabulary) All() iter.Seq[string] {
 // Nearest returns the word that was probably meant by a misspelled one, and
 // false when none is close enough.
 func (v Vocabulary) Nearest(word string) (string, bool) {
-	return nearest(v.words, word)
+	return nearest(v.All(), word)
 }
 
 // Capabilities returns the capabilities, in the order of their numbers in the
 // kernel's <linux/capability.h>, from chown (0) to checkpoint_restore (40).
-func Capabilities() Vocabulary { return Vocabulary{capabilities} }
+func Capabilities() Vocabulary { return Vocabulary{words: linux.Capabilities} }
 
 // Families returns the address families of network rules, unspec first, in
 // the order of their numbers.
-func Families() Vocabulary { return Vocabulary{families} }
+func Families() Vocabulary { return Vocabulary{words: linux.Families} }
 
 // NetTypes returns the socket types of network rules.
-func NetTypes() Vocabulary { return Vocabulary{netTypes} }
+func NetTypes() Vocabulary { return Vocabulary{words: netTypes} }
 
 // NetProtocols returns the protocols of network rules.
-func NetProtocols() Vocabulary { return Vocabulary{netProtocols} }
+func NetProtocols() Vocabulary { return Vocabulary{words: netProtocols} }
 
 // UnixTypes returns the socket types of unix rules.
-func UnixTypes() Vocabulary { return Vocabulary{unixTypes} }
+func UnixTypes() Vocabulary { return Vocabulary{words: unixTypes} }
 
 // Signals returns the signals except the real-time ones; see IsSignal.
-func Signals() Vocabulary { return Vocabulary{signals} }
+func Signals() Vocabulary { return Vocabulary{words: linux.Signals, more: signalAliases} }
 
 // Rlimits returns the resources of rlimit rules; ofile is nofile.
-func Rlimits() Vocabulary { return Vocabulary{rlimits} }
+func Rlimits() Vocabulary { return Vocabulary{words: linux.Rlimits, more: rlimitAliases} }
 
 // MountFlags returns the values of `options` in mount rules.
-func MountFlags() Vocabulary { return Vocabulary{mountFlags} }
+func MountFlags() Vocabulary { return Vocabulary{words: mountFlags} }
 
 // ProfileFlags returns the names of profile flags, modes first.
-func ProfileFlags() Vocabulary { return Vocabulary{profileFlags} }
+func ProfileFlags() Vocabulary { return Vocabulary{words: profileFlags} }
 
 // MqueueTypes returns the types of mqueue rules.
-func MqueueTypes() Vocabulary { return Vocabulary{mqueueTypes} }
+func MqueueTypes() Vocabulary { return Vocabulary{words: mqueueTypes} }
 
 // MaxRealTimeSignal is the highest N of the signal rtmin+N.
-const MaxRealTimeSignal = 32
+const MaxRealTimeSignal = linux.MaxRealTime
 
 // RealTimeSignal returns the N of the signal rtmin+N, whose canonical
 // spelling is decimal without leading zeros, and false for other text.
 func RealTimeSignal(name string) (n int, ok bool) {
-	digits, ok := strings.CutPrefix(name, "rtmin+")
-	if !ok || digits == "" || len(digits) > 1 && digits[0] == '0' {
-		return 0, false
-	}
-	for i := 0; i < len(digits); i++ {
-		if digits[i] < '0' || digits[i] > '9' || n > MaxRealTimeSignal {
-			return 0, false
-		}
-		n = n*10 + int(digits[i]-'0')
-	}
-	return n, n <= MaxRealTimeSignal
+	return linux.RealTime(name)
 }
 
 // IsSignal reports whether a signal rule may name the signal: one of Signals
@@ -103,34 +95,15 @@ func IsSignal(name string) bool {
 }
 
 var (
-	capabilities = []string{
-		"chown", "dac_override", "dac_read_search", "fowner", "fsetid", "kill", "setgid", "setuid", "setpcap",
-		"linux_immutable", "net_bind_service", "net_broadcast", "net_admin", "net_raw", "ipc_lock", "ipc_owner",
-		"sys_module", "sys_rawio", "sys_chroot", "sys_ptrace", "sys_pacct", "sys_admin", "sys_boot", "sys_nice",
-		"sys_resource", "sys_time", "sys_tty_config", "mknod", "lease", "audit_write", "audit_control", "setfcap",
-		"mac_override", "mac_admin", "syslog", "wake_alarm", "block_suspend", "audit_read", "perfmon", "bpf",
-		"checkpoint_restore",
-	}
-	families = []string{
-		"unspec", "unix", "inet", "ax25", "ipx", "appletalk", "netrom", "bridge", "atmpvc", "x25", "inet6", "rose",
-		"netbeui", "security", "key", "netlink", "packet", "ash", "econet", "atmsvc", "rds", "sna", "irda", "pppox",
-		"wanpipe", "llc", "ib", "mpls", "can", "tipc", "bluetooth", "iucv", "rxrpc", "isdn", "phonet", "ieee802154",
-		"caif", "alg", "nfc", "vsock", "kcm", "qipcrtr", "smc", "xdp", "mctp",
-	}
+	// What policy also calls stp, io and nofile.
+	signalAliases = []string{"tstp", "poll"}
+	rlimitAliases = []string{"ofile"}
+
 	netTypes     = []string{"stream", "dgram", "seqpacket", "rdm", "raw", "packet"}
 	netProtocols = []string{"tcp", "udp", "icmp"}
 	unixTypes    = []string{"stream", "dgram", "seqpacket", "rdm", "raw", "packet", "dccp", "none"}
 	mqueueTypes  = []string{"posix", "sysv"}
-	signals      = []string{
-		"hup", "int", "quit", "ill", "trap", "abrt", "bus", "fpe", "kill", "usr1", "segv", "usr2", "pipe", "alrm",
-		"term", "stkflt", "chld", "cont", "stop", "stp", "tstp", "ttin", "ttou", "urg", "xcpu", "xfsz", "vtalrm",
-		"prof", "winch", "io", "poll", "pwr", "sys", "emt", "exists",
-	}
-	rlimits = []string{
-		"cpu", "fsize", "data", "stack", "core", "rss", "nproc", "nofile", "ofile", "memlock", "as", "locks",
-		"sigpending", "msgqueue", "nice", "rtprio", "rttime",
-	}
-	mountFlags = []string{
+	mountFlags   = []string{
 		"ro", "r", "read-only", "rw", "w", "suid", "nosuid", "dev", "nodev", "exec", "noexec", "sync", "async",
 		"remount", "mand", "nomand", "dirsync", "symfollow", "nosymfollow", "atime", "noatime", "diratime",
 		"nodiratime", "bind", "B", "move", "M", "rbind", "R", "verbose", "silent", "loud", "acl", "noacl",
@@ -161,24 +134,24 @@ var (
 )
 
 // NetPerms returns the names of network permissions, the lowest bit first.
-func NetPerms() Vocabulary { return Vocabulary{netPerms} }
+func NetPerms() Vocabulary { return Vocabulary{words: netPerms} }
 
 // DBusPerms returns the names of D-Bus permissions, the lowest bit first.
-func DBusPerms() Vocabulary { return Vocabulary{dbusPerms} }
+func DBusPerms() Vocabulary { return Vocabulary{words: dbusPerms} }
 
 // SignalPerms returns the names of signal permissions, the lowest bit first.
-func SignalPerms() Vocabulary { return Vocabulary{signalPerms} }
+func SignalPerms() Vocabulary { return Vocabulary{words: signalPerms} }
 
 // PtracePerms returns the names of ptrace permissions, the lowest bit first.
-func PtracePerms() Vocabulary { return Vocabulary{ptracePerms} }
+func PtracePerms() Vocabulary { return Vocabulary{words: ptracePerms} }
 
 // MqueuePerms returns the names of message queue permissions, the lowest bit
 // first.
-func MqueuePerms() Vocabulary { return Vocabulary{mqueuePerms} }
+func MqueuePerms() Vocabulary { return Vocabulary{words: mqueuePerms} }
 
 // IOUringPerms returns the names of io_uring permissions, the lowest bit
 // first.
-func IOUringPerms() Vocabulary { return Vocabulary{ioUringPerms} }
+func IOUringPerms() Vocabulary { return Vocabulary{words: ioUringPerms} }
 
 // String returns the names of the permissions, separated by blanks.
 func (p NetPerm) String() string { return permString(netPerms, uint(p)) }
@@ -394,13 +367,13 @@ func (e Exec) Spelling(scrub bool) string {
 
 // nearest finds the word at the smallest edit distance, which must be at most
 // a third of the length of what was written, and at least one.
-func nearest(words []string, word string) (string, bool) {
+func nearest(words iter.Seq[string], word string) (string, bool) {
 	const longest = 32
 	if word == "" || len(word) > longest {
 		return "", false
 	}
 	best, found := max(1, len(word)/3)+1, ""
-	for _, w := range words {
+	for w := range words {
 		if len(w) > longest {
 			continue
 		}

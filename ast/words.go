@@ -2,12 +2,16 @@
 
 package ast
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/goarmor/apparmor/internal/linux"
+)
 
 // IsErrno reports whether name is an error code that the flag error= takes, in
 // any case: the names of Linux's <asm-generic/errno.h>.
 func IsErrno(name string) bool {
-	for _, e := range errnos {
+	for e := range Errnos().All() {
 		if strings.EqualFold(e, name) {
 			return true
 		}
@@ -16,26 +20,11 @@ func IsErrno(name string) bool {
 }
 
 // Errnos returns the error codes that the flag error= takes, in the order of
-// their numbers; see IsErrno.
-func Errnos() Vocabulary { return Vocabulary{errnos} }
+// their numbers, other names of the same last; see IsErrno.
+func Errnos() Vocabulary { return Vocabulary{words: linux.Errnos, more: errnoAliases} }
 
-var errnos = []string{
-	"EPERM", "ENOENT", "ESRCH", "EINTR", "EIO", "ENXIO", "E2BIG", "ENOEXEC", "EBADF", "ECHILD", "EAGAIN",
-	"EWOULDBLOCK", "ENOMEM", "EACCES", "EFAULT", "ENOTBLK", "EBUSY", "EEXIST", "EXDEV", "ENODEV", "ENOTDIR",
-	"EISDIR", "EINVAL", "ENFILE", "EMFILE", "ENOTTY", "ETXTBSY", "EFBIG", "ENOSPC", "ESPIPE", "EROFS", "EMLINK",
-	"EPIPE", "EDOM", "ERANGE", "EDEADLK", "EDEADLOCK", "ENAMETOOLONG", "ENOLCK", "ENOSYS", "ENOTEMPTY", "ELOOP",
-	"ENOMSG", "EIDRM", "ECHRNG", "EL2NSYNC", "EL3HLT", "EL3RST", "ELNRNG", "EUNATCH", "ENOCSI", "EL2HLT", "EBADE",
-	"EBADR", "EXFULL", "ENOANO", "EBADRQC", "EBADSLT", "EBFONT", "ENOSTR", "ENODATA", "ETIME", "ENOSR", "ENONET",
-	"ENOPKG", "EREMOTE", "ENOLINK", "EADV", "ESRMNT", "ECOMM", "EPROTO", "EMULTIHOP", "EDOTDOT", "EBADMSG",
-	"EOVERFLOW", "ENOTUNIQ", "EBADFD", "EREMCHG", "ELIBACC", "ELIBBAD", "ELIBSCN", "ELIBMAX", "ELIBEXEC", "EILSEQ",
-	"ERESTART", "ESTRPIPE", "EUSERS", "ENOTSOCK", "EDESTADDRREQ", "EMSGSIZE", "EPROTOTYPE", "ENOPROTOOPT",
-	"EPROTONOSUPPORT", "ESOCKTNOSUPPORT", "EOPNOTSUPP", "ENOTSUP", "EPFNOSUPPORT", "EAFNOSUPPORT", "EADDRINUSE",
-	"EADDRNOTAVAIL", "ENETDOWN", "ENETUNREACH", "ENETRESET", "ECONNABORTED", "ECONNRESET", "ENOBUFS", "EISCONN",
-	"ENOTCONN", "ESHUTDOWN", "ETOOMANYREFS", "ETIMEDOUT", "ECONNREFUSED", "EHOSTDOWN", "EHOSTUNREACH", "EALREADY",
-	"EINPROGRESS", "ESTALE", "EUCLEAN", "ENOTNAM", "ENAVAIL", "EISNAM", "EREMOTEIO", "EDQUOT", "ENOMEDIUM",
-	"EMEDIUMTYPE", "ECANCELED", "ENOKEY", "EKEYEXPIRED", "EKEYREVOKED", "EKEYREJECTED", "EOWNERDEAD",
-	"ENOTRECOVERABLE", "ERFKILL", "EHWPOISON",
-}
+// errnoAliases are what policy also calls EAGAIN, EDEADLK and EOPNOTSUPP.
+var errnoAliases = []string{"EWOULDBLOCK", "EDEADLOCK", "ENOTSUP"}
 
 // FlagsExclude reports whether a profile cannot have both flags: two modes, an
 // opposite, or one flag with two values.

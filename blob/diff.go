@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/goarmor/apparmor/internal/linux"
 )
 
 // Who tells to whom a difference matters.
@@ -243,7 +245,7 @@ func (p *Profile) rlimitsText() string {
 	var s []string
 	for i, v := range p.Rlimits {
 		if p.RlimitMask>>i&1 != 0 {
-			s = append(s, fmt.Sprintf("%s=%d", rlimitName(i), v))
+			s = append(s, fmt.Sprintf("%s=%d", linux.Rlimits.Name(i), v))
 		}
 	}
 	return strings.Join(s, " ")
@@ -256,12 +258,6 @@ func (p *Profile) dataText() string {
 	}
 	slices.Sort(s)
 	return strings.Join(s, " ")
-}
-
-// rlimitName returns the name of the limit with the kernel's number i.
-func rlimitName(i int) string {
-	return [...]string{"cpu", "fsize", "data", "stack", "core", "rss", "nproc", "nofile", "memlock", "as",
-		"locks", "sigpending", "msgqueue", "nice", "rtprio", "rttime"}[i]
 }
 
 // automaton compares one of the automata.

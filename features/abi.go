@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/goarmor/apparmor/internal/linux"
 )
 
 // ABI returns the built-in feature set of a policy ABI, by the name of the abi
@@ -29,109 +31,114 @@ func ABIs() []string { return []string{"3.0", "4.0", "5.0"} }
 func Default() *Set { return defaultABI() }
 
 var (
-	defaultABI = sync.OnceValue(func() *Set { return table(base, common) })
+	defaultABI = sync.OnceValue(func() *Set { return table(base(), common()) })
 
 	abis = map[string]func() *Set{
-		"3.0": sync.OnceValue(func() *Set { return table(base, common, abi30) }),
-		"4.0": sync.OnceValue(func() *Set { return table(base, common, abi40) }),
-		"5.0": sync.OnceValue(func() *Set { return table(base, common, abi40, abi50) }),
+		"3.0": sync.OnceValue(func() *Set { return table(base(), common(), abi30()) }),
+		"4.0": sync.OnceValue(func() *Set { return table(base(), common(), abi40()) }),
+		"5.0": sync.OnceValue(func() *Set { return table(base(), common(), abi40(), abi50()) }),
 	}
 )
 
 // leaf is one line of a table: the path of an entry and its words. Words
-// behind a + are added to those of an earlier line.
+// after a + are added to those of an earlier line.
 type leaf struct{ path, words string }
 
-// Lists that only grow: each release appends to what the one before had.
-const (
-	families = "unspec unix inet ax25 ipx appletalk netrom bridge atmpvc x25 inet6 rose netbeui security key netlink packet ash " +
-		"econet atmsvc rds sna irda pppox wanpipe llc ib mpls can tipc bluetooth iucv rxrpc isdn phonet ieee802154 caif alg nfc " +
-		"vsock kcm qipcrtr smc xdp"
-	capabilities = "chown dac_override dac_read_search fowner fsetid kill setgid setuid setpcap linux_immutable net_bind_service " +
-		"net_broadcast net_admin net_raw ipc_lock ipc_owner sys_module sys_rawio sys_chroot sys_ptrace sys_pacct sys_admin " +
-		"sys_boot sys_nice sys_resource sys_time sys_tty_config mknod lease audit_write audit_control setfcap mac_override " +
-		"mac_admin syslog wake_alarm block_suspend audit_read perfmon bpf"
-)
+// Lists that only grow: each release of Linux appends to what the one before
+// had, and shows the names in the order of their numbers.
+func capabilities(last string) string { return strings.Join(linux.Capabilities.UpTo(last), " ") }
+func families(last string) string     { return strings.Join(linux.Families.UpTo(last), " ") }
+func signals(last string) string      { return strings.Join(linux.Signals.UpTo(last), " ") }
+func rlimits(last string) string      { return strings.Join(linux.Rlimits.UpTo(last), " ") }
 
 // base is what every ABI and every kernel has had.
-var base = []leaf{
-	{"capability", "0xffffff"},
-	{"caps/mask", capabilities},
-	{"domain/change_hat", "yes"},
-	{"domain/change_hatv", "yes"},
-	{"domain/change_onexec", "yes"},
-	{"domain/change_profile", "yes"},
-	{"domain/computed_longest_left", "yes"},
-	{"domain/fix_binfmt_elf_mmap", "yes"},
-	{"domain/post_nnp_subset", "yes"},
-	{"domain/stack", "yes"},
-	{"domain/version", "1.2"},
-	{"file/mask", "create read write exec append mmap_exec link lock"},
-	{"mount/mask", "mount umount pivot_root"},
-	{"namespaces/pivot_root", "no"},
-	{"namespaces/profile", "yes"},
-	{"policy/set_load", "yes"},
-	{"policy/versions/v5", "yes"},
-	{"policy/versions/v6", "yes"},
-	{"policy/versions/v7", "yes"},
-	{"policy/versions/v8", "yes"},
-	{"ptrace/mask", "read trace"},
-	{"query/label/data", "yes"},
-	{"query/label/multi_transaction", "yes"},
-	{"query/label/perms", "allow deny audit quiet"},
-	{"rlimit/mask", "cpu fsize data stack core rss nproc nofile memlock as locks sigpending msgqueue nice rtprio rttime"},
-	{"signal/mask", "hup int quit ill trap abrt bus fpe kill usr1 segv usr2 pipe alrm term stkflt chld cont stop stp ttin ttou urg " +
-		"xcpu xfsz vtalrm prof winch io pwr sys emt lost"},
+func base() []leaf {
+	return []leaf{
+		{"capability", "0xffffff"},
+		{"caps/mask", capabilities("bpf")},
+		{"domain/change_hat", "yes"},
+		{"domain/change_hatv", "yes"},
+		{"domain/change_onexec", "yes"},
+		{"domain/change_profile", "yes"},
+		{"domain/computed_longest_left", "yes"},
+		{"domain/fix_binfmt_elf_mmap", "yes"},
+		{"domain/post_nnp_subset", "yes"},
+		{"domain/stack", "yes"},
+		{"domain/version", "1.2"},
+		{"file/mask", "create read write exec append mmap_exec link lock"},
+		{"mount/mask", "mount umount pivot_root"},
+		{"namespaces/pivot_root", "no"},
+		{"namespaces/profile", "yes"},
+		{"policy/set_load", "yes"},
+		{"policy/versions/v5", "yes"},
+		{"policy/versions/v6", "yes"},
+		{"policy/versions/v7", "yes"},
+		{"policy/versions/v8", "yes"},
+		{"ptrace/mask", "read trace"},
+		{"query/label/data", "yes"},
+		{"query/label/multi_transaction", "yes"},
+		{"query/label/perms", "allow deny audit quiet"},
+		{"rlimit/mask", rlimits("rttime")},
+		{"signal/mask", signals("emt") + " lost"},
+	}
 }
 
 // common is what every ABI has had besides.
-var common = []leaf{
-	{"dbus/mask", "acquire send receive"},
-	{"network/af_mask", families},
-	{"network/af_unix", "yes"},
+func common() []leaf {
+	return []leaf{
+		{"dbus/mask", "acquire send receive"},
+		{"network/af_mask", families("xdp")},
+		{"network/af_unix", "yes"},
+	}
 }
 
-var abi30 = []leaf{
-	{"domain/attach_conditions/xattr", "yes"},
-	{"network_v8/af_mask", families},
+func abi30() []leaf {
+	return []leaf{
+		{"domain/attach_conditions/xattr", "yes"},
+		{"network_v8/af_mask", families("xdp")},
+	}
 }
 
-var abi40 = []leaf{
-	{"caps/mask", "+checkpoint_restore"},
-	{"domain/attach_conditions/xattr", "yes"},
-	{"ipc/posix_mqueue", "create read write open delete setattr getattr"},
-	{"namespaces/mask", "userns_create"},
-	{"network/af_mask", "+mctp"},
-	{"network_v8/af_mask", families + " mctp"},
-	{"policy/outofband", "0x000001"},
-	{"policy/permstable32", "allow deny subtree cond kill complain prompt audit quiet hide xindex tag label"},
-	{"policy/permstable32_version", "0x000002"},
-	{"policy/versions/v9", "yes"},
+func abi40() []leaf {
+	return []leaf{
+		{"caps/mask", "+checkpoint_restore"},
+		{"domain/attach_conditions/xattr", "yes"},
+		{"ipc/posix_mqueue", "create read write open delete setattr getattr"},
+		{"namespaces/mask", "userns_create"},
+		{"network/af_mask", "+mctp"},
+		{"network_v8/af_mask", families("mctp")},
+		{"policy/outofband", "0x000001"},
+		{"policy/permstable32", "allow deny subtree cond kill complain prompt audit quiet hide xindex tag label"},
+		{"policy/permstable32_version", "0x000002"},
+		{"policy/versions/v9", "yes"},
+	}
 }
 
-var abi50 = []leaf{
-	{"caps/extended", "yes"},
-	{"domain/disconnected.ipc", "yes"},
-	{"domain/disconnected.path", "yes"},
-	{"domain/interruptible", "yes"},
-	{"domain/kill.signal", "yes"},
-	{"domain/unconfined_allowed_children", "yes"},
-	{"io_uring/mask", "sqpoll override_creds"},
-	{"ipc/posix_mqueue", "+label"},
-	{"mount/move_mount", "detached"},
-	{"namespaces/userns_create", "pciu&"},
-	{"network_v8/af_inet", "yes"},
-	{"network_v9/af_mask", families + " mctp"},
-	{"network_v9/af_unix", "yes"},
-	{"policy/metadata_tagging_version", "0x000001"},
-	{"policy/notify/user", "file tags"},
-	{"policy/notify_versions/v3", "yes"},
-	{"policy/notify_versions/v5", "yes"},
-	{"policy/permstable32_version", "0x000003"},
-	{"policy/state32", "0x000001"},
-	{"policy/unconfined_restrictions/change_profile", "yes"},
-	{"policy/unconfined_restrictions/io_uring", "1"},
-	{"policy/unconfined_restrictions/userns", "1"},
+func abi50() []leaf {
+	return []leaf{
+		{"caps/extended", "yes"},
+		{"domain/disconnected.ipc", "yes"},
+		{"domain/disconnected.path", "yes"},
+		{"domain/interruptible", "yes"},
+		{"domain/kill.signal", "yes"},
+		{"domain/unconfined_allowed_children", "yes"},
+		{"io_uring/mask", "sqpoll override_creds"},
+		{"ipc/posix_mqueue", "+label"},
+		{"mount/move_mount", "detached"},
+		{"namespaces/userns_create", "pciu&"},
+		{"network_v8/af_inet", "yes"},
+		{"network_v9/af_mask", families("mctp")},
+		{"network_v9/af_unix", "yes"},
+		{"policy/metadata_tagging_version", "0x000001"},
+		{"policy/notify/user", "file tags"},
+		{"policy/notify_versions/v3", "yes"},
+		{"policy/notify_versions/v5", "yes"},
+		{"policy/permstable32_version", "0x000003"},
+		{"policy/state32", "0x000001"},
+		{"policy/unconfined_restrictions/change_profile", "yes"},
+		{"policy/unconfined_restrictions/io_uring", "1"},
+		{"policy/unconfined_restrictions/userns", "1"},
+	}
 }
 
 // table builds a set from tables, later ones over earlier ones.

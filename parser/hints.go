@@ -95,12 +95,6 @@ func (p *parser) notPerms(t *lex.Token) bool {
 	return p.failHint(&whole, hint, diag.CodePermissions, "this is no list of file permissions")
 }
 
-// signalNumbers are the names of signals by number, for a hint.
-var signalNumbers = [...]string{
-	1: "hup", "int", "quit", "ill", "trap", "abrt", "bus", "fpe", "kill", "usr1", "segv", "usr2", "pipe", "alrm", "term",
-	"stkflt", "chld", "cont", "stop", "stp", "ttin", "ttou", "urg", "xcpu", "xfsz", "vtalrm", "prof", "winch", "io", "pwr", "sys",
-}
-
 // list joins words as a sentence does.
 func list(v ast.Vocabulary) string {
 	words := slices.Collect(v.All())

@@ -9,6 +9,7 @@ import (
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/diag"
 	"github.com/goarmor/apparmor/internal/lex"
+	"github.com/goarmor/apparmor/internal/linux"
 )
 
 // ruleParser returns the method that reads the rules that begin with a word,
@@ -348,8 +349,8 @@ func signalHint(name string) string {
 	if strings.HasPrefix(lower, "rtmin+") {
 		return "the last one is rtmin+" + strconv.Itoa(ast.MaxRealTimeSignal)
 	}
-	if n, err := strconv.Atoi(name); err == nil && 0 < n && n < len(signalNumbers) {
-		return didYouMean(signalNumbers[n])
+	if n, err := strconv.Atoi(name); err == nil && 0 < n && n < 32 {
+		return didYouMean(linux.Signals[n])
 	}
 	return nearestHint(ast.Signals(), lower)
 }

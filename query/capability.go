@@ -4,6 +4,7 @@ package query
 
 import (
 	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/internal/linux"
 )
 
 // Capability asks for a capability by its name without CAP_, in lower case.
@@ -17,7 +18,7 @@ func (r Capability) String() string { return "capability " + string(r) }
 func (r Capability) ask(p asked) (Decision, error) {
 	// The kernel has no permission bits for capabilities; exec stands for
 	// having it.
-	n, ok := numberOf(capabilities, string(r))
+	n, ok := linux.Capabilities.Number(string(r))
 	if !ok {
 		return Decision{}, &RequestError{r, "capability", string(r)}
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/internal/linux"
 )
 
 // Difference is one thing in which two profiles, or two policies, differ.
@@ -233,10 +234,10 @@ func (c *comparison) requests() {
 }
 
 func (c *comparison) capabilities() {
-	for _, name := range capabilities {
+	for _, name := range linux.Capabilities {
 		c.add(blob.Difference{}, Capability(name))
 	}
-	known := uint64(1)<<len(capabilities) - 1
+	known := uint64(1)<<len(linux.Capabilities) - 1
 	x, y := c.a.Caps, c.b.Caps
 	if n := c.differ(capAnswer(x, known), capAnswer(y, known)); n != 0 {
 		c.member("capabilities", fmt.Sprintf("%#x", x.Allow), fmt.Sprintf("%#x", y.Allow))
@@ -251,7 +252,7 @@ func capAnswer(caps blob.Caps, known uint64) answer {
 }
 
 func (c *comparison) limits() {
-	for i, name := range rlimits {
+	for i, name := range linux.Rlimits {
 		least := ^uint64(0)
 		for _, p := range [...]*Profile{c.a, c.b} {
 			if p.RlimitMask>>i&1 != 0 {
@@ -273,8 +274,8 @@ func hasFamilies(p *Profile) bool {
 
 func (c *comparison) families() {
 	found := 0
-	for _, family := range families {
-		for _, typ := range socketTypes {
+	for _, family := range linux.Families {
+		for _, typ := range linux.SocketTypes {
 			if family != "" && typ != "" && found < maxFound && c.add(blob.Difference{}, Network{Family: family, Type: typ}) {
 				found++
 			}

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/internal/linux"
 )
 
 // grammar is an automaton of the strings that kernels ask for in one class,
@@ -298,8 +299,8 @@ func newFileGrammar(labels, links bool) grammar {
 // netGrammar is sockets of all families but unix where those have strings of
 // their own.
 var netGrammar = sync.OnceValue(func() grammar {
-	others := slices.DeleteFunc(named(families), func(f byte) bool { return f == familyInet || f == familyInet6 })
-	typ := seq(binaryPart, lit(0), binaryPart, anyOf(named(socketTypes)...), ends(askedOfNet))
+	others := slices.DeleteFunc(named(linux.Families), func(f byte) bool { return f == linux.FamilyInet || f == linux.FamilyInet6 })
+	typ := seq(binaryPart, lit(0), binaryPart, anyOf(named(linux.SocketTypes)...), ends(askedOfNet))
 	protocol := seq(binaryPart, noneOf(), gate, binaryPart, noneOf(), ends(askedOfNet))
 	none := lit(0, 0, 0)
 	addr := func(of byte, ip piece) piece { // the port and the IP address
@@ -317,8 +318,8 @@ var netGrammar = sync.OnceValue(func() grammar {
 	}
 	return newGrammar(alt(
 		seq(binaryPart, lit(0), binaryPart, anyOf(others...), typ, protocol),
-		at(familyInet, 1, number(4)),
-		at(familyInet6, 2, number(16)),
+		at(linux.FamilyInet, 1, number(4)),
+		at(linux.FamilyInet6, 2, number(16)),
 	))
 })
 
@@ -338,7 +339,7 @@ func named(names []string) []byte {
 var unixGrammar = sync.OnceValue(func() grammar {
 	addr := alt(seq(), lit(1), seq(lit(0), many(noneOf())))
 	return newGrammar(seq(
-		binaryPart, lit(0), binaryPart, anyOf(named(socketTypes)...), number(2), ends(Create),
+		binaryPart, lit(0), binaryPart, anyOf(named(linux.SocketTypes)...), number(2), ends(Create),
 		addr, lit(0, 0), ends(Bind|Accept|Getattr|Setattr|Shutdown),
 		alt(
 			seq(lit(2), number(2), ends(Listen)),

@@ -4,6 +4,7 @@ package query
 
 import (
 	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/internal/linux"
 )
 
 // kind is a kind of strings: those of one class, with the requests that stand
@@ -46,7 +47,7 @@ var kinds = [...]kind{
 func signalPrefixes() []string {
 	var all []string
 	for n := range 256 {
-		if signalName(byte(n)) != "" {
+		if linux.SignalName(byte(n)) != "" {
 			all = append(all, string([]byte{byte(n)}))
 		}
 	}
@@ -103,7 +104,7 @@ func unixSide(p *Profile) side {
 	if s == blob.TrapState {
 		return everything()
 	}
-	return policydbSide(p, p.Policydb.DFA.Match(s, []byte{0, familyUnix}))
+	return policydbSide(p, p.Policydb.DFA.Match(s, []byte{0, linux.FamilyUnix}))
 }
 
 func dbusSide(p *Profile) side {

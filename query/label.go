@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/internal/linux"
 )
 
 // labelSep stands between the components of a compound label.
@@ -82,7 +83,7 @@ func sendReceive(a Access) string {
 }
 
 func (r Signal) ask(p asked) (Decision, error) {
-	n, ok := signalNumber(r.Signal)
+	n, ok := linux.SignalNumber(r.Signal)
 	if !ok {
 		return Decision{}, &RequestError{r, "signal", r.Signal}
 	}

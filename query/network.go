@@ -8,6 +8,7 @@ import (
 	"net/netip"
 
 	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/internal/linux"
 )
 
 // Network asks for a socket of a family, by the names that policy has for
@@ -63,11 +64,11 @@ func (r Network) String() string {
 }
 
 func (r Network) ask(p asked) (Decision, error) {
-	family, ok := numberOf(families, r.Family)
+	family, ok := linux.Families.Number(r.Family)
 	if !ok {
 		return Decision{}, &RequestError{r, "address family", r.Family}
 	}
-	typ, ok := numberOf(socketTypes, r.Type)
+	typ, ok := linux.SocketTypes.Number(r.Type)
 	if !ok {
 		return Decision{}, &RequestError{r, "socket type", r.Type}
 	}
@@ -83,7 +84,7 @@ func (r Network) ask(p asked) (Decision, error) {
 		return unmediated(want), nil
 	}
 	w := netWalk{asked: p, class: class, start: s, text: be16(be16(make([]byte, 0, 64), family), typ)}
-	if family == familyUnix && class == blob.ClassNetV9 {
+	if family == linux.FamilyUnix && class == blob.ClassNetV9 {
 		// Unix sockets are always asked for with the protocol.
 		w.text = be16(w.text, int(r.Protocol))
 		w.last(want)
@@ -94,7 +95,7 @@ func (r Network) ask(p asked) (Decision, error) {
 		return w.all, nil
 	}
 	w.text = be16(w.text, int(r.Protocol))
-	if family != familyInet && family != familyInet6 || !w.hasAddress() {
+	if family != linux.FamilyInet && family != linux.FamilyInet6 || !w.hasAddress() {
 		w.last(w.open)
 		return w.all, nil
 	}
@@ -125,7 +126,7 @@ func (p asked) inFamily(family, typ int, want Access) Decision {
 	bits := func(mask uint16) uint32 { return -(uint32(mask) >> typ & 1) }
 	e := blob.Effective{Allow: bits(m.Allow), Audit: bits(m.Audit), Quiet: bits(m.Quiet)}
 	if p.lookups != nil {
-		p.note(blob.PartProfile, blob.ClassNetOld, true, want, e, families[family], " ", socketTypes[typ])
+		p.note(blob.PartProfile, blob.ClassNetOld, true, want, e, linux.Families[family], " ", linux.SocketTypes[typ])
 	}
 	return decide(want, e)
 }

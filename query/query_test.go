@@ -280,7 +280,7 @@ func TestRequestErrors(t *testing.T) {
 		{Network{Family: "inet", Type: "x"}, `network inet x: unknown socket type "x"`},
 		{Unix{Type: "x"}, `unix create x: unknown socket type "x"`},
 		{Unix{Type: "stream", Addr: "/path"}, `unix create stream addr=/path: unknown kind of address "/path"`},
-		{Signal{Signal: "poll", Access: Send, Peer: "p"}, `signal send poll peer=p: unknown signal "poll"`},
+		{Signal{Signal: "usr3", Access: Send, Peer: "p"}, `signal send usr3 peer=p: unknown signal "usr3"`},
 		{Signal{Signal: "rtmin+33", Access: Send, Peer: "p"}, `signal send rtmin+33 peer=p: unknown signal "rtmin+33"`},
 		{DBus{Op: 9, Bus: "b"}, `dbus receive bus=b: unknown operation "9"`},
 	} {

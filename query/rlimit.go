@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/internal/linux"
 )
 
 // Rlimit asks to set a hard resource limit, as setrlimit(2) does. A profile
@@ -28,7 +29,7 @@ func (r Rlimit) String() string {
 }
 
 func (r Rlimit) ask(p asked) (Decision, error) {
-	n, ok := numberOf(rlimits, r.Resource)
+	n, ok := linux.Rlimits.Number(r.Resource)
 	if !ok {
 		return Decision{}, &RequestError{r, "resource", r.Resource}
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/internal/linux"
 )
 
 // The addresses of unix sockets that are not names.
@@ -50,7 +51,7 @@ func (r Unix) String() string {
 func (r Unix) want() Access { return cmp.Or(r.Access, Create) }
 
 func (r Unix) ask(p asked) (Decision, error) {
-	typ, ok := numberOf(socketTypes, r.Type)
+	typ, ok := linux.SocketTypes.Number(r.Type)
 	if !ok {
 		return Decision{}, &RequestError{r, "socket type", r.Type}
 	}
@@ -64,7 +65,7 @@ func (r Unix) ask(p asked) (Decision, error) {
 		// Such kernels see a unix socket as any other.
 		return Network{Family: "unix", Type: r.Type, Protocol: r.Protocol, Access: r.want()}.ask(p)
 	}
-	create := be16(be16(be16(nil, familyUnix), typ), int(r.Protocol))
+	create := be16(be16(be16(nil, linux.FamilyUnix), typ), int(r.Protocol))
 	local, _ := unixAddr(r.Addr)
 	bound := append(append(append([]byte{}, create...), local...), 0, 0)
 	var all Decision
@@ -112,7 +113,7 @@ func unixClass(p *blob.Profile, typ int, protocol uint16) (blob.Class, uint32) {
 	if s == blob.TrapState || class == blob.ClassNetOld {
 		return class, s
 	}
-	if p.Policydb.DFA.Match(s, be16(be16(be16(nil, familyUnix), typ), int(protocol))) == blob.TrapState {
+	if p.Policydb.DFA.Match(s, be16(be16(be16(nil, linux.FamilyUnix), typ), int(protocol))) == blob.TrapState {
 		return class, blob.TrapState
 	}
 	return class, s

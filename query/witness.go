@@ -5,11 +5,11 @@ package query
 import (
 	"bytes"
 	"encoding/binary"
-	"fmt"
 	"net/netip"
 	"strings"
 
 	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/internal/linux"
 )
 
 // This file reads strings back into the requests that look them up.
@@ -92,7 +92,7 @@ func onSignals(in []byte, differ Access, _ bool) []Request {
 	if len(in) == 0 {
 		return nil
 	}
-	return []Request{Signal{Signal: signalName(in[0]), Access: differ, Peer: string(in[1:])}}
+	return []Request{Signal{Signal: linux.SignalName(in[0]), Access: differ, Peer: string(in[1:])}}
 }
 
 func onUserns([]byte, Access, bool) []Request { return []Request{Userns{}} }
@@ -133,7 +133,7 @@ func onSockets(in []byte, differ Access, _ bool) []Request {
 	if len(in) < 4 {
 		return nil
 	}
-	n := Network{Family: nameOf(families, in[:2]), Type: nameOf(socketTypes, in[2:4]), Access: differ}
+	n := Network{Family: nameOf(linux.Families, in[:2]), Type: nameOf(linux.SocketTypes, in[2:4]), Access: differ}
 	if in = in[4:]; len(in) < 2 {
 		return []Request{n}
 	}
@@ -199,7 +199,7 @@ func onUnix(in []byte, differ Access, _ bool) []Request {
 	if len(in) < 4 {
 		return nil
 	}
-	u := Unix{Type: nameOf(socketTypes, in[:2]), Protocol: binary.BigEndian.Uint16(in[2:]), Access: differ}
+	u := Unix{Type: nameOf(linux.SocketTypes, in[:2]), Protocol: binary.BigEndian.Uint16(in[2:]), Access: differ}
 	if in = in[4:]; len(in) == 0 {
 		return []Request{u}
 	}
@@ -250,20 +250,4 @@ func eachUnixAddr(in, end []byte, yield func(addr string, rest []byte)) {
 }
 
 // nameOf returns the name of a number of two bytes, or "".
-func nameOf(names []string, n []byte) string {
-	if i := int(binary.BigEndian.Uint16(n)); i < len(names) {
-		return names[i]
-	}
-	return ""
-}
-
-// signalName is the opposite of signalNumber; "" for what is no signal.
-func signalName(n byte) string {
-	switch {
-	case int(n) < len(signals):
-		return signals[n]
-	case n >= 0x80 && n <= 0x80+32:
-		return fmt.Sprintf("rtmin+%d", n-0x80)
-	}
-	return ""
-}
+func nameOf(names linux.Names, n []byte) string { return names.Name(int(binary.BigEndian.Uint16(n))) }
