@@ -2,11 +2,15 @@
 
 package blob
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/goarmor/apparmor/features"
+)
 
 // KernelLimits is what a kernel loads beyond the simplest portable target. The
-// zero value is that target: old form, 16-bit tables, nothing optional. The
-// fields follow from the kernel's feature files.
+// zero value is that target: old form, 16-bit tables, nothing optional. LimitsOf
+// derives the fields from the kernel's feature files.
 type KernelLimits struct {
 	// MaxABI is the highest kernel ABI of a header: 8 for 6.1, 9 from 6.12
 	// on; zero: 8. The features' policy/versions is one too high for 6.1.
@@ -28,11 +32,37 @@ type KernelLimits struct {
 	CapsExtended    bool // the capsx member: caps/extended
 }
 
-// The version from which on permission tables can be relied on.
-const usablePermTables = 2
+// LimitsOf returns what a kernel with these features loads.
+//
+// Kernels have no feature for the mode prompt, and 6.1 lists an ABI among its
+// versions that it refuses. Both follow from permission tables, even unusable
+// ones: 6.12 brought all three.
+func LimitsOf(f *features.Set) KernelLimits {
+	l := KernelLimits{
+		MaxABI:          8,
+		PermTables:      uint32(f.PermTableVersion()),
+		Wide:            f.Supports(features.State32),
+		DiffEncode:      f.DiffEncode(),
+		Prompt:          f.Supports(features.PermTable),
+		Disconnected:    f.Supports(features.Disconnected),
+		DisconnectedIPC: f.Supports(features.DisconnectedIPC),
+		Kill:            f.KillSignal(),
+		Error:           f.Supports(features.ErrorFlag),
+		Families:        f.Supports(features.NetworkOld),
+		CapsExtended:    f.Supports(features.CapsExtended),
+	}
+	if l.Prompt {
+		l.MaxABI = 9
+	}
+	return l
+}
 
-// maxOldTargets is the number of exec targets that the old form can name.
-const maxOldTargets = 12
+// UsablePermTables is the version from which on permission tables can be relied
+// on; see KernelLimits.
+const UsablePermTables = 2
+
+// MaxOldTargets is the number of exec targets that the old form can name.
+const MaxOldTargets = oldXMax - oldXTable + 1
 
 // fileNameMargin is what a profile's number may add to its name: a dot and
 // the digits of a number that a kernel will not reach.
@@ -111,7 +141,7 @@ func (p *Profile) check(k KernelLimits) *KernelError {
 
 func (db *PolicyDB) check(k KernelLimits) *KernelError {
 	switch {
-	case db.Perms != nil && k.PermTables < usablePermTables:
+	case db.Perms != nil && k.PermTables < UsablePermTables:
 		return &KernelError{Reason: "the kernel has no usable permission tables", Hint: "compile to the old form"}
 	case db.PermsVersion > k.PermTables:
 		return &KernelError{Reason: fmt.Sprintf("permsv %d is above %d", db.PermsVersion, k.PermTables)}
@@ -121,8 +151,8 @@ func (db *PolicyDB) check(k KernelLimits) *KernelError {
 		return &KernelError{Reason: "the kernel has no 32-bit state tables"}
 	case db.DFA.Flags&FlagDiff != 0 && !k.DiffEncode:
 		return &KernelError{Reason: "the kernel does not say that it knows differential encoding"}
-	case db.Perms == nil && len(db.XTable) > maxOldTargets:
-		return &KernelError{Reason: fmt.Sprintf("%d exec targets are more than the %d that the old form can name", len(db.XTable), maxOldTargets)}
+	case db.Perms == nil && len(db.XTable) > MaxOldTargets:
+		return &KernelError{Reason: fmt.Sprintf("%d exec targets are more than the %d that the old form can name", len(db.XTable), MaxOldTargets)}
 	}
 	return nil
 }

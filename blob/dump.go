@@ -96,7 +96,7 @@ func (db *PolicyDB) dump(w *bufio.Writer, r permReader, o DumpOptions) {
 			e := Effective{q.Allow, q.Deny, q.Audit, q.Quiet, q.Prompt, q.Complain, q.Kill, q.Hide, q.Subtree, q.Cond, q.Tag, q.Label, Exec{}}
 			fmt.Fprintf(w, "    entry %d: %v", i, e)
 			if q.XIndex != 0 {
-				fmt.Fprintf(w, "; xindex %#x %v", q.XIndex, decodeExec(q.XIndex, db.XTable))
+				fmt.Fprintf(w, "; xindex %#x %v", q.XIndex, DecodeExec(q.XIndex, db.XTable))
 			}
 			fmt.Fprintln(w)
 		}

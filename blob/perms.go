@@ -25,27 +25,6 @@ func (p Part) String() string {
 	return "profile"
 }
 
-// acceptPair is the bit of ACCEPT2 that, in permission-table form, says that
-// the entry is followed by one for those who do not own the file.
-const acceptPair = 1
-
-// The old form of ACCEPT: two halves of 14 bits, the owner's first.
-const (
-	oldHalf       = 14
-	oldUnconfined = 1 << 7
-	oldUnsafe     = 1 << 8
-	oldInherit    = 1 << 9
-	oldContinue   = 1 << 28 // classes only
-	oldOnexec     = 1 << 30
-	oldChange     = 1 << 31
-
-	// Values of the exec index.
-	oldXUnconfined = 1
-	oldXName       = 2
-	oldXChild      = 3
-	oldXTable      = 4 // and above: entry index-4 of the transition table
-)
-
 // Effective is what a state of an automaton means, in the kernel's permission
 // bits whatever form it was written in. Values are comparable: two equal ones
 // decide every request alike.
@@ -118,81 +97,31 @@ func (x Exec) String() string {
 	return s
 }
 
-// decodeExec reads an exec index in the kernel's form.
-func decodeExec(x uint32, xtable []string) Exec {
+// DecodeExec reads an exec index in the kernel's form, see Perm.XIndex, with the
+// transition table that it may point into.
+//
+// A plain ix has no Unsafe, whatever the index says: kernels look at that bit
+// only when the label changes (profile_transition in security/apparmor/domain.c
+// leaves before it on the fallback to the same label), so the environment stays
+// as it is either way. apparmor_parser 3.0.8 writes the bit for "unsafe ix" and
+// leaves it out for ix, which is not told to distrust its environment on 6.1,
+// 6.12, 7.2 and 7.3.
+func DecodeExec(xindex uint32, xtable []string) Exec {
 	e := Exec{
-		ByName:     x&XTypeMask == XName,
-		Table:      x&XTypeMask == XTable,
-		Child:      x&XChild != 0,
-		Inherit:    x&XInherit != 0,
-		Unconfined: x&XUnconfined != 0,
-		Unsafe:     x&XUnsafe != 0,
+		ByName:     xindex&XTypeMask == XName,
+		Table:      xindex&XTypeMask == XTable,
+		Child:      xindex&XChild != 0,
+		Inherit:    xindex&XInherit != 0,
+		Unconfined: xindex&XUnconfined != 0,
+		Unsafe:     xindex&XUnsafe != 0,
 	}
 	if e.Inherit && !e.ByName && !e.Table && !e.Unconfined {
-		e.Unsafe = false // the environment stays as it is anyway
+		e.Unsafe = false
 	}
-	if i := x & XIndexMask; e.Table && int64(i) < int64(len(xtable)) {
+	if i := xindex & XIndexMask; e.Table && int64(i) < int64(len(xtable)) {
 		e.Target = xtable[i]
 	}
 	return e
-}
-
-// oldFile widens the seven packed file bits.
-func oldFile(v uint32) uint32 {
-	r := v & (PermExec | PermWrite | PermRead | PermAppend)
-	if v&PermRead != 0 {
-		r |= PermOpen | PermGetattr
-	}
-	if v&PermWrite != 0 {
-		r |= PermCreate | PermDelete | PermOpen | PermSetattr | PermChmod | PermChown
-	}
-	if v&0x10 != 0 {
-		r |= PermLink
-	}
-	if v&0x20 != 0 {
-		r |= PermLock
-	}
-	if v&0x40 != 0 {
-		r |= PermMmap
-	}
-	return r
-}
-
-// oldXIndex turns the packed exec bits of one half into the kernel's form.
-func oldXIndex(half uint32) uint32 {
-	var x uint32
-	if half&oldUnsafe != 0 {
-		x |= XUnsafe
-	}
-	if half&oldInherit != 0 {
-		x |= XInherit
-	}
-	if half&oldUnconfined != 0 {
-		x |= XUnconfined
-	}
-	switch i := half >> 10 & 0xf; i {
-	case 0:
-	case oldXUnconfined:
-		x |= XUnconfined
-	case oldXName:
-		x |= XName
-	case oldXChild:
-		x |= XName | XChild
-	default:
-		x |= XTable | (i - oldXTable)
-	}
-	return x
-}
-
-// oldClasses widens the packed bits of a policydb state: seven that are the
-// kernel's own and seven further ones.
-func oldClasses(low, high, abi uint32) uint32 {
-	r := low&0x7f | high&3<<8 | high&0x1c<<18 | high&0x60<<19
-	if abi >= 9 {
-		r |= low & 0x80 // rename; bits 8 to 13 are setcred and up, two places on
-		r |= low & 0x3f00 << 2
-	}
-	return r
 }
 
 // permReader reads the permissions of states out of one automaton.
@@ -212,7 +141,7 @@ func (p permReader) at(s uint32, owner bool) Effective {
 		e, x = p.packed(s, owner)
 	}
 	if e.Allow&(PermExec|PermOnexec) != 0 || e.Prompt&PermExec != 0 {
-		e.Exec = decodeExec(x, p.db.XTable)
+		e.Exec = DecodeExec(x, p.db.XTable)
 	}
 	return e
 }
@@ -221,7 +150,7 @@ func (p permReader) table(s uint32, owner bool) (Effective, uint32) {
 	d := p.db.DFA
 	i := d.Accept[s]
 	if !owner && d.Accept2 != nil {
-		i += d.Accept2[s] & acceptPair
+		i += d.Accept2[s] & AcceptPair
 	}
 	q := &p.db.Perms[i]
 	return Effective{
@@ -229,41 +158,6 @@ func (p permReader) table(s uint32, owner bool) (Effective, uint32) {
 		Complain: q.Complain, Kill: q.Kill, Hide: q.Hide, Subtree: q.Subtree, Cond: q.Cond,
 		Tag: q.Tag, Label: q.Label,
 	}, q.XIndex
-}
-
-func (p permReader) packed(s uint32, owner bool) (Effective, uint32) {
-	a1, a2 := p.db.DFA.Accept[s], uint32(0)
-	if p.db.DFA.Accept2 != nil {
-		a2 = p.db.DFA.Accept2[s]
-	}
-	switch {
-	case p.kind == PartFile:
-		shift := 0
-		if !owner {
-			shift = oldHalf
-		}
-		e := Effective{
-			Allow: oldFile(a1>>shift) | implicitFile,
-			Audit: oldFile(a2 >> shift),
-			Quiet: oldFile(a2 >> (shift + 7)),
-		}
-		if a1&oldOnexec != 0 {
-			e.Allow |= PermOnexec
-		}
-		if a1&oldChange != 0 {
-			e.Allow |= PermChangeProf
-		}
-		return e, oldXIndex(a1 >> shift & (1<<oldHalf - 1))
-	case s == TrapState:
-		return Effective{}, 0
-	case p.kind == PartXMatch:
-		return Effective{Allow: a1 & (0x7f | PermChangeHat)}, 0
-	}
-	return Effective{
-		Allow: oldClasses(a1, a1>>oldHalf, p.abi) | a1&PermChangeHat | a1&oldContinue>>1 | implicitPolicydb,
-		Audit: oldClasses(a2, a2>>oldHalf, 0),
-		Quiet: oldClasses(a2>>7, a2>>(oldHalf+7), 0),
-	}, 0
 }
 
 // FilePerms returns what the profile's file automaton (see FileDB) grants in

@@ -158,6 +158,11 @@ type Perm struct {
 	Tag, Label uint32
 }
 
+// AcceptPair is the bit of DFA.Accept2 that, where there is a permission table,
+// says that an entry is the owner's and that the one after it is for everybody
+// else.
+const AcceptPair = 1
+
 // The parts of Perm.XIndex.
 const (
 	XTypeMask   uint32 = 0x0c000000
@@ -206,7 +211,9 @@ const (
 	PermLinkSubset          = PermLock
 	PermSend                = PermWrite
 	PermReceive             = PermRead
-	AllNetPerms      uint32 = 0x03700376 // what a plain network rule grants
+	AllNetPerms      uint32 = 0x03700376                                                                           // what a plain network rule grants
+	AllReadPerms            = PermRead | PermOpen | PermGetattr                                                    // what r of a file rule grants
+	AllWritePerms           = PermWrite | PermCreate | PermDelete | PermOpen | PermSetattr | PermChmod | PermChown // what w does
 	implicitFile            = PermGetattr
 	implicitPolicydb        = PermLock
 )

@@ -158,8 +158,8 @@ func (db *PolicyDB) verifyPerms(kind Part) error {
 			return nil
 		}
 		for s, accept := range db.DFA.Accept {
-			for _, half := range [2]uint32{accept, accept >> 14} {
-				if i := int(half >> 10 & 0xf); i >= oldXTable && i-oldXTable >= len(db.XTable) {
+			for _, half := range [2]uint32{accept, accept >> oldHalf} {
+				if i := int(half >> oldIndex & oldXMax); i >= oldXTable && i-oldXTable >= len(db.XTable) {
 					return fmt.Errorf("state %d: exec index %d is past the %d entries of the xtable", s, i-oldXTable, len(db.XTable))
 				}
 			}
@@ -174,7 +174,7 @@ func (db *PolicyDB) verifyPerms(kind Part) error {
 	for s, accept := range db.DFA.Accept {
 		last := uint64(accept)
 		if db.DFA.Accept2 != nil {
-			last += uint64(db.DFA.Accept2[s] & acceptPair)
+			last += uint64(db.DFA.Accept2[s] & AcceptPair)
 		}
 		if last >= uint64(len(db.Perms)) {
 			return fmt.Errorf("state %d: index %d is past the %d permission entries", s, last, len(db.Perms))

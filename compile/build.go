@@ -132,7 +132,7 @@ func (u *builder) file(ctx context.Context, rs *ruleset) (db *blob.PolicyDB, err
 	o := u.form.pack(len(b.words))
 	o.Accept2 = make([]uint32, len(b.words))
 	for l, pair := range b.words {
-		o.Accept[l], o.Accept2[l] = uint32(len(db.Perms)), pairBit
+		o.Accept[l], o.Accept2[l] = uint32(len(db.Perms)), blob.AcceptPair
 		db.Perms = append(db.Perms, pair[:]...)
 	}
 	db.DFA, err = b.dfa.Pack(ctx, o)
@@ -180,10 +180,6 @@ func (u *builder) keepDenied(g grant, denied uint32) grant {
 	}
 	return g
 }
-
-// pairBit is the bit of ACCEPT2 that says that an entry is the owner's and
-// that the one after it is for everybody else.
-const pairBit = 1
 
 // pack returns the options that fit the form, with room for labels.
 func (f form) pack(labels int) automaton.PackOptions {

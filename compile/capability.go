@@ -9,30 +9,16 @@ import (
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/diag"
 	"github.com/goarmor/apparmor/features"
+	"github.com/goarmor/apparmor/internal/linux"
 )
 
-// capabilities by number, as capabilities(7) names them.
-var capabilities = [...]string{
-	"chown", "dac_override", "dac_read_search", "fowner", "fsetid", "kill", "setgid", "setuid", "setpcap",
-	"linux_immutable", "net_bind_service", "net_broadcast", "net_admin", "net_raw", "ipc_lock", "ipc_owner",
-	"sys_module", "sys_rawio", "sys_chroot", "sys_ptrace", "sys_pacct", "sys_admin", "sys_boot", "sys_nice",
-	"sys_resource", "sys_time", "sys_tty_config", "mknod", "lease", "audit_write", "audit_control", "setfcap",
-	"mac_override", "mac_admin", "syslog", "wake_alarm", "block_suspend", "audit_read", "perfmon", "bpf",
-	"checkpoint_restore",
-}
-
-const (
-	capSysAdmin = 21
-	capPerfmon  = 38 // this one and those after it were split off sys_admin
-)
-
-// capNumber finds a capability among the built-in ones, and behind them among
+// capNumber finds a capability among the built-in ones, and after them among
 // those that only the kernel knows.
 func capNumber(name string, kernel *features.Set) (int, bool) {
-	if n := slices.Index(capabilities[:], name); n >= 0 {
+	if n, ok := linux.Capabilities.Number(name); ok {
 		return n, true
 	}
-	if n := slices.Index(kernel.Words(features.Capabilities), name); n >= len(capabilities) && n < 64 {
+	if n := slices.Index(kernel.Words(features.Capabilities), name); n >= len(linux.Capabilities) && n < 64 {
 		return n, true
 	}
 	return 0, false
@@ -42,8 +28,8 @@ func capNumber(name string, kernel *features.Set) (int, bool) {
 // the kernel does not have yet is the part of sys_admin that it was split off
 // from.
 func capBit(n int, name string, kernel *features.Set) uint64 {
-	if n >= capPerfmon && n < len(capabilities) && !kernel.Supports(features.Capabilities+"/"+name) {
-		n = capSysAdmin
+	if n >= linux.CapPerfmon && n < len(linux.Capabilities) && !kernel.Supports(features.Capabilities+"/"+name) {
+		n = linux.CapSysAdmin
 	}
 	return 1 << n
 }

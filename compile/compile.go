@@ -172,7 +172,7 @@ func Compile(ctx context.Context, set *policy.Set, o Options) (*Output, error) {
 	if err != nil {
 		return nil, notLoadable(set, err)
 	}
-	if err := p.Check(c.form.limits(o.Kernel)); err != nil {
+	if err := p.Check(blob.LimitsOf(o.Kernel)); err != nil {
 		return nil, notLoadable(set, err)
 	}
 	if err := c.limits.checkBytes(int64(p.Len())); err != nil {

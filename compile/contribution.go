@@ -82,7 +82,7 @@ func (w *weighing) add(t *traced, s source, rec *record) {
 	if w.files {
 		c.Elsewhere = w.kernel(w.own(rec.perms, 1-w.half)) &^ c.Perms
 		if rec.effect != effectDeny && c.Perms&blob.PermExec != 0 {
-			c.Exec = execOf(rec.exec[w.half], t.execs.targets)
+			c.Exec = blob.DecodeExec(rec.exec[w.half], t.execs.targets)
 			c.Exact = rec.exact
 		}
 	}
@@ -198,22 +198,6 @@ func (w *weighing) mapped() {
 		}
 		return
 	}
-}
-
-// execOf decodes a transition.
-func execOf(x uint32, targets []string) blob.Exec {
-	e := blob.Exec{
-		ByName:     x&blob.XTypeMask == blob.XName,
-		Table:      x&blob.XTypeMask == blob.XTable,
-		Child:      x&blob.XChild != 0,
-		Inherit:    x&blob.XInherit != 0,
-		Unconfined: x&blob.XUnconfined != 0,
-		Unsafe:     x&blob.XUnsafe != 0,
-	}
-	if i := x & blob.XIndexMask; e.Table && int(i) < len(targets) {
-		e.Target = targets[i]
-	}
-	return e
 }
 
 // capability makes the contributions to a capability, where denial is all that

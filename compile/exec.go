@@ -73,7 +73,7 @@ func (x *execs) target(e *emitter, name string, child bool) (uint32, bool) {
 	if i, ok := x.places[name]; ok {
 		return i, true
 	}
-	limit := maxOldTargets
+	limit := blob.MaxOldTargets
 	if e.form.table {
 		limit = maxTableTargets
 	}

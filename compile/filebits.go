@@ -79,56 +79,11 @@ func impliedMmap(g grant, denied uint32) grant {
 }
 
 // oldFile packs a grant into the accept words of the old form.
-func oldFile(g grant) words {
-	half := func(h int) uint32 {
-		v := g.allow >> (h * fileHalfBits) & fileHalf
-		if v&fileExec != 0 {
-			v |= oldExec(g.exec[h])
-		}
-		return v
-	}
-	w := words{accept: half(ownerHalf) | half(otherHalf)<<14}
-	if g.allow&fileOnexec != 0 {
-		w.accept |= 1 << 30
-	}
-	if g.allow&fileChangeProfile != 0 {
-		w.accept |= 1 << 31
-	}
-	for h := range 2 {
-		shift := h * fileHalfBits
-		w.accept2 |= (g.audit>>shift&fileHalf | g.quiet>>shift&fileHalf<<7) << (14 * h)
-	}
+func oldFile(g grant) (w words) {
+	pair := tableFile(g)
+	w.accept, w.accept2 = blob.PackFile(pair[ownerHalf], pair[otherHalf])
 	return w
 }
-
-// oldExec packs an exec transition into bits 7 to 13 of a half.
-func oldExec(x uint32) uint32 {
-	var v uint32
-	if x&blob.XUnsafe != 0 {
-		v |= 1 << 8
-	}
-	if x&blob.XInherit != 0 {
-		v |= 1 << 9
-	}
-	switch {
-	case x&blob.XTypeMask == blob.XTable:
-		v |= (4 + x&blob.XIndexMask) << 10
-	case x&blob.XTypeMask == blob.XName && x&blob.XChild != 0:
-		v |= 3 << 10
-	case x&blob.XTypeMask == blob.XName:
-		v |= 2 << 10
-	case x&blob.XUnconfined != 0:
-		return v | 1<<10
-	}
-	if x&blob.XUnconfined != 0 {
-		v |= 1 << 7
-	}
-	return v
-}
-
-// maxOldTargets is how many exec targets the four index bits of the old form
-// have room for.
-const maxOldTargets = 12
 
 // maxTableEntries is how long a permission table can be, whose length stands
 // in 16 bits.
@@ -174,12 +129,12 @@ func tableFile(g grant) [2]blob.Perm {
 
 // kernelFile expands seven file permissions into the kernel's.
 func kernelFile(half uint32) uint32 {
-	k := half & (fileExec | fileWrite | fileRead | fileAppend)
+	k := half & (fileExec | fileAppend) // which are the kernel's own bits
 	if half&fileRead != 0 {
-		k |= blob.PermOpen | blob.PermGetattr
+		k |= blob.AllReadPerms
 	}
 	if half&fileWrite != 0 {
-		k |= blob.PermCreate | blob.PermDelete | blob.PermOpen | blob.PermSetattr | blob.PermChmod | blob.PermChown
+		k |= blob.AllWritePerms
 	}
 	if half&fileLink != 0 {
 		k |= blob.PermLink

@@ -8,6 +8,7 @@ import (
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/diag"
 	"github.com/goarmor/apparmor/features"
+	"github.com/goarmor/apparmor/internal/linux"
 	"github.com/goarmor/apparmor/policy"
 )
 
@@ -54,7 +55,7 @@ func flags(e *emitter, out *blob.Profile) {
 		}
 	}
 	if f.KillSignal != "" {
-		n, ok := signalNumber(strings.ToLower(f.KillSignal))
+		n, ok := linux.SignalNumber(strings.ToLower(f.KillSignal))
 		switch {
 		case !ok:
 			e.fail(&diag.Diagnostic{Code: CodeUnknownSignal, Message: "unknown signal", Text: f.KillSignal})
@@ -67,21 +68,21 @@ func flags(e *emitter, out *blob.Profile) {
 		}
 	}
 	if f.DisconnectedIPCPath != "" {
-		if e.has(disconnectedIPC) {
+		if e.has(features.DisconnectedIPC) {
 			out.DisconnectedIPC = f.DisconnectedIPCPath
 		} else {
-			e.degrade(disconnectedIPC, "the flag attach_disconnected.ipc with a path", false)
+			e.degrade(features.DisconnectedIPC, "the flag attach_disconnected.ipc with a path", false)
 		}
 	}
 	if f.Error != "" {
-		n, ok := errno(f.Error)
+		n, ok := linux.ErrnoNumber(f.Error)
 		switch {
 		case !ok:
 			e.fail(&diag.Diagnostic{Code: CodeUnknownError, Message: "unknown error", Text: f.Error})
-		case e.has(errorFlag):
+		case e.has(features.ErrorFlag):
 			out.Error = n
 		default:
-			e.degrade(errorFlag, "the flag error", true)
+			e.degrade(features.ErrorFlag, "the flag error", true)
 		}
 	}
 	if f.Interruptible {
@@ -102,10 +103,6 @@ const (
 	maxKillSignal = 35
 )
 
-// Features of flags as 6.0 names them. Kernels show the one for interruptible
-// below domain, as they do with the signal of mode kill.
-const (
-	disconnectedIPC   = "domain/disconnected.ipc"
-	errorFlag         = "policy/profile/error"
-	interruptibleFlag = "policy/profile/interruptible"
-)
+// interruptibleFlag is the feature as 6.0 names it. Kernels show it below
+// domain, as they do with the signal of mode kill.
+const interruptibleFlag = "policy/profile/interruptible"

@@ -7,27 +7,8 @@ import (
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/diag"
 	"github.com/goarmor/apparmor/features"
+	"github.com/goarmor/apparmor/internal/linux"
 )
-
-// families by number, as Linux numbers address families. The reference knows
-// no name for 12, DECnet.
-var families = [...]string{
-	"unspec", "unix", "inet", "ax25", "ipx", "appletalk", "netrom", "bridge", "atmpvc", "x25", "inet6", "rose", "",
-	"netbeui", "security", "key", "netlink", "packet", "ash", "econet", "atmsvc", "rds", "sna", "irda", "pppox",
-	"wanpipe", "llc", "ib", "mpls", "can", "tipc", "bluetooth", "iucv", "rxrpc", "isdn", "phonet", "ieee802154",
-	"caif", "alg", "nfc", "vsock", "kcm", "qipcrtr", "smc", "xdp", "mctp",
-}
-
-const (
-	familyUnix  = 1
-	familyInet  = 2
-	familyInet6 = 10
-)
-
-// socketTypes by name, as Linux numbers them.
-var socketTypes = map[string]uint16{
-	"none": 0, "stream": 1, "dgram": 2, "raw": 3, "rdm": 4, "seqpacket": 5, "dccp": 6, "packet": 10,
-}
 
 // protocolTypes are the types of sockets that speak a protocol.
 var protocolTypes = map[string]struct {
@@ -35,9 +16,9 @@ var protocolTypes = map[string]struct {
 	protocol uint16
 	families []uint16
 }{
-	"tcp":  {1, 6, []uint16{familyInet, familyInet6}},
-	"udp":  {2, 17, []uint16{familyInet, familyInet6}},
-	"icmp": {3, 1, []uint16{familyInet}},
+	"tcp":  {1, 6, []uint16{linux.FamilyInet, linux.FamilyInet6}},
+	"udp":  {2, 17, []uint16{linux.FamilyInet, linux.FamilyInet6}},
+	"icmp": {3, 1, []uint16{linux.FamilyInet}},
 }
 
 // netPerms translates network permissions; none means all.
@@ -120,12 +101,12 @@ func emitNetwork(t *translation, r *ast.NetworkRule) {
 		switch {
 		case old:
 			t.families.add(f, typeMask(typ, named), r.Quals())
-		case (f == familyInet || f == familyInet6) && byAddress(&e.support):
+		case (f == linux.FamilyInet || f == linux.FamilyInet6) && byAddress(&e.support):
 			inetStrings(e, r, start)
 		default:
 			e.add(start, r.Quals(), perms)
 		}
-		if f == familyUnix && unixClass(&e.support) != 0 {
+		if f == linux.FamilyUnix && unixClass(&e.support) != 0 {
 			u := &ast.UnixRule{Qualifiers: r.Qualifiers, Perms: r.Perms, Type: r.Type}
 			// As in the reference, what such a rule denies is not quiet.
 			u.Audit = u.Audit || u.Access == ast.Deny
@@ -175,11 +156,11 @@ const anyType = -1
 func netSockets(r *ast.NetworkRule) (fams []uint16, typ int, err *diag.Diagnostic) {
 	typ = anyType
 	if r.Type != "" {
-		t, ok := socketTypes[r.Type]
+		t, ok := linux.SocketTypes.Number(r.Type)
 		if !ok {
 			return nil, 0, &diag.Diagnostic{Code: CodeUnknownSocketType, Message: "unknown socket type", Text: r.Type}
 		}
-		typ = int(t)
+		typ = t
 	}
 	if r.Protocol != "" {
 		p, ok := protocolTypes[r.Protocol]
@@ -190,22 +171,20 @@ func netSockets(r *ast.NetworkRule) (fams []uint16, typ int, err *diag.Diagnosti
 	}
 	if r.Family == "" {
 		if fams == nil && onlyInet(r) {
-			fams = []uint16{familyInet, familyInet6} // no others have addresses and ports
+			fams = []uint16{linux.FamilyInet, linux.FamilyInet6} // no others have addresses and ports
 		}
 		if fams != nil {
 			return fams, typ, nil
 		}
-		for f, name := range families {
+		for f, name := range linux.Families {
 			if name != "" || typ == anyType {
 				fams = append(fams, uint16(f))
 			}
 		}
 		return fams, typ, nil
 	}
-	for f, name := range families {
-		if name != "" && name == r.Family {
-			return []uint16{uint16(f)}, typ, nil
-		}
+	if f, ok := linux.Families.Number(r.Family); ok {
+		return []uint16{uint16(f)}, typ, nil
 	}
 	return nil, 0, &diag.Diagnostic{Code: CodeUnknownFamily, Message: "unknown address family", Text: r.Family}
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/features"
+	"github.com/goarmor/apparmor/internal/linux"
 )
 
 // Kernels before 4.17 have no class for sockets in general. They look at three
@@ -37,7 +38,7 @@ func oldNetwork(s *support) bool {
 // permissions: any of them is all.
 func (fs *familyMasks) add(family uint16, types uint16, q *ast.Qualifiers) {
 	if *fs == nil {
-		*fs = make(familyMasks, len(families))
+		*fs = make(familyMasks, len(linux.Families))
 	}
 	f := &(*fs)[family]
 	switch {

@@ -30,13 +30,12 @@ type form struct {
 }
 
 const (
-	minPermTable     = 2 // the first version of permission tables to rely on
 	usablePermTable  = features.PermTableVer + "/2"
 	filePermsVersion = 3 // the permsv member that has pairs of entries
 )
 
 func formOf(kernel *features.Set) form {
-	table := kernel.PermTableVersion() >= minPermTable
+	table := kernel.PermTableVersion() >= blob.UsablePermTables
 	return form{
 		table: table,
 		wide:  table && kernel.Supports(features.State32),
@@ -44,22 +43,6 @@ func formOf(kernel *features.Set) form {
 	}
 }
 
-// limits is what the kernel of that form loads.
-func (f form) limits(kernel *features.Set) blob.KernelLimits {
-	return blob.KernelLimits{
-		PermTables:      uint32(kernel.PermTableVersion()),
-		Wide:            f.wide,
-		DiffEncode:      f.diff,
-		Prompt:          promptMode(kernel),
-		Disconnected:    kernel.Supports(features.Disconnected),
-		Kill:            kernel.KillSignal(),
-		Error:           kernel.Supports(errorFlag),
-		Families:        kernel.Supports(features.NetworkOld),
-		DisconnectedIPC: kernel.Supports(disconnectedIPC),
-		CapsExtended:    kernel.Supports("caps/extended"),
-	}
-}
-
 // promptMode reports whether a profile may be in mode prompt. Kernels have no
-// feature for it; those with permission tables, even unusable ones, know it.
-func promptMode(kernel *features.Set) bool { return kernel.Supports(features.PermTable) }
+// feature for it.
+func promptMode(kernel *features.Set) bool { return blob.LimitsOf(kernel).Prompt }

@@ -8,6 +8,7 @@ import (
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/internal/linux"
 )
 
 // What is asked of a unix socket at each length of its string.
@@ -62,9 +63,9 @@ func emitUnix(t *translation, r *ast.UnixRule) {
 		q := r.Qualifiers
 		q.Priority = 0 // as all network rules have
 		if old {
-			t.families.add(familyUnix, typeMask(typ, false), &q)
+			t.families.add(linux.FamilyUnix, typeMask(typ, false), &q)
 		} else {
-			e.add(cat(bytesNode(byte(class)), be16(familyUnix), typeNode(typ)), &q, netPerms(r.Perms))
+			e.add(cat(bytesNode(byte(class)), be16(linux.FamilyUnix), typeNode(typ)), &q, netPerms(r.Perms))
 		}
 		if !mediated {
 			e.degrade(unixFeature, "unix rules", false)
@@ -88,11 +89,11 @@ func unixType(e *emitter, r *ast.UnixRule) (int, bool) {
 	if r.Type == "" {
 		return anyType, true
 	}
-	t, ok := socketTypes[r.Type]
+	t, ok := linux.SocketTypes.Number(r.Type)
 	if !ok {
 		e.fail(&diag.Diagnostic{Code: CodeUnknownSocketType, Message: "unknown socket type", Text: r.Type})
 	}
-	return int(t), ok
+	return t, ok
 }
 
 func unixStrings(e *emitter, r *ast.UnixRule) {
@@ -104,7 +105,7 @@ func unixStrings(e *emitter, r *ast.UnixRule) {
 	perms := netPerms(r.Perms)
 	toPeer := r.Peer != (ast.UnixEnd{})
 
-	prefix := cat(bytesNode(byte(unixClass(&e.support))), be16(familyUnix), typeNode(typ), anyByte(), anyByte())
+	prefix := cat(bytesNode(byte(unixClass(&e.support))), be16(linux.FamilyUnix), typeNode(typ), anyByte(), anyByte())
 	if perms&blob.PermCreate != 0 && !toPeer {
 		e.add(prefix, q, blob.PermCreate)
 	}

@@ -19,6 +19,11 @@ const (
 	Xattrs        = "domain/attach_conditions/xattr" // attachment by extended attributes
 	Disconnected  = "domain/disconnected.path"       // attach_disconnected.path=
 	Interruptible = "domain/interruptible"           // the flag interruptible
+	// Where attach_disconnected.ipc= and error= are enforced; no known kernel
+	// shows the latter.
+	DisconnectedIPC = "domain/disconnected.ipc"
+	ErrorFlag       = "policy/profile/error"
+	CapsExtended    = "caps/extended" // the vector of further capabilities
 
 	NetworkOld  = "network/af_mask"    // network rules of class 4; words: the families
 	NetworkV8   = "network_v8/af_mask" // network rules of class 0e; words: the families

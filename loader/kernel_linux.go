@@ -97,30 +97,8 @@ func open(o Options, sys system) (_ *Kernel, err error) {
 	if err != nil {
 		return nil, err
 	}
-	k.limits = limits(set)
+	k.limits = blob.LimitsOf(set)
 	return k, nil
-}
-
-// limits returns what the kernel loads.
-func limits(f *features.Set) blob.KernelLimits {
-	l := blob.KernelLimits{
-		MaxABI:       8,
-		Wide:         f.Supports("policy/state32"),
-		DiffEncode:   f.Supports("policy/diff-encode"),
-		Disconnected: f.Supports("domain/disconnected.path"),
-		Kill:         f.Supports("domain/kill.signal"),
-		CapsExtended: f.Supports("caps/extended"),
-		Error:        f.Supports("policy/profile/error"),
-		Families:     f.Supports("network/af_mask"),
-
-		DisconnectedIPC: f.Supports("domain/disconnected.ipc"),
-	}
-	if v, ok := f.Uint("policy/permstable32_version"); ok {
-		// 6.1 lists ABI 9 among the versions, but refuses it.
-		l.MaxABI, l.Prompt = 9, true
-		l.PermTables = uint32(v)
-	}
-	return l
 }
 
 // Close gives back the files that k holds. Kernels that Namespace returned

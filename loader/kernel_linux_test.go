@@ -19,8 +19,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/goarmor/apparmor/blob"
-	"github.com/goarmor/apparmor/features"
-	"github.com/goarmor/apparmor/internal/testenv"
 )
 
 func TestOpen(t *testing.T) {
@@ -306,33 +304,6 @@ func TestEnsure(t *testing.T) {
 				t.Errorf("%d writes", n)
 			}
 		})
-	}
-}
-
-func TestLimits(t *testing.T) {
-	for name, want := range map[string]blob.KernelLimits{
-		"6.1.192":  {MaxABI: 8},
-		"6.12.107": {MaxABI: 9, PermTables: 1, Prompt: true, Disconnected: true},
-		"7.2.13": {
-			MaxABI: 9, PermTables: 3, Prompt: true, Disconnected: true,
-			Wide: true, DiffEncode: true, Kill: true, CapsExtended: true,
-		},
-		"7.3.4": {
-			MaxABI: 9, PermTables: 3, Prompt: true, Disconnected: true,
-			Wide: true, DiffEncode: true, Kill: true, CapsExtended: true,
-		},
-	} {
-		text, err := os.ReadFile(testenv.Corpus(t, "features/kernel-"+name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		set, err := features.Parse(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(want, limits(set)); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", name, diff)
-		}
 	}
 }
 
