@@ -2,10 +2,14 @@
 
 # What people type; the work is in the commands.
 
-.PHONY: test bench fuzz
+.PHONY: test full bench fuzz lint api
 
 test:
 	./test.sh
+
+# Everything, the long tables and all kernels included.
+full:
+	APPARMOR_TEST_FULL=1 ./test.sh
 
 bench:
 	go run ./internal/bench
@@ -15,3 +19,10 @@ FUZZTIME ?= 1m
 
 fuzz:
 	go run ./internal/fuzzall -time $(FUZZTIME)
+
+lint:
+	.ci/lint
+
+# The exported names, compared with those of the last release.
+api:
+	.ci/api

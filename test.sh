@@ -5,7 +5,7 @@
 # when it may (as root, or with sudo that asks for no password) and says what
 # is missing when it may not.
 #
-#   ./test.sh              everything
+#   ./test.sh              everything, in all of the repository's Go modules
 #   ./test.sh ./parser     only some packages; arguments go to `go test`
 #
 # APPARMOR_TEST_REQUIRE=1 turns every skipped test into a failure.
@@ -45,8 +45,8 @@ if [ "${#missing[@]}" -gt 0 ]; then
   fi
 fi
 
-if [ "$#" -eq 0 ]; then
-  set -- ./...
+if [ "$#" -gt 0 ]; then
+  exec go test -timeout 30m "$@"
 fi
-go vet ./...
-exec go test -timeout 30m "$@"
+.ci/modules go vet ./...
+.ci/modules go test -timeout 30m ./...

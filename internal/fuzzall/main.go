@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command fuzzall runs every native fuzz target of the module for a while, and
-// fails when one of them finds something:
+// Command fuzzall runs every native fuzz target of the repository, in all of its
+// modules, for a while, and fails when one of them finds something:
 //
 //	go run ./internal/fuzzall [-time 8s] [-jobs N] [TARGET...]
 //

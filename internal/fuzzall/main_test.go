@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestTargets finds the targets of a module, in its tests of both kinds.
+// TestTargets finds the targets of two modules, in their tests of both kinds.
 func TestTargets(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
@@ -20,6 +20,12 @@ func TestTargets(t *testing.T) {
 		"a/x_test.go": "package a_test\n\nimport \"testing\"\n\nfunc FuzzX(f *testing.F) {}\n",
 		"a/b/b.go":    "package b\n",
 		"a/b/_x.go":   "not Go",
+		// A module in the module, and two that are none of the repository's.
+		"in/go.mod":            "module example.org/m/in\n\ngo 1.26\n",
+		"in/in_test.go":        "package in\n\nimport \"testing\"\n\nfunc FuzzIn(f *testing.F) {}\n",
+		"in/c/c_test.go":       "package c\n\nimport \"testing\"\n\nfunc FuzzC(f *testing.F) {}\n",
+		".cache/go.mod":        "not a module",
+		"in/testdata/x/go.mod": "not a module",
 	} {
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -33,7 +39,11 @@ func TestTargets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []target{{"example.org/m/a", "a", "FuzzA"}, {"example.org/m/a", "a", "FuzzX"}}
+	in := filepath.Join(dir, "in")
+	want := []target{
+		{dir, "example.org/m/a", "a", "FuzzA"}, {dir, "example.org/m/a", "a", "FuzzX"},
+		{in, "example.org/m/in", "in", "FuzzIn"}, {in, "example.org/m/in/c", "in/c", "FuzzC"},
+	}
 	if d := cmp.Diff(want, got, cmp.AllowUnexported(target{})); d != "" {
 		t.Error(d)
 	}

@@ -12,8 +12,10 @@ import (
 	"go/parser"
 	"go/token"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -22,17 +24,62 @@ import (
 
 // target is a fuzz target.
 type target struct {
-	pkg  string // its import path
-	path string // its package's path below the module
-	name string
+	module string // the folder of its module
+	pkg    string // its import path
+	path   string // its package's path below the repository
+	name   string
 }
 
-// String returns the name with its package's path below the module.
+// String returns the name with its package's path below the repository.
 func (t target) String() string { return t.path + "." + t.name }
 
-// targets finds the fuzz targets of the module in dir, in the order of their
-// packages.
-func targets(ctx context.Context, dir string) ([]target, error) {
+// modules returns the folders of the modules in a repository.
+func modules(root string) ([]string, error) {
+	var out []string
+	err := filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
+		switch name := d.Name(); {
+		case err != nil:
+			return err
+		case d.IsDir() && file != root && (name == "testdata" || strings.HasPrefix(name, ".")):
+			return fs.SkipDir
+		case name == "go.mod":
+			out = append(out, filepath.Dir(file))
+		}
+		return nil
+	})
+	if err == nil && len(out) == 0 {
+		err = errors.New("there is no go.mod")
+	}
+	return out, err
+}
+
+// targets finds the fuzz targets of all modules in a repository, in the order
+// of their modules and packages.
+func targets(ctx context.Context, root string) ([]target, error) {
+	dirs, err := modules(root)
+	if err != nil {
+		return nil, err
+	}
+	var out []target
+	for _, dir := range dirs {
+		below, err := filepath.Rel(root, dir)
+		if err != nil {
+			return nil, err
+		}
+		list, err := targetsOf(ctx, dir)
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range list {
+			t.path = path.Join(filepath.ToSlash(below), t.path)
+			out = append(out, t)
+		}
+	}
+	return out, nil
+}
+
+// targetsOf finds the fuzz targets of the module in dir.
+func targetsOf(ctx context.Context, dir string) ([]target, error) {
 	cmd := exec.CommandContext(ctx, "go", "list", "-json=ImportPath,Dir,TestGoFiles,XTestGoFiles,Module", "./...")
 	cmd.Dir = dir
 	cmd.Stderr = os.Stderr
@@ -58,8 +105,8 @@ func targets(ctx context.Context, dir string) ([]target, error) {
 				return nil, err
 			}
 			for _, name := range names {
-				path := strings.TrimPrefix(p.ImportPath, p.Module.Path+"/")
-				out = append(out, target{pkg: p.ImportPath, path: path, name: name})
+				below := strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, p.Module.Path), "/")
+				out = append(out, target{module: dir, pkg: p.ImportPath, path: below, name: name})
 			}
 		}
 	}
@@ -92,6 +139,7 @@ func (t target) fuzz(ctx context.Context, fuzzTime time.Duration) (string, error
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "go", "test", "-run=^$", "-fuzz=^"+t.name+"$", "-fuzztime="+fuzzTime.String(),
 		"-fuzzminimizetime=10x", "-parallel=1", t.pkg)
+	cmd.Dir = t.module
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 10 * time.Second
 	out, err := cmd.CombinedOutput()
