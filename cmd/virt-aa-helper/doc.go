@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Virt-aa-helper writes and loads the profile of one machine for libvirtd. It
+// takes the options of libvirt's program of that name and reads the same domain
+// XML, so that it can be put in its place. The flag --help lists the options.
+//
+// Policy is compiled and loaded by this program itself. Where it may not, as
+// under the profile that Debian ships for libvirt's helper, it runs the
+// apparmor_parser that this profile allows.
+//
+// # Options of its own
+//
+//	--policy 9.0|12.8|strict   derive rules as libvirt's helper of that version
+//	                           does (12.8 if nothing is said), or strictly: paths
+//	                           are literals, and a device gets what it needs and
+//	                           no more
+//	--loader auto|own|parser   who loads: this program, apparmor_parser, or
+//	                           (auto) the first of them that may
+//
+// # Differences from libvirt's helper
+//
+//   - Files are replaced as a whole or not at all. A symbolic link in the place
+//     of a .files is replaced, not followed.
+//   - -F with a path that is not absolute warns and appends nothing. libvirt's
+//     9.0 appends the text "(null)", 12.8 ends.
+//   - Helpers for one machine that run at the same time wait for each other.
+//   - A machine without rules has an empty .files but for its first line.
+//   - Profiles in force are never those of other names: a template, or an edited
+//     profile, that defines anything but the machine's own profile and its
+//     children is refused.
+//   - Messages name the device and say what to do.
+package main

@@ -1,0 +1,527 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package command is the program virt-aa-helper.
+package command
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/goarmor/apparmor/internal/getopt"
+	"github.com/goarmor/apparmor/svirt"
+	"github.com/goarmor/apparmor/svirt/libvirtxml"
+)
+
+// Env is what the command sees of the machine.
+type Env struct {
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	// Base is the directory of policy; empty: /etc/apparmor.d. Machines' profiles
+	// and templates are in its directory libvirt.
+	Base string
+	// Host is where the paths of a description are looked up; nil: the machine's
+	// own files.
+	Host fs.ReadLinkFS
+	// Loader loads policy; nil: what the option --loader says.
+	Loader Loader
+}
+
+// Loader brings the profile of a machine into force.
+type Loader interface {
+	// Load loads the file of a profile. An error that matches fs.ErrExist says
+	// that there is one of the name, unless it may be replaced.
+	Load(ctx context.Context, file, profile string, replace bool) error
+	// Unload takes the profile out of force. One that is not loaded is an error
+	// that matches fs.ErrNotExist.
+	Unload(ctx context.Context, file, profile string) error
+}
+
+// mode is what the command does.
+type mode byte
+
+const (
+	add     mode = 'a'
+	create  mode = 'c'
+	remove  mode = 'R' // from the kernel
+	erase   mode = 'D' // its rules, too
+	replace mode = 'r'
+)
+
+// options is what the arguments ask for.
+type options struct {
+	mode     mode
+	dry      bool
+	help     bool
+	profile  string // libvirt-UUID
+	file     string // one more path
+	hasFile  bool
+	appended bool // to the rules that are there
+	method   svirt.Method
+	loader   string
+}
+
+func flag(set func(*options)) func(*options, string) error {
+	return func(o *options, _ string) error { set(o); return nil }
+}
+
+func setMode(m mode) func(*options, string) error { return flag(func(o *options) { o.mode = m }) }
+
+func setFile(appended bool) func(*options, string) error {
+	return func(o *options, s string) error {
+		o.file, o.hasFile, o.appended = s, true, appended
+		return nil
+	}
+}
+
+// methods are the ways to derive rules, by the words of --policy.
+var methods = []struct {
+	word   string
+	method svirt.Method
+}{{"9.0", svirt.Compat90}, {"12.8", svirt.Compat128}, {"strict", svirt.Strict}}
+
+func setPolicy(o *options, s string) error {
+	for _, m := range methods {
+		if m.word == s {
+			o.method = m.method
+			return nil
+		}
+	}
+	return getopt.Error(fmt.Sprintf("unknown policy %q; it is 9.0, 12.8 or strict", s))
+}
+
+func setLoader(o *options, s string) error {
+	switch s {
+	case "auto", "own", "parser":
+		o.loader = s
+		return nil
+	}
+	return getopt.Error(fmt.Sprintf("unknown loader %q; it is auto, own or parser", s))
+}
+
+// table returns the options in the order of the help.
+func table() []getopt.Option[options] {
+	return []getopt.Option[options]{
+		{Long: []string{"add"}, Short: 'a', Help: "load the profile", Set: setMode(add)},
+		{Long: []string{"create"}, Short: 'c', Help: "make the profile from its template, and load it", Set: setMode(create)},
+		{Long: []string{"delete"}, Short: 'D', Help: "unload the profile, and remove the machine's rules", Set: setMode(erase)},
+		{Long: []string{"replace"}, Short: 'r', Help: "derive the rules again, and load the profile", Set: setMode(replace)},
+		{Long: []string{"remove"}, Short: 'R', Help: "unload the profile", Set: setMode(remove)},
+		{Long: []string{"dryrun"}, Short: 'd', Help: "print what would be written, and do nothing", Set: flag(func(o *options) { o.dry = true })},
+		{Long: []string{"uuid"}, Short: 'u', Takes: getopt.Needed, Value: "name", Help: "name of the profile: libvirt- and the UUID", Set: func(o *options, s string) error { o.profile = s; return nil }},
+		{Long: []string{"add-file"}, Short: 'f', Takes: getopt.Needed, Value: "path", Help: "grant one more path, with the rules of the description", Set: setFile(false)},
+		{Long: []string{"append-file"}, Short: 'F', Takes: getopt.Needed, Value: "path", Help: "grant one more path, after the rules that are there", Set: setFile(true)},
+		{Long: []string{"policy"}, Takes: getopt.Needed, Value: "how", Help: "how rules are derived: 9.0, 12.8 or strict", Set: setPolicy},
+		{Long: []string{"loader"}, Takes: getopt.Needed, Value: "who", Help: "who loads policy: own, parser, or auto", Set: setLoader},
+		{Long: []string{"help"}, Short: 'h', Help: "print this", Set: flag(func(o *options) { o.help = true })},
+	}
+}
+
+func printHelp(w io.Writer) {
+	fmt.Fprint(w, "virt-aa-helper MODE [OPTIONS] [< DOMAIN.xml]\n\n")
+	for _, o := range table() {
+		name := "    --" + o.Long[0]
+		if o.Short != 0 {
+			name = fmt.Sprintf("-%c, --%s", o.Short, o.Long[0])
+		}
+		if o.Takes == getopt.Needed {
+			name += " " + strings.ToUpper(o.Value)
+		}
+		fmt.Fprintf(w, "  %-24s %s\n", name, o.Help)
+	}
+	fmt.Fprint(w, "\nlibvirtd runs this program; people have little use for it.\n")
+}
+
+// run is one run of the command.
+type run struct {
+	options
+	env    Env
+	uuid   string
+	loader Loader
+	store  store
+}
+
+// maxInput is the longest description, template or profile, as in libvirt's
+// helper.
+const maxInput = 10 << 20
+
+// The files of a machine and the reasons to refuse one.
+var (
+	errNoProfile = errors.New("profile does not exist")
+	errProfile   = errors.New("profile exists")
+	errUUID      = errors.New("given uuid does not match XML uuid")
+	errTooLong   = fmt.Errorf("longer than %d MiB", maxInput>>20)
+)
+
+// Run does what the arguments, without the program's name, ask for and returns
+// the exit status: 0, or 1 after a message.
+func Run(ctx context.Context, args []string, env Env) int {
+	if env.Base == "" {
+		env.Base = "/etc/apparmor.d"
+	}
+	if env.Host == nil {
+		env.Host = svirt.HostFS()
+	}
+	o := options{method: svirt.Compat128, loader: "auto"}
+	p := getopt.Parser[options]{Options: table(), Done: func(o *options) bool { return o.help }}
+	_, err := p.Parse(&o, args) // operands mean nothing
+	if err == nil && o.help {
+		printHelp(env.Stdout)
+		return 0
+	}
+	r := &run{options: o, env: env, loader: env.Loader, store: store{filepath.Join(env.Base, "libvirt")}}
+	if err == nil {
+		err = r.do(ctx)
+	}
+	if err != nil {
+		for line := range strings.Lines(err.Error()) {
+			fmt.Fprintf(env.Stderr, "virt-aa-helper: error: %s\n", strings.TrimSuffix(line, "\n"))
+		}
+		return 1
+	}
+	return 0
+}
+
+func (r *run) warn(format string, args ...any) {
+	fmt.Fprintf(r.env.Stderr, "virt-aa-helper: warning: "+format+"\n", args...)
+}
+
+// do finds the machine and does the work on it, alone of all helpers.
+func (r *run) do(ctx context.Context) error {
+	uuid, ok := strings.CutPrefix(r.profile, "libvirt-")
+	if !ok || svirt.CheckUUID(strings.ToLower(uuid)) != nil {
+		return errors.New("invalid UUID")
+	}
+	// Descriptions have it in lower case; the argument of another case is no
+	// machine's name.
+	if r.uuid = uuid; strings.ToLower(uuid) != uuid {
+		return errUUID
+	}
+	if r.mode == 0 {
+		printHelp(r.env.Stderr)
+		return errors.New("no mode is given")
+	}
+	if r.loader == nil {
+		r.loader = r.newLoader()
+	}
+	if !r.dry {
+		unlock, err := r.store.lock(ctx, r.profile)
+		if err != nil {
+			return err
+		}
+		defer unlock()
+	}
+	switch r.mode {
+	case add:
+		return r.add(ctx)
+	case remove, erase:
+		return r.unload(ctx)
+	case create:
+		return r.create(ctx)
+	}
+	return r.replace(ctx)
+}
+
+// add loads a profile that is on disk.
+func (r *run) add(ctx context.Context) error {
+	if !r.store.exists(r.profile) {
+		return errNoProfile
+	}
+	if r.dry {
+		return nil
+	}
+	return r.loader.Load(ctx, r.store.path(r.profile), r.profile, false)
+}
+
+// unload takes a profile out of force; its file stays, with what an
+// administrator wrote there.
+func (r *run) unload(ctx context.Context) error {
+	if !r.store.exists(r.profile) {
+		return errNoProfile
+	}
+	if r.dry {
+		return nil
+	}
+	err := r.loader.Unload(ctx, r.store.path(r.profile), r.profile)
+	if errors.Is(err, fs.ErrNotExist) {
+		r.warn("unable to unload already unloaded profile")
+		err = nil
+	}
+	if r.mode == erase {
+		// The rules describe devices of a machine that has ended.
+		err = errors.Join(err, r.store.remove(r.files()))
+	}
+	return err
+}
+
+// files is the name of the file of the machine's rules.
+func (r *run) files() string { return r.profile + ".files" }
+
+// machine is what a description leads to.
+type machine struct {
+	domain *svirt.Domain
+	rules  *svirt.Rules
+	// more are the rules of the path to append.
+	more string
+}
+
+// hasFiles reports whether the profile includes rules of its own. A container
+// has none: what it may touch is in its template.
+func (m *machine) hasFiles() bool { return m.domain.Type != "lxc" }
+
+// derive reads the description and derives the rules.
+func (r *run) derive(ctx context.Context) (*machine, error) {
+	text, err := io.ReadAll(io.LimitReader(r.env.Stdin, maxInput+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("could not read xml file: %w", err)
+	case len(text) > maxInput:
+		return nil, fmt.Errorf("could not read xml file: %w", errTooLong)
+	}
+	version := libvirtxml.Any
+	switch r.method {
+	case svirt.Compat90:
+		version = libvirtxml.Libvirt90
+	case svirt.Compat128:
+		version = libvirtxml.Libvirt128
+	}
+	// libvirtd ends the text with a NUL.
+	m := &machine{}
+	if m.domain, err = version.Parse(bytes.TrimRight(text, "\x00")); err != nil {
+		return nil, fmt.Errorf("could not get VM definition: %w", err)
+	}
+	if m.domain.UUID != r.uuid {
+		return nil, fmt.Errorf("%w\ninvalid VM definition", errUUID)
+	}
+	if m.rules, err = r.rules(ctx, m.domain); err != nil {
+		return nil, err
+	}
+	if !r.hasFile {
+		return m, nil
+	}
+	if !filepath.IsAbs(r.file) {
+		r.warn("%s", r.file)
+		r.warn("skipped non-absolute path")
+		return m, nil
+	}
+	with := *m.domain
+	with.Devices.Extra = append(with.Devices.Extra[:len(with.Devices.Extra):len(with.Devices.Extra)], r.grant())
+	all, err := r.rules(ctx, &with)
+	if err != nil {
+		return nil, err
+	}
+	if r.appended {
+		m.more = strings.TrimPrefix(string(all.AppendText(nil)), string(m.rules.AppendText(nil)))
+	} else {
+		m.rules = all
+	}
+	return m, nil
+}
+
+// grant is the path of -f and -F. libvirt ends one with /{,**} for a directory
+// and what is below it.
+func (r *run) grant() svirt.PathGrant {
+	g := svirt.PathGrant{ID: "file", Path: r.file, Perms: "rwk"}
+	if r.method == svirt.Strict {
+		for _, end := range []string{"/{,**}", "/**"} {
+			if dir, ok := strings.CutSuffix(g.Path, end); ok && dir != "" {
+				g.Path, g.Recursive = dir, true
+				break
+			}
+		}
+	}
+	return g
+}
+
+func (r *run) rules(ctx context.Context, d *svirt.Domain) (*svirt.Rules, error) {
+	rules, err := deriveRules(ctx, d, svirt.Options{Method: r.method, FS: r.env.Host})
+	if err != nil {
+		return nil, fmt.Errorf("%w\ninvalid VM definition", err)
+	}
+	return rules, nil
+}
+
+// create makes a machine's files from its description, and loads the profile.
+// On an error neither file is left.
+func (r *run) create(ctx context.Context) error {
+	if r.store.exists(r.profile) {
+		return errProfile
+	}
+	m, err := r.derive(ctx)
+	if err != nil {
+		return err
+	}
+	if r.dry {
+		return r.print(m)
+	}
+	text, err := r.instantiate(m)
+	if err != nil {
+		return errors.Join(fmt.Errorf("could not create profile: %w", err), r.store.remove(r.files()))
+	}
+	if m.hasFiles() {
+		if err := r.store.write(r.files(), m.file()); err != nil {
+			return err
+		}
+	}
+	if err = r.store.write(r.profile, []byte(text)); err == nil {
+		err = r.loader.Load(ctx, r.store.path(r.profile), r.profile, false)
+	}
+	if err != nil {
+		return errors.Join(err, r.store.remove(r.profile), r.store.remove(r.files()))
+	}
+	return nil
+}
+
+// replace derives the rules again, or appends one, and loads the profile.
+func (r *run) replace(ctx context.Context) error {
+	if !r.dry && !r.store.exists(r.profile) {
+		return errNoProfile
+	}
+	m, err := r.derive(ctx)
+	if err != nil {
+		return err
+	}
+	if r.dry {
+		return r.print(m)
+	}
+	old, err := r.store.read(r.files())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if r.store.empty(r.profile) {
+		if err := r.refill(ctx, m); err != nil {
+			return err
+		}
+	}
+	if m.hasFiles() {
+		if text := r.updated(m, old); !bytes.Equal(text, old) || err != nil {
+			if err := r.store.write(r.files(), text); err != nil {
+				return err
+			}
+		}
+	}
+	if err := r.loader.Load(ctx, r.store.path(r.profile), r.profile, true); err != nil {
+		return errors.Join(err, r.takeBack(m, old))
+	}
+	return nil
+}
+
+// updated returns the text of the rules' file.
+func (r *run) updated(m *machine, old []byte) []byte {
+	if !r.appended {
+		return m.file()
+	}
+	if len(old) == 0 {
+		old = m.file()
+	}
+	// Helpers before 12.8 appended a rule as often as they were asked.
+	if r.method != svirt.Compat90 && bytes.Contains(old, []byte(m.more)) {
+		return old
+	}
+	return append(old[:len(old):len(old)], m.more...)
+}
+
+// takeBack undoes what replace wrote when the profile could not be loaded. What
+// is in force stays in force. As libvirtd expects it of its helper, the rules are
+// removed; under the strict policy the old ones come back, so that the file
+// says what is in force.
+func (r *run) takeBack(m *machine, old []byte) error {
+	switch {
+	case !m.hasFiles():
+		return nil
+	case r.method == svirt.Strict && old != nil:
+		return r.store.write(r.files(), old)
+	}
+	return r.store.remove(r.files())
+}
+
+// refill makes a profile again whose file is empty, as a full disk leaves it.
+func (r *run) refill(ctx context.Context, m *machine) error {
+	r.warn("Profile of 0 size detected, will attempt to remove it")
+	if err := r.loader.Unload(ctx, r.store.path(r.profile), r.profile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("could not remove profile: %w", err)
+	}
+	text, err := r.instantiate(m)
+	if err != nil {
+		return fmt.Errorf("could not create profile: %w", err)
+	}
+	return r.store.write(r.profile, []byte(text))
+}
+
+// instantiate makes the text of the profile from its template.
+func (r *run) instantiate(m *machine) (string, error) {
+	name := templateFor(m.domain.Type)
+	text, err := r.store.read(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("template does not exist: %w", err)
+	} else if err != nil {
+		return "", err
+	}
+	return svirt.InstantiateCompat(r.method, name, string(text), r.uuid, m.hasFiles())
+}
+
+// templateFor is the name of the template for a type of machine.
+func templateFor(virtType string) string {
+	switch virtType {
+	case "qemu", "kqemu", "kvm":
+		virtType = "qemu"
+	}
+	return "TEMPLATE." + virtType
+}
+
+// file is the text of the file of the machine's rules.
+func (m *machine) file() []byte { return m.rules.AppendFile(nil) }
+
+// print shows what a run that is not dry would write, in the form of libvirt's
+// helper.
+func (r *run) print(m *machine) error {
+	sections := []string{r.store.path(r.files()), string(m.rules.AppendText(nil))}
+	switch {
+	case r.appended:
+		sections[1] = m.more
+	case r.mode == create:
+		sections = append(sections, r.store.path(r.profile), r.profile)
+		if m.hasFiles() {
+			sections = append(sections, "  #include <libvirt/"+r.files()+">\n")
+		}
+	}
+	for _, s := range sections {
+		if _, err := fmt.Fprintf(r.env.Stdout, "virt-aa-helper:\n%s\n", s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// newLoader returns the loader that was asked for.
+func (r *run) newLoader() Loader {
+	own, other := &ownLoader{base: r.env.Base, warn: r.warn}, parserLoader{path: parserPath}
+	switch r.options.loader {
+	case "own":
+		return own
+	case "parser":
+		return other
+	}
+	return eitherLoader{own, other}
+}
+
+// deriveRules is svirt.Derive with a context that ends the wait for it.
+func deriveRules(ctx context.Context, d *svirt.Domain, o svirt.Options) (*svirt.Rules, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return svirt.Derive(d, o)
+}
+
+// exists reports whether a file of that name is there, be it a link that leads
+// nowhere.
+func (s store) exists(name string) bool {
+	_, err := os.Lstat(s.path(name))
+	return err == nil
+}

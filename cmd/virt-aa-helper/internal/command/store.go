@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package command
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// store is the directory of machines' profiles.
+type store struct{ dir string }
+
+func (s store) path(name string) string { return filepath.Join(s.dir, name) }
+
+// empty reports whether a regular file of that name has nothing in it.
+func (s store) empty(name string) bool {
+	info, err := os.Stat(s.path(name))
+	return err == nil && info.Mode().IsRegular() && info.Size() == 0
+}
+
+// read returns the content of a regular file.
+func (s store) read(name string) ([]byte, error) {
+	f, err := openFile(s.path(name))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil {
+		return nil, err
+	} else if !info.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "read", Path: s.path(name), Err: errors.New("not a regular file")}
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxInput+1))
+	if err == nil && len(data) > maxInput {
+		err = &fs.PathError{Op: "read", Path: s.path(name), Err: errTooLong}
+	}
+	return data, err
+}
+
+// write replaces a file as a whole: whoever reads it finds the old text or the
+// new one, after a power cut, too.
+func (s store) write(name string, data []byte) (err error) {
+	// The lock is held, so there is one writer; what a killed one left is
+	// overwritten.
+	part := s.path("." + name + ".new")
+	f, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|noFollow, 0o644)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			os.Remove(part)
+		}
+	}()
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Chmod(0o644)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	if err != nil {
+		return err
+	}
+	if err := os.Rename(part, s.path(name)); err != nil {
+		return err
+	}
+	return s.sync()
+}
+
+// remove removes a file, if it is there.
+func (s store) remove(name string) error {
+	if err := os.Remove(s.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// sync makes names last.
+func (s store) sync() error {
+	d, err := os.Open(s.dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}
