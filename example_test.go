@@ -53,9 +53,9 @@ profile httpd /usr/sbin/httpd {
 
 	httpd, _ := query.Open(out.Policy).Profile("httpd")
 	for _, request := range []query.Request{
-		query.File{Path: "/srv/www/index.html", Access: query.Read},
-		query.File{Path: "/srv/www/site/.git/config", Access: query.Read},
-		query.File{Path: "/etc/shadow", Access: query.Read},
+		query.File{Path: "/srv/www/index.html", Perms: query.Read},
+		query.File{Path: "/srv/www/site/.git/config", Perms: query.Read},
+		query.File{Path: "/etc/shadow", Perms: query.Read},
 		query.Capability("net_bind_service"),
 		query.Network{Family: "packet", Type: "raw"},
 	} {

@@ -190,3 +190,28 @@ func (r Attach) match(q *blob.Profile) (Candidate, bool) {
 	}
 	return c, true
 }
+
+// attachRequest reads a path and the values of extended attributes.
+func attachRequest(p *Profile, in blob.Input) Request {
+	var parts []string
+	var part strings.Builder
+	for _, s := range in {
+		if s == blob.OOB {
+			parts = append(parts, part.String())
+			part.Reset()
+			continue
+		}
+		part.WriteByte(byte(s))
+	}
+	parts = append(parts, part.String())
+	r := Attach{Path: parts[0]}
+	for i, value := range parts[1:] {
+		if value, ok := strings.CutPrefix(value, "\x00"); ok && i < len(p.Xattrs) {
+			if r.Xattrs == nil {
+				r.Xattrs = map[string]string{}
+			}
+			r.Xattrs[p.Xattrs[i]] = value
+		}
+	}
+	return r
+}

@@ -58,11 +58,11 @@ func BenchmarkAllows(b *testing.B) {
 		name string
 		ask  query.Request
 	}{
-		{"file", query.File{Path: "/usr/lib/x86_64-linux-gnu/qemu/block-rbd.so", Access: query.Read | query.Mmap}},
-		{"disk", query.File{Path: "/srv/images/disk.qcow2", Access: query.Read | query.Write | query.Lock}},
+		{"file", query.File{Path: "/usr/lib/x86_64-linux-gnu/qemu/block-rbd.so", Perms: query.Read | query.Mmap}},
+		{"disk", query.File{Path: "/srv/images/disk.qcow2", Perms: query.Read | query.Write | query.Lock}},
 		{"capability", query.Capability("dac_override")},
 		{"network", query.Network{Family: "inet", Type: "stream", Protocol: 6}},
-		{"signal", query.Signal{Signal: "term", Access: query.Receive, Peer: "libvirtd"}},
+		{"signal", query.Signal{Signal: "term", Perms: query.Receive, Peer: "libvirtd"}},
 	} {
 		b.Run(tt.name, func(b *testing.B) {
 			b.ReportAllocs()

@@ -3,6 +3,8 @@
 package query
 
 import (
+	"fmt"
+
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/internal/linux"
 )
@@ -36,4 +38,22 @@ func (r Capability) ask(p asked) (Decision, error) {
 		p.note(blob.PartProfile, blob.ClassCap, true, Exec, e, string(r))
 	}
 	return decide(Exec, e).in(wordsNone), nil
+}
+
+// capAnswer sums up what is said of capabilities that have no name here.
+func capAnswer(caps blob.Caps, known uint64) answer {
+	fold := func(set uint64) Perms { return Perms(set&^known>>32 | set&^known) }
+	a := answer{want: ^Perms(0), grant: fold(caps.Allow), audit: fold(caps.Audit), quiet: fold(caps.Quiet)}
+	return a
+}
+
+func (c *comparison) capabilities() {
+	for _, name := range linux.Capabilities {
+		c.add(blob.Difference{}, Capability(name))
+	}
+	known := uint64(1)<<len(linux.Capabilities) - 1
+	x, y := c.a.Caps, c.b.Caps
+	if n := c.differ(capAnswer(x, known), capAnswer(y, known)); n != 0 {
+		c.member("capabilities", fmt.Sprintf("%#x", x.Allow), fmt.Sprintf("%#x", y.Allow))
+	}
 }

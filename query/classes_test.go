@@ -37,8 +37,8 @@ func ours(tb testing.TB, kernel, text string) *Policy {
 func TestAddresses(t *testing.T) {
 	at := netip.MustParseAddrPort
 	lo80, lo81, other := at("127.0.0.1:80"), at("127.0.0.1:81"), at("1.2.3.4:80")
-	tcp := func(a Access, local, remote netip.AddrPort) Network {
-		return Network{Family: "inet", Type: "stream", Protocol: 6, Access: a, Local: local, Remote: remote}
+	tcp := func(a Perms, local, remote netip.AddrPort) Network {
+		return Network{Family: "inet", Type: "stream", Protocol: 6, Perms: a, Local: local, Remote: remote}
 	}
 	none := netip.AddrPort{}
 	for _, tt := range []struct {
@@ -55,7 +55,7 @@ func TestAddresses(t *testing.T) {
 			{tcp(Send, lo80, none), "allowed"},
 			{tcp(Connect, lo81, other), "denied open"},
 			{Network{Family: "inet", Type: "dgram"}, "denied create"},
-			{Network{Family: "inet6", Type: "stream", Access: Bind, Local: at("[::1]:80")}, "denied bind"},
+			{Network{Family: "inet6", Type: "stream", Perms: Bind, Local: at("[::1]:80")}, "denied bind"},
 		}},
 		{"network inet peer=(ip=1.2.3.4 port=80),", []question{
 			{tcp(Connect|Send|Receive, none, other), "allowed"},
@@ -64,9 +64,9 @@ func TestAddresses(t *testing.T) {
 			{tcp(Bind, lo80, none), "allowed"},
 		}},
 		{"network inet6 ip=::1,", []question{
-			{Network{Family: "inet6", Type: "stream", Access: Bind, Local: at("[::1]:80")}, "allowed"},
-			{Network{Family: "inet6", Type: "stream", Access: Bind, Local: at("[::2]:80")}, "denied bind"},
-			{Network{Family: "inet6", Type: "stream", Access: Setopt | Listen, Local: at("[::1]:8080"), Option: SockOpt{1, 2}, Backlog: 128}, "allowed"},
+			{Network{Family: "inet6", Type: "stream", Perms: Bind, Local: at("[::1]:80")}, "allowed"},
+			{Network{Family: "inet6", Type: "stream", Perms: Bind, Local: at("[::2]:80")}, "denied bind"},
+			{Network{Family: "inet6", Type: "stream", Perms: Setopt | Listen, Local: at("[::1]:8080"), Option: SockOpt{1, 2}, Backlog: 128}, "allowed"},
 		}},
 		{"network inet,\naudit deny network (connect) inet peer=(port=80),\ndeny network (bind) inet port=81,", []question{
 			{tcp(Connect, none, other), "denied open"},
@@ -94,11 +94,11 @@ func TestMqueue(t *testing.T) {
 		"\x11/a\x00m": {Allow: blob.PermWrite}, "\x12\x00\x00\x01\x00": {Allow: blob.PermOpen},
 	})}), "p")
 	for _, q := range []question{
-		{Mqueue{Name: "/a", Access: Read}, "allowed"},
-		{Mqueue{Name: "/a", Access: Read | Write}, "denied write"},
-		{Mqueue{Name: "/a", Access: Read | Write, Label: "l"}, "allowed"},
-		{Mqueue{Name: "/a", Access: Write, Label: "l//&m"}, "allowed"},
-		{Mqueue{Name: "/a", Access: Write, Label: "l//&n"}, "denied write"},
+		{Mqueue{Name: "/a", Perms: Read}, "allowed"},
+		{Mqueue{Name: "/a", Perms: Read | Write}, "denied write"},
+		{Mqueue{Name: "/a", Perms: Read | Write, Label: "l"}, "allowed"},
+		{Mqueue{Name: "/a", Perms: Write, Label: "l//&m"}, "allowed"},
+		{Mqueue{Name: "/a", Perms: Write, Label: "l//&n"}, "denied write"},
 		{Mqueue{Name: "/b"}, "denied open"},
 		{Mqueue{Key: 256}, "allowed"},
 		{Mqueue{Key: 1}, "denied open"},
@@ -187,15 +187,15 @@ profile t {
   change_profile -> :ns:n,
 }`), "t")
 	for _, q := range []question{
-		{Signal{Signal: "tstp", Access: Send, Peer: "a"}, "allowed"},
-		{Signal{Signal: "term", Access: Send, Peer: "b"}, "denied send"},
-		{Signal{Signal: "term", Access: Send, Peer: "b//&c"}, "allowed"},
-		{Signal{Signal: "term", Access: Send, Peer: "a//&unconfined"}, "allowed"},
-		{Signal{Signal: "term", Access: Send, Peer: "a//&b"}, "denied send"},
-		{Signal{Signal: "term", Access: Receive, Peer: ":ns:a"}, "allowed"},
-		{Signal{Signal: "term", Access: Receive, Peer: "a"}, "denied receive"},
-		{Ptrace{Access: TracedBy | ReadBy, Peer: "unconfined"}, "allowed"},
-		{Ptrace{Access: Trace | TracedBy, Peer: "unconfined"}, "denied trace"},
+		{Signal{Signal: "tstp", Perms: Send, Peer: "a"}, "allowed"},
+		{Signal{Signal: "term", Perms: Send, Peer: "b"}, "denied send"},
+		{Signal{Signal: "term", Perms: Send, Peer: "b//&c"}, "allowed"},
+		{Signal{Signal: "term", Perms: Send, Peer: "a//&unconfined"}, "allowed"},
+		{Signal{Signal: "term", Perms: Send, Peer: "a//&b"}, "denied send"},
+		{Signal{Signal: "term", Perms: Receive, Peer: ":ns:a"}, "allowed"},
+		{Signal{Signal: "term", Perms: Receive, Peer: "a"}, "denied receive"},
+		{Ptrace{Perms: TracedBy | ReadBy, Peer: "unconfined"}, "allowed"},
+		{Ptrace{Perms: Trace | TracedBy, Peer: "unconfined"}, "denied trace"},
 		{ChangeProfile{Target: "s", Stack: true}, "allowed"},
 		{ChangeProfile{Target: "s//&s", Stack: true}, "allowed"},
 		{ChangeProfile{Target: "s"}, "denied change_profile"},

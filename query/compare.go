@@ -72,7 +72,7 @@ func (p *Profile) Covers(q *Profile) ([]Difference, error) {
 		c.member("mode", modeA.String(), modeB.String())
 		modeB = blob.Enforce
 	}
-	c.differ = func(x, y answer) Access {
+	c.differ = func(x, y answer) Perms {
 		gap := y.passes(modeB) &^ x.passes(modeA)
 		if x.grant&y.grant&Exec != 0 && x.exec != y.exec {
 			gap |= Exec
@@ -104,7 +104,7 @@ func permissive(m blob.Mode) int {
 // answer is what a side says to some permissions: a Decision in the form in
 // which many are compared.
 type answer struct {
-	want, grant, audit, quiet, prompt Access
+	want, grant, audit, quiet, prompt Perms
 	exec                              blob.Exec
 }
 
@@ -117,7 +117,7 @@ func (d Decision) answer() answer {
 }
 
 // passes returns what a kernel lets pass in a mode.
-func (a answer) passes(m blob.Mode) Access {
+func (a answer) passes(m blob.Mode) Perms {
 	if m == blob.Complain {
 		return a.want &^ a.quiet
 	}
@@ -125,7 +125,7 @@ func (a answer) passes(m blob.Mode) Access {
 }
 
 // differing returns the permissions in which two answers differ.
-func differing(x, y answer) Access {
+func differing(x, y answer) Perms {
 	bits := (x.grant ^ y.grant) | (x.audit ^ y.audit) | (x.quiet ^ y.quiet) | (x.prompt ^ y.prompt)
 	if x.exec != y.exec {
 		bits |= Exec
@@ -138,7 +138,7 @@ type comparison struct {
 	a, b *Profile
 	// differ returns the permissions in which two answers make a difference,
 	// confirm reports whether two decisions do.
-	differ         func(x, y answer) Access
+	differ         func(x, y answer) Perms
 	confirm        func(x, y Decision) bool
 	namespacesOnly bool
 	classes        map[[2]*blob.DFA][2][256]byte // see bytes
@@ -229,38 +229,6 @@ func (c *comparison) requests() {
 		}
 		if err := c.kind(k); err != nil {
 			c.errs = append(c.errs, fmt.Errorf("class %v: %w", k.class, err))
-		}
-	}
-}
-
-func (c *comparison) capabilities() {
-	for _, name := range linux.Capabilities {
-		c.add(blob.Difference{}, Capability(name))
-	}
-	known := uint64(1)<<len(linux.Capabilities) - 1
-	x, y := c.a.Caps, c.b.Caps
-	if n := c.differ(capAnswer(x, known), capAnswer(y, known)); n != 0 {
-		c.member("capabilities", fmt.Sprintf("%#x", x.Allow), fmt.Sprintf("%#x", y.Allow))
-	}
-}
-
-// capAnswer sums up what is said of capabilities that have no name here.
-func capAnswer(caps blob.Caps, known uint64) answer {
-	fold := func(set uint64) Access { return Access(set&^known>>32 | set&^known) }
-	a := answer{want: ^Access(0), grant: fold(caps.Allow), audit: fold(caps.Audit), quiet: fold(caps.Quiet)}
-	return a
-}
-
-func (c *comparison) limits() {
-	for i, name := range linux.Rlimits {
-		least := ^uint64(0)
-		for _, p := range [...]*Profile{c.a, c.b} {
-			if p.RlimitMask>>i&1 != 0 {
-				least = min(least, p.Rlimits[i])
-			}
-		}
-		if least != ^uint64(0) {
-			c.add(blob.Difference{}, Rlimit{Resource: name, Value: least + 1})
 		}
 	}
 }

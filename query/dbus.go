@@ -5,6 +5,7 @@ package query
 import (
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/goarmor/apparmor/blob"
 )
@@ -54,7 +55,7 @@ func (r DBus) String() string {
 
 func (r DBus) ask(p asked) (Decision, error) {
 	var text string
-	var want Access
+	var want Perms
 	words := wordsNone
 	switch r.Op {
 	case DBusSend, DBusReceive:
@@ -80,4 +81,33 @@ func (r DBus) ask(p asked) (Decision, error) {
 // mediated.
 func mediatesDBus(p *blob.Profile) bool {
 	return p.Mediates(blob.ClassNetV9) && p.Mediates(blob.ClassDBus)
+}
+
+func dbusSide(p *Profile) side {
+	if !mediatesDBus(p.Profile) {
+		return everything()
+	}
+	return inClass(blob.ClassDBus)(p)
+}
+
+var dbusGrammar = sync.OnceValue(func() grammar {
+	nul := lit(0)
+	return newGrammar(seq(word, ends(dbusEavesdrop), nul, text, ends(dbusBind),
+		nul, text, nul, text, nul, text, nul, text, ends(Send|Receive)))
+})
+
+func onBuses(in []byte, differ Perms, _ bool) []Request {
+	switch p := strings.Split(string(in), "\x00"); len(p) {
+	case 1:
+		return []Request{DBus{Op: DBusEavesdrop, Bus: p[0]}}
+	case 2:
+		return []Request{DBus{Op: DBusBind, Bus: p[0], Name: p[1]}}
+	case 6:
+		d := DBus{Bus: p[0], Name: p[1], Peer: p[2], ObjectPath: p[3], Interface: p[4], Member: p[5]}
+		if differ&Send == 0 {
+			d.Op = DBusReceive
+		}
+		return []Request{d}
+	}
+	return nil
 }

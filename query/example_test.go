@@ -49,7 +49,7 @@ profile vm-1 {
 	}
 	vm, _ := p.Profile("vm-1")
 	for _, disk := range []string{"vm-1", "vm-2", "base"} {
-		r := query.File{Path: "/srv/images/" + disk + ".qcow2", Access: query.Read | query.Write}
+		r := query.File{Path: "/srv/images/" + disk + ".qcow2", Perms: query.Read | query.Write}
 		d, err := vm.Ask(r)
 		if err != nil {
 			fmt.Println(err)

@@ -4,6 +4,8 @@ package query
 
 import (
 	"fmt"
+	"strings"
+	"sync"
 
 	"github.com/goarmor/apparmor/blob"
 )
@@ -11,15 +13,15 @@ import (
 // File asks for access to a path, as the kernel names it: absolute, without
 // symbolic links, directories with a slash at the end.
 type File struct {
-	Path   string
-	Access Access // Read, Write, Append, Exec, Mmap, Lock, ...
+	Path  string
+	Perms Perms // Read, Write, Append, Exec, Mmap, Lock, ...
 	// Owner is set when the file belongs to the task's fsuid.
 	Owner bool
 }
 
 // String implements fmt.Stringer.
 func (r File) String() string {
-	s := fmt.Sprintf("file %v %s", r.Access, r.Path)
+	s := fmt.Sprintf("file %v %s", r.Perms, r.Path)
 	if r.Owner {
 		s += " (owner)"
 	}
@@ -27,109 +29,101 @@ func (r File) String() string {
 }
 
 func (r File) ask(p asked) (Decision, error) {
-	return decide(r.Access, p.onPath(r.Path, r.Owner, r.Access)), nil
+	return decide(r.Perms, p.onPath(r.Path, r.Owner, r.Perms)), nil
 }
 
-// Link asks for a hard link Path to the existing file Target. The permission
-// is link alone.
-type Link struct {
-	Path, Target string
-	Owner        bool // the target belongs to the task's fsuid
+func fileSide(p *Profile) side {
+	db, start := p.FileDB()
+	if db == nil {
+		return side{perms: func(uint32, bool) blob.Effective { return blob.Effective{} }}
+	}
+	return side{db.DFA, start, p.FilePerms}
 }
 
-// String implements fmt.Stringer.
-func (r Link) String() string {
-	s := fmt.Sprintf("link %s -> %s", r.Path, r.Target)
-	if r.Owner {
-		s += " (owner)"
+// What is asked for on files, by the kind of the string.
+const (
+	askedOfFiles  Perms = 1<<18 - 1
+	askedOfLabels       = Perms(blob.PermChangeProf | blob.PermOnexec)
+	askedOfLinks        = Perms(blob.PermLink)
+	askedOnExec         = Perms(blob.PermOnexec)
+	askedOfNet          = Perms(blob.AllNetPerms)
+	askedOfMqueue       = Create | MayOpen | Delete | Read | Write | Getattr | Setattr
+)
+
+// fileGrammar is paths, labels, and behind the NUL of a path the target of a
+// link or the label to change to. Labels and links can be left out.
+func fileGrammar(labels, links bool) grammar {
+	i := 0
+	if labels {
+		i |= 1
 	}
-	return s
+	if links {
+		i |= 2
+	}
+	return fileGrammars[i]()
 }
 
-func (r Link) ask(p asked) (Decision, error) {
-	const link, test = Access(blob.PermLink), Access(blob.PermLinkSubset)
-	name := p.onPath(r.Path, r.Owner, link)
-	if name.Allow&blob.PermLink == 0 {
-		return decide(link, name).in(wordsNone), nil
-	}
-	pair := p.onPair(r.Path, r.Target, r.Owner, link|test)
-	d := decide(link, pair).in(wordsNone)
-	if !d.Allowed() || pair.Allow&blob.PermLinkSubset == 0 {
-		return d, nil
-	}
-	if p.lookups != nil {
-		p.onPath(r.Path, r.Owner, ^Access(0)) // all that it grants matters
-	}
-	target := p.onPath(r.Target, r.Owner, Access(name.Allow)&^link)
-	if !subset(name, target) {
-		d.Allow, d.Deny, d.Audit = 0, link, 0
-		d.Info = "link is not a subset of its target"
-	}
-	return d, nil
+var fileGrammars = [...]func() grammar{
+	sync.OnceValue(func() grammar { return newFileGrammar(false, false) }),
+	sync.OnceValue(func() grammar { return newFileGrammar(true, false) }),
+	sync.OnceValue(func() grammar { return newFileGrammar(false, true) }),
+	sync.OnceValue(func() grammar { return newFileGrammar(true, true) }),
 }
 
-// subset reports whether a link grants no more than its target does.
-func subset(name, target blob.Effective) bool {
-	if name.Allow&^blob.PermLink&^target.Allow != 0 {
-		return false
+func newFileGrammar(labels, links bool) grammar {
+	var names, seconds []piece
+	if labels {
+		names, seconds = append(names, label(askedOfLabels)), append(seconds, seq(word, ends(askedOnExec)))
 	}
-	if name.Allow&blob.PermExec == 0 {
-		return true
+	if links {
+		seconds = append(seconds, seq(path, ends(askedOfLinks)))
 	}
-	a, b := name.Exec, target.Exec
-	if a.Unsafe && !b.Unsafe {
-		return false
+	file := seq(path, ends(askedOfFiles))
+	if seconds != nil {
+		file = seq(file, lit(0), gate, alt(seconds...))
 	}
-	a.Unsafe, b.Unsafe = false, false
-	return a == b
+	return newGrammar(alt(append(names, file)...))
 }
 
-// ChangeProfile asks for a change to another label: at once, or with OnExec
-// when Path is executed.
-//
-// The answer is what policy says. Kernels up to 7.3 let the exec of a path go
-// on that no rule speaks of: with rules like "change_profile /bin/a -> t" alone
-// a task may execute anything under t.
-type ChangeProfile struct {
-	Target string // a label: name, :ns:name, components joined by //&
-	Stack  bool   // stack the target onto the present label
-	OnExec bool
-	Path   string // with OnExec: what will be executed; empty: only set the wish
-}
-
-// String implements fmt.Stringer.
-func (r ChangeProfile) String() string {
-	s := "change_profile"
-	if r.OnExec {
-		s += " on exec"
-		if r.Path != "" {
-			s += " of " + r.Path
+// firstOfPair keeps what matters of the first name of a pair, and reports
+// whether what stands behind it has a say in any request.
+func firstOfPair(g granted) (granted, bool) {
+	const leads = blob.PermLink | blob.PermOnexec
+	on := false
+	for _, side := range [...]*[2]blob.Effective{&g.a, &g.b} {
+		for i := range side {
+			e := &side[i]
+			on = on || has(*e, Perms(leads))
+			kept := blob.Effective{Allow: e.Allow & blob.PermOnexec, Quiet: e.Quiet & leads, Prompt: e.Prompt & leads}
+			if e.Allow&blob.PermLink != 0 {
+				kept.Allow, kept.Exec = e.Allow, e.Exec
+			}
+			*e = kept
 		}
 	}
-	if r.Stack {
-		return s + " -> &" + r.Target
-	}
-	return s + " -> " + r.Target
+	return g, on
 }
 
-func (r ChangeProfile) ask(p asked) (Decision, error) {
-	const change, onexec = Access(blob.PermChangeProf), Access(blob.PermOnexec)
-	want := change
-	if r.OnExec {
-		want = onexec
+func onFiles(in []byte, differ Perms, owner bool) []Request {
+	const link, change, onexec = Perms(blob.PermLink), Perms(blob.PermChangeProf), Perms(blob.PermOnexec)
+	name, second, pair := strings.Cut(string(in), "\x00")
+	if pair {
+		if differ&link != 0 {
+			return []Request{Link{Path: name, Target: second, Owner: owner}}
+		}
+		target, stack := strings.CutPrefix(second, "&")
+		return []Request{ChangeProfile{Target: target, Stack: stack, OnExec: true, Path: name}}
 	}
-	prefix := ""
-	if r.Stack {
-		prefix = "&"
+	var all []Request
+	if rest := differ &^ (link | change | onexec); rest != 0 {
+		all = append(all, File{Path: name, Perms: rest, Owner: owner})
 	}
-	d := eachLabel(r.Target, want, func(label string, want Access) Decision {
-		return decide(want, p.onPath(prefix+label, true, want))
-	})
-	if r.OnExec && r.Path != "" {
-		d = d.and(decide(onexec, p.onPath(r.Path, true, onexec)))
-		d = d.and(eachLabel(r.Target, onexec, func(label string, _ Access) Decision {
-			return decide(onexec, p.onPair(r.Path, prefix+label, true, onexec))
-		}))
+	target, stack := strings.CutPrefix(name, "&")
+	if differ&change != 0 {
+		all = append(all, ChangeProfile{Target: target, Stack: stack})
 	}
-	return d, nil
+	if differ&onexec != 0 {
+		all = append(all, ChangeProfile{Target: target, Stack: stack, OnExec: true})
+	}
+	return all
 }

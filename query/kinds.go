@@ -4,24 +4,29 @@ package query
 
 import (
 	"github.com/goarmor/apparmor/blob"
-	"github.com/goarmor/apparmor/internal/linux"
 )
 
 // kind is a kind of strings: those of one class, with the requests that stand
-// for them.
+// for them. The parts of a kind are in the file of its class.
+//
+// What kernels ask automata for, string by string and bit by bit, is written
+// here and in package compile. That is on purpose: this package is the judge of
+// the other, and what both took from one table would be wrong in both. Names and
+// numbers of Linux come from one table, internal/linux.
 type kind struct {
 	class   blob.Class
 	grammar func() grammar // nil: that of files, as far as it is needed
-	// side is where the strings of a profile begin, in front of a prefix.
+	// side is where the strings of a profile begin, before a prefix.
 	side     func(p *Profile) side
 	prefixes func() []string // nil: none
-	// through says what a gate lets through: what was granted in front of it
+	// through says what a gate lets through: what was granted before it
 	// and at it, in a form for combine, and whether that leads on.
 	through func(before, at blob.Effective) (passed blob.Effective, on bool)
 	// combine is what is granted by what passed the gates and at the end.
 	combine func(passed, at blob.Effective) blob.Effective
-	// requests are those that may look up a string, in the order of preference.
-	requests func(in []byte, differ Access, owner bool) []Request
+	// requests reads a string back into those that may look it up, in the order
+	// of preference.
+	requests func(in []byte, differ Perms, owner bool) []Request
 }
 
 // noGate has been passed when nothing has: what follows decides.
@@ -43,17 +48,6 @@ var kinds = [...]kind{
 	{class: blob.ClassDBus, grammar: dbusGrammar, side: dbusSide, requests: onBuses},
 }
 
-// signalPrefixes are the numbers of all signals.
-func signalPrefixes() []string {
-	var all []string
-	for n := range 256 {
-		if linux.SignalName(byte(n)) != "" {
-			all = append(all, string([]byte{byte(n)}))
-		}
-	}
-	return all
-}
-
 // everything is the side of a profile that does not mediate a class.
 func everything() side {
 	return side{perms: func(uint32, bool) blob.Effective { return blob.Effective{Allow: ^uint32(blob.PermContinue)} }}
@@ -70,86 +64,4 @@ func inClass(c blob.Class) func(*Profile) side {
 		}
 		return everything()
 	}
-}
-
-func fileSide(p *Profile) side {
-	db, start := p.FileDB()
-	if db == nil {
-		return side{perms: func(uint32, bool) blob.Effective { return blob.Effective{} }}
-	}
-	return side{db.DFA, start, p.FilePerms}
-}
-
-func ptraceSide(p *Profile) side {
-	if !p.Mediates(blob.ClassPtrace) {
-		return everything()
-	}
-	return policydbSide(p, p.Policydb.DFA.Step(p.ClassState(blob.ClassLabel), byte(blob.ClassPtrace)))
-}
-
-func netSide(p *Profile) side {
-	if _, s := netClass(p.Profile); s != blob.TrapState {
-		return policydbSide(p, s)
-	}
-	return everything()
-}
-
-// unixSide is behind the family. Where there are no strings of unix sockets it
-// is the trap, and the sockets are those of any other family.
-func unixSide(p *Profile) side {
-	_, s := netClass(p.Profile)
-	if s == blob.TrapState {
-		s = p.ClassState(blob.ClassNetOld)
-	}
-	if s == blob.TrapState {
-		return everything()
-	}
-	return policydbSide(p, p.Policydb.DFA.Match(s, []byte{0, linux.FamilyUnix}))
-}
-
-func dbusSide(p *Profile) side {
-	if !mediatesDBus(p.Profile) {
-		return everything()
-	}
-	return inClass(blob.ClassDBus)(p)
-}
-
-// toNext goes on from places that say so, for what is not granted there; see
-// netWalk.
-func toNext(before, at blob.Effective) (blob.Effective, bool) {
-	e := withNext(before, at)
-	return e, e.Allow&blob.PermContinue != 0
-}
-
-// withNext adds what is granted at a place to what was granted on the way.
-func withNext(before, at blob.Effective) blob.Effective {
-	if before.Allow&blob.PermContinue == 0 {
-		return before
-	}
-	granted := before.Allow &^ blob.PermContinue
-	at.Audit = before.Audit&granted | at.Audit&^granted
-	at.Allow |= granted
-	at.Quiet &^= granted
-	at.Prompt &^= granted
-	at.Deny &^= granted
-	return at
-}
-
-// toData leads to the data of a mount, where a state says that it has a say.
-func toData(_, at blob.Effective) (blob.Effective, bool) {
-	on := at.Allow&^at.Deny&uint32(mountPerm) == 0 && at.Allow&^at.Deny&uint32(mountGoOn) != 0
-	return at, on
-}
-
-func withData(before, at blob.Effective) blob.Effective {
-	if _, on := toData(blob.Effective{}, before); on || before == noGate {
-		return at
-	}
-	return before
-}
-
-// toLabel leads to the label of a queue, for what is not granted by its name.
-func toLabel(_, at blob.Effective) (blob.Effective, bool) {
-	at.Allow = at.Allow&^at.Deny | blob.PermContinue
-	return at, true
 }

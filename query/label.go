@@ -4,12 +4,8 @@ package query
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/goarmor/apparmor/blob"
-	"github.com/goarmor/apparmor/internal/linux"
 )
 
 // labelSep stands between the components of a compound label.
@@ -19,7 +15,7 @@ const labelSep = "//&"
 // its components for what that does not grant: all of them must grant it. The
 // components are taken in the order of the text; kernels show labels in the
 // order in which they look them up.
-func eachLabel(label string, want Access, ask func(label string, want Access) Decision) Decision {
+func eachLabel(label string, want Perms, ask func(label string, want Perms) Decision) Decision {
 	if !strings.Contains(label, labelSep) {
 		return ask(label, want)
 	}
@@ -58,76 +54,28 @@ func compound(labels ...string) string {
 	return strings.Join(slices.Compact(parts), labelSep)
 }
 
-// Signal asks to send a signal to the peer, or to receive one from it.
-type Signal struct {
-	Signal string // by its policy name: term, kill, exists, rtmin+3, ...
-	Access Access // Send or Receive
-	Peer   string // the peer's label
-}
-
-// String implements fmt.Stringer.
-func (r Signal) String() string {
-	return fmt.Sprintf("signal %s %s peer=%s", sendReceive(r.Access), r.Signal, r.Peer)
-}
-
-func sendReceive(a Access) string {
-	switch a {
-	case Send:
-		return "send"
-	case Receive:
-		return "receive"
-	case Send | Receive:
-		return "send|receive"
-	}
-	return a.String()
-}
-
-func (r Signal) ask(p asked) (Decision, error) {
-	n, ok := linux.SignalNumber(r.Signal)
-	if !ok {
-		return Decision{}, &RequestError{r, "signal", r.Signal}
-	}
-	return eachLabel(r.Peer, r.Access, func(label string, want Access) Decision {
-		return p.inClass(blob.ClassSignal, append([]byte{n}, label...), want).in(wordsMessage)
-	}), nil
-}
-
-// The permissions of Ptrace.
-const (
-	Trace    Access = 1 << 1 // may trace the peer
-	ReadPeer Access = 1 << 2 // may read the peer's state
-	TracedBy Access = 1 << 3
-	ReadBy   Access = 1 << 4
-)
-
-// Ptrace asks to trace or read the peer, or to be traced or read by it.
-type Ptrace struct {
-	Access Access // Trace, ReadPeer, TracedBy, ReadBy
-	Peer   string // the peer's label
-}
-
-// String implements fmt.Stringer.
-func (r Ptrace) String() string {
-	return fmt.Sprintf("ptrace %s peer=%s", ptraceNames(r.Access), r.Peer)
-}
-
-func ptraceNames(a Access) string {
-	var s []string
-	for i, name := range []string{"trace", "read", "tracedby", "readby"} {
-		if a&(Trace<<i) != 0 {
-			s = append(s, name)
+// label is one or more components with separators, see labelSep.
+func label(want Perms) piece {
+	return func(n *nfa, from int) int {
+		const slash, amp = '/', '&'
+		first, inside, one, two, next := from, n.add(), n.add(), n.add(), n.add()
+		is := func(c byte) func(byte) bool { return func(b byte) bool { return b == c } }
+		not := func(cs ...byte) func(byte) bool { return func(b byte) bool { return !slices.Contains(cs, b) } }
+		for _, s := range [...]int{first, inside, next} {
+			(*n)[s].edges = append((*n)[s].edges, nfaEdge{is(slash), one}, nfaEdge{not(0, slash), inside})
 		}
+		(*n)[one].edges = []nfaEdge{{is(slash), two}, {not(0, slash), inside}}
+		(*n)[two].edges = []nfaEdge{{is(slash), two}, {is(amp), next}, {not(0, slash, amp), inside}}
+		for _, s := range [...]int{first, inside, one, two, next} {
+			(*n)[s].label = true
+		}
+		(*n)[one].pending, (*n)[two].pending = 1, 2
+		(*n)[next].gate, (*n)[next].split = true, true
+		to := n.add()
+		for _, s := range [...]int{inside, one, two} {
+			(*n)[s].ends |= want
+			(*n)[s].empty = append((*n)[s].empty, to)
+		}
+		return to
 	}
-	return strings.Join(s, "|")
-}
-
-func (r Ptrace) ask(p asked) (Decision, error) {
-	// Mediation goes by the class, the string by that of labels.
-	if !p.Mediates(blob.ClassPtrace) {
-		return unmediated(r.Access).in(wordsPtrace), nil
-	}
-	return eachLabel(r.Peer, r.Access, func(label string, want Access) Decision {
-		rest := append([]byte{byte(blob.ClassPtrace)}, label...)
-		return decide(want, p.after(blob.ClassLabel, p.ClassState(blob.ClassLabel), rest, want)).in(wordsPtrace)
-	}), nil
 }

@@ -23,10 +23,10 @@ type Lookup struct {
 	// Owner tells whether the owner's permissions were looked at; they are
 	// those of everybody for all but files.
 	Owner bool
-	// Access is which permissions had a say in the decision. It can be more
+	// Perms is which permissions had a say in the decision. It can be more
 	// than was requested, as for links, which may grant no more than their
 	// targets do.
-	Access Access
+	Perms Perms
 	// Found is what the profile grants there.
 	Found blob.Effective
 }
@@ -49,21 +49,21 @@ type asked struct {
 	lookups *[]Lookup // nil: nobody wants to know
 }
 
-func (p asked) note(part blob.Part, c blob.Class, owner bool, want Access, e blob.Effective, input ...string) {
+func (p asked) note(part blob.Part, c blob.Class, owner bool, want Perms, e blob.Effective, input ...string) {
 	*p.lookups = append(*p.lookups, Lookup{part, c, strings.Join(input, ""), owner, want, e})
 }
 
 // onPath returns what is granted on a string that begins like a path.
-func (p asked) onPath(name string, owner bool, want Access) blob.Effective {
+func (p asked) onPath(name string, owner bool, want Perms) blob.Effective {
 	return p.onPaths(name, "", false, owner, want)
 }
 
 // onPair returns what is granted on two names with a NUL between them.
-func (p asked) onPair(name, target string, owner bool, want Access) blob.Effective {
+func (p asked) onPair(name, target string, owner bool, want Perms) blob.Effective {
 	return p.onPaths(name, target, true, owner, want)
 }
 
-func (p asked) onPaths(name, target string, pair, owner bool, want Access) blob.Effective {
+func (p asked) onPaths(name, target string, pair, owner bool, want Perms) blob.Effective {
 	db, s := p.FileDB()
 	if db == nil {
 		return blob.Effective{}
@@ -87,7 +87,7 @@ func (p asked) onPaths(name, target string, pair, owner bool, want Access) blob.
 }
 
 // inClass asks for a string of a class of the policydb automaton.
-func (p asked) inClass(c blob.Class, rest []byte, want Access) Decision {
+func (p asked) inClass(c blob.Class, rest []byte, want Perms) Decision {
 	s := p.ClassState(c)
 	if s == blob.TrapState {
 		return unmediated(want)
@@ -97,7 +97,7 @@ func (p asked) inClass(c blob.Class, rest []byte, want Access) Decision {
 
 // after returns what the policydb automaton grants on rest in state s, the one
 // after the byte of the class.
-func (p asked) after(c blob.Class, s uint32, rest []byte, want Access) blob.Effective {
+func (p asked) after(c blob.Class, s uint32, rest []byte, want Perms) blob.Effective {
 	e := p.PolicydbPerms(p.Policydb.DFA.Match(s, rest))
 	if p.lookups != nil {
 		by := c

@@ -4,6 +4,8 @@ package query
 
 import (
 	"fmt"
+	"strings"
+	"sync"
 
 	"github.com/goarmor/apparmor/blob"
 )
@@ -37,11 +39,10 @@ const (
 
 // The permissions of the mount class.
 const (
-	pivotPerm    Access = 1 << 0
-	mountPerm    Access = 1 << 1
-	umountPerm   Access = 1 << 2
-	mountGoOn    Access = 1 << 6 // the data has a say
-	mountByteMax        = 32
+	mountPerm    Perms = 1 << 1
+	umountPerm   Perms = 1 << 2
+	mountGoOn    Perms = 1 << 6 // the data has a say
+	mountByteMax       = 32
 )
 
 // Mount asks for mount(2). Paths of directories end in a slash.
@@ -101,12 +102,70 @@ func (r Umount) ask(p asked) (Decision, error) {
 	return p.inClass(blob.ClassMount, []byte(r.Target), umountPerm).in(wordsNone), nil
 }
 
-// PivotRoot asks for pivot_root(2).
-type PivotRoot struct{ NewRoot, PutOld string }
+// mountGrammar is the strings of umount, pivot_root and the kinds of mounts,
+// which differ in what of the source and the type of the file system they
+// present and in their flags.
+var mountGrammar = sync.OnceValue(func() grammar {
+	flags := func(of MountFlags) piece { // ascending, each at most once
+		var all []piece
+		for i := range mountByteMax {
+			if of>>i&1 != 0 {
+				all = append(all, opt(lit(byte(i+1))))
+			}
+		}
+		return seq(binaryPart, seq(all...))
+	}
+	const real = ^mountDropped
+	const kinds = MountRemount | MountBind | MountMove | mountPropagation
+	low, high := MountRemount-1, ^(MountRemount<<1 - 1)
+	var propagation []piece
+	for i := range mountByteMax {
+		if f := MountFlags(1) << i; f&mountPropagation != 0 {
+			propagation = append(propagation, seq(lit(byte(i+1)), flags(mountPropagation&^(f<<1-1))))
+		}
+	}
+	data := seq(ends(mountPerm), opt(seq(lit(0), gate, word, ends(mountPerm))))
+	return newGrammar(alt(
+		seq(path, ends(umountPerm)),
+		seq(path, lit(0), path, ends(pivotPerm)),
+		seq(path, lit(0, 0, 0), flags(low), lit(6), flags(high&real), data),
+		seq(path, lit(0), path, lit(0, 0), lit(13), flags(MountRec), data),
+		seq(path, lit(0, 0, 0), flags(MountRec|MountSilent), alt(propagation...), data),
+		seq(path, lit(0), opt(path), lit(0, 0), lit(14), data),
+		seq(path, lit(0), text, lit(0), text, lit(0), flags(real&^kinds), data),
+	))
+})
 
-// String implements fmt.Stringer.
-func (r PivotRoot) String() string { return fmt.Sprintf("pivot_root %s -> %s", r.PutOld, r.NewRoot) }
+// toData leads to the data of a mount, where a state says that it has a say.
+func toData(_, at blob.Effective) (blob.Effective, bool) {
+	on := at.Allow&^at.Deny&uint32(mountPerm) == 0 && at.Allow&^at.Deny&uint32(mountGoOn) != 0
+	return at, on
+}
 
-func (r PivotRoot) ask(p asked) (Decision, error) {
-	return p.inClass(blob.ClassMount, []byte(r.NewRoot+"\x00"+r.PutOld), pivotPerm).in(wordsNone), nil
+func withData(before, at blob.Effective) blob.Effective {
+	if _, on := toData(blob.Effective{}, before); on || before == noGate {
+		return at
+	}
+	return before
+}
+
+func onMounts(in []byte, _ Perms, _ bool) []Request {
+	switch p := strings.SplitN(string(in), "\x00", 5); len(p) {
+	case 1:
+		return []Request{Umount{Target: p[0]}}
+	case 2:
+		return []Request{PivotRoot{NewRoot: p[0], PutOld: p[1]}}
+	case 4, 5:
+		m := Mount{Target: p[0], Source: p[1], FSType: p[2]}
+		for i := range len(p[3]) {
+			if b := p[3][i]; b > 0 && b <= mountByteMax {
+				m.Flags |= 1 << (b - 1)
+			}
+		}
+		if len(p) == 5 {
+			m.Data = p[4]
+		}
+		return []Request{m}
+	}
+	return nil
 }

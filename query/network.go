@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"slices"
+	"sync"
 
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/internal/linux"
@@ -24,7 +26,7 @@ type Network struct {
 	Family   string // inet, inet6, unix, netlink, ...
 	Type     string // stream, dgram, raw, ...
 	Protocol uint16 // 6.12 and older do not look at it
-	Access   Access // Create, Bind, Connect, ...; zero: Create
+	Perms    Perms  // Create, Bind, Connect, ...; zero: Create
 	// Local is the address of the socket and Remote that of its peer. The zero
 	// value is none: a socket that is not bound, or the peer of one that is
 	// connected. Binding to a port from 1 to 1023 is asked for as privileged.
@@ -45,8 +47,8 @@ func (r Network) String() string {
 	if r.Protocol != 0 {
 		s += fmt.Sprintf(" protocol %d", r.Protocol)
 	}
-	if r.Access != 0 && r.Access != Create {
-		s += " " + r.Access.String()
+	if r.Perms != 0 && r.Perms != Create {
+		s += " " + r.Perms.String()
 	}
 	if r.Local.IsValid() {
 		s += " " + r.Local.String()
@@ -72,7 +74,7 @@ func (r Network) ask(p asked) (Decision, error) {
 	if !ok {
 		return Decision{}, &RequestError{r, "socket type", r.Type}
 	}
-	want := r.Access
+	want := r.Perms
 	if want == 0 {
 		want = Create
 	}
@@ -118,7 +120,7 @@ func netClass(p *blob.Profile) (blob.Class, uint32) {
 
 // inFamily answers from the masks that policy had before there were classes of
 // networks: what is granted is the socket, whatever is done with it.
-func (p asked) inFamily(family, typ int, want Access) Decision {
+func (p asked) inFamily(family, typ int, want Perms) Decision {
 	var m blob.FamilyMask
 	if family < len(p.Families) {
 		m = p.Families[family]
@@ -139,16 +141,16 @@ type netWalk struct {
 	class blob.Class
 	start uint32
 	text  []byte // so far, without the class
-	open  Access // what is to be decided further on
+	open  Perms  // what is to be decided further on
 	all   Decision
 }
 
 // look decides what is wanted as far as it can be decided after the text.
-func (w *netWalk) look(want Access) blob.Effective {
-	e := w.after(w.class, w.start, w.text, want|Access(blob.PermContinue))
+func (w *netWalk) look(want Perms) blob.Effective {
+	e := w.after(w.class, w.start, w.text, want|Perms(blob.PermContinue))
 	w.open = 0
 	if e.Allow&blob.PermContinue != 0 {
-		w.open = want &^ Access(e.Allow&^e.Deny)
+		w.open = want &^ Perms(e.Allow&^e.Deny)
 	}
 	if want &^= w.open; want != 0 {
 		w.all = w.all.and(decide(want, e))
@@ -157,7 +159,7 @@ func (w *netWalk) look(want Access) blob.Effective {
 }
 
 // last decides what is wanted after the text.
-func (w *netWalk) last(want Access) {
+func (w *netWalk) last(want Perms) {
 	w.all = w.all.and(decide(want, w.after(w.class, w.start, w.text, want)))
 }
 
@@ -184,7 +186,7 @@ const (
 // atAddresses decides what is open, but for creation, behind the protocol.
 func (r Network) atAddresses(w *netWalk) {
 	open, text := w.open, w.text
-	for _, group := range [...]Access{Bind, Listen, netOption, netPeer, netLocal} {
+	for _, group := range [...]Perms{Bind, Listen, netOption, netPeer, netLocal} {
 		want := open & group
 		if want == 0 {
 			continue
@@ -235,3 +237,137 @@ func appendAddr(b []byte, end byte, a netip.AddrPort) []byte {
 }
 
 func be16(b []byte, v int) []byte { return binary.BigEndian.AppendUint16(b, uint16(v)) }
+
+func netSide(p *Profile) side {
+	if _, s := netClass(p.Profile); s != blob.TrapState {
+		return policydbSide(p, s)
+	}
+	return everything()
+}
+
+// netGrammar is sockets of all families but unix where those have strings of
+// their own.
+var netGrammar = sync.OnceValue(func() grammar {
+	others := slices.DeleteFunc(named(linux.Families), func(f byte) bool { return f == linux.FamilyInet || f == linux.FamilyInet6 })
+	typ := seq(binaryPart, lit(0), binaryPart, anyOf(named(linux.SocketTypes)...), ends(askedOfNet))
+	protocol := seq(binaryPart, noneOf(), gate, binaryPart, noneOf(), ends(askedOfNet))
+	none := lit(0, 0, 0)
+	addr := func(of byte, ip piece) piece { // the port and the IP address
+		return seq(binaryPart, alt(none, seq(number(2), lit(of), ip)), lit(0))
+	}
+	at := func(family, of byte, ip piece) piece {
+		local := addr(of, ip)
+		return seq(binaryPart, lit(0, family), typ, protocol, binaryPart, alt(
+			seq(lit(1), local, ends(Bind)),
+			seq(lit(0), local, ends(netLocal&askedOfNet|Bind|Listen|netOption), binaryPart, lit(0), gate, ends(netLocal&askedOfNet|Bind), binaryPart, alt(
+				seq(lit(2), number(2), ends(Listen)),
+				seq(lit(4), number(4), ends(netOption)))),
+			seq(lit(2), local, ends(netPeer), binaryPart, lit(0), gate, lit(1, 0), local, ends(netPeer), lit(0), gate, ends(netPeer)),
+		))
+	}
+	return newGrammar(alt(
+		seq(binaryPart, lit(0), binaryPart, anyOf(others...), typ, protocol),
+		at(linux.FamilyInet, 1, number(4)),
+		at(linux.FamilyInet6, 2, number(16)),
+	))
+})
+
+// named returns the numbers that have a name.
+func named(names []string) []byte {
+	var all []byte
+	for i, name := range names {
+		if name != "" {
+			all = append(all, byte(i))
+		}
+	}
+	return all
+}
+
+// toNext goes on from places that say so, for what is not granted there; see
+// netWalk.
+func toNext(before, at blob.Effective) (blob.Effective, bool) {
+	e := withNext(before, at)
+	return e, e.Allow&blob.PermContinue != 0
+}
+
+// withNext adds what is granted at a place to what was granted on the way.
+func withNext(before, at blob.Effective) blob.Effective {
+	if before.Allow&blob.PermContinue == 0 {
+		return before
+	}
+	granted := before.Allow &^ blob.PermContinue
+	at.Audit = before.Audit&granted | at.Audit&^granted
+	at.Allow |= granted
+	at.Quiet &^= granted
+	at.Prompt &^= granted
+	at.Deny &^= granted
+	return at
+}
+
+func onSockets(in []byte, differ Perms, _ bool) []Request {
+	if len(in) < 4 {
+		return nil
+	}
+	n := Network{Family: nameOf(linux.Families, in[:2]), Type: nameOf(linux.SocketTypes, in[2:4]), Perms: differ}
+	if in = in[4:]; len(in) < 2 {
+		return []Request{n}
+	}
+	n.Protocol = binary.BigEndian.Uint16(in)
+	if in = in[2:]; len(in) == 0 {
+		return []Request{n}
+	}
+	end := in[0]
+	addr, rest, ok := cutAddr(in[1:])
+	if !ok {
+		return nil
+	}
+	if end == 2 {
+		n.Remote = addr
+		if n.Local = (netip.AddrPort{}); len(rest) > 3 {
+			n.Local, _, ok = cutAddr(rest[3:]) // behind NUL 01 00
+		}
+		return requestIf(ok, n)
+	}
+	n.Local = addr
+	if privileged := addr.Port() > 0 && addr.Port() < firstUnprivileged; privileged != (end == 1) {
+		n.Perms &^= Bind
+	}
+	switch {
+	case len(rest) == 4 && rest[1] == 2:
+		n.Backlog = binary.BigEndian.Uint16(rest[2:])
+	case len(rest) == 6 && rest[1] == 4:
+		n.Option = SockOpt{binary.BigEndian.Uint16(rest[2:]), binary.BigEndian.Uint16(rest[4:])}
+	}
+	return requestIf(n.Perms != 0, n)
+}
+
+func requestIf(ok bool, r Request) []Request {
+	if !ok {
+		return nil
+	}
+	return []Request{r}
+}
+
+// cutAddr reads what appendAddr writes, but for the first byte.
+func cutAddr(in []byte) (a netip.AddrPort, rest []byte, ok bool) {
+	if len(in) < 4 {
+		return a, nil, false
+	}
+	port, n := binary.BigEndian.Uint16(in), 0
+	switch in[2] {
+	case 1:
+		n = 4
+	case 2:
+		n = 16
+	}
+	if len(in) < 4+n {
+		return a, nil, false
+	}
+	if ip, ok := netip.AddrFromSlice(in[3 : 3+n]); ok {
+		a = netip.AddrPortFrom(ip, port)
+	}
+	return a, in[4+n:], true
+}
+
+// nameOf returns the name of a number of two bytes, or "".
+func nameOf(names linux.Names, n []byte) string { return names.Name(int(binary.BigEndian.Uint16(n))) }

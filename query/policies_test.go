@@ -131,8 +131,8 @@ func TestShortest(t *testing.T) {
 		}
 		for _, p := range paths {
 			for _, owner := range []bool{false, true} {
-				for _, access := range []Access{Read, Write, Append, Exec, Mmap, Lock} {
-					try(File{Path: p, Access: access, Owner: owner})
+				for _, access := range []Perms{Read, Write, Append, Exec, Mmap, Lock} {
+					try(File{Path: p, Perms: access, Owner: owner})
 				}
 				if len(p) <= 3 {
 					for _, q := range paths {
@@ -144,11 +144,11 @@ func TestShortest(t *testing.T) {
 			}
 		}
 		for _, l := range labels {
-			for _, access := range []Access{Send, Receive} {
-				try(Signal{Signal: "term", Access: access, Peer: l})
+			for _, access := range []Perms{Send, Receive} {
+				try(Signal{Signal: "term", Perms: access, Peer: l})
 			}
-			for _, access := range []Access{Trace, ReadPeer, TracedBy, ReadBy} {
-				try(Ptrace{Access: access, Peer: l})
+			for _, access := range []Perms{Trace, ReadPeer, TracedBy, ReadBy} {
+				try(Ptrace{Perms: access, Peer: l})
 			}
 			try(ChangeProfile{Target: l})
 		}

@@ -27,7 +27,7 @@ func (s *side) dead(state uint32) bool { return s.dfa != nil && state == blob.Tr
 
 // grants reports whether any string is granted or refused these permissions
 // in a way of its own.
-func (s *side) grants(want Access) bool {
+func (s *side) grants(want Perms) bool {
 	if s.dfa == nil {
 		return has(s.perms(0, true), want)
 	}
@@ -39,13 +39,13 @@ func (s *side) grants(want Access) bool {
 	return false
 }
 
-func has(e blob.Effective, want Access) bool {
+func has(e blob.Effective, want Perms) bool {
 	return (e.Allow|e.Audit|e.Quiet|e.Prompt)&uint32(want) != 0
 }
 
 // reaching returns for each state whether any string leads from there to one
 // that has such permissions.
-func (s *side) reaching(want Access) []bool {
+func (s *side) reaching(want Perms) []bool {
 	n := s.dfa.States()
 	before := make([][]uint32, n) // the states in front of each
 	reached := make([]bool, n)

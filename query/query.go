@@ -96,12 +96,12 @@ type Decision struct {
 	Mediated bool
 	Mode     blob.Mode
 
-	Request Access // what was asked for
-	Allow   Access // what is granted of it
-	Deny    Access // what is not
-	Prompt  Access // the part of Deny for which user space is asked first
-	Audit   Access // granted and logged
-	Quiet   Access // not granted, and not logged
+	Request Perms // what was asked for
+	Allow   Perms // what is granted of it
+	Deny    Perms // what is not
+	Prompt  Perms // the part of Deny for which user space is asked first
+	Audit   Perms // granted and logged
+	Quiet   Perms // not granted, and not logged
 
 	// Exec is the transition, for requests to execute.
 	Exec blob.Exec
@@ -125,7 +125,7 @@ const (
 )
 
 // text names the permissions, with a blank in front; "" when there is but one.
-func (w words) text(a Access) string {
+func (w words) text(a Perms) string {
 	switch w {
 	case wordsNone, wordsUserns:
 		return ""
@@ -140,7 +140,7 @@ func (w words) text(a Access) string {
 // Names returns what the class of the request calls permissions, separated by
 // bars: "send" for signals where files have "write". It is "" for classes with
 // one permission only.
-func (d Decision) Names(a Access) string { return strings.TrimPrefix(d.words.text(a), " ") }
+func (d Decision) Names(a Perms) string { return strings.TrimPrefix(d.words.text(a), " ") }
 
 // Allowed reports whether the policy grants the whole request, in mode
 // enforce.
@@ -193,15 +193,15 @@ func (d Decision) String() string {
 }
 
 // unmediated is the answer of a profile that has nothing on a class.
-func unmediated(want Access) Decision { return Decision{Request: want, Allow: want} }
+func unmediated(want Perms) Decision { return Decision{Request: want, Allow: want} }
 
 // decide splits a request by what a state grants.
-func decide(want Access, e blob.Effective) Decision {
-	grant := want & Access(e.Allow&^e.Deny)
+func decide(want Perms, e blob.Effective) Decision {
+	grant := want & Perms(e.Allow&^e.Deny)
 	d := Decision{
 		Mediated: true, Request: want, Allow: grant, Deny: want &^ grant,
-		Audit: grant & Access(e.Audit), Quiet: want &^ grant & Access(e.Quiet),
-		Prompt: want &^ grant & Access(e.Prompt),
+		Audit: grant & Perms(e.Audit), Quiet: want &^ grant & Perms(e.Quiet),
+		Prompt: want &^ grant & Perms(e.Prompt),
 	}
 	if want&Exec != 0 {
 		d.Exec = e.Exec
@@ -230,7 +230,7 @@ func (d Decision) and(e Decision) Decision {
 }
 
 // only is the decision on a part of the request, which was granted.
-func (d Decision) only(part Access) Decision {
+func (d Decision) only(part Perms) Decision {
 	d.Request, d.Allow, d.Deny, d.Quiet, d.Prompt = part, part, 0, 0, 0
 	d.Audit &= part
 	return d
@@ -242,36 +242,36 @@ func (d Decision) in(w words) Decision {
 	return d
 }
 
-// Access is a set of the kernel's permission bits.
-type Access uint32
+// Perms is a set of the kernel's permission bits.
+type Perms uint32
 
 // What may be asked for. Some bits have a meaning of their own in a class: see
 // the requests.
 const (
-	Exec     = Access(blob.PermExec)
-	Write    = Access(blob.PermWrite)
-	Read     = Access(blob.PermRead)
-	Append   = Access(blob.PermAppend)
-	MayOpen  = Access(blob.PermOpen) // comes with Read and with Write
-	Create   = Access(blob.PermCreate)
-	Delete   = Access(blob.PermDelete)
-	Rename   = Access(blob.PermRename)
-	Setattr  = Access(blob.PermSetattr)
-	Getattr  = Access(blob.PermGetattr)
-	Chmod    = Access(blob.PermChmod)
-	Chown    = Access(blob.PermChown)
-	Lock     = Access(blob.PermLock)
-	Mmap     = Access(blob.PermMmap) // map with PROT_EXEC
+	Exec     = Perms(blob.PermExec)
+	Write    = Perms(blob.PermWrite)
+	Read     = Perms(blob.PermRead)
+	Append   = Perms(blob.PermAppend)
+	MayOpen  = Perms(blob.PermOpen) // comes with Read and with Write
+	Create   = Perms(blob.PermCreate)
+	Delete   = Perms(blob.PermDelete)
+	Rename   = Perms(blob.PermRename)
+	Setattr  = Perms(blob.PermSetattr)
+	Getattr  = Perms(blob.PermGetattr)
+	Chmod    = Perms(blob.PermChmod)
+	Chown    = Perms(blob.PermChown)
+	Lock     = Perms(blob.PermLock)
+	Mmap     = Perms(blob.PermMmap) // map with PROT_EXEC
 	Send     = Write
 	Receive  = Read
-	Connect  = Access(blob.PermOpen)
-	Accept   = Access(blob.PermAccept)
-	Bind     = Access(blob.PermBind)
-	Listen   = Access(blob.PermListen)
-	Setopt   = Access(blob.PermSetopt)
-	Getopt   = Access(blob.PermGetopt)
+	Connect  = Perms(blob.PermOpen)
+	Accept   = Perms(blob.PermAccept)
+	Bind     = Perms(blob.PermBind)
+	Listen   = Perms(blob.PermListen)
+	Setopt   = Perms(blob.PermSetopt)
+	Getopt   = Perms(blob.PermGetopt)
 	Shutdown = Delete
 )
 
 // String returns the names of the permissions, separated by bars.
-func (a Access) String() string { return blob.PermNames(uint32(a)) }
+func (a Perms) String() string { return blob.PermNames(uint32(a)) }

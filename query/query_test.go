@@ -55,21 +55,21 @@ profile mine { /f mrwk, capability, }
 	policy := reference(t, "6.12.107", text)
 	q := profile(t, policy, "t")
 	for _, tt := range []question{
-		{File{Path: "/etc/passwd", Access: Read}, "allowed"},
-		{File{Path: "/etc/passwd", Access: Read | Write}, "denied write"},
-		{File{Path: "/etc/shadow", Access: Read}, "denied read"},
-		{File{Path: "/etc/shadow", Access: Getattr}, "allowed"},
-		{File{Path: "/home/u/f", Access: Write | Create | Delete, Owner: true}, "allowed"},
-		{File{Path: "/home/u/f", Access: Write | Create}, "denied write|create"},
-		{File{Path: "/var/log/x", Access: Append}, "allowed, audited"},
-		{File{Path: "/secret", Access: Read}, "denied read, quiet"},
-		{File{Path: "/worse", Access: Read}, "denied read"},
-		{File{Path: "/bin/a", Access: Exec}, "allowed, ix"},
-		{File{Path: "/bin/a", Access: Mmap}, "allowed"},
-		{File{Path: "/bin/b", Access: Exec}, "allowed, Px -> other"},
-		{File{Path: "/bin/c", Access: Exec}, "allowed, pux"},
-		{File{Path: "/bin/d", Access: Exec}, "denied exec"},
-		{File{Path: "/etc/passwd", Access: Lock}, "denied lock"},
+		{File{Path: "/etc/passwd", Perms: Read}, "allowed"},
+		{File{Path: "/etc/passwd", Perms: Read | Write}, "denied write"},
+		{File{Path: "/etc/shadow", Perms: Read}, "denied read"},
+		{File{Path: "/etc/shadow", Perms: Getattr}, "allowed"},
+		{File{Path: "/home/u/f", Perms: Write | Create | Delete, Owner: true}, "allowed"},
+		{File{Path: "/home/u/f", Perms: Write | Create}, "denied write|create"},
+		{File{Path: "/var/log/x", Perms: Append}, "allowed, audited"},
+		{File{Path: "/secret", Perms: Read}, "denied read, quiet"},
+		{File{Path: "/worse", Perms: Read}, "denied read"},
+		{File{Path: "/bin/a", Perms: Exec}, "allowed, ix"},
+		{File{Path: "/bin/a", Perms: Mmap}, "allowed"},
+		{File{Path: "/bin/b", Perms: Exec}, "allowed, Px -> other"},
+		{File{Path: "/bin/c", Perms: Exec}, "allowed, pux"},
+		{File{Path: "/bin/d", Perms: Exec}, "denied exec"},
+		{File{Path: "/etc/passwd", Perms: Lock}, "denied lock"},
 
 		{Link{Path: "/pair", Target: "/target"}, "allowed"},
 		{Link{Path: "/pair", Target: "/other"}, "denied"},
@@ -85,26 +85,26 @@ profile mine { /f mrwk, capability, }
 		{Capability("bpf"), "allowed"},
 
 		{Network{Family: "inet", Type: "stream"}, "allowed"},
-		{Network{Family: "inet", Type: "stream", Protocol: 6, Access: Bind | Listen}, "allowed"},
+		{Network{Family: "inet", Type: "stream", Protocol: 6, Perms: Bind | Listen}, "allowed"},
 		{Network{Family: "inet", Type: "dgram"}, "denied create"},
 		{Network{Family: "inet6", Type: "stream"}, "denied create"},
 		{Network{Family: "netlink", Type: "raw"}, "allowed"},
-		{Unix{Type: "stream", Access: Connect}, "denied open"},
+		{Unix{Type: "stream", Perms: Connect}, "denied open"},
 
-		{Signal{Signal: "term", Access: Send, Peer: "foo"}, "allowed"},
-		{Signal{Signal: "kill", Access: Send, Peer: "foo"}, "denied send"},
-		{Signal{Signal: "term", Access: Receive, Peer: "foo"}, "denied receive"},
-		{Signal{Signal: "kill", Access: Receive, Peer: "unconfined"}, "allowed"},
-		{Signal{Signal: "exists", Access: Send, Peer: "c"}, "allowed"},
-		{Signal{Signal: "hup", Access: Send, Peer: "c"}, "allowed"},
-		{Signal{Signal: "rtmin+3", Access: Send, Peer: "c"}, "allowed"},
-		{Signal{Signal: "rtmin+4", Access: Send, Peer: "c"}, "denied send"},
-		{Signal{Signal: "term", Access: Send, Peer: "foo//&foo"}, "allowed"},
-		{Signal{Signal: "term", Access: Send, Peer: "foo//&bar"}, "denied send"},
+		{Signal{Signal: "term", Perms: Send, Peer: "foo"}, "allowed"},
+		{Signal{Signal: "kill", Perms: Send, Peer: "foo"}, "denied send"},
+		{Signal{Signal: "term", Perms: Receive, Peer: "foo"}, "denied receive"},
+		{Signal{Signal: "kill", Perms: Receive, Peer: "unconfined"}, "allowed"},
+		{Signal{Signal: "exists", Perms: Send, Peer: "c"}, "allowed"},
+		{Signal{Signal: "hup", Perms: Send, Peer: "c"}, "allowed"},
+		{Signal{Signal: "rtmin+3", Perms: Send, Peer: "c"}, "allowed"},
+		{Signal{Signal: "rtmin+4", Perms: Send, Peer: "c"}, "denied send"},
+		{Signal{Signal: "term", Perms: Send, Peer: "foo//&foo"}, "allowed"},
+		{Signal{Signal: "term", Perms: Send, Peer: "foo//&bar"}, "denied send"},
 
-		{Ptrace{Access: Trace | ReadPeer, Peer: "foo"}, "allowed"},
-		{Ptrace{Access: Trace | TracedBy, Peer: "foo"}, "denied tracedby"},
-		{Ptrace{Access: Trace, Peer: "bar"}, "denied trace"},
+		{Ptrace{Perms: Trace | ReadPeer, Peer: "foo"}, "allowed"},
+		{Ptrace{Perms: Trace | TracedBy, Peer: "foo"}, "denied tracedby"},
+		{Ptrace{Perms: Trace, Peer: "bar"}, "denied trace"},
 
 		{Mount{Source: "/dev/sda1", Target: "/mnt/", FSType: "ext4", Flags: 1 << 10}, "allowed"},
 		{Mount{Source: "/dev/sda1", Target: "/mnt/", FSType: "ext4", Flags: 1<<10 | 0xc0ed0000}, "allowed"},
@@ -142,11 +142,11 @@ profile mine { /f mrwk, capability, }
 
 	empty := profile(t, policy, "empty")
 	for _, tt := range []question{
-		{File{Path: "/", Access: Read}, "denied read"},
+		{File{Path: "/", Perms: Read}, "denied read"},
 		{Link{Path: "/a", Target: "/b"}, "denied"},
 		{Capability("chown"), "denied"},
 		{Umount{"/"}, "denied"},
-		{Signal{Signal: "term", Access: Send | Receive, Peer: "x"}, "denied send|receive"},
+		{Signal{Signal: "term", Perms: Send | Receive, Peer: "x"}, "denied send|receive"},
 		{ChangeProfile{Target: "x", OnExec: true, Path: "/p"}, "denied onexec"},
 	} {
 		tt.check(t, empty)
@@ -154,7 +154,7 @@ profile mine { /f mrwk, capability, }
 
 	c := profile(t, policy, "c")
 	for path, permitted := range map[string]bool{"/a": true, "/b": false, "/c": true} {
-		d, err := c.Ask(File{Path: path, Access: Read})
+		d, err := c.Ask(File{Path: path, Perms: Read})
 		if err != nil || d.Mode != blob.Complain || d.Permitted() != permitted || d.Allowed() != (path == "/a") {
 			t.Errorf("complain, %s: %+v, %v", path, d, err)
 		}
@@ -202,21 +202,21 @@ func TestBuilt(t *testing.T) {
 		{Network{Family: "inet", Type: "dgram"}, "denied create"},
 		{Network{Family: "netlink", Type: "raw", Protocol: 9}, "allowed"},
 		{Network{Family: "netlink", Type: "raw"}, "denied create"},
-		{Network{Family: "unix", Type: "stream", Access: Bind}, "denied bind"},
+		{Network{Family: "unix", Type: "stream", Perms: Bind}, "denied bind"},
 		{Network{Family: "unix", Type: "stream"}, "allowed, audited"},
 		{Unix{Type: "stream"}, "allowed, audited"},
 		{Unix{Type: "dgram"}, "denied create"},
-		{Unix{Type: "stream", Access: Bind | Getattr, Addr: "@name"}, "allowed"},
-		{Unix{Type: "stream", Access: Bind, Addr: "@none"}, "denied bind"},
-		{Unix{Type: "stream", Access: Bind, Addr: UnixAutobind}, "allowed"},
-		{Unix{Type: "stream", Access: Create | Bind, Addr: UnixUnnamed}, "denied bind, audited"},
-		{Unix{Type: "stream", Access: Listen, Backlog: 5}, "allowed"},
-		{Unix{Type: "stream", Access: Listen, Backlog: 6}, "denied listen"},
-		{Unix{Type: "stream", Access: Setopt, Option: 7}, "allowed"},
-		{Unix{Type: "stream", Access: Getopt, Option: 7}, "denied getopt"},
-		{Unix{Type: "stream", Access: Connect | Send, PeerAddr: "@peer", Peer: "lp"}, "allowed"},
-		{Unix{Type: "stream", Access: Connect, PeerAddr: "@peer", Peer: "lp//&lq"}, "allowed"},
-		{Unix{Type: "stream", Access: Send, PeerAddr: "@peer", Peer: "lp//&lq"}, "denied write"},
+		{Unix{Type: "stream", Perms: Bind | Getattr, Addr: "@name"}, "allowed"},
+		{Unix{Type: "stream", Perms: Bind, Addr: "@none"}, "denied bind"},
+		{Unix{Type: "stream", Perms: Bind, Addr: UnixAutobind}, "allowed"},
+		{Unix{Type: "stream", Perms: Create | Bind, Addr: UnixUnnamed}, "denied bind, audited"},
+		{Unix{Type: "stream", Perms: Listen, Backlog: 5}, "allowed"},
+		{Unix{Type: "stream", Perms: Listen, Backlog: 6}, "denied listen"},
+		{Unix{Type: "stream", Perms: Setopt, Option: 7}, "allowed"},
+		{Unix{Type: "stream", Perms: Getopt, Option: 7}, "denied getopt"},
+		{Unix{Type: "stream", Perms: Connect | Send, PeerAddr: "@peer", Peer: "lp"}, "allowed"},
+		{Unix{Type: "stream", Perms: Connect, PeerAddr: "@peer", Peer: "lp//&lq"}, "allowed"},
+		{Unix{Type: "stream", Perms: Send, PeerAddr: "@peer", Peer: "lp//&lq"}, "denied write"},
 		{Userns{}, "allowed"},
 		{IOUring{}, "allowed"},
 		{IOUring{OverrideCreds: true, Label: "label"}, "allowed"},
@@ -227,8 +227,8 @@ func TestBuilt(t *testing.T) {
 		{DBus{Op: DBusBind, Bus: "system", Name: "org.y"}, "denied"},
 		{DBus{Op: DBusEavesdrop, Bus: "system"}, "allowed"},
 		{DBus{Op: DBusEavesdrop, Bus: "session"}, "denied"},
-		{Ptrace{Access: Trace, Peer: "peer"}, "allowed"},
-		{Ptrace{Access: ReadPeer, Peer: "peer"}, "denied read, prompt read"},
+		{Ptrace{Perms: Trace, Peer: "peer"}, "allowed"},
+		{Ptrace{Perms: ReadPeer, Peer: "peer"}, "denied read, prompt read"},
 		{Mount{Source: "src", Target: "/m/", FSType: "fs", Flags: MountReadOnly, Data: "data=on"}, "allowed"},
 		{Mount{Source: "src", Target: "/m/", FSType: "fs", Flags: MountReadOnly, Data: "data=off"}, "denied"},
 		{Mount{Source: "src", Target: "/m/", FSType: "fs", Flags: MountReadOnly}, "denied"},
@@ -260,7 +260,7 @@ func TestUnconfined(t *testing.T) {
 	p := open(t, &blob.Profile{Name: "p", Mode: blob.Unconfined, Policydb: trie(map[string]blob.Perm{"\x15": {Allow: 4}})})
 	q := profile(t, p, "p")
 	for r, want := range map[Request]bool{
-		File{Path: "/x", Access: Read}: true, Capability("kill"): true, Userns{}: false,
+		File{Path: "/x", Perms: Read}: true, Capability("kill"): true, Userns{}: false,
 	} {
 		if d, err := q.Ask(r); err != nil || d.Allowed() || d.Permitted() != want {
 			t.Errorf("%v: %+v (permitted %v), %v", r, d, d.Permitted(), err)
@@ -280,8 +280,8 @@ func TestRequestErrors(t *testing.T) {
 		{Network{Family: "inet", Type: "x"}, `network inet x: unknown socket type "x"`},
 		{Unix{Type: "x"}, `unix create x: unknown socket type "x"`},
 		{Unix{Type: "stream", Addr: "/path"}, `unix create stream addr=/path: unknown kind of address "/path"`},
-		{Signal{Signal: "usr3", Access: Send, Peer: "p"}, `signal send usr3 peer=p: unknown signal "usr3"`},
-		{Signal{Signal: "rtmin+33", Access: Send, Peer: "p"}, `signal send rtmin+33 peer=p: unknown signal "rtmin+33"`},
+		{Signal{Signal: "usr3", Perms: Send, Peer: "p"}, `signal send usr3 peer=p: unknown signal "usr3"`},
+		{Signal{Signal: "rtmin+33", Perms: Send, Peer: "p"}, `signal send rtmin+33 peer=p: unknown signal "rtmin+33"`},
 		{DBus{Op: 9, Bus: "b"}, `dbus receive bus=b: unknown operation "9"`},
 	} {
 		_, err := q.Ask(tt.ask)
@@ -336,7 +336,7 @@ profile none { }
 
 func BenchmarkFile(b *testing.B) {
 	q := profile(b, reference(b, "6.12.107", "@{HOME}=/home/*/\nprofile t { /usr/lib/** mr, owner @{HOME}/** rw, }"), "t")
-	r := File{Path: "/usr/lib/x86_64-linux-gnu/libc.so.6", Access: Read | Mmap}
+	r := File{Path: "/usr/lib/x86_64-linux-gnu/libc.so.6", Perms: Read | Mmap}
 	b.ReportAllocs()
 	for b.Loop() {
 		if !q.Allows(r) {
@@ -378,25 +378,25 @@ func TestTrace(t *testing.T) {
 		Policydb: trie(map[string]blob.Perm{"\x09": {}, "\x10\x09x": {Allow: 2}, "\x0f\x00\x02\x00\x01": {Allow: blob.PermContinue}}),
 	}), "p")
 	found := func(allow uint32) blob.Effective { return blob.Effective{Allow: allow} }
-	const next = Access(blob.PermContinue)
+	const next = Perms(blob.PermContinue)
 	for _, tt := range []struct {
 		ask  Request
 		want []Lookup
 	}{
-		{File{Path: "/a", Access: Write, Owner: true}, []Lookup{{blob.PartFile, blob.ClassFile, "/a", true, Write, found(blob.PermLink | blob.PermRead)}}},
+		{File{Path: "/a", Perms: Write, Owner: true}, []Lookup{{blob.PartFile, blob.ClassFile, "/a", true, Write, found(blob.PermLink | blob.PermRead)}}},
 		{Link{Path: "/a", Target: "/b"}, []Lookup{
-			{blob.PartFile, blob.ClassFile, "/a", false, Access(blob.PermLink), found(blob.PermLink | blob.PermRead)},
-			{blob.PartFile, blob.ClassFile, "/a\x00/b", false, Access(blob.PermLink | blob.PermLinkSubset), found(blob.PermLink | blob.PermLinkSubset)},
-			{blob.PartFile, blob.ClassFile, "/a", false, ^Access(0), found(blob.PermLink | blob.PermRead)},
+			{blob.PartFile, blob.ClassFile, "/a", false, Perms(blob.PermLink), found(blob.PermLink | blob.PermRead)},
+			{blob.PartFile, blob.ClassFile, "/a\x00/b", false, Perms(blob.PermLink | blob.PermLinkSubset), found(blob.PermLink | blob.PermLinkSubset)},
+			{blob.PartFile, blob.ClassFile, "/a", false, ^Perms(0), found(blob.PermLink | blob.PermRead)},
 			{blob.PartFile, blob.ClassFile, "/b", false, Read, found(blob.PermRead)},
 		}},
 		{Capability("kill"), []Lookup{{blob.PartProfile, blob.ClassCap, "kill", true, Exec, found(0)}}},
-		{Ptrace{Access: Trace, Peer: "x"}, []Lookup{{blob.PartPolicydb, blob.ClassPtrace, "\x10\x09x", true, Trace, found(2)}}},
+		{Ptrace{Perms: Trace, Peer: "x"}, []Lookup{{blob.PartPolicydb, blob.ClassPtrace, "\x10\x09x", true, Trace, found(2)}}},
 		{Network{Family: "inet", Type: "stream", Protocol: 6}, []Lookup{
 			{blob.PartPolicydb, blob.ClassNetV9, "\x0f\x00\x02\x00\x01", true, Create | next, found(blob.PermContinue)},
 			{blob.PartPolicydb, blob.ClassNetV9, "\x0f\x00\x02\x00\x01\x00\x06", true, Create, found(0)},
 		}},
-		{Signal{Signal: "term", Access: Send, Peer: "x"}, nil},
+		{Signal{Signal: "term", Perms: Send, Peer: "x"}, nil},
 		{Unix{Type: "nothing"}, nil},
 	} {
 		d, got, err := p.Trace(tt.ask)

@@ -9,6 +9,20 @@ import (
 	"github.com/goarmor/apparmor/internal/linux"
 )
 
+func (c *comparison) limits() {
+	for i, name := range linux.Rlimits {
+		least := ^uint64(0)
+		for _, p := range [...]*Profile{c.a, c.b} {
+			if p.RlimitMask>>i&1 != 0 {
+				least = min(least, p.Rlimits[i])
+			}
+		}
+		if least != ^uint64(0) {
+			c.add(blob.Difference{}, Rlimit{Resource: name, Value: least + 1})
+		}
+	}
+}
+
 // Rlimit asks to set a hard resource limit, as setrlimit(2) does. A profile
 // grants all limits up to its own; those that it has none for are not
 // mediated. Limits are also lowered to the profile's when a task comes under

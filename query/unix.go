@@ -3,9 +3,12 @@
 package query
 
 import (
+	"bytes"
 	"cmp"
+	"encoding/binary"
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/internal/linux"
@@ -20,10 +23,10 @@ const (
 // Unix asks for something on a unix socket. Sockets in the file system are
 // asked for as files, except to create them.
 type Unix struct {
-	// Access is one or more of Create, Bind, Accept, Getattr, Setattr,
+	// Perms is one or more of Create, Bind, Accept, Getattr, Setattr,
 	// Shutdown, Listen, Getopt, Setopt, Connect, Send and Receive. Zero:
 	// Create.
-	Access   Access
+	Perms    Perms
 	Type     string // stream, dgram, seqpacket
 	Protocol uint16
 	Addr     string // "@name" for abstract, or UnixUnnamed or UnixAutobind; empty: UnixUnnamed
@@ -48,7 +51,7 @@ func (r Unix) String() string {
 	return s
 }
 
-func (r Unix) want() Access { return cmp.Or(r.Access, Create) }
+func (r Unix) want() Perms { return cmp.Or(r.Perms, Create) }
 
 func (r Unix) ask(p asked) (Decision, error) {
 	typ, ok := linux.SocketTypes.Number(r.Type)
@@ -63,14 +66,14 @@ func (r Unix) ask(p asked) (Decision, error) {
 	class, start := unixClass(p.Profile, typ, r.Protocol)
 	if start == blob.TrapState {
 		// Such kernels see a unix socket as any other.
-		return Network{Family: "unix", Type: r.Type, Protocol: r.Protocol, Access: r.want()}.ask(p)
+		return Network{Family: "unix", Type: r.Type, Protocol: r.Protocol, Perms: r.want()}.ask(p)
 	}
 	create := be16(be16(be16(nil, linux.FamilyUnix), typ), int(r.Protocol))
 	local, _ := unixAddr(r.Addr)
 	bound := append(append(append([]byte{}, create...), local...), 0, 0)
 	var all Decision
 	for i, group := range []struct {
-		bits Access
+		bits Perms
 		text func() []byte
 	}{
 		{Create, func() []byte { return create }},
@@ -130,4 +133,86 @@ func unixAddr(addr string) ([]byte, bool) {
 		return append([]byte{0}, addr[1:]...), true
 	}
 	return nil, false
+}
+
+// unixSide is behind the family. Where there are no strings of unix sockets it
+// is the trap, and the sockets are those of any other family.
+func unixSide(p *Profile) side {
+	_, s := netClass(p.Profile)
+	if s == blob.TrapState {
+		s = p.ClassState(blob.ClassNetOld)
+	}
+	if s == blob.TrapState {
+		return everything()
+	}
+	return policydbSide(p, p.Policydb.DFA.Match(s, []byte{0, linux.FamilyUnix}))
+}
+
+// unixGrammar is unix sockets behind the family. The name of an abstract
+// address may hold NULs, so that there can be several ways to read a string.
+var unixGrammar = sync.OnceValue(func() grammar {
+	addr := alt(seq(), lit(1), seq(lit(0), many(noneOf())))
+	return newGrammar(seq(
+		binaryPart, lit(0), binaryPart, anyOf(named(linux.SocketTypes)...), number(2), ends(Create),
+		addr, lit(0, 0), ends(Bind|Accept|Getattr|Setattr|Shutdown),
+		alt(
+			seq(lit(2), number(2), ends(Listen)),
+			seq(lit(4), number(2), ends(netOption)),
+			seq(lit(1), addr, lit(0), text, ends(netPeer)),
+		)))
+})
+
+// onUnix reads a string in every way that there is: names may hold NULs.
+func onUnix(in []byte, differ Perms, _ bool) []Request {
+	if len(in) < 4 {
+		return nil
+	}
+	u := Unix{Type: nameOf(linux.SocketTypes, in[:2]), Protocol: binary.BigEndian.Uint16(in[2:]), Perms: differ}
+	if in = in[4:]; len(in) == 0 {
+		return []Request{u}
+	}
+	var all []Request
+	// The local address, then NUL, the own label, which is left empty, and NUL.
+	eachUnixAddr(in, []byte{0, 0}, func(addr string, rest []byte) {
+		u := u
+		u.Addr = addr
+		switch {
+		case len(rest) == 0:
+			all = append(all, u)
+		case rest[0] == 1:
+			eachUnixAddr(rest[1:], []byte{0}, func(addr string, label []byte) {
+				u := u
+				u.PeerAddr, u.Peer = addr, string(label)
+				if bytes.IndexByte(label, 0) < 0 {
+					all = append(all, u)
+				}
+			})
+		case len(rest) == 3 && rest[0] == 2:
+			u.Backlog = binary.BigEndian.Uint16(rest[1:])
+			all = append(all, u)
+		case len(rest) == 3 && rest[0] == 4:
+			u.Option = binary.BigEndian.Uint16(rest[1:])
+			all = append(all, u)
+		}
+	})
+	return all
+}
+
+// eachUnixAddr calls yield for each address that in may begin with, up to end,
+// and what stands behind it.
+func eachUnixAddr(in, end []byte, yield func(addr string, rest []byte)) {
+	for i := 0; i+len(end) <= len(in); i++ {
+		if !bytes.HasPrefix(in[i:], end) {
+			continue
+		}
+		rest := in[i+len(end):]
+		switch name := in[:i]; {
+		case i == 0:
+			yield(UnixAutobind, rest)
+		case name[0] == 0:
+			yield("@"+string(name[1:]), rest)
+		case i == 1 && name[0] == 1:
+			yield(UnixUnnamed, rest)
+		}
+	}
 }

@@ -21,8 +21,8 @@ type walk struct {
 	gates   []granted // what passed them, by place.passed
 	index   map[granted]uint32
 	settled map[settled]bool
-	count   map[Access]int // differences that were found in what is asked for
-	prefix  string         // of the strings, in front of those of the product
+	count   map[Perms]int // differences that were found in what is asked for
+	prefix  string        // of the strings, in front of those of the product
 	// reachA and reachB are the states from which labels lead to anything,
 	// once that is asked for.
 	reachA, reachB []bool
@@ -34,7 +34,7 @@ type settled struct {
 }
 
 func (c *comparison) kind(k *kind) error {
-	w := walk{comparison: c, kind: k, count: map[Access]int{}, settled: map[settled]bool{}, index: map[granted]uint32{}}
+	w := walk{comparison: c, kind: k, count: map[Perms]int{}, settled: map[settled]bool{}, index: map[granted]uint32{}}
 	a, b := k.side(c.a), k.side(c.b)
 	if a.dfa == nil && b.dfa == nil {
 		return nil // both mediate nothing, or both have nothing on files
@@ -165,7 +165,7 @@ func (w *walk) reach(states *[]bool, s *side, state, want uint32) bool {
 		return true
 	}
 	if *states == nil {
-		*states = s.reaching(Access(want))
+		*states = s.reaching(Perms(want))
 	}
 	return (*states)[state]
 }
@@ -178,25 +178,6 @@ func (w *walk) pass(g granted) uint32 {
 		w.gates, w.index[g] = append(w.gates, g), i
 	}
 	return i
-}
-
-// firstOfPair keeps what matters of the first name of a pair, and reports
-// whether what stands behind it has a say in any request.
-func firstOfPair(g granted) (granted, bool) {
-	const leads = blob.PermLink | blob.PermOnexec
-	on := false
-	for _, side := range [...]*[2]blob.Effective{&g.a, &g.b} {
-		for i := range side {
-			e := &side[i]
-			on = on || has(*e, Access(leads))
-			kept := blob.Effective{Allow: e.Allow & blob.PermOnexec, Quiet: e.Quiet & leads, Prompt: e.Prompt & leads}
-			if e.Allow&blob.PermLink != 0 {
-				kept.Allow, kept.Exec = e.Allow, e.Exec
-			}
-			*e = kept
-		}
-	}
-	return g, on
 }
 
 // visit implements the function of product.run.
@@ -243,20 +224,6 @@ func pairs(first, pair, second granted, decide func(first, pair, second blob.Eff
 	return g
 }
 
-// linkOf is what Link decides, in the bit for links.
-func linkOf(name, pair, target blob.Effective) blob.Effective {
-	switch {
-	case name.Allow&blob.PermLink == 0:
-		return name
-	case pair.Allow&^pair.Deny&blob.PermLink != 0 && pair.Allow&blob.PermLinkSubset != 0 && !subset(name, target):
-		return blob.Effective{Quiet: pair.Quiet, Prompt: pair.Prompt}
-	}
-	return pair
-}
-
-// onexecOf is what ChangeProfile decides when it is asked about a path.
-func onexecOf(name, pair, label blob.Effective) blob.Effective { return all(name, pair, label) }
-
 // all is what is granted by all of these.
 func all(es ...blob.Effective) blob.Effective {
 	r := blob.Effective{Allow: ^uint32(0)}
@@ -289,17 +256,17 @@ func (w *walk) lastOf(at place) granted {
 
 // compare reports a difference in what is wanted, if there is one that is new
 // and that requests can see.
-func (w *walk) compare(node int, g granted, want Access) {
+func (w *walk) compare(node int, g granted, want Perms) {
 	if w.count[want] >= maxFound {
 		return
 	}
 	var s settled
-	var bits [2]Access
+	var bits [2]Perms
 	for i := range owners {
 		s.x[i], s.y[i] = decide(want, g.a[i]).answer(), decide(want, g.b[i]).answer()
 		bits[i] = w.differ(s.x[i], s.y[i])
 	}
-	if bits == [2]Access{} || w.settled[s] {
+	if bits == [2]Perms{} || w.settled[s] {
 		return
 	}
 	in := append([]byte(w.prefix), w.product.input(node)...)
@@ -332,7 +299,7 @@ func (w *walk) compare(node int, g granted, want Access) {
 
 // report adds a difference with a request for all the permissions or else for
 // one of them.
-func (w *walk) report(d blob.Difference, in []byte, differ Access) bool {
+func (w *walk) report(d blob.Difference, in []byte, differ Perms) bool {
 	owner := d.Who == blob.Owner
 	if w.add(d, w.kind.requests(in, differ, owner)...) {
 		return true

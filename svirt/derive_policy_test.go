@@ -155,7 +155,7 @@ func TestHostPolicy(t *testing.T) {
 	if !ok {
 		t.Fatal("no profile")
 	}
-	if !p.Allows(query.File{Path: "/srv/images/a b.img", Access: query.Read | query.Write | query.Lock}) {
+	if !p.Allows(query.File{Path: "/srv/images/a b.img", Perms: query.Read | query.Write | query.Lock}) {
 		t.Error("the machine cannot use its disk")
 	}
 }
@@ -171,7 +171,7 @@ func TestOwnPolicyGrants(t *testing.T) {
 	}
 	for _, test := range []struct {
 		path   string
-		access query.Access
+		access query.Perms
 		want   bool
 	}{
 		// What QEMU needs.
@@ -241,7 +241,7 @@ func TestOwnPolicyGrants(t *testing.T) {
 		{"/sys/devices/system/cpu/cpu0/online", query.Write, false},
 		{"/run/libvirt/libvirt-sock", query.Write, false},
 	} {
-		if got := p.Allows(query.File{Path: test.path, Access: test.access}); got != test.want {
+		if got := p.Allows(query.File{Path: test.path, Perms: test.access}); got != test.want {
 			t.Errorf("%v of %s: got %v, want %v", test.access, test.path, got, test.want)
 		}
 	}
@@ -249,7 +249,7 @@ func TestOwnPolicyGrants(t *testing.T) {
 		request query.Request
 		want    bool
 	}{
-		{query.File{Path: "/proc/1234/task/1235/comm", Access: query.Write, Owner: true}, true},
+		{query.File{Path: "/proc/1234/task/1235/comm", Perms: query.Write, Owner: true}, true},
 		{query.Capability("setuid"), true},
 		{query.Capability("sys_admin"), false},
 		{query.Capability("sys_rawio"), false},

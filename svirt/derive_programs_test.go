@@ -113,7 +113,7 @@ func TestProgramsOfMonitor(t *testing.T) {
 		t.Fatal("no profile")
 	}
 	for path, want := range map[string]bool{"/usr/bin/vmm": true, "/usr/bin/vmm2": false, "/usr/bin/sh": false} {
-		if got := p.Allows(query.File{Path: path, Access: query.Read | query.Mmap | query.Exec}); got != want {
+		if got := p.Allows(query.File{Path: path, Perms: query.Read | query.Mmap | query.Exec}); got != want {
 			t.Errorf("%s: got %v, want %v", path, got, want)
 		}
 	}

@@ -77,8 +77,8 @@ type question struct {
 func questions(d *svirt.Domain) []question {
 	var qs []question
 	ask := func(text string, r query.Request) { qs = append(qs, question{text, r}) }
-	file := func(verb, path string, access query.Access) {
-		ask(verb+" "+path, query.File{Path: path, Access: access})
+	file := func(verb, path string, access query.Perms) {
+		ask(verb+" "+path, query.File{Path: path, Perms: access})
 	}
 	seen := map[string]bool{}
 	for i := range d.Devices.Disks {
@@ -120,9 +120,9 @@ func questions(d *svirt.Domain) []question {
 	ask("capability sys_module", query.Capability("sys_module"))
 	ask("socket inet stream", query.Network{Family: "inet", Type: "stream"})
 	ask("socket packet raw", query.Network{Family: "packet", Type: "raw"})
-	ask("signal kill from unconfined", query.Signal{Signal: "kill", Access: query.Receive, Peer: "unconfined"})
-	ask("signal kill to unconfined", query.Signal{Signal: "kill", Access: query.Send, Peer: "unconfined"})
-	ask("ptrace unconfined", query.Ptrace{Access: query.Trace, Peer: "unconfined"})
+	ask("signal kill from unconfined", query.Signal{Signal: "kill", Perms: query.Receive, Peer: "unconfined"})
+	ask("signal kill to unconfined", query.Signal{Signal: "kill", Perms: query.Send, Peer: "unconfined"})
+	ask("ptrace unconfined", query.Ptrace{Perms: query.Trace, Peer: "unconfined"})
 	ask("mount /dev/sda1 on /mnt", query.Mount{Source: "/dev/sda1", Target: "/mnt/", FSType: "ext4"})
 	ask("change to unconfined", query.ChangeProfile{Target: "unconfined"})
 	return qs

@@ -12,7 +12,7 @@ import (
 // Consistent compares what rules are said to decide with what was found.
 func Consistent(e *explain.Explanation) string {
 	for _, s := range e.Steps {
-		allowed, denied := s.Always, query.Access(0)
+		allowed, denied := s.Always, query.Perms(0)
 		for _, r := range s.Rules {
 			if r.Effect == ast.Deny || r.Effect == ast.Prompt {
 				denied |= r.Decides
@@ -20,7 +20,7 @@ func Consistent(e *explain.Explanation) string {
 				allowed |= r.Decides
 			}
 			for _, o := range r.Overridden {
-				if s.Rules[o.By].Decides&o.Access == 0 {
+				if s.Rules[o.By].Decides&o.Perms == 0 {
 					return "a rule yields to one that does not decide"
 				}
 			}
@@ -30,11 +30,11 @@ func Consistent(e *explain.Explanation) string {
 		if both := allowed & denied & single; both != 0 && s.Part == blob.PartFile {
 			return "decided in two ways: " + both.String()
 		}
-		found := query.Access(s.Found.Allow) & s.Access
+		found := query.Perms(s.Found.Allow) & s.Perms
 		if found&^allowed != 0 {
 			return "nobody grants " + (found &^ allowed).String()
 		}
-		if missing := s.Access &^ found & allowed &^ denied; missing&^query.Mmap != 0 {
+		if missing := s.Perms &^ found & allowed &^ denied; missing&^query.Mmap != 0 {
 			// Whoever decides execution may only keep mmap from being implied.
 			return "nobody denies " + missing.String()
 		}

@@ -147,25 +147,25 @@ func (r Source) peer() string { return pick(r, "x", "y", "x//&y", "z") }
 func (r Source) Request() query.Request {
 	switch r.IntN(26) {
 	case 24:
-		return query.Mqueue{Name: pick(r, "", "/a", "/b"), Key: uint32(r.IntN(2) * 7), Label: r.peer(), Access: pick(r, 0, query.Read, query.Create|query.MayOpen)}
+		return query.Mqueue{Name: pick(r, "", "/a", "/b"), Key: uint32(r.IntN(2) * 7), Label: r.peer(), Perms: pick(r, 0, query.Read, query.Create|query.MayOpen)}
 	case 25:
 		return query.Network{Family: pick(r, "inet", "inet6"), Type: pick(r, "stream", "dgram"), Protocol: uint16(r.IntN(2) * 6),
-			Access: pick(r, query.Create, query.Bind, query.Listen, query.Connect|query.Send, query.Setopt|query.Accept, query.Access(blob.AllNetPerms)),
-			Local:  r.addr(), Remote: r.addr()}
+			Perms: pick(r, query.Create, query.Bind, query.Listen, query.Connect|query.Send, query.Setopt|query.Accept, query.Perms(blob.AllNetPerms)),
+			Local: r.addr(), Remote: r.addr()}
 	case 0, 1, 2:
 		return query.Link{Path: r.path(), Target: r.path(), Owner: r.IntN(2) == 0}
 	case 3:
 		return query.Capability(pick(r, "kill", "chown", "bpf"))
 	case 4, 5:
 		return query.Network{Family: pick(r, "inet", "inet6", "unix"), Type: pick(r, "stream", "dgram", "raw"), Protocol: uint16(r.IntN(2) * 6),
-			Access: pick(r, 0, query.Bind, query.Send|query.Create)}
+			Perms: pick(r, 0, query.Bind, query.Send|query.Create)}
 	case 6, 7:
-		return query.Unix{Access: pick(r, query.Create, query.Bind|query.Listen, query.Connect|query.Send, query.Setopt), Type: "stream",
+		return query.Unix{Perms: pick(r, query.Create, query.Bind|query.Listen, query.Connect|query.Send, query.Setopt), Type: "stream",
 			Addr: pick(r, "", "@a1", "auto"), PeerAddr: pick(r, "", "@b"), Peer: r.peer()}
 	case 8, 9:
-		return query.Signal{Signal: pick(r, "term", "kill", "hup"), Access: pick(r, query.Send, query.Receive, query.Send|query.Receive), Peer: r.peer()}
+		return query.Signal{Signal: pick(r, "term", "kill", "hup"), Perms: pick(r, query.Send, query.Receive, query.Send|query.Receive), Peer: r.peer()}
 	case 10:
-		return query.Ptrace{Access: pick(r, query.Trace, query.ReadPeer|query.ReadBy), Peer: r.peer()}
+		return query.Ptrace{Perms: pick(r, query.Trace, query.ReadPeer|query.ReadBy), Peer: r.peer()}
 	case 11:
 		return query.Mount{Source: r.path(), Target: r.path(), FSType: "ext4", Flags: pick(r, 0, query.MountReadOnly, query.MountBind, query.MountRemount),
 			Data: pick(r, "", "data")}
@@ -184,6 +184,6 @@ func (r Source) Request() query.Request {
 	case 17:
 		return pick[query.Request](r, query.Userns{}, query.IOUring{}, query.IOUring{OverrideCreds: true, Label: "x"})
 	}
-	return query.File{Path: r.path(), Owner: r.IntN(2) == 0, Access: pick(r, query.Read, query.Write, query.Exec, query.Mmap, query.Lock, query.Append,
-		query.Access(blob.PermOpen), query.Read|query.Write, query.Exec|query.Mmap|query.Read, query.Create|query.Getattr, query.Access(r.Uint32()))}
+	return query.File{Path: r.path(), Owner: r.IntN(2) == 0, Perms: pick(r, query.Read, query.Write, query.Exec, query.Mmap, query.Lock, query.Append,
+		query.Perms(blob.PermOpen), query.Read|query.Write, query.Exec|query.Mmap|query.Read, query.Create|query.Getattr, query.Perms(r.Uint32()))}
 }

@@ -28,7 +28,7 @@ func BenchmarkExplain(b *testing.B) {
 			b.Fatal(e, err)
 		}
 	}
-	file := query.File{Path: "/dev/kvm", Access: query.Read | query.Write}
+	file := query.File{Path: "/dev/kvm", Perms: query.Read | query.Write}
 	b.Run("open", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
@@ -47,7 +47,7 @@ func BenchmarkExplain(b *testing.B) {
 	p := open(b)
 	for what, r := range map[string]query.Request{
 		"file":       file,
-		"signal":     query.Signal{Signal: "term", Access: query.Receive, Peer: "libvirtd"},
+		"signal":     query.Signal{Signal: "term", Perms: query.Receive, Peer: "libvirtd"},
 		"capability": query.Capability("dac_override"),
 	} {
 		b.Run(what, func(b *testing.B) {

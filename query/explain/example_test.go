@@ -48,7 +48,7 @@ profile web /usr/bin/web {
 		fmt.Println(err)
 		return
 	}
-	e, err := p.Explain(ctx, "web", query.File{Path: "/srv/web/secret", Access: query.Write})
+	e, err := p.Explain(ctx, "web", query.File{Path: "/srv/web/secret", Perms: query.Write})
 	if err != nil {
 		fmt.Println(err)
 		return

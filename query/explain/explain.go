@@ -217,9 +217,9 @@ type Step struct {
 	// Rules is every rule that matches the input, in the order of the
 	// profile, what is implied last.
 	Rules []Rule
-	// Always is the part of Access that is granted whatever the rules say:
+	// Always is the part of Perms that is granted whatever the rules say:
 	// getattr on files.
-	Always query.Access
+	Always query.Perms
 }
 
 // Status is the part that a rule has in a step.
@@ -266,17 +266,17 @@ type Rule struct {
 	Exact    bool      // execution of paths that are named one by one
 	Exec     blob.Exec // transition of a rule for execution
 
-	Says       query.Access // all that it speaks of
-	Logs       query.Access // the part of Says that is logged
-	Decides    query.Access // the part of what was looked up that it decides
-	Overridden []Override   // the part that it does not
+	Says       query.Perms // all that it speaks of
+	Logs       query.Perms // the part of Says that is logged
+	Decides    query.Perms // the part of what was looked up that it decides
+	Overridden []Override  // the part that it does not
 }
 
 // Override is what a rule yields to.
 type Override struct {
-	By     int // index of the stronger rule in Step.Rules
-	Access query.Access
-	Why    Reason
+	By    int // index of the stronger rule in Step.Rules
+	Perms query.Perms
+	Why   Reason
 }
 
 // step finds the rules behind one lookup.
@@ -296,7 +296,7 @@ func (p *Policy) step(ctx context.Context, profile string, l query.Lookup) (Step
 	if err != nil {
 		return Step{}, err
 	}
-	s.Always = l.Access & query.Access(l.Found.Allow)
+	s.Always = l.Perms & query.Perms(l.Found.Allow)
 	index := make([]int, len(found)) // of each contribution in s.Rules
 	for i := range found {
 		c := &found[i]
@@ -305,9 +305,9 @@ func (p *Policy) step(ctx context.Context, profile string, l query.Lookup) (Step
 			continue // told below
 		}
 		if c.Access == ast.Allow {
-			s.Always &^= query.Access(c.Decides)
+			s.Always &^= query.Perms(c.Decides)
 		}
-		s.Rules = append(s.Rules, p.rule(profile, c, l.Access))
+		s.Rules = append(s.Rules, p.rule(profile, c, l.Perms))
 	}
 	kept := 0
 	for i := range found {
@@ -317,7 +317,7 @@ func (p *Policy) step(ctx context.Context, profile string, l query.Lookup) (Step
 		r := &s.Rules[kept]
 		kept++
 		for _, o := range found[i].Overridden {
-			if a := query.Access(o.Perms) & l.Access; a != 0 && found[o.By].Implied != trace.ByMediation {
+			if a := query.Perms(o.Perms) & l.Perms; a != 0 && found[o.By].Implied != trace.ByMediation {
 				r.Overridden = append(r.Overridden, Override{index[o.By], a, Reason(o.Why)})
 			}
 		}
@@ -340,16 +340,16 @@ func (p *Policy) step(ctx context.Context, profile string, l query.Lookup) (Step
 }
 
 // rule describes a contribution as far as it is about want.
-func (p *Policy) rule(profile string, c *trace.Contribution, want query.Access) Rule {
+func (p *Policy) rule(profile string, c *trace.Contribution, want query.Perms) Rule {
 	r := Rule{
 		Implied: Implied(c.Implied), Effect: c.Access, Priority: c.Priority, Exact: c.Exact, Exec: c.Exec,
-		Says: query.Access(c.Perms), Logs: query.Access(c.Audit), Decides: query.Access(c.Decides) & want,
+		Says: query.Perms(c.Perms), Logs: query.Perms(c.Audit), Decides: query.Perms(c.Decides) & want,
 	}
 	switch {
 	case r.Decides != 0:
 	case r.Says&want != 0:
 		r.Status = Overridden
-	case query.Access(c.Elsewhere)&want != 0:
+	case query.Perms(c.Elsewhere)&want != 0:
 		r.Status = OtherOwner
 	default:
 		r.Status = Unrelated

@@ -41,86 +41,86 @@ func TestExplain(t *testing.T) {
 		asks         map[Request]string // explanations without the first line
 	}{
 		{"deny beats allow, includes", k612, "include <abstractions/outer>\n/etc/** rw,", map[Request]string{
-			File{Path: "/etc/shadow", Access: Write}: `denied write, quiet
+			File{Path: "/etc/shadow", Perms: Write}: `denied write, quiet
   abstractions/private:2:3: deny /etc/shadow w, decides
     included at abstractions/outer:1:1
     included at policy:2:1
   policy:3:1: /etc/** rw, overridden by abstractions/private:2:3: deny beats allow
 `,
-			File{Path: "/etc/shadow", Access: Read | Write}: `denied write, quiet
+			File{Path: "/etc/shadow", Perms: Read | Write}: `denied write, quiet
   abstractions/private:2:3: deny /etc/shadow w, decides write
     included at abstractions/outer:1:1
     included at policy:2:1
   policy:3:1: /etc/** rw, decides read; yields write to abstractions/private:2:3: deny beats allow
 `,
-			File{Path: "/etc/shadow", Access: Read}: `allowed
+			File{Path: "/etc/shadow", Perms: Read}: `allowed
   policy:3:1: /etc/** rw, decides
 `,
-			File{Path: "/none", Access: Read}: `denied read
+			File{Path: "/none", Perms: Read}: `denied read
   no rule speaks of it
 `,
-			File{Path: "/etc/x", Access: Read | Lock}: `denied lock
+			File{Path: "/etc/x", Perms: Read | Lock}: `denied lock
   policy:3:1: /etc/** rw, decides read
   no rule speaks of lock
 `,
-			File{Path: "/none", Access: Read | Getattr}: `denied read
+			File{Path: "/none", Perms: Read | Getattr}: `denied read
   no rule speaks of it
   always allowed: getattr
 `,
 		}},
 		{"priority", k73, "/etc/* rw,\npriority=5 /etc/q r,\ndeny /etc/q r,\npriority=-1 deny /etc/* w,", map[Request]string{
-			File{Path: "/etc/q", Access: Read}: `allowed
+			File{Path: "/etc/q", Perms: Read}: `allowed
   policy:2:1: /etc/* rw, overridden by policy:3:1: higher priority
   policy:3:1: priority=5 /etc/q r, decides
   policy:4:1: deny /etc/q r, overridden by policy:3:1: higher priority
 `,
-			File{Path: "/etc/q", Access: Write}: `allowed
+			File{Path: "/etc/q", Perms: Write}: `allowed
   policy:2:1: /etc/* rw, decides
   policy:5:1: priority=-1 deny /etc/* w, overridden by policy:2:1: higher priority
 `,
 		}},
 		{"audit and quiet", k73, "/a/** rw,\naudit /a/b w,\naudit deny /a/c w,\ndeny /a/c* w,\nprompt /a/** wk,", map[Request]string{
-			File{Path: "/a/b", Access: Write}: `allowed, audited
+			File{Path: "/a/b", Perms: Write}: `allowed, audited
   policy:2:1: /a/** rw, decides
   policy:3:1: audit /a/b w, decides
   policy:6:1: prompt /a/** wk, overridden by policy:2:1: allow beats prompt
 `,
-			File{Path: "/a/c", Access: Write}: `denied write, quiet
+			File{Path: "/a/c", Perms: Write}: `denied write, quiet
   policy:2:1: /a/** rw, overridden by policy:4:1: deny beats allow
   policy:4:1: audit deny /a/c w, decides
   policy:5:1: deny /a/c* w, decides
   policy:6:1: prompt /a/** wk, overridden by policy:4:1: deny beats allow
 `,
-			File{Path: "/a/d", Access: Lock}: `denied lock, prompt lock
+			File{Path: "/a/d", Perms: Lock}: `denied lock, prompt lock
   policy:6:1: prompt /a/** wk, decides
 `,
 		}},
 		{"execution", k612, "/bin/* ix,\n/bin/a Px -> other,\n/bin/b mr,\n/bin/c** m,\ndeny /bin/cd m,", map[Request]string{
-			File{Path: "/bin/a", Access: Exec}: `allowed, Px -> other
+			File{Path: "/bin/a", Perms: Exec}: `allowed, Px -> other
   policy:2:1: /bin/* ix, overridden by policy:3:1: exact path beats pattern
   policy:3:1: /bin/a Px -> other, decides
 `,
-			File{Path: "/bin/a", Access: Mmap}: `denied mmap
+			File{Path: "/bin/a", Perms: Mmap}: `denied mmap
   policy:3:1: /bin/a Px -> other, decides
 `,
-			File{Path: "/bin/b", Access: Mmap}: `allowed
+			File{Path: "/bin/b", Perms: Mmap}: `allowed
   policy:2:1: /bin/* ix, decides
   policy:4:1: /bin/b mr, decides
 `,
-			File{Path: "/bin/cd", Access: Exec | Mmap}: `denied mmap, quiet
+			File{Path: "/bin/cd", Perms: Exec | Mmap}: `denied mmap, quiet
   policy:2:1: /bin/* ix, decides exec
   policy:5:1: /bin/c** m, overridden by policy:6:1: deny beats allow
   policy:6:1: deny /bin/cd m, decides mmap
 `,
 		}},
 		{"owner", k612, "owner /home/** r,\nother /home/** w,", map[Request]string{
-			File{Path: "/home/x", Access: Read}: `denied read
+			File{Path: "/home/x", Perms: Read}: `denied read
   policy:2:1: owner /home/** r, for another owner
 `,
-			File{Path: "/home/x", Access: Read, Owner: true}: `allowed
+			File{Path: "/home/x", Perms: Read, Owner: true}: `allowed
   policy:2:1: owner /home/** r, decides
 `,
-			File{Path: "/home/x", Access: Write, Owner: true}: `denied write
+			File{Path: "/home/x", Perms: Write, Owner: true}: `denied write
   policy:3:1: other /home/** w, for another owner
 `,
 		}},
@@ -175,31 +175,31 @@ func TestExplain(t *testing.T) {
 			DBus{Op: DBusBind, Bus: "system", Name: "x"}: "not mediated\n",
 		}},
 		{"unix", k73, "unix (connect, send) type=stream peer=(addr=@x label=foo),\ndeny unix send peer=(label=bar),", map[Request]string{
-			Unix{Type: "stream", Access: Connect | Send, PeerAddr: "@x", Peer: "foo"}: `allowed
+			Unix{Type: "stream", Perms: Connect | Send, PeerAddr: "@x", Peer: "foo"}: `allowed
   policy:2:1: unix (connect, send) type=stream peer=(addr=@x label=foo), decides
 `,
-			Unix{Type: "stream", Access: Connect | Send, PeerAddr: "@x", Peer: "bar"}: `denied write|open, quiet
+			Unix{Type: "stream", Perms: Connect | Send, PeerAddr: "@x", Peer: "bar"}: `denied write|open, quiet
   policy:3:1: deny unix send peer=(label=bar), decides write
   no rule speaks of open
   the nearest is policy:2:1: unix (connect, send) type=stream peer=(addr=@x label=foo),
 `,
 		}},
 		{"signal", k612, "signal send set=(term) peer=foo,\nsignal receive,", map[Request]string{
-			Signal{Signal: "term", Access: Send | Receive, Peer: "foo"}: `allowed
+			Signal{Signal: "term", Perms: Send | Receive, Peer: "foo"}: `allowed
   policy:2:1: signal send set=term peer=foo, decides send
   policy:3:1: signal receive, decides receive
 `,
-			Signal{Signal: "kill", Access: Send, Peer: "foo"}: `denied send
+			Signal{Signal: "kill", Perms: Send, Peer: "foo"}: `denied send
   policy:1:1: no rule speaks of it, and class signal is mediated
   the nearest is policy:2:1: signal send set=term peer=foo,
 `,
 		}},
 		{"ptrace", k612, "ptrace (read trace) peer=foo,", map[Request]string{
-			Ptrace{Access: Trace | TracedBy, Peer: "foo"}: `denied tracedby
+			Ptrace{Perms: Trace | TracedBy, Peer: "foo"}: `denied tracedby
   policy:2:1: ptrace (trace, read) peer=foo, decides trace
   no rule speaks of tracedby
 `,
-			Ptrace{Access: Trace, Peer: "bar"}: `denied trace
+			Ptrace{Perms: Trace, Peer: "bar"}: `denied trace
   policy:1:1: no rule speaks of it, and class ptrace is mediated
   the nearest is policy:2:1: ptrace (trace, read) peer=foo,
 `,
@@ -228,15 +228,15 @@ func TestExplain(t *testing.T) {
   policy:2:1: change_profile /bin/x -> other, decides
   policy:3:1: change_profile -> o*, decides
 `,
-			File{Path: "/proc/1/attr/current", Access: Write, Owner: true}: `allowed
+			File{Path: "/proc/1/attr/current", Perms: Write, Owner: true}: `allowed
   policy:2:1: change_profile /bin/x -> other, (implied by change_profile) decides
 `,
 		}},
 		{"hats", k612, "^hat { }\n/proc/** r,", map[Request]string{
-			File{Path: "/proc/1/attr/current", Access: Write, Owner: true}: `allowed
+			File{Path: "/proc/1/attr/current", Perms: Write, Owner: true}: `allowed
   policy:1:1: implied by hats and children decides
 `,
-			File{Path: "/proc/1/attr/current", Access: Write}: `denied write
+			File{Path: "/proc/1/attr/current", Perms: Write}: `denied write
   policy:1:1: implied by hats and children for another owner
 `,
 		}},
@@ -251,17 +251,17 @@ func TestExplain(t *testing.T) {
 			IOUring{}: "not mediated\n  policy:6:1: io_uring, not enforced: no io_uring in the kernel\n",
 		}},
 		{"nearest", k612, "include <abstractions/outer>\n/etc/ssl/** r,\n/etc/ssl/private/* rw,\nowner /var/log/x a,\n/usr/bin/* ix,\nlink /a/b -> /c,", map[Request]string{
-			File{Path: "/etc/ssl/p", Access: Write}: `denied write
+			File{Path: "/etc/ssl/p", Perms: Write}: `denied write
   no rule speaks of it
   the nearest is policy:4:1: /etc/ssl/private/* rw,
 `,
-			File{Path: "/etc/pw", Access: Read}: `denied read
+			File{Path: "/etc/pw", Perms: Read}: `denied read
   no rule speaks of it
   the nearest is abstractions/private:3:3: /etc/p r,
     included at abstractions/outer:1:1
     included at policy:2:1
 `,
-			File{Path: "/usr/sbin/x", Access: Exec}: `denied exec
+			File{Path: "/usr/sbin/x", Perms: Exec}: `denied exec
   no rule speaks of it
   the nearest is policy:6:1: /usr/bin/* ix,
 `,
@@ -269,7 +269,7 @@ func TestExplain(t *testing.T) {
   no rule speaks of it
   the nearest is policy:7:1: link /a/b -> /c,
 `,
-			File{Path: "/srv/x", Access: Read}: "denied read\n  no rule speaks of it\n",
+			File{Path: "/srv/x", Perms: Read}: "denied read\n  no rule speaks of it\n",
 		}},
 		{"limits", k612, "set rlimit nofile <= 1024,\nset rlimit nice <= 5,", map[Request]string{
 			Rlimit{Resource: "nofile", Value: 1024}: "allowed\n  policy:2:1: set rlimit nofile <= 1024, decides\n",
@@ -300,7 +300,7 @@ func TestExplain(t *testing.T) {
 `,
 		}},
 		{"addresses", "features.af_inet", "network (bind) inet stream port=80,\ndeny network (connect) inet peer=(port=25),\nnetwork (connect) inet,", map[Request]string{
-			Network{Family: "inet", Type: "stream", Protocol: 6, Access: Bind, Local: netip.MustParseAddrPort("127.0.0.1:80")}: `allowed
+			Network{Family: "inet", Type: "stream", Protocol: 6, Perms: Bind, Local: netip.MustParseAddrPort("127.0.0.1:80")}: `allowed
   at "\x0e\x00\x02\x00\x01":
   policy:2:1: network bind inet stream port=80, decides continue
   policy:3:1: deny network connect inet peer=(port=25), decides continue
@@ -313,8 +313,8 @@ func TestExplain(t *testing.T) {
 			DBus{Op: DBusBind, Bus: "system", Name: "x"}: "allowed\n  policy:2:1: dbus bus=system, decides\n",
 		}},
 		{"no rules", k612, "", map[Request]string{
-			File{Path: "/x", Access: Read}: "denied read\n  policy:1:1: no rule speaks of it, and class file is mediated\n",
-			Capability("kill"):             "denied\n  no rule speaks of it\n",
+			File{Path: "/x", Perms: Read}: "denied read\n  policy:1:1: no rule speaks of it, and class file is mediated\n",
+			Capability("kill"):            "denied\n  no rule speaks of it\n",
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -345,7 +345,7 @@ func TestModes(t *testing.T) {
 	} {
 		p := open(t, k, resolve(t, k, "profile t flags=("+flags+") {\n deny /a r,\n}\n"))
 		for i, path := range []string{"/b", "/a"} {
-			e, err := p.Explain(context.Background(), "t", File{Path: path, Access: Read})
+			e, err := p.Explain(context.Background(), "t", File{Path: path, Perms: Read})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -389,7 +389,7 @@ func TestBuilt(t *testing.T) {
 	rule := &ast.FileRule{Path: "/a", Perms: ast.FileRead, Exec: ast.ExecChild, Scrub: true, Qualifiers: ast.Qualifiers{Audit: true, Priority: 7}}
 	set := &policy.Set{Profiles: []*policy.Profile{{Name: "t", Rules: []policy.Rule{{Rule: rule}}}}}
 	o := compile.Options{Kernel: oracle.FeatureSet(t, k612)}
-	e, err := explain.Explain(context.Background(), set, o, "t", File{Path: "/a", Access: Exec})
+	e, err := explain.Explain(context.Background(), set, o, "t", File{Path: "/a", Perms: Exec})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -427,10 +427,10 @@ func TestErrors(t *testing.T) {
 	p := open(t, k, set)
 	done, cancel := context.WithCancel(ctx)
 	cancel()
-	if _, err := p.Explain(done, "t", File{Path: "/a", Access: Read}); !errors.Is(err, context.Canceled) {
+	if _, err := p.Explain(done, "t", File{Path: "/a", Perms: Read}); !errors.Is(err, context.Canceled) {
 		t.Errorf("done context: %v", err)
 	}
-	if _, err := p.Explain(ctx, "t", File{Path: "/a", Access: Read}); err != nil {
+	if _, err := p.Explain(ctx, "t", File{Path: "/a", Perms: Read}); err != nil {
 		t.Errorf("after a call that was cancelled: %v", err)
 	}
 }
@@ -443,7 +443,7 @@ func TestConcurrent(t *testing.T) {
 	var group sync.WaitGroup
 	for range 8 {
 		group.Go(func() {
-			for _, ask := range []Request{File{Path: "/a", Access: Read}, Signal{Signal: "term", Access: Send, Peer: "x"}, Capability("kill")} {
+			for _, ask := range []Request{File{Path: "/a", Perms: Read}, Signal{Signal: "term", Perms: Send, Peer: "x"}, Capability("kill")} {
 				if e, err := p.Explain(context.Background(), "t", ask); err != nil || len(e.Deciding()) != 1 {
 					t.Errorf("%v: %v, %v", ask, e, err)
 				}
@@ -481,14 +481,14 @@ func TestDebian(t *testing.T) {
 			answer string
 			lines  []string // of the abstraction, with what decides
 		}{
-			{File{Path: "/dev/kvm", Access: Read | Write}, "allowed", []string{"/dev/kvm rw,"}},
-			{File{Path: "/dev/net/tun", Access: Write}, "allowed", []string{"/dev/net/tun rw,"}},
-			{File{Path: "/usr/share/qemu/bios.bin", Access: Read}, "allowed", []string{"/usr/share/qemu/** r,"}},
-			{File{Path: "/usr/bin/qemu-system-x86_64", Access: Exec}, "allowed, ix", []string{"/usr/bin/qemu-system-x86_64 rmix,"}},
-			{File{Path: "/etc/shadow", Access: Read}, "denied read", nil},
+			{File{Path: "/dev/kvm", Perms: Read | Write}, "allowed", []string{"/dev/kvm rw,"}},
+			{File{Path: "/dev/net/tun", Perms: Write}, "allowed", []string{"/dev/net/tun rw,"}},
+			{File{Path: "/usr/share/qemu/bios.bin", Perms: Read}, "allowed", []string{"/usr/share/qemu/** r,"}},
+			{File{Path: "/usr/bin/qemu-system-x86_64", Perms: Exec}, "allowed, ix", []string{"/usr/bin/qemu-system-x86_64 rmix,"}},
+			{File{Path: "/etc/shadow", Perms: Read}, "denied read", nil},
 			{Capability("dac_override"), "allowed", []string{"capability dac_override,"}},
 			{Capability("sys_admin"), "denied", nil},
-			{Signal{Signal: "term", Access: Receive, Peer: "libvirtd"}, "allowed", []string{"signal (receive) peer=libvirtd,"}},
+			{Signal{Signal: "term", Perms: Receive, Peer: "libvirtd"}, "allowed", []string{"signal (receive) peer=libvirtd,"}},
 		} {
 			e, err := p.Explain(context.Background(), name, tt.ask)
 			if err != nil {
@@ -541,17 +541,17 @@ func TestDebianTree(t *testing.T) {
 		for _, q := range set.Profiles {
 			profiles++
 			for _, ask := range []Request{
-				File{Path: "/etc/passwd", Access: Read | Write},
-				File{Path: "/usr/lib/x86_64-linux-gnu/libc.so.6", Access: Read | Mmap},
-				File{Path: "/home/u/.ssh/id", Access: Read | Append, Owner: true},
-				File{Path: "/usr/bin/dash", Access: Exec | Mmap},
-				File{Path: "/proc/1/attr/current", Access: ^Access(0), Owner: true},
+				File{Path: "/etc/passwd", Perms: Read | Write},
+				File{Path: "/usr/lib/x86_64-linux-gnu/libc.so.6", Perms: Read | Mmap},
+				File{Path: "/home/u/.ssh/id", Perms: Read | Append, Owner: true},
+				File{Path: "/usr/bin/dash", Perms: Exec | Mmap},
+				File{Path: "/proc/1/attr/current", Perms: ^Perms(0), Owner: true},
 				Link{Path: "/home/u/a", Target: "/home/u/b", Owner: true},
 				Capability("setuid"),
 				Network{Family: "inet", Type: "stream", Protocol: 6},
-				Unix{Type: "stream", Access: Connect | Send | Receive, PeerAddr: "@/tmp/.X11-unix/X0", Peer: "unconfined"},
-				Signal{Signal: "term", Access: Send | Receive, Peer: "unconfined"},
-				Ptrace{Access: ReadPeer, Peer: q.Name},
+				Unix{Type: "stream", Perms: Connect | Send | Receive, PeerAddr: "@/tmp/.X11-unix/X0", Peer: "unconfined"},
+				Signal{Signal: "term", Perms: Send | Receive, Peer: "unconfined"},
+				Ptrace{Perms: ReadPeer, Peer: q.Name},
 				Mount{Source: "/a", Target: "/b/", FSType: "ext4"},
 				ChangeProfile{Target: "unconfined"},
 			} {

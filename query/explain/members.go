@@ -12,19 +12,19 @@ import (
 	"github.com/goarmor/apparmor/render"
 )
 
-// linkAccess is what Link asks for.
-const linkAccess = query.Access(blob.PermLink)
+// linkPerms is what Link asks for.
+const linkPerms = query.Perms(blob.PermLink)
 
 // members returns what is behind a lookup of what is no automaton of rules:
 // resource limits and attachments. They decide, whichever way.
 func (p *Policy) members(profile string, l query.Lookup) []Rule {
 	q := p.profiles[profile]
 	effect := ast.Deny
-	if l.Found.Allow&uint32(l.Access) != 0 {
+	if l.Found.Allow&uint32(l.Perms) != 0 {
 		effect = ast.Allow
 	}
 	member := func(o policy.Origin, rule ast.Rule, text string) Rule {
-		return Rule{Rule: rule, Text: text, Pos: o.Position(), Via: o.Chain(), Effect: effect, Says: l.Access, Decides: l.Access}
+		return Rule{Rule: rule, Text: text, Pos: o.Position(), Via: o.Chain(), Effect: effect, Says: l.Perms, Decides: l.Perms}
 	}
 	var all []Rule
 	switch l.Class {

@@ -15,7 +15,7 @@ import (
 // request misses, or nil: for files the one that grants it on the pattern that
 // begins most like the path, for other classes the first one that allows
 // anything in the class.
-func (p *Policy) nearest(profile string, r query.Request, missing query.Access) *Near {
+func (p *Policy) nearest(profile string, r query.Request, missing query.Perms) *Near {
 	var best *policy.Rule
 	longest := 1 // all paths begin with a slash
 	q := p.profiles[profile]
@@ -46,7 +46,7 @@ func (p *Policy) nearest(profile string, r query.Request, missing query.Access) 
 // paths returns what a rule says and what was asked about, for rules and
 // requests with a path; ok is false for a rule that does not grant what is
 // missing.
-func paths(rule ast.Rule, r query.Request, missing query.Access) (path string, pattern ast.Pattern, ok bool) {
+func paths(rule ast.Rule, r query.Request, missing query.Perms) (path string, pattern ast.Pattern, ok bool) {
 	switch rule := rule.(type) {
 	case *ast.FileRule:
 		if rule.All || !gives(rule, missing) {
@@ -78,9 +78,9 @@ func paths(rule ast.Rule, r query.Request, missing query.Access) (path string, p
 }
 
 // gives reports whether a rule grants any of the permissions on its files.
-func gives(r *ast.FileRule, missing query.Access) bool {
+func gives(r *ast.FileRule, missing query.Perms) bool {
 	for _, m := range [...]struct {
-		bits query.Access
+		bits query.Perms
 		perm ast.FilePerm
 	}{
 		{query.Read, ast.FileRead},
@@ -89,7 +89,7 @@ func gives(r *ast.FileRule, missing query.Access) bool {
 		{query.Lock, ast.FileLock},
 		{query.Mmap, ast.FileMmap},
 		{query.MayOpen, ast.FileRead | ast.FileWrite},
-		{linkAccess, ast.FileLink},
+		{linkPerms, ast.FileLink},
 	} {
 		if missing&m.bits != 0 && r.Perms&m.perm != 0 {
 			return true

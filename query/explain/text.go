@@ -70,7 +70,7 @@ func modeNote(d query.Decision) string {
 // write appends the rules that have a say.
 func (s *Step) write(b *strings.Builder, d query.Decision) {
 	told := false // whether there is a line yet
-	asked := s.Access &^ query.Access(blob.PermContinue)
+	asked := s.Perms &^ query.Perms(blob.PermContinue)
 	for i := range s.Rules {
 		r := &s.Rules[i]
 		switch r.Status {
@@ -97,7 +97,7 @@ func (s *Step) write(b *strings.Builder, d query.Decision) {
 			if j == 0 && r.Status == Overridden {
 				b.WriteString(" by")
 			} else {
-				fmt.Fprintf(b, "; yields %s to", d.Names(o.Access))
+				fmt.Fprintf(b, "; yields %s to", d.Names(o.Perms))
 			}
 			fmt.Fprintf(b, " %v: %v", by.Pos, o.Why)
 		}
@@ -105,7 +105,7 @@ func (s *Step) write(b *strings.Builder, d query.Decision) {
 		writeVia(b, r.Via)
 	}
 	// What nobody decided is granted by the kernel itself, or by nobody.
-	nobody := asked & d.Request &^ s.Always &^ query.Access(s.Found.Allow)
+	nobody := asked & d.Request &^ s.Always &^ query.Perms(s.Found.Allow)
 	for i := range s.Rules {
 		nobody &^= s.Rules[i].Decides
 	}

@@ -52,21 +52,21 @@ type place struct {
 }
 
 var places = []place{
-	{"file", func(_, w string) query.Request { return query.File{Path: w, Access: query.Read} }},
+	{"file", func(_, w string) query.Request { return query.File{Path: w, Perms: query.Read} }},
 	{"link", func(is, w string) query.Request { return query.Link{Path: w, Target: is} }},
 	{"target of a link", func(is, w string) query.Request { return query.Link{Path: is, Target: w} }},
 	{"peer of signal", func(_, w string) query.Request {
-		return query.Signal{Signal: "term", Access: query.Send, Peer: w}
+		return query.Signal{Signal: "term", Perms: query.Send, Peer: w}
 	}},
-	{"peer of ptrace", func(_, w string) query.Request { return query.Ptrace{Access: query.Trace, Peer: w} }},
+	{"peer of ptrace", func(_, w string) query.Request { return query.Ptrace{Perms: query.Trace, Peer: w} }},
 	{"peer address of unix", func(is, w string) query.Request {
-		return query.Unix{Type: "stream", Access: query.Connect, Addr: query.UnixUnnamed, PeerAddr: "@" + w, Peer: is}
+		return query.Unix{Type: "stream", Perms: query.Connect, Addr: query.UnixUnnamed, PeerAddr: "@" + w, Peer: is}
 	}},
 	{"peer of unix", func(is, w string) query.Request {
-		return query.Unix{Type: "stream", Access: query.Connect, Addr: query.UnixUnnamed, PeerAddr: "@" + is, Peer: w}
+		return query.Unix{Type: "stream", Perms: query.Connect, Addr: query.UnixUnnamed, PeerAddr: "@" + is, Peer: w}
 	}},
 	{"address of unix", func(_, w string) query.Request {
-		return query.Unix{Type: "dgram", Access: query.Bind, Addr: "@" + w}
+		return query.Unix{Type: "dgram", Perms: query.Bind, Addr: "@" + w}
 	}},
 	{"bus", func(is, w string) query.Request { return message(w, is, is, is, is, is) }},
 	{"name on a bus", func(is, w string) query.Request { return message(is, w, is, is, is, is) }},
@@ -316,7 +316,7 @@ func TestNames(t *testing.T) {
 			if !ok {
 				return fmt.Sprintf("there is no profile %q\n%s", text, policy)
 			}
-			d, err := profile.Ask(query.File{Path: "/x", Access: query.Exec})
+			d, err := profile.Ask(query.File{Path: "/x", Perms: query.Exec})
 			if err != nil || d.Exec.Target != text {
 				return fmt.Sprintf("executes as %q, %v\n%s", d.Exec.Target, err, policy)
 			}

@@ -68,7 +68,7 @@ func TestLiteralMatchesItself(t *testing.T) {
 			}
 			q, _ := query.Open(c.(*blob.Policy)).Profile("libvirt-" + uuid)
 			allows := func(path string) bool {
-				return q.Allows(query.File{Path: path, Access: query.Read | query.Write | query.Lock})
+				return q.Allows(query.File{Path: path, Perms: query.Read | query.Write | query.Lock})
 			}
 			if !allows(path) {
 				return false, nil

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package query
+
+import (
+	"fmt"
+
+	"github.com/goarmor/apparmor/blob"
+)
+
+// pivotPerm is the permission in the class of mounts.
+const pivotPerm Perms = 1 << 0
+
+// PivotRoot asks for pivot_root(2).
+type PivotRoot struct{ NewRoot, PutOld string }
+
+// String implements fmt.Stringer.
+func (r PivotRoot) String() string { return fmt.Sprintf("pivot_root %s -> %s", r.PutOld, r.NewRoot) }
+
+func (r PivotRoot) ask(p asked) (Decision, error) {
+	return p.inClass(blob.ClassMount, []byte(r.NewRoot+"\x00"+r.PutOld), pivotPerm).in(wordsNone), nil
+}
