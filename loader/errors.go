@@ -37,6 +37,20 @@ var (
 	ErrName = errors.New("not a valid name")
 	// ErrLabel: a process does not run under the label that was asked for.
 	ErrLabel = errors.New("the process is not under the label asked for")
+	// ErrMode: a profile, or the kernel as a whole, is in a mode that does not
+	// enforce, and that was not asked for.
+	ErrMode = errors.New("the profile is not enforced")
+	// ErrContent: a profile of the name is loaded, but from other policy.
+	ErrContent = errors.New("the profile is loaded from other policy")
+	// ErrNoDigest: the kernel does not show what a profile was loaded from: it
+	// is built or started to keep neither a digest nor a copy.
+	ErrNoDigest = errors.New("the kernel does not show what the profile was loaded from")
+	// ErrInUse: a task runs under the profile, and would be unconfined without
+	// it, or it could not be shown that none does.
+	ErrInUse = errors.New("a process runs under the profile")
+	// ErrProcesses: procfs does not show every process of the machine, so
+	// that it cannot be told what runs under a profile.
+	ErrProcesses = errors.New("procfs does not show all processes")
 )
 
 // Op is what was tried when an error came.
@@ -63,6 +77,12 @@ const (
 	OpStackOnExec     Op = "stack profile on exec"
 	OpChangeHat       Op = "change hat"
 	OpStart           Op = "start confined"
+	OpDigest          Op = "compare what is loaded"
+	OpMode            Op = "read the mode of the kernel"
+	OpConfines        Op = "verify confinement"
+	OpUsers           Op = "look for processes"
+	OpSeal            Op = "seal"
+	OpRetire          Op = "retire"
 )
 
 // Error is what went wrong with one operation. All errors of this package are

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -21,10 +22,17 @@ type system struct {
 	// lsm says whether the system calls lsm_get_self_attr and
 	// lsm_set_self_attr serve AppArmor.
 	lsm func() bool
+	// readOnce is one read(2) of a file below a directory of the kernel's.
+	readOnce func(d dir, name string) (string, error)
+	// closeOnExec makes all descriptors of the process above 2 close-on-exec.
+	closeOnExec func() error
 }
 
 func linux() system {
-	return system{check: checkMagic, write: unix.Write, lsm: haveLSMCalls}
+	return system{
+		check: checkMagic, write: unix.Write, lsm: haveLSMCalls, readOnce: dir.readOnce,
+		closeOnExec: func() error { return unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC) },
+	}
 }
 
 func checkMagic(fd int, magic int64) error {
@@ -160,4 +168,59 @@ func (d dir) read(name string) ([]byte, error) {
 func (d dir) readLine(name string) (string, error) {
 	data, err := d.read(name)
 	return string(bytes.TrimSuffix(data, []byte("\n"))), err
+}
+
+// readOnce returns what one read of a file below d gives: for files whose next
+// read would be about another moment.
+func (d dir) readOnce(name string) (string, error) {
+	f, err := d.open(name, unix.O_RDONLY)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	for buf := make([]byte, 512); ; buf = make([]byte, 8*len(buf)) {
+		// Each from the start, with what the file says by then.
+		n, err := f.ReadAt(buf, 0)
+		if err == io.EOF {
+			err = nil
+		}
+		if err != nil || n < len(buf) || n > maxRead {
+			return string(buf[:n]), err
+		}
+	}
+}
+
+// namesAtOnce returns the names of what is in the directory name below d, from
+// one system call: a directory of procfs that is read in several may lose
+// entries between them that were there all the time.
+func (d dir) namesAtOnce(name string) ([]string, error) {
+	f, err := d.open(name, unix.O_RDONLY|unix.O_DIRECTORY)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	for size := 1 << 15; ; size *= 8 {
+		buf := make([]byte, size)
+		n, more := 0, 0
+		err := dir{f}.with(func(fd int) (err error) {
+			if _, err = unix.Seek(fd, 0, io.SeekStart); err == nil {
+				n, err = retry(func() (int, error) { return unix.ReadDirent(fd, buf) })
+			}
+			if err == nil && n > 0 {
+				var rest [1 << 12]byte
+				more, err = retry(func() (int, error) { return unix.ReadDirent(fd, rest[:]) })
+			}
+			return err
+		})
+		if err != nil {
+			return nil, &os.PathError{Op: "read", Path: f.Name(), Err: err}
+		}
+		if more == 0 {
+			_, _, list := unix.ParseDirent(buf[:n], -1, nil)
+			return list, nil
+		}
+		if size > maxRead {
+			return nil, &os.PathError{Op: "read", Path: f.Name(), Err: errTooLong}
+		}
+	}
 }

@@ -23,6 +23,7 @@ type Kernel struct {
 	sys    system
 	root   dir // apparmor in securityfs
 	policy dir // the namespace's directory
+	params dir // the module's parameters in sysfs
 	ns     string
 	only   func(string) bool
 	limits blob.KernelLimits
@@ -54,7 +55,20 @@ func open(o Options, sys system) (_ *Kernel, err error) {
 	if err := sysfs.with(func(fd int) error { return sys.check(fd, unix.SYSFS_MAGIC) }); err != nil {
 		return fail(o.sysFS(), err, "mount sysfs")
 	}
-	switch enabled, err := sysfs.readLine("module/apparmor/parameters/enabled"); {
+	k := &Kernel{sys: sys, only: o.OnlyNames, mu: new(sync.Mutex)}
+	defer func() {
+		if err != nil {
+			k.Close()
+		}
+	}()
+	k.params, err = sysfs.sub("module/apparmor/parameters")
+	if errors.Is(err, fs.ErrNotExist) {
+		return fail("", ErrDisabled, "the kernel is built without AppArmor")
+	}
+	if err != nil {
+		return fail("", err, "")
+	}
+	switch enabled, err := k.params.readLine("enabled"); {
 	case errors.Is(err, fs.ErrNotExist):
 		return fail("", ErrDisabled, "the kernel is built without AppArmor")
 	case err != nil:
@@ -63,12 +77,6 @@ func open(o Options, sys system) (_ *Kernel, err error) {
 		return fail("", ErrDisabled, "boot with apparmor=1, and apparmor in the list of lsm= if that is given")
 	}
 
-	k := &Kernel{sys: sys, only: o.OnlyNames, mu: new(sync.Mutex)}
-	defer func() {
-		if err != nil {
-			k.Close()
-		}
-	}()
 	security, err := openDir(o.sysFS() + "/kernel/security")
 	if err != nil {
 		return fail("", err, "mount securityfs")
@@ -105,7 +113,7 @@ func open(o Options, sys system) (_ *Kernel, err error) {
 // are independent of it.
 func (k *Kernel) Close() error {
 	var errs []error
-	for _, d := range []dir{k.root, k.policy} {
+	for _, d := range []dir{k.root, k.policy, k.params} {
 		if d.f != nil {
 			errs = append(errs, d.close())
 		}
@@ -177,24 +185,7 @@ func (k *Kernel) write(d dir, name string, data []byte) error {
 	})
 }
 
-// Profiles lists what is loaded in the namespace and in those below it,
-// sorted by namespace and name.
-func (k *Kernel) Profiles(ctx context.Context) ([]Profile, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	data, err := k.root.read("profiles")
-	if err != nil {
-		return nil, k.fail(OpList, "", err)
-	}
-	list, err := parseProfiles(string(data), k.ns)
-	if err != nil {
-		return nil, k.fail(OpList, "", err)
-	}
-	return list, nil
-}
-
-// only asks Options.OnlyNames.
+// allowed asks Options.OnlyNames.
 func (k *Kernel) allowed(name string) error {
 	if k.only != nil && !k.only(name) {
 		return fmt.Errorf("%w: %q", ErrNotAllowed, name)

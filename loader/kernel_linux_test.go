@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -151,7 +152,9 @@ func TestWrites(t *testing.T) {
 func TestRefused(t *testing.T) {
 	f := newFake(t)
 	f.namespace("namespaces/ns/")
-	f.file("sys/kernel/security/apparmor/profiles", "loaded (enforce)\n:ns://inner (enforce)\n")
+	f.load(named(t, "loaded"), SHA256)
+	inner := named(t, "inner")
+	f.loadFrom("namespaces/ns", inner.Profiles()[0], inner, SHA256)
 	var asked []string
 	k := f.open(func(o *Options) {
 		o.OnlyNames = func(name string) bool {
@@ -267,12 +270,12 @@ func TestLinks(t *testing.T) {
 	if err := k.Remove(t.Context(), "a"); err == nil {
 		t.Error("removed from a link")
 	}
-	path := filepath.Join(f.dir, "sys/kernel/security/apparmor/profiles")
-	if err := errors.Join(os.Remove(path), os.Symlink("/dev/null", path)); err != nil {
+	path := filepath.Join(f.dir, policyDir, "profiles")
+	if err := errors.Join(os.Remove(path), os.Symlink(t.TempDir(), path)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := k.Profiles(t.Context()); err == nil {
-		t.Error("listed a link")
+	if list, err := k.Profiles(t.Context()); !errors.Is(err, syscall.EXDEV) {
+		t.Errorf("listed what a link leads to: %v, %v", list, err)
 	}
 	if len(f.writes) > 0 {
 		t.Errorf("written: %q", f.writes)
@@ -507,4 +510,72 @@ func TestConcurrent(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// TestOneStep loads from many goroutines at once: nothing is checked while
+// something is written.
+func TestOneStep(t *testing.T) {
+	f := newFake(t)
+	var writing atomic.Int32
+	sys := f.system()
+	sys.write = func(_ int, data []byte) (int, error) {
+		if n := writing.Add(1); n != 1 {
+			t.Errorf("%d writes at once", n)
+		}
+		for range 100 {
+			runtime.Gosched()
+		}
+		writing.Add(-1)
+		return len(data), nil
+	}
+	o := f.options()
+	o.OnlyNames = func(string) bool {
+		for range 10 {
+			if writing.Load() != 0 {
+				t.Error("checked while something is written")
+			}
+			runtime.Gosched()
+		}
+		return true
+	}
+	k, err := open(o, sys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.Close()
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			p := named(t, fmt.Sprintf("p%d", i))
+			for range 5 {
+				_, err := k.Ensure(t.Context(), p)
+				if err := errors.Join(err, k.Load(t.Context(), p), k.Replace(t.Context(), p)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+// TestMounts checks that what is mounted over a file of the kernel's is not
+// taken for it: /proc is mounted over a directory of the root.
+func TestMounts(t *testing.T) {
+	root, err := openDir("/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.close()
+	for name, f := range map[string]func() error{
+		"open":     func() error { _, err := root.open("proc/version", unix.O_RDONLY); return err },
+		"read":     func() error { _, err := root.read("proc/version"); return err },
+		"readOnce": func() error { _, err := root.readOnce("proc/version"); return err },
+		"names":    func() error { _, err := root.names("proc"); return err },
+		"at once":  func() error { _, err := root.namesAtOnce("proc"); return err },
+		"sub":      func() error { _, err := root.sub("proc"); return err },
+	} {
+		if err := f(); !errors.Is(err, unix.EXDEV) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }

@@ -17,7 +17,7 @@ type Label struct {
 	Name string
 	// Mode is enforce, complain, kill, unconfined, user, or mixed for a stack
 	// whose profiles differ. It is empty for the label unconfined.
-	Mode string
+	Mode Mode
 }
 
 // ParseLabel parses what the kernel says about a task: a name, and the mode
@@ -30,7 +30,7 @@ func ParseLabel(s string) Label {
 	if !ok {
 		return Label{Name: s}
 	}
-	return Label{Name: name, Mode: mode}
+	return Label{Name: name, Mode: Mode(mode)}
 }
 
 // cutMode splits "name (mode)".
@@ -52,7 +52,7 @@ func (l Label) String() string {
 	if l.Mode == "" {
 		return l.Name
 	}
-	return l.Name + " (" + l.Mode + ")"
+	return l.Name + " (" + string(l.Mode) + ")"
 }
 
 // Profiles returns the profiles that are stacked in the label, one for most
@@ -64,6 +64,25 @@ func (l Label) Profiles() []string { return strings.Split(l.Name, "//&") }
 // or :ns://name.
 func (l Label) Is(name string) bool {
 	return slices.Equal(components(l.Name), components(name))
+}
+
+// Uses reports whether the profile, or a child or hat of it, is one of those
+// that the label is made of. It rather says yes once too often: within a stack,
+// kernels write a namespace before the first of its profiles only, so that one
+// without may be of either.
+func (l Label) Uses(profile string) bool {
+	within, want := splitNamespace(profile)
+	above := ""
+	for _, p := range l.Profiles() {
+		ns, name := splitNamespace(p)
+		if ns != "" {
+			above = ns
+		}
+		if (name == want || strings.HasPrefix(name, want+"//")) && (ns == within || ns == "" && above == within) {
+			return true
+		}
+	}
+	return false
 }
 
 // components returns the profiles of a label, sorted, in one spelling.
@@ -123,4 +142,10 @@ func checkNamespace(s string) error {
 		return ErrName
 	}
 	return checkName(s)
+}
+
+// User is a thread that runs under a profile.
+type User struct {
+	PID, TID int // as the procfs of Options.ProcFS numbers them
+	Label    Label
 }

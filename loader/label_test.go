@@ -104,47 +104,38 @@ func TestCheckNames(t *testing.T) {
 	}
 }
 
-func TestParseProfiles(t *testing.T) {
-	const list = "one (enforce)\n" +
-		"a name (x) (complain)\n" +
-		"parent//child (enforce)\n" +
-		":ns://in (enforce)\n" +
-		":ns//sub://below//hat (kill)\n" +
-		":ns2:other (user)\n"
+func TestUses(t *testing.T) {
 	for _, c := range []struct {
-		within string
-		want   []Profile
+		label, profile string
+		want           bool
 	}{
-		{"", []Profile{
-			{Name: "a name (x)", Mode: "complain"},
-			{Name: "one", Mode: "enforce"},
-			{Name: "parent//child", Mode: "enforce"},
-			{Name: "in", Namespace: "ns", Mode: "enforce"},
-			{Name: "below//hat", Namespace: "ns//sub", Mode: "kill"},
-			{Name: "other", Namespace: "ns2", Mode: "user"},
-		}},
-		{"ns", []Profile{
-			{Name: "in", Mode: "enforce"},
-			{Name: "below//hat", Namespace: "sub", Mode: "kill"},
-		}},
-		{"ns//sub", []Profile{{Name: "below//hat", Mode: "kill"}}},
-		{"n", nil},
+		{"p", "p", true},
+		{"p//child", "p", true},
+		{"p//child//grandchild", "p//child", true},
+		{"p", "p//child", false},
+		{"pp", "p", false},
+		{"p", "pp", false},
+		{"unconfined", "p", false},
+		{"a//&p", "p", true},
+		{"a//&p//child//&z", "p", true},
+		{"a//&pp", "p", false},
+		{":ns:p", "p", false},
+		{"p", ":ns:p", false},
+		{":ns:p", ":ns:p", true},
+		{":ns://p//child", ":ns:p", true},
+		{":ns//sub://p", ":ns//sub:p", true},
+		{":ns//sub://p", ":ns:p", false},
+		// The namespace may be written once for both.
+		{":ns://a//&p", ":ns:p", true},
+		{":ns://a//&p", "p", true},
+		{":other://a//&p", ":ns:p", false},
+		{":ns:a//&:other:p", ":ns:p", false},
+		// What profiles below others are called, which are not ours.
+		{":tenant://x//&p", "p", true},
 	} {
-		got, err := parseProfiles(list, c.within)
-		if err != nil {
-			t.Error(err)
+		if got := (Label{Name: c.label}).Uses(c.profile); got != c.want {
+			t.Errorf("%q uses %q: %v", c.label, c.profile, got)
 		}
-		if diff := cmp.Diff(c.want, got); diff != "" {
-			t.Errorf("within %q (-want +got):\n%s", c.within, diff)
-		}
-	}
-	for _, bad := range []string{"one\n", "one (enforce)\n\n", " (enforce)\n", "one (odd)\n"} {
-		if got, err := parseProfiles(bad, ""); err == nil {
-			t.Errorf("%q: %v", bad, got)
-		}
-	}
-	if got, err := parseProfiles("", ""); err != nil || len(got) > 0 {
-		t.Errorf("nothing loaded: %v, %v", got, err)
 	}
 }
 
@@ -162,26 +153,6 @@ func FuzzParseLabel(f *testing.F) {
 		}
 		if !strings.HasPrefix(s, l.String()) {
 			t.Errorf("%q became %q", s, l)
-		}
-	})
-}
-
-func FuzzParseProfiles(f *testing.F) {
-	f.Add("one (enforce)\n:ns://a b (complain)\n", "")
-	f.Add(":ns//sub://a//b (kill)\n:ns:c (user)\n", "ns")
-	f.Add(":ns: (enforce)\n::x (enforce)\n:x (enforce)\n", "")
-	f.Fuzz(func(t *testing.T, list, within string) {
-		got, err := parseProfiles(list, within)
-		if err != nil && got != nil {
-			t.Error("a value together with an error")
-		}
-		if len(got) > strings.Count(list, "\n")+1 {
-			t.Errorf("%d profiles from %q", len(got), list)
-		}
-		for _, p := range got {
-			if p.Mode == "" || !strings.Contains(list, p.Name+" ("+p.Mode+")") {
-				t.Errorf("%+v is not in %q", p, list)
-			}
 		}
 	})
 }

@@ -4,7 +4,6 @@ package loader
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 )
@@ -15,37 +14,59 @@ type Profile struct {
 	// Namespace is relative to the Kernel that was asked, with // between
 	// nested ones; empty for its own.
 	Namespace string
-	Mode      string // enforce, complain, kill, unconfined, user
+	Mode      Mode
 }
 
-// parseProfiles parses the kernel's list of profiles: "name (mode)" a line,
-// with :ns://name for those of other namespaces. Only those in the namespace
-// within, or below it, are returned, sorted by namespace and name.
-func parseProfiles(text, within string) ([]Profile, error) {
-	var out []Profile
-	for line := range strings.Lines(text) {
-		line = strings.TrimSuffix(line, "\n")
-		name, mode, ok := cutMode(line)
-		if !ok {
-			return nil, fmt.Errorf("unexpected line in the list of profiles: %q", line)
-		}
-		p := Profile{Mode: mode}
-		p.Namespace, p.Name = splitNamespace(name)
-		if p.Namespace, ok = relative(p.Namespace, within); ok {
-			out = append(out, p)
-		}
+// Mode is how a profile is enforced, and how the kernel as a whole does it.
+type Mode string
+
+// The modes, as kernels spell them (security/apparmor/lib.c).
+const (
+	ModeEnforce    Mode = "enforce"    // what no rule allows is denied
+	ModeKill       Mode = "kill"       // what no rule allows ends the task
+	ModeComplain   Mode = "complain"   // what no rule allows is allowed and logged
+	ModeUnconfined Mode = "unconfined" // everything is allowed
+	ModePrompt     Mode = "user"       // what no rule allows is asked for
+	ModeMixed      Mode = "mixed"      // of a label whose profiles have different ones
+)
+
+// Accept is what is taken for confinement besides profiles that are known to
+// be enforced. The zero value takes nothing else.
+type Accept struct {
+	// Complain takes profiles in complain mode, and a kernel that is in
+	// complain mode as a whole.
+	Complain bool
+	// Unconfined takes profiles in unconfined mode, which allow everything,
+	// and a kernel that is in that mode as a whole.
+	Unconfined bool
+	// Prompt takes profiles that ask a program of the user's.
+	Prompt bool
+	// Unverified takes what the kernel does not show for right: the content of
+	// a profile on kernels that keep neither digests nor copies of policy, and
+	// the mode of a kernel that the caller may not read.
+	Unverified bool
+}
+
+// mode reports whether m is accepted.
+func (a Accept) mode(m Mode) bool {
+	switch m {
+	case ModeEnforce, ModeKill:
+		return true
+	case ModeComplain:
+		return a.Complain
+	case ModeUnconfined:
+		return a.Unconfined
+	case ModePrompt:
+		return a.Prompt
+	case ModeMixed:
+		// Which of the profiles has which mode is not known.
+		return a.Complain && a.Unconfined && a.Prompt
 	}
-	slices.SortFunc(out, func(a, b Profile) int {
-		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+	return false
+}
+
+func sortProfiles(list []Profile) {
+	slices.SortFunc(list, func(a, b Profile) int {
+		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
 	})
-	return out, nil
-}
-
-// relative returns namespace ns as seen from the namespace within, and
-// whether it is within or below.
-func relative(ns, within string) (string, bool) {
-	if within == "" || ns == within {
-		return strings.TrimPrefix(ns, within), true
-	}
-	return strings.CutPrefix(ns, within+"//")
 }

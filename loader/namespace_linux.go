@@ -33,7 +33,9 @@ func (k *Kernel) Namespace(ctx context.Context, name string, create bool) (*Kern
 		return nil, k.fail(OpNamespace, name, err)
 	}
 	if n.root, err = k.root.dup(); err == nil {
-		n.Tasks, err = k.Tasks.dup()
+		if n.params, err = k.params.dup(); err == nil {
+			n.Tasks, err = k.Tasks.dup()
+		}
 	}
 	if err != nil {
 		n.Close()

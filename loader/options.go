@@ -15,6 +15,11 @@ type Options struct {
 	// than the caller's, and :ns: for a namespace that is to be removed with
 	// all in it. It must be safe for concurrent use.
 	OnlyNames func(name string) bool
+	// OwnProcesses says that all processes that matter are in the PID namespace
+	// of ProcFS, where that is not the machine's first, as in a container: what
+	// runs under the profiles that are removed is never outside of it. Without
+	// it, looking for processes in such a procfs is ErrProcesses.
+	OwnProcesses bool
 	// Trace makes Start hold the process with ptrace(2) at the end of its
 	// exec, until its label has been verified; see Start. The profile must
 	// allow that the caller traces, and a caller's own profile too. A

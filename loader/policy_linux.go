@@ -3,12 +3,9 @@
 package loader
 
 import (
-	"bytes"
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
 	"strings"
 
 	"github.com/goarmor/apparmor/blob"
@@ -27,7 +24,9 @@ func (k *Kernel) Replace(ctx context.Context, p *blob.Policy) error {
 }
 
 // Ensure replaces the set unless just these bytes are loaded already, under
-// every name in the set. It reports whether it wrote anything.
+// every name in the set, and reports whether it wrote anything. Where the
+// kernel does not show what is loaded it always does. That the profiles are
+// enforced is another question; see Confines.
 func (k *Kernel) Ensure(ctx context.Context, p *blob.Policy) (changed bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
@@ -37,8 +36,8 @@ func (k *Kernel) Ensure(ctx context.Context, p *blob.Policy) (changed bool, err 
 	if err := k.verify(ctx, p); err != nil {
 		return false, k.fail(OpEnsure, names(p), err)
 	}
-	same, err := k.current(p)
-	if err != nil {
+	same, err := k.holds(ctx, FingerprintOf(p))
+	if err != nil && !errors.Is(err, ErrNoDigest) {
 		return false, k.fail(OpEnsure, names(p), err)
 	}
 	if same {
@@ -132,48 +131,16 @@ func (k *Kernel) verify(ctx context.Context, p *blob.Policy) error {
 			}
 		}
 	}
-	needs := p.Needs()
-	if len(needs) == 0 {
-		return nil
-	}
-	loaded, err := k.Profiles(ctx)
-	if err != nil {
-		return err
-	}
-	have := map[string]bool{}
-	for _, l := range loaded {
-		if l.Namespace == own {
-			have[l.Name] = true
+	for _, n := range p.Needs() {
+		dir, err := k.find(ctx, own, n)
+		if err != nil {
+			return err
 		}
-	}
-	for _, n := range needs {
-		if !have[n] {
+		if dir == "" {
 			return fmt.Errorf("%w: %q", ErrParent, n)
 		}
 	}
 	return nil
-}
-
-// streamNamespace returns the namespace, relative to the one that is written
-// to, that a policy says it is for. It is the same for all of its profiles.
-func streamNamespace(p *blob.Policy) string {
-	for _, q := range p.Profiles() {
-		if q.Namespace != "" {
-			return q.Namespace
-		}
-		if ns, _ := splitNamespace(q.Name); ns != "" {
-			return ns
-		}
-	}
-	return ""
-}
-
-// join returns the name of namespace below within another.
-func join(outer, inner string) string {
-	if outer == "" || inner == "" {
-		return outer + inner
-	}
-	return outer + "//" + inner
 }
 
 // names lists the profiles of a policy for messages.
@@ -187,99 +154,4 @@ func names(p *blob.Policy) string {
 		return fmt.Sprintf("%s and %d more", strings.Join(list[:show], ", "), n-show)
 	}
 	return strings.Join(list, ", ")
-}
-
-// current reports whether the bytes of p are what each of its profiles was
-// loaded from.
-func (k *Kernel) current(p *blob.Policy) (bool, error) {
-	base := "."
-	if own := streamNamespace(p); own != "" {
-		base = "namespaces/" + own
-	}
-	for _, q := range p.Profiles() {
-		_, name := splitNamespace(q.Name)
-		dir, err := k.find(base, name)
-		if err != nil || dir == "" {
-			return false, err
-		}
-		same, err := k.loadedFrom(dir, p)
-		if err != nil || !same {
-			return false, err
-		}
-	}
-	return true, nil
-}
-
-// loadedFrom compares what the profile in a directory was loaded from with p:
-// by digest, or byte by byte on kernels without that digest.
-func (k *Kernel) loadedFrom(dir string, p *blob.Policy) (bool, error) {
-	sum, err := k.policy.readLine(dir + "/raw_sha256")
-	if err == nil {
-		want := p.Digest()
-		return sum == hex.EncodeToString(want[:]), nil
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return false, err
-	}
-	raw, err := k.policy.read(dir + "/raw_data")
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil // the kernel keeps no copies
-	}
-	return err == nil && bytes.Equal(raw, p.Bytes()), err
-}
-
-// find returns the directory of a profile below base, "" if there is none.
-func (k *Kernel) find(base, name string) (string, error) {
-	dir := base
-	for component := range strings.SplitSeq(name, "//") {
-		entries, err := k.policy.names(dir + "/profiles")
-		if errors.Is(err, fs.ErrNotExist) {
-			return "", nil
-		}
-		if err != nil {
-			return "", err
-		}
-		found := ""
-		for _, e := range entries {
-			if !mayBe(e, component) {
-				continue
-			}
-			sub := dir + "/profiles/" + e
-			got, err := k.policy.readLine(sub + "/name")
-			if errors.Is(err, fs.ErrNotExist) {
-				continue // removed since
-			}
-			if err != nil {
-				return "", err
-			}
-			if got == component || got == name {
-				found = sub
-				break
-			}
-		}
-		if found == "" {
-			return "", nil
-		}
-		dir = found
-	}
-	return dir, nil
-}
-
-// mayBe reports whether a directory, NAME.N, may be that of a profile: its
-// name is made of the letters, digits and dots of the profile's, among others.
-func mayBe(entry, profile string) bool {
-	i := strings.LastIndexByte(entry, '.')
-	return i > 0 && plain(entry[:i]) == plain(profile)
-}
-
-// plain keeps the letters and digits, which the kernel leaves as they are when
-// it makes the name of a directory.
-func plain(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9':
-			return r
-		}
-		return -1
-	}, s)
 }

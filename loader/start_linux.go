@@ -17,7 +17,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Start starts cmd under a label, as cmd.Start does without one. When it
+// Start is StartWith without options.
+func (t *Tasks) Start(ctx context.Context, cmd *exec.Cmd, label string) error {
+	return t.StartWith(ctx, cmd, label, StartOptions{})
+}
+
+// StartWith starts cmd under a label, as cmd.Start does without one. When it
 // returns an error, no process is left that runs without the confinement that
 // was asked for; cmd has been waited for if it was started. Only a process
 // that ended up under another profile, one that keeps the caller from sending
@@ -30,22 +35,94 @@ import (
 // change to, fails before that. If the caller is confined and no_new_privs is
 // set, the label is stacked on the caller's, which is all that is allowed then.
 //
-// Start reads the label of the process back and kills it if it is not what it
-// should be. That finds what the kernel does not promise: that the profile was
-// not removed between the two steps, which leaves the process unconfined. The
-// program may have run for a moment by then. With Options.Trace it has not:
-// the process is held at the end of its exec until its label is verified.
-// Without Trace, a program that changes its own profile, or executes another
-// one that does, may be killed for it when it is faster than Start.
+// StartWith reads the label of the process back and kills it if it is not what
+// it should be, which is ErrLabel, or if a mode says that it is not enforced,
+// which is ErrMode unless StartOptions.Accept takes it. That finds what the
+// kernel does not promise: that the profile was not removed between the two
+// steps, which leaves the process unconfined. The program may have run for a
+// moment by then. With Options.Trace it has not: the process is held at the end
+// of its exec until its label is verified. Without Trace, a program that
+// changes its own profile, or executes another one that does, may be killed for
+// it when it is faster than StartWith.
+//
+// Of a kernel that is in complain mode as a whole, labels say nothing. A Kernel
+// finds that; Tasks alone cannot.
 //
 // A caller that is confined needs change_profile for the label, and to read
-// stat, cmdline and attr/apparmor/current of the process in /proc; before
-// Linux 6.8 also to read its own attr/apparmor/current and to write
+// stat, status, cmdline and attr/apparmor/current of the process in /proc;
+// before Linux 6.8 also to read its own attr/apparmor/current and to write
 // attr/apparmor/exec.
 //
-// Start looks at ctx before it begins. Use exec.CommandContext to end the
+// What the process inherits is said in StartOptions, and what becomes of it on
+// each kernel in docs/start.md.
+//
+// StartWith looks at ctx before it begins. Use exec.CommandContext to end the
 // process with a context.
-func (t *Tasks) Start(ctx context.Context, cmd *exec.Cmd, label string) error {
+func (t *Tasks) StartWith(ctx context.Context, cmd *exec.Cmd, label string, o StartOptions) error {
+	if o.Content != (Fingerprint{}) {
+		return &Error{Op: OpStart, Name: label, Err: errors.ErrUnsupported, Hint: "what a profile was loaded from is verified by a Kernel"}
+	}
+	return t.startWith(ctx, cmd, label, o, func(l Label) error {
+		if l == (Label{Name: Unconfined}) && label == Unconfined || o.Accept.mode(l.Mode) {
+			return nil
+		}
+		return fmt.Errorf("%w: it runs under %q", ErrMode, l)
+	})
+}
+
+// Start is StartWith without options.
+func (k *Kernel) Start(ctx context.Context, cmd *exec.Cmd, label string) error {
+	return k.StartWith(ctx, cmd, label, StartOptions{})
+}
+
+// StartWith is Tasks.StartWith, and verifies the mode of the kernel as a whole
+// and what the profile was loaded from, before the process is started and once
+// it is. The label is as Qualify returns it.
+func (k *Kernel) StartWith(ctx context.Context, cmd *exec.Cmd, label string, o StartOptions) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	verify := func() error {
+		if o.Content == (Fingerprint{}) {
+			if label == Unconfined {
+				return nil
+			}
+			return k.kernelMode(ctx, o.Accept)
+		}
+		return k.confines(ctx, o.Content, o.Accept)
+	}
+	err := verify()
+	if err == nil && o.Content != (Fingerprint{}) && !k.has(o.Content, label) {
+		err = fmt.Errorf("%w: StartOptions.Content has no such profile", ErrName)
+	}
+	if err != nil {
+		return &Error{Op: OpStart, Name: label, Err: err, Hint: errnoHint(OpStart, err)}
+	}
+	return k.startWith(ctx, cmd, label, o, func(l Label) error {
+		if l == (Label{Name: Unconfined}) && label == Unconfined {
+			return nil
+		}
+		// In a stack of different modes, that of the profile is known.
+		if !(l.Mode == ModeMixed && o.Content != (Fingerprint{})) && !o.Accept.mode(l.Mode) {
+			return fmt.Errorf("%w: it runs under %q", ErrMode, l)
+		}
+		return verify()
+	})
+}
+
+// has reports whether a label is one of the profiles of f.
+func (k *Kernel) has(f Fingerprint, label string) bool {
+	for name := range f.profiles() {
+		if own, err := k.label(name); err == nil && (Label{Name: label}).Is(own) {
+			return true
+		}
+	}
+	return false
+}
+
+// startWith does what both have in common. Accept is asked about the label of
+// the process.
+func (t *Tasks) startWith(ctx context.Context, cmd *exec.Cmd, label string, o StartOptions, accept func(Label) error) error {
 	err := ctx.Err()
 	switch {
 	case err != nil:
@@ -58,12 +135,24 @@ func (t *Tasks) Start(ctx context.Context, cmd *exec.Cmd, label string) error {
 	if err != nil {
 		return &Error{Op: OpStart, Name: label, Err: err}
 	}
+	s := starting{tasks: t, cmd: cmd, label: label, o: o, accept: accept}
+	if !o.KeepEnv {
+		env, removed := cleanEnv(cmd.Environ())
+		if s.result.Environment = removed; len(removed) > 0 {
+			cmd.Env = env
+		}
+	}
+	if !o.KeepFiles {
+		if err := t.sys.closeOnExec(); err != nil {
+			return &Error{Op: OpStart, Name: label, Err: os.NewSyscallError("close_range", err), Hint: "StartOptions.KeepFiles does without"}
+		}
+	}
 	result := make(chan error)
 	go func() {
 		// Never unlocked: the thread, which keeps the label for its next
 		// exec, ends with the goroutine.
 		runtime.LockOSThread()
-		pidfd, err := t.start(cmd, label)
+		pidfd, err := s.start()
 		result <- err
 		if pidfd >= 0 {
 			waitExit(pidfd)
@@ -75,13 +164,33 @@ func (t *Tasks) Start(ctx context.Context, cmd *exec.Cmd, label string) error {
 		}
 		return &Error{Op: OpStart, Name: label, Err: err, Hint: errnoHint(OpStart, err)}
 	}
+	if o.Started != nil {
+		*o.Started = s.result
+	}
 	return nil
 }
 
-// start does the work of Start on the calling thread. If the thread has to
-// outlive the process, it returns a descriptor for it, else -1.
-func (t *Tasks) start(cmd *exec.Cmd, label string) (pidfd int, err error) {
-	want, verb := label, "exec"
+// starting is the work of one start.
+type starting struct {
+	tasks  *Tasks
+	cmd    *exec.Cmd
+	label  string
+	o      StartOptions
+	accept func(Label) error
+	result Started
+}
+
+// start works on the calling thread. If the thread has to outlive the process,
+// it returns a descriptor for it, else -1.
+func (s *starting) start() (pidfd int, err error) {
+	t, cmd := s.tasks, s.cmd
+	want, verb := s.label, "exec"
+	if s.o.NoNewPrivs {
+		// Of this thread, from which the process has it.
+		if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+			return -1, os.NewSyscallError("prctl", err)
+		}
+	}
 	nnp, err := unix.PrctlRetInt(unix.PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)
 	if err != nil {
 		return -1, os.NewSyscallError("prctl", err)
@@ -92,10 +201,10 @@ func (t *Tasks) start(cmd *exec.Cmd, label string) (pidfd int, err error) {
 			return -1, err
 		}
 		if self != (Label{Name: Unconfined}) {
-			want, verb = self.Name+"//&"+label, "stack"
+			want, verb, s.result.Stacked = self.Name+"//&"+s.label, "stack", true
 		}
 	}
-	if err := t.write(attrExec, verb+" "+label); err != nil {
+	if err := t.write(attrExec, verb+" "+s.label); err != nil {
 		return -1, err
 	}
 	if t.trace {
@@ -109,7 +218,7 @@ func (t *Tasks) start(cmd *exec.Cmd, label string) (pidfd int, err error) {
 	if err := cmd.Start(); err != nil {
 		return -1, err
 	}
-	if err := t.confirm(cmd.Process.Pid, want); err != nil {
+	if err := s.confirm(cmd.Process.Pid, want); err != nil {
 		return -1, err
 	}
 	if attr := cmd.SysProcAttr; attr != nil && attr.Pdeathsig != 0 {
@@ -121,7 +230,8 @@ func (t *Tasks) start(cmd *exec.Cmd, label string) (pidfd int, err error) {
 }
 
 // confirm verifies the label of a process that has been started.
-func (t *Tasks) confirm(pid int, want string) error {
+func (s *starting) confirm(pid int, want string) error {
+	t := s.tasks
 	if t.trace {
 		// Until the process is let go, its first thread is stopped by the
 		// signal that ends a traced exec.
@@ -148,8 +258,42 @@ func (t *Tasks) confirm(pid int, want string) error {
 	if !got.Is(want) {
 		return fmt.Errorf("%w: it runs under %q", ErrLabel, got)
 	}
+	if err := s.accept(got); err != nil {
+		return err
+	}
+	s.result.Label = got
+	if err := s.status(pid); err != nil {
+		return err
+	}
 	if t.trace {
 		return os.NewSyscallError("ptrace", unix.PtraceDetach(pid))
+	}
+	return nil
+}
+
+// status reads what Started says of a process.
+func (s *starting) status(pid int) error {
+	if s.o.Started == nil {
+		return nil
+	}
+	text, err := s.tasks.sys.readOnce(s.tasks.proc, strconv.Itoa(pid)+"/status")
+	if err != nil {
+		return err
+	}
+	for line := range strings.Lines(text) {
+		name, value, _ := strings.Cut(line, ":")
+		value = strings.TrimSpace(value)
+		switch name {
+		case "NoNewPrivs":
+			s.result.NoNewPrivs = value != "0"
+		case "SigIgn":
+			s.result.Ignored, err = strconv.ParseUint(value, 16, 64)
+		case "SigBlk":
+			s.result.Blocked, err = strconv.ParseUint(value, 16, 64)
+		}
+		if err != nil {
+			return fmt.Errorf("%w: %q", errAnswer, line)
+		}
 	}
 	return nil
 }
@@ -169,16 +313,12 @@ const maxExec = time.Minute
 func (t *Tasks) waitExec(pid int) error {
 	proc := strconv.Itoa(pid)
 	for end, wait := time.Now().Add(maxExec), 20*time.Microsecond; ; wait = min(2*wait, 10*time.Millisecond) {
-		stat, err := t.proc.read(proc + "/stat")
-		if err != nil {
-			return err
-		}
-		state, flags, err := parseStat(string(stat))
+		state, flags, err := t.stat(proc)
 		if err != nil || state == "Z" || state == "X" {
 			return err // with the label that it ended with
 		}
 		if flags&forkNoExec == 0 {
-			args, err := t.proc.read(proc + "/cmdline")
+			args, err := t.sys.readOnce(t.proc, proc+"/cmdline")
 			if err != nil || len(args) > 0 {
 				return err
 			}
@@ -189,10 +329,6 @@ func (t *Tasks) waitExec(pid int) error {
 		time.Sleep(wait)
 	}
 }
-
-// forkNoExec is the flag of a process that has not executed anything since it
-// was forked.
-const forkNoExec = 0x40
 
 // parseStat returns state and flags of a process from /proc/PID/stat.
 func parseStat(s string) (state string, flags uint64, err error) {

@@ -51,6 +51,37 @@ func (k *Kernel) Ensure(context.Context, *blob.Policy) (changed bool, err error)
 // Remove is unsupported.
 func (k *Kernel) Remove(context.Context, string) error { return unsupported(OpRemove) }
 
+// Users is unsupported.
+func (k *Kernel) Users(context.Context, string) ([]User, error) { return nil, unsupported(OpUsers) }
+
+// Digest is unsupported.
+func (k *Kernel) Digest(context.Context, string) (Digest, error) {
+	return Digest{}, unsupported(OpDigest)
+}
+
+// Holds is unsupported.
+func (k *Kernel) Holds(context.Context, *blob.Policy) (bool, error) {
+	return false, unsupported(OpDigest)
+}
+
+// Mode is unsupported.
+func (k *Kernel) Mode(context.Context) (Mode, error) { return "", unsupported(OpMode) }
+
+// Confines is unsupported.
+func (k *Kernel) Confines(context.Context, Fingerprint, Accept) error {
+	return unsupported(OpConfines)
+}
+
+// StartWith is unsupported.
+func (k *Kernel) StartWith(context.Context, *exec.Cmd, string, StartOptions) error {
+	return unsupported(OpStart)
+}
+
+// Profile is unsupported.
+func (k *Kernel) Profile(context.Context, string) (Profile, error) {
+	return Profile{}, unsupported(OpList)
+}
+
 // Profiles is unsupported.
 func (k *Kernel) Profiles(context.Context) ([]Profile, error) { return nil, unsupported(OpList) }
 
@@ -123,3 +154,8 @@ func (t *Tasks) LeaveHat(uint64) error { return unsupported(OpChangeHat) }
 
 // Start is unsupported.
 func (t *Tasks) Start(context.Context, *exec.Cmd, string) error { return unsupported(OpStart) }
+
+// StartWith is unsupported.
+func (t *Tasks) StartWith(context.Context, *exec.Cmd, string, StartOptions) error {
+	return unsupported(OpStart)
+}

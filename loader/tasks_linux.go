@@ -5,7 +5,6 @@ package loader
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"runtime"
 	"strconv"
@@ -24,6 +23,7 @@ type Tasks struct {
 	proc  dir
 	lsm   bool // use the system calls for the calling thread
 	trace bool
+	own   bool // Options.OwnProcesses
 }
 
 // OpenTasks opens procfs, after verifying that it is the kernel's. Close it
@@ -42,12 +42,12 @@ func openTasks(o Options, sys system) (*Tasks, error) {
 	if err != nil {
 		return nil, &Error{Op: OpOpen, Name: o.procFS(), Err: err, Hint: "mount procfs"}
 	}
-	return &Tasks{sys: sys, proc: proc, lsm: sys.lsm(), trace: o.Trace}, nil
+	return &Tasks{sys: sys, proc: proc, lsm: sys.lsm(), trace: o.Trace, own: o.OwnProcesses}, nil
 }
 
 func (t *Tasks) dup() (*Tasks, error) {
 	proc, err := t.proc.dup()
-	return &Tasks{sys: t.sys, proc: proc, lsm: t.lsm, trace: t.trace}, err
+	return &Tasks{sys: t.sys, proc: proc, lsm: t.lsm, trace: t.trace, own: t.own}, err
 }
 
 // Close gives back the files that t holds.
@@ -111,23 +111,8 @@ func (t *Tasks) get(a attribute) (Label, bool, error) {
 }
 
 func (t *Tasks) readProc(task string, a attribute) (string, error) {
-	f, err := t.proc.open(task+"/attr/apparmor/"+a.name, unix.O_RDONLY)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	// In one read: the next one would be about the label of that time, from
-	// where the one before has ended.
-	buf := make([]byte, maxLabel)
-	n, err := f.Read(buf)
-	if err == io.EOF {
-		err = nil
-	}
-	return string(buf[:n]), err
+	return t.sys.readOnce(t.proc, task+"/attr/apparmor/"+a.name)
 }
-
-// maxLabel is more than the kernel gives, which is a page.
-const maxLabel = 1 << 16
 
 // ChangeProfile puts the calling thread under a profile. It takes a
 // change_profile rule in the profile that the thread is under, if any. There

@@ -105,7 +105,7 @@ func (a *AppArmor) List(ctx context.Context) ([]Loaded, error) {
 	var out []Loaded
 	for _, p := range profiles {
 		if p.Namespace == "" {
-			out = append(out, Loaded{Name: p.Name, Mode: p.Mode})
+			out = append(out, Loaded{Name: p.Name, Mode: string(p.Mode)})
 		}
 	}
 	return out, nil

@@ -34,7 +34,7 @@ func loaded(t *testing.T, k *loader.Kernel) []string {
 	}
 	var out []string
 	for _, p := range list {
-		s := p.Name + " (" + p.Mode + ")"
+		s := p.Name + " (" + string(p.Mode) + ")"
 		if p.Namespace != "" {
 			s = ":" + p.Namespace + ":" + s
 		}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package loader
+
+import (
+	"crypto/sha1"
+	"crypto/sha256"
+	"encoding/hex"
+	"iter"
+	"strings"
+
+	"github.com/goarmor/apparmor/blob"
+)
+
+// Algorithm is how a digest is made.
+type Algorithm string
+
+// The algorithms that kernels use for what policy was loaded from.
+const (
+	SHA256 Algorithm = "sha256"
+	SHA1   Algorithm = "sha1" // 6.1; good enough to tell apart what nobody forges
+)
+
+func (a Algorithm) hexLen() int {
+	if a == SHA1 {
+		return hex.EncodedLen(sha1.Size)
+	}
+	return hex.EncodedLen(sha256.Size)
+}
+
+// Digest is the digest of a compiled policy, as a kernel shows it.
+type Digest struct {
+	Algorithm Algorithm
+	Sum       string // lower-case hexadecimal
+}
+
+// String returns algorithm and sum with a colon between.
+func (d Digest) String() string { return string(d.Algorithm) + ":" + d.Sum }
+
+// Of reports whether d is the digest of p.
+func (d Digest) Of(p *blob.Policy) bool { return FingerprintOf(p).matches(d) }
+
+// Fingerprint is what is kept of a compiled policy to know it again: the names
+// of its profiles and its digests. It is comparable.
+type Fingerprint struct {
+	names  string // with NUL between them
+	sha256 [sha256.Size]byte
+	sha1   [sha1.Size]byte
+}
+
+// FingerprintOf returns the fingerprint of a policy.
+func FingerprintOf(p *blob.Policy) Fingerprint {
+	data := p.Bytes()
+	f := Fingerprint{sha256: sha256.Sum256(data), sha1: sha1.Sum(data)}
+	own := streamNamespace(p)
+	list := p.Names()
+	for i, name := range list {
+		_, name = splitNamespace(name)
+		list[i] = qualify(own, name)
+	}
+	f.names = strings.Join(list, "\x00")
+	return f
+}
+
+// profiles returns the names, as Kernel.Remove takes them.
+func (f Fingerprint) profiles() iter.Seq[string] { return strings.SplitSeq(f.names, "\x00") }
+
+func (f Fingerprint) first() string {
+	name, _, _ := strings.Cut(f.names, "\x00")
+	return name
+}
+
+func (f Fingerprint) matches(d Digest) bool {
+	switch d.Algorithm {
+	case SHA256:
+		return d.Sum == hex.EncodeToString(f.sha256[:])
+	case SHA1:
+		return d.Sum == hex.EncodeToString(f.sha1[:])
+	}
+	return false
+}
+
+// streamNamespace returns the namespace, relative to the one that is written
+// to, that a policy says it is for. It is the same for all of its profiles.
+func streamNamespace(p *blob.Policy) string {
+	for _, q := range p.Profiles() {
+		if q.Namespace != "" {
+			return q.Namespace
+		}
+		if ns, _ := splitNamespace(q.Name); ns != "" {
+			return ns
+		}
+	}
+	return ""
+}
+
+// join returns the name of namespace below within another.
+func join(outer, inner string) string {
+	if outer == "" || inner == "" {
+		return outer + inner
+	}
+	return outer + "//" + inner
+}

@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package loader
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Users returns the threads that run under a profile, alone or in a stack, or
+// under a child or hat of it; the name is as in Remove. It looks at every
+// thread of every process. One that has ended and was not waited for yet does
+// not count.
+//
+// What cannot be read is an error: it might be one of them. It takes the right
+// to read the attributes of all processes, which is CAP_SYS_PTRACE, and `ptrace
+// read` rules if the caller is confined. The error matches ErrProcesses if
+// procfs does not show all processes.
+//
+// A list is no proof: what forks without an end may be missed. Retire is for
+// those that want one.
+func (k *Kernel) Users(ctx context.Context, name string) ([]User, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	label, err := k.label(name)
+	if err != nil {
+		return nil, k.fail(OpUsers, name, err)
+	}
+	s := scan{tasks: k.Tasks, profile: label}
+	if err := s.run(ctx); err != nil {
+		return nil, k.fail(OpUsers, name, err)
+	}
+	return s.users, nil
+}
+
+// label returns the label, as the caller sees it, of the profile that Remove
+// knows by name.
+func (k *Kernel) label(name string) (string, error) {
+	ns, profile, err := removable(name)
+	return qualify(join(k.ns, ns), profile), err
+}
+
+// scan looks for the threads under a profile.
+//
+// That it has found none, and is clear, means that there was none when it came
+// to its end, if what runs under the profile can do no more than fork. procfs
+// lists processes by their numbers, from the lowest up, and each is looked at
+// as soon as it is listed, before the kernel is asked for those that follow. The
+// kernel gives numbers from the lowest up, too. A process that ends and leaves
+// a child before it is looked at has left one that is listed later, and so on
+// until one is looked at in time, or all have ended. What remains is a number
+// that is lower because the kernel has begun again at the lowest: then the scan
+// is not clear. Threads of one process are listed in no such order. They are
+// listed again until none has ended between being listed and being looked at,
+// and none can be born of another process's.
+type scan struct {
+	tasks   *Tasks
+	profile string // label
+
+	users   []User
+	clear   bool
+	numbers bool // PID and TID are what the caller's own system calls know
+}
+
+// stop are enough users.
+const stop = 1000
+
+func (s *scan) run(ctx context.Context) error {
+	s.users, s.clear, s.numbers = nil, false, false
+	t := s.tasks
+	if err := t.showsAll(); err != nil {
+		return err
+	}
+	clock, err := t.newForkClock()
+	if err != nil {
+		return err
+	}
+	s.numbers = clock.byNumber
+	f, err := t.proc.open(".", unix.O_RDONLY|unix.O_DIRECTORY)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	settled := true
+	for n := 0; len(s.users) < stop; n++ {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		// Names come from what one system call has given, and when that is
+		// used up from the next.
+		names, err := f.Readdirnames(1)
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if n%64 == 0 {
+			if err := clock.tick(); err != nil {
+				return err
+			}
+		}
+		pid, err := strconv.Atoi(names[0])
+		if err != nil {
+			continue
+		}
+		ok, err := s.process(ctx, pid)
+		if err != nil {
+			return err
+		}
+		settled = settled && ok
+	}
+	if err := clock.tick(); err != nil {
+		return err
+	}
+	s.clear = settled && clock.onward && len(s.users) == 0
+	return nil
+}
+
+// maxListings is how often the threads of a process are listed again.
+const maxListings = 100
+
+// process looks at the threads of one process. It reports whether it has seen
+// all.
+func (s *scan) process(ctx context.Context, pid int) (settled bool, err error) {
+	t, task := s.tasks, strconv.Itoa(pid)+"/task"
+	for range maxListings {
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+		list, err := t.proc.namesAtOnce(task)
+		if ended(err) {
+			return true, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		settled, found := true, false
+		for _, name := range list {
+			tid, err := strconv.Atoi(name)
+			if err != nil {
+				continue
+			}
+			dir := task + "/" + name
+			text, err := t.readProc(dir, attrCurrent)
+			if ended(err) || err == nil && text == "" {
+				settled = false
+				continue
+			}
+			if err != nil {
+				if errors.Is(err, unix.EINVAL) && t.isKernels(dir) {
+					continue
+				}
+				return false, err
+			}
+			l := ParseLabel(text)
+			if !l.Uses(s.profile) {
+				continue
+			}
+			// Of what has ended only a number is left, for its parent.
+			state, _, err := t.stat(dir)
+			switch {
+			case ended(err):
+				settled = false
+			case err != nil:
+				return false, err
+			case state != "Z" && state != "X":
+				s.users = append(s.users, User{PID: pid, TID: tid, Label: l})
+				found = true
+			}
+		}
+		if settled || found {
+			return settled, nil
+		}
+	}
+	return false, nil
+}
+
+// ended reports whether an error of a file of a task means that the task has
+// ended.
+func ended(err error) bool {
+	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ESRCH)
+}
+
+// Flags of processes, which /proc/PID/stat shows (include/linux/sched.h).
+const (
+	forkNoExec = 0x40       // has not executed anything since it was forked
+	kernels    = 0x00200000 // a thread of the kernel's own
+)
+
+func (t *Tasks) stat(task string) (state string, flags uint64, err error) {
+	text, err := t.sys.readOnce(t.proc, task+"/stat")
+	if err != nil {
+		return "", 0, err
+	}
+	return parseStat(text)
+}
+
+// isKernels reports whether a task is a thread of the kernel's own.
+func (t *Tasks) isKernels(task string) bool {
+	_, flags, err := t.stat(task)
+	return err == nil && flags&kernels != 0
+}
+
+// showsAll reports whether procfs shows all processes of the machine: if it
+// shows the one that makes the kernel's own threads, which always has the
+// number 2. That of another PID namespace does not, nor one that hides the
+// processes of others from the caller.
+func (t *Tasks) showsAll() error {
+	if t.own {
+		return nil
+	}
+	if _, flags, err := t.stat("2"); err != nil && !ended(err) {
+		return err
+	} else if err != nil || flags&kernels == 0 {
+		return fmt.Errorf("%w: it is of another PID namespace than the machine's first, or hides the processes of others", ErrProcesses)
+	}
+	return nil
+}
+
+// forkClock tells whether the kernel has begun again to give low numbers to
+// new tasks.
+type forkClock struct {
+	tasks  *Tasks
+	onward bool // it has not
+	// byNumber: the number of the last task is known. It is told to a caller
+	// in the same PID namespace only; others count the tasks that were made,
+	// and know that nothing was numbered when none was.
+	byNumber bool
+	last     uint64
+}
+
+func (t *Tasks) newForkClock() (*forkClock, error) {
+	c := &forkClock{tasks: t, onward: true}
+	status, err := t.sys.readOnce(t.proc, "self/status")
+	if err == nil {
+		for line := range strings.Lines(status) {
+			if numbers, ok := strings.CutPrefix(line, "NSpid:"); ok {
+				c.byNumber = len(strings.Fields(numbers)) == 1
+			}
+		}
+	} else if !ended(err) {
+		return nil, err
+	}
+	c.last, err = c.read()
+	return c, err
+}
+
+// tick looks at the clock.
+func (c *forkClock) tick() error {
+	n, err := c.read()
+	if err != nil {
+		return err
+	}
+	if n < c.last || !c.byNumber && n > c.last {
+		c.onward = false
+	}
+	c.last = n
+	return nil
+}
+
+func (c *forkClock) read() (uint64, error) {
+	if c.byNumber {
+		text, err := c.tasks.sys.readOnce(c.tasks.proc, "loadavg")
+		if err != nil {
+			return 0, err
+		}
+		f := strings.Fields(text)
+		if len(f) != 5 {
+			return 0, fmt.Errorf("%w: loadavg %q", errAnswer, text)
+		}
+		return strconv.ParseUint(f[4], 10, 64)
+	}
+	text, err := c.tasks.sys.readOnce(c.tasks.proc, "stat")
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(text) {
+		if n, ok := strings.CutPrefix(line, "processes "); ok {
+			return strconv.ParseUint(strings.TrimSpace(n), 10, 64)
+		}
+	}
+	return 0, fmt.Errorf("%w: stat does not count processes", errAnswer)
+}
