@@ -51,6 +51,12 @@ func (k *Kernel) Ensure(context.Context, *blob.Policy) (changed bool, err error)
 // Remove is unsupported.
 func (k *Kernel) Remove(context.Context, string) error { return unsupported(OpRemove) }
 
+// Seal is unsupported.
+func (k *Kernel) Seal(context.Context, string) error { return unsupported(OpSeal) }
+
+// Retire is unsupported.
+func (k *Kernel) Retire(context.Context, string, RetireOptions) error { return unsupported(OpRetire) }
+
 // Users is unsupported.
 func (k *Kernel) Users(context.Context, string) ([]User, error) { return nil, unsupported(OpUsers) }
 
