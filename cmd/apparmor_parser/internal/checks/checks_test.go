@@ -62,7 +62,7 @@ func loaded(t *testing.T, prefix string) (names []string) {
 			name = ":" + p.Namespace + ":" + name
 		}
 		if strings.Contains(name, prefix) {
-			names = append(names, name+" "+p.Mode)
+			names = append(names, name+" "+string(p.Mode))
 		}
 	}
 	slices.Sort(names)
