@@ -72,17 +72,23 @@ func IsNil(n Node) bool {
 	return v.Kind() == reflect.Pointer && v.IsNil()
 }
 
-// Stmt is a node that stands in a file, a profile body or a block.
+// Stmt is a node of a file, a profile body or a block.
 type Stmt interface {
 	Node
 	stmt()
 }
 
-// Rule is a statement that grants or denies something.
+// Rule is a statement that grants or denies something. A *Block is none: it
+// holds rules.
 type Rule interface {
 	Stmt
 	// Quals returns the rule's qualifiers; they may be changed through it.
 	Quals() *Qualifiers
+	// Class returns the class of the rule.
+	Class() Class
+
+	check(checker) *CheckError
+	clone() Rule
 }
 
 // File is one policy file.

@@ -3,60 +3,71 @@
 package ast
 
 import (
-	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/goarmor/apparmor/diag"
 )
 
-// MaxDepth is how deep a tree may be nested for Check to accept it.
-const MaxDepth = 1000
+// maxDepth is how deep a tree may be nested for Check to accept it.
+const maxDepth = 1000
 
-// CheckError says why a node cannot be written as policy.
+// CheckError says what is wrong with a node.
 type CheckError struct {
 	Node    Node
-	Field   string // of the node, as Go names it
-	Text    string // the field's text, if it is text
-	Problem string // a clause
-	Err     error  // the cause, such as a *PatternError; or nil
+	Field   string    // of the node, as Go names it
+	Index   int       // of the item that is wrong, in a field that is a list
+	Text    string    // of the field or item, if it is text
+	Code    diag.Code // what programs know it by
+	Problem string    // one line, as the message of a diagnostic
+	Hint    string    // what would be right, if it is known
+	Err     error     // the cause, such as a *PatternError; or nil
 }
 
 // Error implements error.
 func (e *CheckError) Error() string {
-	kind := fmt.Sprintf("%T", e.Node)
-	if len(kind) > len("*ast.") {
-		kind = kind[len("*ast."):]
-	}
+	var b strings.Builder
+	b.WriteString(strings.TrimPrefix(fmt.Sprintf("%T", e.Node), "*ast."))
 	if e.Field != "" {
-		kind += "." + e.Field
+		b.WriteByte('.')
+		b.WriteString(e.Field)
 	}
-	if e.Text == "" {
-		return kind + ": " + e.Problem
+	b.WriteString(": ")
+	b.WriteString(e.Problem)
+	if text := e.Text; text != "" && !strings.Contains(e.Problem, text) {
+		if len(text) > 64 {
+			text = text[:64] + "..."
+		}
+		fmt.Fprintf(&b, " (at %q)", text)
 	}
-	text := e.Text
-	if len(text) > 64 {
-		text = text[:64] + "..."
+	if e.Hint != "" {
+		b.WriteString("; ")
+		b.WriteString(e.Hint)
 	}
-	return fmt.Sprintf("%s %q: %s", kind, text, e.Problem)
+	return b.String()
 }
 
 // Unwrap returns the cause.
 func (e *CheckError) Unwrap() error { return e.Err }
 
-var (
-	errNil    = errors.New("is nil")
-	errType   = errors.New("is of a type that no tree holds")
-	errEmpty  = errors.New("must not be empty")
-	errBytes  = errors.New("has a byte that cannot stand there")
-	errRange  = errors.New("is not one of its type's values")
-	errUnused = errors.New("cannot be written in this rule")
-)
+// hint adds what would be right.
+func (e *CheckError) hint(hint string) *CheckError {
+	e.Hint = hint
+	return e
+}
+
+// at adds the index of an item.
+func (e *CheckError) at(i int) *CheckError {
+	e.Index = i
+	return e
+}
 
 // Check reports whether n, and everything below it, can be written as policy
 // text that the parser takes and reads as the same values. It is for trees
 // that were built by hand. It finds nil nodes and missing parts, names made of
 // the wrong bytes, patterns that no text decodes to, unknown words, qualifiers
 // and conditions that do not go with a rule or with each other, and statements
-// in places where they cannot stand. Capabilities are left open, as kernels
+// in places where they are not possible. Capabilities are left open, as kernels
 // add to them: any word that could be one passes.
 //
 // Check does not judge what only a whole policy or a compiler knows: whether a
@@ -65,7 +76,30 @@ var (
 //
 // Check does not allocate unless it fails. The error is a *CheckError.
 func Check(n Node) error {
-	if err := (checker{node: n}).check(); err != nil {
+	if err := (checker{node: n, text: true}).check(); err != nil {
+		return err
+	}
+	return nil
+}
+
+// State tells what a rule that is checked by itself does not say. The zero
+// State is that of a rule as it is written in the body of a profile.
+type State struct {
+	// Access of the blocks around the rule; Allow: none says.
+	Access Access
+	// Expanded says that the values of variables are in the rule, so that a
+	// path may be any text, and an address or an executable may begin with the
+	// brace of their alternation.
+	Expanded bool
+}
+
+// CheckRule reports whether a rule is valid by itself: as Check, but without
+// asking whether text can say it. The parser, the resolver and the compiler
+// all rely on its answer. It does not allocate unless it fails. The error is a
+// *CheckError.
+func CheckRule(r Rule, s State) error {
+	c := checker{node: r, scope: scope{body: true, access: s.Access}, expanded: s.Expanded}
+	if err := c.check(); err != nil {
 		return err
 	}
 	return nil
@@ -74,9 +108,11 @@ func Check(n Node) error {
 // checker checks one node. Its methods return the typed pointer, so that a
 // failing check can be returned as it is and chains stay readable.
 type checker struct {
-	node  Node
-	depth int
-	scope scope
+	node     Node
+	depth    int
+	scope    scope
+	text     bool // ask whether text can say it
+	expanded bool // see State
 }
 
 // scope is what a node's surroundings say. The zero scope is unknown.
@@ -94,12 +130,8 @@ func (s scope) within(a Access) scope {
 	return s
 }
 
-func (c checker) fail(field, text string, err error) *CheckError {
-	e := &CheckError{Node: c.node, Field: field, Text: text, Problem: err.Error()}
-	if pe := (*PatternError)(nil); errors.As(err, &pe) {
-		e.Problem, e.Err = pe.Problem.String(), pe
-	}
-	return e
+func (c checker) fail(code diag.Code, field, text, problem string) *CheckError {
+	return &CheckError{Node: c.node, Field: field, Text: text, Code: code, Problem: problem}
 }
 
 // first returns the first failure.
@@ -113,11 +145,11 @@ func first(errs ...*CheckError) *CheckError {
 }
 
 func (c checker) check() *CheckError {
-	if c.depth > MaxDepth {
-		return c.fail("", "", errors.New("is nested too deep"))
+	if c.depth > maxDepth {
+		return c.fail(diag.CodeLimit, "", "", "the tree is nested too deep")
 	}
 	if IsNil(c.node) {
-		return c.fail("", "", errNil)
+		return c.fail(diag.CodeRule, "", "", "the node is nil")
 	}
 	switch n := c.node.(type) {
 	case *File:
@@ -130,12 +162,12 @@ func (c checker) check() *CheckError {
 		return first(c.preamble(), c.path("From", n.From), c.needed("To", n.To))
 	case *VarAssign:
 		if len(n.Values) == 0 {
-			return c.fail("Values", "", errEmpty)
+			return c.fail(diag.CodeVariable, "Values", "", "the assignment has no value")
 		}
 		return first(c.preamble(), c.variable("Name", n.Name), c.inRange("Op", int(n.Op), int(AssignReplace)), c.patterns("Values", n.Values))
 	case *BoolAssign:
 		if n.Op == AssignAdd {
-			return c.fail("Op", "", errors.New("a boolean variable cannot be added to"))
+			return c.fail(diag.CodeVariable, "Op", "", "a boolean variable cannot be added to")
 		}
 		return first(c.preamble(), c.variable("Name", n.Name), c.inRange("Op", int(n.Op), int(AssignReplace)), c.sub("Value", n.Value))
 	case *Profile:
@@ -143,11 +175,11 @@ func (c checker) check() *CheckError {
 	case *Xattr:
 		switch {
 		case n.HasValue && n.Value == "":
-			return c.fail("Value", "", errors.New("must not be empty; the pattern {,} is the empty string"))
+			return c.fail(diag.CodeXattr, "Value", "", "the value of an xattr is empty").hint("the pattern {,} is the empty string")
 		case n.Value != "" && strings.HasSuffix(n.Name, ":"):
-			return c.fail("Name", n.Name, errors.New("must not end in a colon before a value"))
+			return c.fail(diag.CodeXattr, "Name", n.Name, "the name of an xattr with a value ends in a colon")
 		}
-		return first(c.word("Name", n.Name, isXattrByte), c.pattern("Value", n.Value))
+		return first(c.xattrName(n.Name), c.pattern("Value", n.Value))
 	case *Flag:
 		return c.flag(n)
 	case *Block:
@@ -155,28 +187,32 @@ func (c checker) check() *CheckError {
 	case *If:
 		return c.conditional(n)
 	case *Comment:
-		return c.text("Text", n.Text, func(b byte) bool { return b != '\n' && b != '\r' && b != 0 })
+		if strings.ContainsAny(n.Text, "\n\r\x00") {
+			return c.fail(diag.CodeCharacter, "Text", n.Text, "a comment is one line without NUL bytes")
+		}
+		return nil
 	case *Bad:
 		return nil
-	case Rule:
-		return c.rule(n)
+	case *MountCond:
+		return n.check(c)
 	case Expr:
 		return c.expr(n)
-	case *MountCond:
-		if len(n.Values) == 0 {
-			return c.fail("Values", "", errEmpty)
+	case Rule:
+		if isOwn(n) {
+			return n.check(c)
 		}
-		return c.patterns("Values", n.Values)
 	}
-	return c.fail("", "", errType)
+	return c.fail(diag.CodeRule, "", "", "no tree holds nodes of this type")
 }
 
 // sub checks a node below this one.
 func (c checker) sub(field string, n Node) *CheckError {
 	if IsNil(n) {
-		return c.fail(field, "", errNil)
+		return c.fail(diag.CodeRule, field, "", "a part is nil")
 	}
-	return checker{n, c.depth + 1, c.scope}.check()
+	c.node = n
+	c.depth++
+	return c.check()
 }
 
 func (c checker) stmts(field string, list []Stmt, s scope) *CheckError {
@@ -194,7 +230,7 @@ func (c checker) stmts(field string, list []Stmt, s scope) *CheckError {
 func (c checker) file(f *File) *CheckError {
 	for _, s := range f.Stmts {
 		switch s.(type) {
-		case Rule, *If:
+		case Rule, *Block, *If:
 			return c.stmts("Stmts", f.Stmts, scope{body: true})
 		}
 	}
@@ -205,7 +241,7 @@ func (c checker) file(f *File) *CheckError {
 			profiles = true
 		case *Alias, *VarAssign, *BoolAssign, *ABI:
 			if profiles {
-				return checker{node: s}.fail("", "", errors.New("must stand before the first profile"))
+				return checker{node: s}.fail(diag.CodePlace, "", "", "the statement must come before the first profile")
 			}
 		}
 	}
@@ -215,7 +251,7 @@ func (c checker) file(f *File) *CheckError {
 // preamble checks that a statement is not among rules.
 func (c checker) preamble() *CheckError {
 	if c.scope.body {
-		return c.fail("", "", errors.New("cannot stand among rules"))
+		return c.fail(diag.CodePlace, "", "", "the statement is not possible among rules")
 	}
 	return nil
 }
@@ -225,12 +261,12 @@ func (c checker) preamble() *CheckError {
 func (c checker) include(path string, kind IncludeKind) *CheckError {
 	_, isABI := c.node.(*ABI)
 	if isABI && path == "" {
-		return c.fail("Path", "", errEmpty)
+		return c.fail(diag.CodePath, "Path", "", "the path is empty")
 	}
 	ok := false
 	switch kind {
 	case IncludeMagic:
-		// What cannot stand bare between the brackets is put in quotes there.
+		// What is not possible bare between the brackets is put in quotes there.
 		bare := strings.Trim(path, " ") == path && !strings.ContainsAny(path, "\x00\t\r\n\">")
 		ok = path != "" && (bare || endsQuoted(path))
 	case IncludeQuoted:
@@ -242,17 +278,17 @@ func (c checker) include(path string, kind IncludeKind) *CheckError {
 			ok = endsQuoted(path)
 		}
 	default:
-		return c.fail("Kind", "", errRange)
+		return c.fail(diag.CodePath, "Kind", "", "the kind is not a value of its type")
 	}
 	if !ok {
-		return c.fail("Path", path, errBytes)
+		return c.fail(diag.CodePath, "Path", path, "the path has a byte that is not possible there")
 	}
 	return nil
 }
 
 func isBlank(b byte) bool { return b == ' ' || b == '\t' || b == '\n' || b == '\r' }
 
-// endsQuoted reports whether path ends where it should when it stands between
+// endsQuoted reports whether path ends where it should when it is put between
 // quotes.
 func endsQuoted(path string) bool {
 	for i := 0; i < len(path); i++ {
@@ -276,7 +312,7 @@ func endsBare(path string, abi bool) bool {
 			return false
 		case b == '\\':
 			if i+1 == len(path) {
-				return !abi // the comma behind the path would belong to it
+				return !abi // the comma after the path would belong to it
 			}
 			if strings.IndexByte(" \t\"!,", path[i+1]) >= 0 {
 				i++
@@ -297,10 +333,10 @@ func (c checker) conditional(n *If) *CheckError {
 	}
 	if n.ElseIf {
 		if len(n.Else) != 1 {
-			return c.fail("Else", "", errors.New("must be one If"))
+			return c.fail(diag.CodeSyntax, "Else", "", "else if is followed by one If")
 		}
 		if _, ok := n.Else[0].(*If); !ok {
-			return c.fail("Else", "", errors.New("must be one If"))
+			return c.fail(diag.CodeSyntax, "Else", "", "else if is followed by one If")
 		}
 	}
 	return c.stmts("Else", n.Else, inner)

@@ -3,31 +3,47 @@
 package ast
 
 import (
-	"errors"
 	"fmt"
+	"strconv"
 	"strings"
+
+	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/internal/lang"
 )
 
-// inRange checks an enumeration or a set against its highest value.
+// inRange checks an enumeration against its highest value.
 func (c checker) inRange(field string, v, high int) *CheckError {
 	if v > high {
-		return c.fail(field, "", errRange)
+		return c.fail(diag.CodeRule, field, "", "the field is not a value of its type")
 	}
 	return nil
 }
 
-// unused checks that a pattern is absent.
-func (c checker) unused(field string, p Pattern) *CheckError {
+// perms checks a set of permissions against all that there are.
+func (c checker) perms(set, all uint) *CheckError {
+	if set&^all != 0 {
+		return c.fail(diag.CodePermissions, "Perms", "", "the set has unknown permissions")
+	}
+	return nil
+}
+
+// absent checks that a rule does not have what it cannot have.
+func (c checker) absent(field string, p Pattern, problem, hint string) *CheckError {
 	if p != "" {
-		return c.fail(field, string(p), errUnused)
+		return c.fail(diag.CodeCondition, field, string(p), problem).hint(hint)
 	}
 	return nil
 }
 
 // pattern checks a pattern that may be absent.
 func (c checker) pattern(field string, p Pattern) *CheckError {
+	if !c.text {
+		return nil
+	}
 	if i, problem := p.encodable(); i >= 0 {
-		return c.fail(field, string(p), &PatternError{Text: string(p), Offset: i, Problem: problem})
+		err := c.fail(diag.CodePattern, field, string(p), problem.String())
+		err.Err = &PatternError{Text: string(p), Offset: i, Problem: problem}
+		return err
 	}
 	return nil
 }
@@ -44,12 +60,13 @@ func (c checker) patterns(field string, list []Pattern) *CheckError {
 // needed checks a pattern that may not be absent.
 func (c checker) needed(field string, p Pattern) *CheckError {
 	if p == "" {
-		return c.fail(field, "", errEmpty)
+		return c.fail(diag.CodePath, field, "", "the word is empty")
 	}
 	return c.pattern(field, p)
 }
 
-// path checks a pattern that must stand as a path word.
+// path checks a pattern that must be a path. What variables made of it may be
+// any text.
 func (c checker) path(field string, p Pattern) *CheckError {
 	if err := c.needed(field, p); err != nil {
 		return err
@@ -58,7 +75,10 @@ func (c checker) path(field string, p Pattern) *CheckError {
 	case '/', '@', ':', '&':
 		return nil
 	}
-	return c.fail(field, string(p), errors.New("does not begin like a path"))
+	if c.expanded {
+		return nil
+	}
+	return c.fail(diag.CodePath, field, string(p), "a path must begin with a slash or a variable")
 }
 
 // optionalPath is path for a pattern that may be absent.
@@ -72,7 +92,7 @@ func (c checker) optionalPath(field string, p Pattern) *CheckError {
 // fileName checks the path of a file rule, which may also be a bare word.
 func (c checker) fileName(field string, p Pattern) *CheckError {
 	if p == "" {
-		return c.fail(field, "", errEmpty)
+		return c.fail(diag.CodePath, field, "", "the path is empty")
 	}
 	if isBareFile(string(p)) {
 		return nil
@@ -82,50 +102,32 @@ func (c checker) fileName(field string, p Pattern) *CheckError {
 
 func (c checker) variable(field, name string) *CheckError {
 	if !IsVariableName(name) {
-		return c.fail(field, name, errors.New("is no name of a variable"))
+		return c.fail(diag.CodeVariable, field, name, "the name of a variable is a letter and then letters, digits and underscores")
 	}
 	return nil
 }
 
-// word checks text that must not be empty and has only the given bytes.
-func (c checker) word(field, text string, ok func(byte) bool) *CheckError {
-	if text == "" {
-		return c.fail(field, "", errEmpty)
-	}
-	return c.text(field, text, ok)
-}
-
-// known checks a word against those that policy has for a purpose.
-func (c checker) known(field, word string, v Vocabulary, what string) *CheckError {
-	if v.Has(word) {
+// optional checks a word that may be absent against those that policy has for a
+// purpose.
+func (c checker) optional(code diag.Code, field, word string, v Vocabulary, what string) *CheckError {
+	if word == "" || v.Has(word) {
 		return nil
 	}
-	return c.unknown(field, word, v, what)
-}
-
-// optional is known for a word that may be absent.
-func (c checker) optional(field, word string, v Vocabulary, what string) *CheckError {
-	if word == "" {
-		return nil
-	}
-	return c.known(field, word, v, what)
+	return c.unknown(code, field, word, v, what)
 }
 
 // unknown fails with the word that was probably meant.
-func (c checker) unknown(field, word string, v Vocabulary, what string) *CheckError {
-	if word == "" {
-		return c.fail(field, "", errEmpty)
-	}
-	if near, ok := v.Nearest(strings.ToLower(word)); ok {
-		return c.fail(field, word, fmt.Errorf("is no %s; did you mean %q?", what, near))
-	}
-	return c.fail(field, word, fmt.Errorf("is no %s", what))
+func (c checker) unknown(code diag.Code, field, word string, v Vocabulary, what string) *CheckError {
+	return c.fail(code, field, word, "unknown "+what+" "+strconv.Quote(word)).hint(nearestHint(v, word))
 }
 
-func (c checker) text(field, text string, ok func(byte) bool) *CheckError {
-	for i := 0; i < len(text); i++ {
-		if !ok(text[i]) {
-			return c.fail(field, text, errBytes)
+func (c checker) xattrName(name string) *CheckError {
+	if name == "" {
+		return c.fail(diag.CodeXattr, "Name", "", "the name of an xattr is empty")
+	}
+	for i := 0; i < len(name); i++ {
+		if !isXattrByte(name[i]) {
+			return c.fail(diag.CodeXattr, "Name", name, fmt.Sprintf("the name of an xattr cannot have the byte %q", name[i]))
 		}
 	}
 	return nil
@@ -156,7 +158,7 @@ func isBareFile(s string) bool {
 			return false
 		}
 	}
-	return s != "" && !IsFilePerms(s) && !IsReserved(s)
+	return s != "" && !lang.IsFilePerms(s) && !lang.IsReserved(s)
 }
 
 func isDigits(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }

@@ -39,9 +39,9 @@ func ExampleNew() {
 	fmt.Println(err)
 	// Output:
 	// receive <nil>
-	// SignalRule.Signals "queit": is no signal; did you mean "quit"?
-	// NetworkRule.Protocol "tcp": is none of the address family
-	// FileRule.Exec: x alone stands only in deny rules
+	// SignalRule.Signals: unknown signal "queit"; did you mean "quit"?
+	// NetworkRule.Protocol: the family unix has no protocol tcp
+	// FileRule.Exec: x alone is possible only in deny rules; write ix, px, cx or ux
 }
 
 // A name stands for the profile in its head, Exact of it in the rules of
@@ -56,5 +56,5 @@ func ExampleName() {
 	// Output:
 	// guest*1 <nil>
 	// guest\*1 <nil>
-	// no pattern: it has a malformed character class ("guest[1", byte 5)
+	// not a pattern: it has a malformed character class ("guest[1", byte 5)
 }

@@ -79,3 +79,17 @@ func TestNil(t *testing.T) {
 		t.Error("a rule that is no pointer passes")
 	}
 }
+
+// A type of another package is a rule by embedding one.
+type foreign struct{ ast.Rule }
+
+func TestForeignRule(t *testing.T) {
+	for _, r := range []ast.Rule{nil, (*ast.AllRule)(nil), foreign{}, &foreign{}, foreign{&ast.AllRule{}}} {
+		if ast.CheckRule(r, ast.State{}) == nil {
+			t.Errorf("%#v is valid", r)
+		}
+		if got := ast.CloneRule(r); got != r {
+			t.Errorf("the clone of %#v is %#v", r, got)
+		}
+	}
+}

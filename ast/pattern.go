@@ -71,7 +71,7 @@ func (p PatternProblem) String() string {
 	return "it is malformed"
 }
 
-// PatternError says why text is no Pattern.
+// PatternError says why text is not a Pattern.
 type PatternError struct {
 	Text    string // as it was given
 	Offset  int    // in Text, of the byte where the problem shows
@@ -84,7 +84,7 @@ func (e *PatternError) Error() string {
 	if len(text) > 64 {
 		text = text[:64] + "..."
 	}
-	return fmt.Sprintf("no pattern: %s (%q, byte %d)", e.Problem, text, e.Offset)
+	return fmt.Sprintf("not a pattern: %s (%q, byte %d)", e.Problem, text, e.Offset)
 }
 
 // isSpecial reports whether a decoded byte keeps a backslash in a Pattern.
@@ -157,15 +157,15 @@ func Exact(text string) (Pattern, error) {
 
 // Name returns what names a profile byte for byte: its Name, or the Target of
 // an exec mode. Kernels are given names as they are, not as patterns: a
-// backslash in front of a byte would be part of the name, so nothing can be
+// backslash before a byte would be part of the name, so nothing can be
 // escaped, and what policy takes for something else is refused: a NUL, a
 // variable, braces and brackets that would be no glob, a backslash that would
-// not stay as it is, a colon or an ampersand in front, which begin a namespace
+// not stay as it is, a colon or an ampersand at the beginning, which begin a namespace
 // and a stack, and blanks at the ends, which kernels take off.
 //
 // A name that begins with a slash is the profile's attachment too, then as a
 // pattern, unless the profile has an Attachment. In rules that match labels,
-// such as that of a peer, Exact stands for the profile.
+// such as that of a peer, Exact means the profile.
 //
 // The error is a *PatternError.
 func Name(name string) (Pattern, error) {
@@ -192,7 +192,7 @@ func Name(name string) (Pattern, error) {
 // isKernelBlank is the kernel's isspace, which takes bytes for Latin-1.
 func isKernelBlank(c byte) bool { return c == ' ' || '\t' <= c && c <= '\r' || c == 0xa0 }
 
-// Glob checks text as it would stand between the quotes of a policy and
+// Glob checks text as it would be between the quotes of a policy and
 // returns its Pattern: escapes such as `\x41` are decoded, glob syntax and
 // variables stay live. It is Decode and Check in one.
 //
@@ -211,7 +211,7 @@ func Glob(aare string) (Pattern, error) {
 // Decode does the lexer's first pass over a word without its quotes. Escapes
 // of bytes (`\\`, `\"`, `\a \e \f \n \r \t`, octal `\N` to `\NNN`, decimal
 // `\dN` to `\dNNN`, hexadecimal `\xH` and `\xHH`) become the byte, with a
-// backslash in front where the byte would be live in a glob. An escape whose
+// backslash before it where the byte would be live in a glob. An escape whose
 // value is NUL or above 255, and any other, stays as it is. Decoding what is
 // decoded changes nothing.
 func Decode(word string) Pattern {
@@ -236,8 +236,8 @@ func Decode(word string) Pattern {
 		case n > 0:
 			b.WriteByte(c)
 		default:
-			// The byte behind the backslash must not begin an escape of its
-			// own; a backslash at the very end stands alone.
+			// The byte after the backslash must not begin an escape of its
+			// own; a backslash at the very end is kept.
 			n = min(1, len(word)-i-1)
 			b.WriteString(word[i : i+1+n])
 		}
@@ -246,7 +246,7 @@ func Decode(word string) Pattern {
 	return Pattern(b.String())
 }
 
-// decodeEscape decodes the escape whose backslash stands before s. It returns
+// decodeEscape decodes the escape whose backslash is before s. It returns
 // the byte and how much of s it took, or 0 when the escape is to be kept.
 func decodeEscape(s string) (c byte, n int) {
 	if s == "" {
@@ -425,7 +425,7 @@ func variable(s string) int {
 	return end + 1
 }
 
-// IsVariableName reports whether name may stand in `@{name}` or `$name`: a
+// IsVariableName reports whether name is possible in `@{name}` or `$name`: a
 // letter, then letters, digits and underscores.
 func IsVariableName(name string) bool {
 	for i := 0; i < len(name); i++ {
@@ -442,13 +442,13 @@ func IsVariableName(name string) bool {
 
 // class returns the length of the character class that s begins with, or 0
 // when it is malformed: `[` [`^`] [`-`] (byte | byte `-` byte)* `]`, with one
-// item at least. A minus at the beginning stands for itself.
+// item at least. A minus at the beginning means itself.
 func class(s string) int {
 	i := 1
 	if i < len(s) && s[i] == '^' {
 		i++
 	}
-	// item returns the offset behind the byte at i, or 0 when there is none.
+	// item returns the offset after the byte at i, or 0 when there is none.
 	item := func(i int) int {
 		switch {
 		case i >= len(s), s[i] == ']', s[i] == '*', s[i] == '?', s[i] == '-':
@@ -539,7 +539,7 @@ func (p Pattern) Unescape() (string, bool) {
 }
 
 // nulEscape returns the length of the numeric escape of NUL that s, text
-// behind a backslash, begins with, or 0.
+// after a backslash, begins with, or 0.
 func nulEscape(s string) int {
 	start, base, width := 0, 8, 3
 	switch s[0] {

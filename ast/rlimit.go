@@ -6,7 +6,50 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+
+	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/internal/lang"
+	"github.com/goarmor/apparmor/internal/linux"
 )
+
+// RlimitRule is `set rlimit name <= value [unit],`. It takes no qualifiers.
+type RlimitRule struct {
+	Span
+	Qualifiers        // always zero
+	Name       string // cpu, nofile, ...
+	Value      string // a number or "infinity"
+	Unit       string
+}
+
+func (*RlimitRule) stmt() {}
+
+// Class implements Rule.
+func (*RlimitRule) Class() Class { return ClassRlimit }
+
+func (r *RlimitRule) clone() Rule { c := *r; return &c }
+
+func (r *RlimitRule) check(c checker) *CheckError {
+	if r.Qualifiers != (Qualifiers{}) {
+		return c.fail(diag.CodeQualifier, "Qualifiers", "", "rlimit rules take no qualifiers")
+	}
+	if !Rlimits().Has(r.Name) {
+		return c.unknown(diag.CodeRlimit, "Name", r.Name, Rlimits(), "resource")
+	}
+	if field, err := r.problem(); err != nil {
+		text := r.Value
+		if field == "Unit" {
+			text = r.Unit
+		}
+		return c.fail(diag.CodeRlimit, field, text, r.Name+": "+err.Error())
+	}
+	return nil
+}
+
+// Rlimits returns the resources of rlimit rules; ofile is nofile.
+func Rlimits() Vocabulary { return Vocabulary{words: linux.Rlimits, more: rlimitAliases} }
+
+// rlimitAliases are what policy also calls nofile.
+var rlimitAliases = []string{"ofile"}
 
 // The range of the resource nice.
 const (
@@ -19,7 +62,7 @@ func (r *RlimitRule) problem() (field string, err error) {
 	if r.Value == "infinity" {
 		for i := 0; i < len(r.Unit); i++ {
 			if b := r.Unit[i] | 0x20; b < 'a' || b > 'z' {
-				return "Unit", errBytes
+				return "Unit", errors.New("a unit is a word of letters")
 			}
 		}
 		return "", nil // any unit is as good as none
@@ -30,60 +73,38 @@ func (r *RlimitRule) problem() (field string, err error) {
 	}
 	switch {
 	case !isDigits(digits):
-		return "Value", errors.New("is neither a number nor infinity")
+		return "Value", errors.New("the limit is neither a number nor infinity")
 	case r.Name == "nice":
 		if v, err := strconv.Atoi(r.Value); err != nil || v < minNice || v > maxNice {
-			return "Value", fmt.Errorf("is not within %d and %d", minNice, maxNice)
+			return "Value", fmt.Errorf("the limit is not within %d and %d", minNice, maxNice)
 		}
 		if r.Unit != "" {
-			return "Unit", errors.New("belongs to a resource that has none")
+			return "Unit", errors.New("the resource has no units")
 		}
 		return "", nil
 	case r.Value[0] == '-':
-		return "Value", errors.New("cannot be negative")
+		return "Value", errors.New("the limit is negative")
 	}
 	switch r.Name {
 	case "cpu", "rttime":
-		unit, ok := TimeUnit(r.Unit)
+		unit, ok := lang.TimeUnit(r.Unit)
 		if !ok && r.Unit != "" {
-			return "Unit", errors.New("is no unit of time, there are us, ms, s, min, h, d, week and their long names")
+			return "Unit", errors.New("unknown unit of time, the units are us, ms, s, min, h, d, week and their long names")
 		}
 		v, err := strconv.ParseUint(r.Value, 0, 64)
 		if err == nil && r.Name == "cpu" && unit != 0 && unit < 1e6 && v < 1e6/unit {
-			return "Value", errors.New("is less than a second")
+			return "Value", errors.New("the limit is less than a second")
 		}
 	case "fsize", "data", "stack", "core", "rss", "as", "memlock", "msgqueue":
 		switch r.Unit {
 		case "", "K", "KB", "M", "MB", "G", "GB":
 		default:
-			return "Unit", errors.New("is no unit of size, there are K, KB, M, MB, G and GB")
+			return "Unit", errors.New("unknown unit of size, the units are K, KB, M, MB, G and GB")
 		}
 	default:
 		if r.Unit != "" {
-			return "Unit", errors.New("belongs to a resource that has none")
+			return "Unit", errors.New("the resource has no units")
 		}
 	}
 	return "", nil
-}
-
-// TimeUnit returns the length in microseconds of a unit of time that an rlimit
-// rule names, and false for any other word.
-func TimeUnit(unit string) (microseconds uint64, ok bool) {
-	switch unit {
-	case "us", "microsecond", "microseconds":
-		return 1, true
-	case "ms", "millisecond", "milliseconds":
-		return 1e3, true
-	case "s", "sec", "second", "seconds":
-		return 1e6, true
-	case "min", "minute", "minutes":
-		return 60e6, true
-	case "h", "hour", "hours":
-		return 3600e6, true
-	case "d", "day", "days":
-		return 86400e6, true
-	case "week", "weeks":
-		return 7 * 86400e6, true
-	}
-	return 0, false
 }

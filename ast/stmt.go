@@ -96,7 +96,7 @@ type Profile struct {
 	Close      Pos // the closing brace
 }
 
-// Xattr is one item of `xattrs=( )`. An empty Value stands for any value.
+// Xattr is one item of `xattrs=( )`. An empty Value means any value.
 type Xattr struct {
 	Span
 	Name     string
@@ -104,7 +104,7 @@ type Xattr struct {
 	HasValue bool // a value was written; implied by Value
 }
 
-// Flag is one item of `flags=( )`, with the value behind its equals sign.
+// Flag is one item of `flags=( )`, with the value after its equals sign.
 type Flag struct {
 	Span
 	Name  string
@@ -138,7 +138,7 @@ type Comment struct {
 	Text string
 }
 
-// Bad stands for a statement that could not be parsed. It prints as its
+// Bad takes the place of a statement that could not be parsed. It prints as its
 // source text.
 type Bad struct {
 	Span

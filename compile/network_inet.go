@@ -7,6 +7,7 @@ import (
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/diag"
 	"github.com/goarmor/apparmor/features"
+	"github.com/goarmor/apparmor/internal/lang"
 )
 
 // The strings of inet and inet6 where their addresses are mediated, as 6.0
@@ -158,7 +159,7 @@ func ipNode(e *emitter, ip string) node {
 	case "none":
 		return bytesNode(ipNone)
 	}
-	a, ok := ast.ParseIP(ip)
+	a, ok := lang.ParseIP(ip)
 	if !ok {
 		e.fail(&diag.Diagnostic{Code: CodeBadNetAddress, Message: "ip is neither an address nor none", Text: ip})
 		return empty()
@@ -174,7 +175,7 @@ func portNode(e *emitter, port string) node {
 	if port == "" {
 		return anyBytes(2)
 	}
-	from, to, ok := ast.ParsePorts(port)
+	from, to, ok := lang.ParsePorts(port)
 	switch {
 	case !ok:
 		e.fail(&diag.Diagnostic{Code: CodeBadNetAddress, Message: "port is neither a number up to 65535 nor a range of them", Text: port})

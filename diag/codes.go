@@ -2,7 +2,7 @@
 
 package diag
 
-// The codes of errors. One code stands for one mistake, whichever package
+// The codes of errors. One code is for one mistake, whichever package
 // finds it.
 const (
 	// The text and what it includes.

@@ -19,7 +19,7 @@ import (
 
 // DirFile is one file of a directory that ParseDir has parsed.
 type DirFile struct {
-	// Name of the file as it stands in positions.
+	// Name of the file as it is in positions.
 	Name string
 	// Unit is the file with what it includes. Where Err is set it is nil, or,
 	// with Config.Recover, what could be parsed of it.

@@ -116,7 +116,7 @@ func (p *parser) term() (ast.Expr, bool) {
 		case strings.EqualFold(t.Text, "true"), strings.EqualFold(t.Text, "false"):
 			return &ast.BoolLit{Span: p.span(from), Value: len(t.Text) == len("true")}, true
 		}
-		hint := nearestHint(ast.VocabularyOf("true", "false", "defined", "not"), t.Text)
+		hint := nearestOf(t.Text, "true", "false", "defined", "not")
 		switch {
 		case strings.HasSuffix(t.Text, "{"):
 			hint = "put a blank before the brace"

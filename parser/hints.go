@@ -3,27 +3,28 @@
 package parser
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/internal/lang"
 	"github.com/goarmor/apparmor/internal/lex"
 )
 
 // didYouMean is the hint with a word that was probably meant.
 func didYouMean(word string) string { return `did you mean "` + word + `"?` }
 
-func nearestHint(v ast.Vocabulary, word string) string {
+// nearest is the hint with the word of a vocabulary that was probably meant.
+func nearest(v ast.Vocabulary, word string) string {
 	if near, ok := v.Nearest(strings.ToLower(word)); ok {
 		return didYouMean(near)
 	}
 	return ""
 }
 
-// errnoHint is the hint on a word that is no error code.
-func errnoHint(word string) string {
-	if near, ok := ast.Errnos().Nearest(strings.ToUpper(word)); ok {
+// nearestOf is the hint with one of some words.
+func nearestOf(word string, words ...string) string {
+	if near, ok := lang.Nearest(words, strings.ToLower(word)); ok {
 		return didYouMean(near)
 	}
 	return ""
@@ -32,20 +33,24 @@ func errnoHint(word string) string {
 // headWords are the words that a statement outside a profile may begin with.
 var headWords = [...]string{"abi", "alias", "hat", "include", "profile"}
 
-// ruleHint is the hint on a word that begins no rule.
+// ruleHint is the hint on a word that does not begin a rule.
 func ruleHint(word string) string {
 	if word == "setrlimit" || word == "rlimit" {
 		return didYouMean("set rlimit")
 	}
-	return nearestHint(ast.VocabularyOf(ruleWords[:]...), word)
+	var words []string
+	for i := range ruleClasses {
+		words = append(words, ruleClasses[i].words...)
+	}
+	return nearestOf(word, append(words, stmtWords[:]...)...)
 }
 
-// outsideHint is the hint on a statement that stands outside a profile.
+// outsideHint is the hint on a statement outside a profile.
 func (p *parser) outsideHint(t *lex.Token) string {
-	if t.Kind != lex.Word || slices.Contains(ruleWords[:], t.Text) || ruleParser(t.Text) != nil {
+	if t.Kind != lex.Word || beginsStmtWord(t.Text) {
 		return ""
 	}
-	if hint := nearestHint(ast.VocabularyOf(headWords[:]...), t.Text); hint != "" {
+	if hint := nearestOf(t.Text, headWords[:]...); hint != "" {
 		return hint
 	}
 	if p.tok.From != t.From || !p.pathBeginsProfile() {
@@ -69,35 +74,34 @@ func (p *parser) notPerms(t *lex.Token) bool {
 	}
 	whole := *t
 	whole.To = t.From + uint32(len(word))
-	if before, _, ok := strings.Cut(word, "->"); ok && ast.IsFilePerms(before) {
-		return p.failHint(&whole, "put blanks around the arrow", diag.CodePermissions, "something is glued to the permissions")
+	if before, _, ok := strings.Cut(word, "->"); ok && lang.IsFilePerms(before) {
+		return p.failHint(&whole, "put blanks around the arrow", diag.CodePermissions, "something is attached to the permissions")
 	}
-	if before, ok := strings.CutSuffix(word, ";"); ok && ast.IsFilePerms(before) {
-		return p.failHint(&whole, "a rule ends in a comma", diag.CodePermissions, "something is glued to the permissions")
+	if before, ok := strings.CutSuffix(word, ";"); ok && lang.IsFilePerms(before) {
+		return p.failHint(&whole, "a rule ends in a comma", diag.CodePermissions, "something is attached to the permissions")
 	}
-	if i := strings.IndexAny(word, "{}#\""); i > 0 && ast.IsFilePerms(word[:i]) {
-		return p.failHint(&whole, "put a blank behind them", diag.CodePermissions, "something is glued to the permissions")
+	if i := strings.IndexAny(word, "{}#\""); i > 0 && lang.IsFilePerms(word[:i]) {
+		return p.failHint(&whole, "put a blank after them", diag.CodePermissions, "something is attached to the permissions")
 	}
 	hint := "permissions are letters of rwalkm and an exec mode such as ix, px, cx or ux"
 	if letters, ok := permWords[strings.ToLower(word)]; ok {
 		hint = didYouMean(letters)
 	}
 	for i := 0; i < len(word); {
-		n := ast.FilePermLen(word[i:])
+		n := lang.FilePermLen(word[i:])
 		if n == 0 {
-			if i > 0 || ast.IsFilePerms(word[1:]) {
-				return p.failHint(&whole, hint, diag.CodePermissions, "%q is no file permission", word[i:i+1])
+			if i > 0 || lang.IsFilePerms(word[1:]) {
+				return p.failHint(&whole, hint, diag.CodePermissions, "unknown file permission %q", word[i:i+1])
 			}
 			break
 		}
 		i += n
 	}
-	return p.failHint(&whole, hint, diag.CodePermissions, "this is no list of file permissions")
+	return p.failHint(&whole, hint, diag.CodePermissions, "the word is not a list of file permissions")
 }
 
 // list joins words as a sentence does.
-func list(v ast.Vocabulary) string {
-	words := slices.Collect(v.All())
+func list(words []string) string {
 	if len(words) < 2 {
 		return strings.Join(words, "")
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/internal/lang"
 )
 
 // ParseFS parses a file and everything that it includes. The name is looked up
@@ -374,7 +375,7 @@ func cannotRead(message string, pos ast.Position, via []ast.Position, err error)
 	return d
 }
 
-// reason is what an error says beside the path, which stands in the message.
+// reason is what an error says beside the path, which is in the message.
 func reason(err error) string {
 	var at *fs.PathError
 	if errors.As(err, &at) && at.Err != nil {
@@ -389,9 +390,9 @@ func (l *loader) includeHint(s *ast.Include) string {
 	case s.Kind == ast.IncludeBare && (s.Path == "if" || s.Path == "exists"):
 		return "the words are include if exists"
 	case s.Hash && s.Kind == ast.IncludeBare:
-		return "is this a comment? put a blank behind the #"
+		return "is this a comment? put a blank after the #"
 	case s.Kind == ast.IncludeMagic && len(l.config.Roots) == 0:
-		return "there is no search path"
+		return "the search path is empty"
 	case s.Kind != ast.IncludeMagic && l.config.Abs == nil:
 		return "paths without angle brackets are not looked up"
 	case s.Kind != ast.IncludeMagic:
@@ -425,7 +426,7 @@ func nearName(src *source, name, written string) string {
 	for _, e := range at.list {
 		names = append(names, e.Name())
 	}
-	near, ok := ast.VocabularyOf(names...).Nearest(base)
+	near, ok := lang.Nearest(names, base)
 	if !ok {
 		return ""
 	}
@@ -589,7 +590,7 @@ func (s *source) find(rel, name string) (place, error) {
 
 // Skip reports whether a file of a directory is left out when the directory is
 // included or loaded: hidden files, README, and what editors and package
-// managers leave behind.
+// managers leave.
 func Skip(name string) bool {
 	skip, _ := skipped(name)
 	return skip

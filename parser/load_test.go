@@ -111,7 +111,7 @@ func TestIncludeContext(t *testing.T) {
 		"include <both>\n/t { include <both> }\n":   "",
 		"/t { include <rule> }\n":                   "",
 		"include <profile>\n":                       "",
-		"include <rule>\n":                          `rule:1:4: unexpected word, expected an opening brace (at "r"); a rule must stand inside a profile (included from main:1:1)`,
+		"include <rule>\n":                          `rule:1:4: unexpected word, expected an opening brace (at "r"); a rule must be inside a profile (included from main:1:1)`,
 		"/t { include <profile> }\n":                `profile:1:4: unexpected brace, expected file permissions (at "{") (included from main:1:6)`,
 	} {
 		_, err := c.ParseTree(t.Context(), "main", src)
@@ -129,12 +129,12 @@ func TestIncludeErrors(t *testing.T) {
 	root := mapFS("a", "include <b>\n", "b", "\n/x r,\n include <none>\n/y q,\n", "dir/f", "")
 	for _, c := range []struct{ src, want string }{
 		{"include <none>\n", `main:1:1: cannot include none: file does not exist (at "include <none>")`},
-		{"/t {\n include <a>\n}\n", `b:4:4: this is no list of file permissions (at "q"); permissions are letters of rwalkm and an exec mode such as ix, px, cx or ux (included from a:1:1, main:2:2)
+		{"/t {\n include <a>\n}\n", `b:4:4: the word is not a list of file permissions (at "q"); permissions are letters of rwalkm and an exec mode such as ix, px, cx or ux (included from a:1:1, main:2:2)
 b:3:2: cannot include none: file does not exist (at "include <none>") (included from a:1:1, main:2:2)`},
 		{"include \"a\"\n", `main:1:1: cannot include a: file does not exist (at "include \"a\""); paths without angle brackets are not looked up`},
 		{"include <../a>\n", `main:1:1: cannot include ../a: file does not exist (at "include <../a>")`},
-		{"#includes are fun\n", `main:1:1: cannot include s: file does not exist (at "#includes"); is this a comment? put a blank behind the #
-main:1:11: a rule cannot stand outside a profile (at "are")`},
+		{"#includes are fun\n", `main:1:1: cannot include s: file does not exist (at "#includes"); is this a comment? put a blank after the #
+main:1:11: a rule is not possible outside a profile (at "are")`},
 	} {
 		_, err := Config{Roots: []fs.FS{root}, Recover: 10}.ParseTree(t.Context(), "main", c.src)
 		var list diag.List

@@ -3,18 +3,16 @@
 package parser
 
 import (
-	"slices"
-	"strings"
-
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/diag"
 	"github.com/goarmor/apparmor/internal/lex"
 )
 
-func (p *parser) mountRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
-	if !p.noOwner(&q, p.tok.Text) {
-		return nil, false
-	}
+// mountClass reads mount, remount and umount rules.
+type mountClass struct{}
+
+func (mountClass) read(p *parser, from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
+	word := p.tok
 	n := &ast.MountRule{Qualifiers: q}
 	switch p.tok.Text {
 	case "remount":
@@ -23,29 +21,39 @@ func (p *parser) mountRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 		n.Op = ast.OpUmount
 	}
 	p.next()
+	var unknown lex.Token // the first option that is not known
 	for p.tok.Kind == lex.Cond {
-		if !p.mountCond(n) {
+		if !p.mountCond(n, &unknown) {
 			return nil, false
 		}
 	}
-	if !p.mountFlagsAgree(n) {
+	if !p.valid(n, &word, func(e *ast.CheckError) *lex.Token {
+		switch {
+		case e.Field != "Conds":
+			return nil
+		case unknown.To != 0 && e.Text == string(tokenPattern(p.src, &unknown)):
+			return &unknown
+		}
+		c := &n.Conds[e.Index]
+		return &lex.Token{From: uint32(c.From.Offset()), To: uint32(c.To.Offset())}
+	}) {
 		return nil, false
 	}
 	if p.tok.Kind == lex.Value {
-		word := p.pattern()
+		source := p.pattern()
 		switch {
 		case n.Op != ast.OpMount:
 			n.Target = p.match(&p.tok)
-		case word == "" || word == "detached":
+		case source == "" || source == "detached":
 			n.Detached = true
 		default:
-			n.Source = word
+			n.Source = source
 		}
 		p.next()
 	}
 	if n.Op == ast.OpMount && p.accept(lex.Arrow) {
 		if p.tok.Kind == lex.Cond {
-			return nil, p.fail(&p.tok, diag.CodeSyntax, "conditions cannot stand behind the arrow")
+			return nil, p.fail(&p.tok, diag.CodeSyntax, "conditions must come before the arrow")
 		}
 		n.Target = p.match(&p.tok)
 		if !p.expect(lex.Value, "a mount point") {
@@ -53,7 +61,7 @@ func (p *parser) mountRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 		}
 	}
 	if p.tok.Kind == lex.Cond && !p.onNewLine() {
-		return nil, p.fail(&p.tok, diag.CodeSyntax, "conditions must stand before the paths")
+		return nil, p.fail(&p.tok, diag.CodeSyntax, "conditions must come before the paths")
 	}
 	if p.tok.Kind == lex.Value && !p.onNewLine() {
 		return nil, p.failHint(&p.tok, mountHint(n, p.tok.Text), diag.CodeSyntax, "unexpected word, expected a comma at the end of the rule")
@@ -68,7 +76,7 @@ func (p *parser) mountRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 	return n, true
 }
 
-// mountHint is the hint on a word behind the paths of a mount rule.
+// mountHint is the hint on a word after the paths of a mount rule.
 func mountHint(n *ast.MountRule, word string) string {
 	switch {
 	case word == "in" || n.Source == "options" || n.Target == "options":
@@ -79,8 +87,9 @@ func mountHint(n *ast.MountRule, word string) string {
 	return ""
 }
 
-// mountCond reads one condition of a mount rule.
-func (p *parser) mountCond(n *ast.MountRule) bool {
+// mountCond reads one condition of a mount rule, and keeps the first unknown
+// option.
+func (p *parser) mountCond(n *ast.MountRule, unknown *lex.Token) bool {
 	from, cond := p.pos(), p.tok
 	c := ast.MountCond{In: cond.Op == lex.OpIn}
 	switch cond.Text {
@@ -88,17 +97,13 @@ func (p *parser) mountCond(n *ast.MountRule) bool {
 	case "options", "option":
 		c.Options = true
 	default:
-		return p.noCond(&cond, "mount", ast.VocabularyOf("fstype", "options"))
+		return p.noCond(&cond, "mount", "fstype", "options")
 	}
 	p.next()
 	if !p.condValues(func(t *lex.Token) bool {
 		value := tokenPattern(p.src, t)
-		if c.Options && n.Op != ast.OpUmount && !ast.MountFlags().Has(string(value)) {
-			hint := nearestHint(ast.MountFlags(), string(value))
-			if strings.Contains(string(value), ",") {
-				hint = "write a list in parentheses"
-			}
-			return p.failHint(t, hint, diag.CodeMountFlag, "unknown mount option %q", string(value))
+		if c.Options && unknown.To == 0 && !ast.MountFlags().Has(string(value)) {
+			*unknown = *t
 		}
 		c.Values = append(c.Values, value)
 		return true
@@ -107,34 +112,5 @@ func (p *parser) mountCond(n *ast.MountRule) bool {
 	}
 	c.Span = p.span(from)
 	n.Conds = append(n.Conds, c)
-	return true
-}
-
-// mountFlagsAgree checks that `options=` does not ask for a flag and for its
-// opposite.
-func (p *parser) mountFlagsAgree(n *ast.MountRule) bool {
-	if n.Op == ast.OpUmount {
-		return true
-	}
-	for i := range n.Conds {
-		c := &n.Conds[i]
-		if !c.Options || c.In {
-			continue
-		}
-		// No more than the known options can differ, however long the list.
-		var seen []ast.Pattern
-		for _, a := range c.Values {
-			if slices.Contains(seen, a) {
-				continue
-			}
-			for _, b := range seen {
-				if ast.MountFlagsExclude(string(a), string(b)) {
-					t := lex.Token{From: uint32(c.From.Offset()), To: uint32(c.To.Offset())}
-					return p.fail(&t, diag.CodeMountFlag, "the options %s and %s exclude each other", b, a)
-				}
-			}
-			seen = append(seen, a)
-		}
-	}
 	return true
 }

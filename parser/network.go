@@ -8,18 +8,23 @@ import (
 
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/internal/lang"
 	"github.com/goarmor/apparmor/internal/lex"
 )
 
-func (p *parser) networkRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
-	if !p.noOwner(&q, "network") || !p.noPriority(&q, "network") {
-		return nil, false
-	}
+// networkClass reads network rules.
+type networkClass struct{}
+
+func (networkClass) read(p *parser, from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 	word := p.tok
 	p.next()
 	n := &ast.NetworkRule{Qualifiers: q}
-	bits, ok := p.perms(netPerm, ast.NetPerms(), false)
-	if !ok || !p.socket(n) {
+	bits, ok := p.perms(&lang.NetPerms, false)
+	if !ok {
+		return nil, false
+	}
+	kind := p.tok
+	if !p.socket(n, &kind) {
 		return nil, false
 	}
 	n.Perms = ast.NetPerm(bits)
@@ -33,9 +38,6 @@ func (p *parser) networkRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 		}
 	}
 	if p.tok.Kind == lex.Cond && !p.peerConds(func(cond, value *lex.Token) bool {
-		if cond.Text == "interface" {
-			return p.fail(cond, diag.CodeCondition, "interface cannot stand in peer=( )")
-		}
 		if cond.Op == lex.OpAssign && cond.Text == "label" {
 			cond.Op = lex.OpEqual
 		}
@@ -43,11 +45,24 @@ func (p *parser) networkRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 	}) {
 		return nil, false
 	}
-	if n.Family != "" && n.Family != "inet" && n.Family != "inet6" && (local != netSeen{} || peer != netSeen{}) {
-		return nil, p.fail(&word, diag.CodeCondition, "the family %s has no conditions; only inet and inet6 do", n.Family)
-	}
-	if n.Perms&ast.NetPeerless != 0 && (peer.ip || peer.port) {
-		return nil, p.fail(&word, diag.CodeRule, "%s cannot stand with the address of a peer", n.Perms&ast.NetPeerless)
+	if !p.valid(n, &word, func(e *ast.CheckError) *lex.Token {
+		switch e.Field {
+		case "Protocol":
+			return &kind
+		case "Local.IP":
+			return &local.ip
+		case "Local.Port":
+			return &local.port
+		case "Peer.IP":
+			return &peer.ip
+		case "Peer.Port":
+			return &peer.port
+		case "Peer.Interface":
+			return &peer.iface
+		}
+		return nil
+	}) {
+		return nil, false
 	}
 	if p.tok.Kind == lex.Value && !p.onNewLine() {
 		return nil, p.failHint(&p.tok, "the order is permissions, family, type or protocol, conditions", diag.CodeNetwork, "there is a word too many")
@@ -59,8 +74,8 @@ func (p *parser) networkRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 	return n, true
 }
 
-// socket reads the family and the type or protocol.
-func (p *parser) socket(n *ast.NetworkRule) bool {
+// socket reads the family and the type or protocol, whose token is kind.
+func (p *parser) socket(n *ast.NetworkRule, kind *lex.Token) bool {
 	if p.tok.Kind != lex.Value {
 		return true
 	}
@@ -84,11 +99,7 @@ func (p *parser) socket(n *ast.NetworkRule) bool {
 	default:
 		return p.failHint(&first, networkHint(first.Text), diag.CodeNetwork, "unknown address family, socket type or protocol %q", first.Text)
 	}
-	switch {
-	case n.Protocol == "":
-	case n.Family != "" && n.Family != "inet" && n.Family != "inet6", n.Protocol == "icmp" && n.Family == "inet6":
-		return p.fail(&first, diag.CodeNetwork, "the family %s has no protocol %s", n.Family, n.Protocol)
-	}
+	*kind = first
 	p.next()
 	return true
 }
@@ -101,57 +112,50 @@ func networkHint(word string) string {
 	if glued(word) || strings.HasSuffix(word, ",}") {
 		return "a comma ends a rule only if a blank follows it"
 	}
-	for _, v := range []ast.Vocabulary{ast.Families(), ast.NetTypes(), ast.NetProtocols()} {
-		if hint := nearestHint(v, word); hint != "" {
+	for _, v := range [...]ast.Vocabulary{ast.Families(), ast.NetTypes(), ast.NetProtocols()} {
+		if hint := nearest(v, word); hint != "" {
 			return hint
 		}
 	}
 	return ""
 }
 
-// netSeen tells which conditions of one end were written.
-type netSeen struct{ ip, port, iface, label bool }
+// netSeen is the tokens of the conditions of one end: the value, and of an
+// interface the name. Those of conditions that were not written are empty.
+type netSeen struct{ ip, port, iface, label lex.Token }
 
 func (p *parser) netCond(end *ast.NetEnd, seen *netSeen, cond, value *lex.Token) bool {
 	if cond.Op != lex.OpEqual {
-		return p.fail(cond, diag.CodeCondition, "only = may stand behind %s", cond.Text)
+		return p.notEqual(cond)
 	}
-	var text ast.Pattern
 	switch cond.Text {
 	case "ip":
-		if !p.set(&text, &seen.ip, cond, value) {
-			return false
-		}
-		end.IP = string(text)
-		if _, ok := ast.ParseIP(end.IP); end.IP != "none" && !ok {
-			hint := ""
-			if strings.Contains(end.IP, "/") {
-				hint = "a rule names one address, not a network"
-			}
-			return p.failHint(value, hint, diag.CodeAddress, "this is no IP address, nor none")
-		}
-		return true
+		end.IP = string(p.match(value))
+		return p.once(&seen.ip, cond, value)
 	case "port":
-		if !p.set(&text, &seen.port, cond, value) {
-			return false
+		text := string(p.match(value))
+		if canonical, ok := portRange(text); ok {
+			text = canonical
 		}
-		var ok bool
-		if end.Port, ok = portRange(string(text)); !ok {
-			hint := ""
-			if low, high, ok := strings.Cut(string(text), "-"); ok {
-				if _, ok := portRange(high + "-" + low); ok {
-					hint = "the lower port comes first"
-				}
-			}
-			return p.failHint(value, hint, diag.CodeAddress, "this is no port from 0 to 65535, nor a range of ports")
-		}
-		return true
+		end.Port = text
+		return p.once(&seen.port, cond, value)
 	case "interface":
-		return p.set(&end.Interface, &seen.iface, cond, value)
+		end.Interface = p.match(value)
+		return p.once(&seen.iface, cond, cond)
 	case "label":
-		return p.set(&end.Label, &seen.label, cond, value)
+		end.Label = p.match(value)
+		return p.once(&seen.label, cond, value)
 	}
-	return p.noCond(cond, "network", ast.VocabularyOf("ip", "port", "interface", "label", "peer"))
+	return p.noCond(cond, "network", "ip", "port", "interface", "label", "peer")
+}
+
+// once notes the token of a condition that is possible once.
+func (p *parser) once(seen, cond, t *lex.Token) bool {
+	if seen.To != 0 {
+		return p.twice(cond)
+	}
+	*seen = *t
+	return true
 }
 
 // portRange returns the canonical form of N or N-M.
@@ -172,77 +176,4 @@ func port(s string) (int, bool) {
 	}
 	n, err := strconv.ParseUint(s, 10, 16)
 	return int(n), err == nil
-}
-
-func (p *parser) unixRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
-	if !p.noOwner(&q, "unix") {
-		return nil, false
-	}
-	word := p.tok
-	p.next()
-	n := &ast.UnixRule{Qualifiers: q}
-	bits, ok := p.perms(netPerm, ast.NetPerms(), false)
-	if !ok {
-		return nil, false
-	}
-	n.Perms = ast.NetPerm(bits)
-	var kind, addr, peerAddr, peerLabel bool
-	for p.tok.Kind == lex.Cond && !p.tok.Wide {
-		cond := p.tok
-		p.next()
-		value, ok := p.condValue(&cond, false)
-		if !ok {
-			return nil, false
-		}
-		switch cond.Text {
-		case "type":
-			var text ast.Pattern
-			if !p.set(&text, &kind, &cond, &value) {
-				return nil, false
-			}
-			n.Type = string(text)
-			if !ast.UnixTypes().Has(n.Type) {
-				return nil, p.failHint(&value, nearestHint(ast.UnixTypes(), n.Type), diag.CodeNetwork, "unknown socket type %q", n.Type)
-			}
-		case "addr":
-			if !p.set(&n.Local.Addr, &addr, &cond, &value) || !p.unixAddr(n.Local.Addr, &value) {
-				return nil, false
-			}
-		case "label":
-			return nil, p.failHint(&cond, "write peer=(label=...)", diag.CodeCondition, "label can stand only in peer=( )")
-		default:
-			return nil, p.noCond(&cond, "unix", ast.VocabularyOf("type", "addr", "peer"))
-		}
-	}
-	if p.tok.Kind == lex.Cond && !p.peerConds(func(cond, value *lex.Token) bool {
-		if cond.Op != lex.OpEqual {
-			return p.fail(cond, diag.CodeCondition, "only = may stand behind %s", cond.Text)
-		}
-		switch cond.Text {
-		case "addr":
-			return p.set(&n.Peer.Addr, &peerAddr, cond, value) && p.unixAddr(n.Peer.Addr, value)
-		case "label":
-			return p.set(&n.Peer.Label, &peerLabel, cond, value)
-		case "type":
-			return p.fail(cond, diag.CodeCondition, "type cannot stand in peer=( )")
-		}
-		return p.noCond(cond, "the peer of unix", ast.VocabularyOf("addr", "label"))
-	}) {
-		return nil, false
-	}
-	if n.Perms&ast.NetPeerless != 0 && (peerAddr || peerLabel) {
-		return nil, p.fail(&word, diag.CodeRule, "%s cannot stand with conditions on a peer", n.Perms&ast.NetPeerless)
-	}
-	if !p.ruleEnd(ast.NetPerms()) {
-		return nil, false
-	}
-	n.Span = p.span(from)
-	return n, true
-}
-
-func (p *parser) unixAddr(addr ast.Pattern, t *lex.Token) bool {
-	if addr == "none" || addr == "auto" || strings.HasPrefix(string(addr), "@") {
-		return true
-	}
-	return p.fail(t, diag.CodeAddress, "the address of a unix socket is none, auto or begins with an at sign")
 }

@@ -29,7 +29,7 @@ import (
 	"github.com/goarmor/apparmor/internal/lex"
 )
 
-// Context tells where the text of a file stands.
+// Context tells where the text of a file belongs.
 type Context uint8
 
 // The contexts.
@@ -39,23 +39,23 @@ const (
 	// block or a conditional ContextBody.
 	ContextAuto Context = iota
 	ContextFile         // a preamble and profiles
-	ContextBody         // what stands in a profile's body: an abstraction
+	ContextBody         // what a profile's body holds: an abstraction
 )
 
 // Config holds the options of parsing. The zero Config is ready for use: it
 // parses with the default limits, stops at the first error and finds no
 // includes.
 type Config struct {
-	// Context is where the text stands; for ParseFS, ParseTree and ParseDir that
+	// Context is where the text belongs; for ParseFS, ParseTree and ParseDir that
 	// of the main file, where ContextAuto means ContextFile. What an include names is
-	// read by where the include stands.
+	// read by where the include is.
 	Context Context
 	// Roots is the search path of `include <path>`: the first that has the
 	// path wins. A path that leads out of a root by `..` is looked up in Abs,
 	// below the root's name. Where links lead is for the file system: those of
 	// os.DirFS lead anywhere, those of an os.Root stay inside.
 	Roots []fs.FS
-	// RootNames are the directories that the Roots stand for, such as
+	// RootNames are the directories that the Roots are, such as
 	// /etc/apparmor.d; they go before the paths of files in positions. Roots
 	// beyond its length have no name.
 	RootNames []string
@@ -87,7 +87,7 @@ type Config struct {
 	Limits Limits
 }
 
-// Limits bounds the work that a text can cause. A zero field stands for its
+// Limits bounds the work that a text can cause. A zero field means its
 // default. What exceeds a limit is a *diag.LimitError.
 type Limits struct {
 	// Depth of nested blocks, profiles and conditionals; 256. Parentheses, nots
@@ -186,13 +186,11 @@ func ParseRule(src string) (ast.Rule, error) {
 		return nil, errs
 	}
 	if len(file.Stmts) == 1 {
-		if _, block := file.Stmts[0].(*ast.Block); !block {
-			if r, ok := file.Stmts[0].(ast.Rule); ok {
-				return r, nil
-			}
+		if r, ok := file.Stmts[0].(ast.Rule); ok {
+			return r, nil
 		}
 	}
-	d := &diag.Diagnostic{Code: diag.CodeSyntax, Pos: file.Position(1), Message: "this is not one rule"}
+	d := &diag.Diagnostic{Code: diag.CodeSyntax, Pos: file.Position(1), Message: "the text is not one rule"}
 	if len(file.Stmts) > 1 {
 		d.Pos = file.Position(file.Stmts[1].Pos())
 	}
@@ -272,7 +270,7 @@ func tokenPattern(src string, t *lex.Token) ast.Pattern {
 	return ast.Decode(text)
 }
 
-// nothing is the pattern that matches the empty string only. It stands for an
+// nothing is the pattern that matches the empty string only. It is used for an
 // empty word, since an empty Pattern is an absent one.
 const nothing ast.Pattern = "{,}"
 
@@ -347,7 +345,7 @@ func (p *parser) profileNames() string {
 	return b.String()
 }
 
-// unexpected reports the next token, saying what could stand there.
+// unexpected reports the next token, saying what was expected.
 func (p *parser) unexpected(expected string) bool {
 	t := &p.tok
 	switch t.Kind {
@@ -392,7 +390,7 @@ func strayHint(text string) string {
 	return ""
 }
 
-// glued reports whether a word has a brace or comment stuck to its comma.
+// glued reports whether a word goes on with a brace or comment after a comma.
 func glued(word string) bool {
 	return strings.Contains(word, ",}") || strings.Contains(word, ",#")
 }
@@ -425,7 +423,7 @@ func describe(t *lex.Token) string {
 	return "word"
 }
 
-// onNewLine reports whether a newline stands before the next token.
+// onNewLine reports whether there is a newline before the next token.
 func (p *parser) onNewLine() bool {
 	return strings.IndexByte(p.src[min(p.end, p.tok.From):p.tok.From], '\n') >= 0
 }

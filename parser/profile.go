@@ -3,10 +3,12 @@
 package parser
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/internal/lang"
 	"github.com/goarmor/apparmor/internal/lex"
 )
 
@@ -47,13 +49,13 @@ func (p *parser) profile(kind ast.ProfileKind) (ast.Stmt, bool) {
 		case strings.HasSuffix(p.raw(&name), "{}"):
 			hint = "put a blank before the brace"
 		case kind == ast.KindPath && top && p.tok.Kind == lex.Word:
-			hint = "a rule must stand inside a profile"
+			hint = "a rule must be inside a profile"
 		case p.tok.Kind == lex.Word && n.Attachment == "":
 			hint = "quote a name that has blanks; an attachment begins with a slash or a variable"
 		case p.tok.Kind == lex.Cond && len(n.Flags) > 0:
 			hint = "the order is name, attachment, xattrs, identities, flags"
 		case p.tok.Kind == lex.Cond:
-			hint = nearestHint(ast.VocabularyOf("flags", "xattrs"), p.tok.Text)
+			hint = nearestOf(p.tok.Text, "flags", "xattrs")
 		}
 		if p.tok.Kind == lex.EOF || p.tok.Kind == lex.Illegal {
 			return nil, p.unexpected("an opening brace")
@@ -116,15 +118,15 @@ func (p *parser) profileName(n *ast.Profile, t *lex.Token) bool {
 		rest = strings.TrimPrefix(rest, "//")
 		switch {
 		case !ok:
-			return p.failHint(t, "write :namespace:name", diag.CodeName, "the namespace is not ended by a colon")
+			return p.failHint(t, "write :namespace:name", diag.CodeName, "the namespace must end in a colon")
 		case ns == "":
 			return p.fail(t, diag.CodeName, "the namespace is empty")
 		case rest == "":
-			return p.failHint(t, "write :namespace:name", diag.CodeName, "there is no name behind the namespace")
+			return p.failHint(t, "write :namespace:name", diag.CodeName, "the namespace is not followed by a name")
 		case strings.IndexByte(ns, '\\') >= 0:
 			return p.fail(t, diag.CodeName, "a namespace cannot have escaped bytes")
 		case rest[0] == ':', rest[0] == '&', strings.HasPrefix(rest, "//"):
-			return p.fail(t, diag.CodeName, "the name behind the namespace cannot begin with a colon, an ampersand or two slashes")
+			return p.fail(t, diag.CodeName, "the name after the namespace cannot begin with a colon, an ampersand or two slashes")
 		}
 		n.Namespace, name = ns, rest
 	case n.Kind == ast.KindPath && name[0] != '/':
@@ -134,7 +136,7 @@ func (p *parser) profileName(n *ast.Profile, t *lex.Token) bool {
 	return true
 }
 
-// profileHead reads what stands between a profile's attachment and its brace:
+// profileHead reads what is between a profile's attachment and its brace:
 // xattrs, identities and flags, in this order.
 func (p *parser) profileHead(n *ast.Profile) bool {
 	if p.tok.Kind == lex.Cond && p.tok.Wide {
@@ -151,7 +153,7 @@ func (p *parser) profileHead(n *ast.Profile) bool {
 	for p.tok.Kind == lex.Plus {
 		p.next()
 		if p.tok.Kind == lex.Cond && p.tok.Text != "identities" {
-			return p.failHint(&p.tok, didYouMean("identities"), diag.CodeSyntax, "there is no condition %q", p.tok.Text)
+			return p.failHint(&p.tok, didYouMean("identities"), diag.CodeSyntax, "unknown condition %q", p.tok.Text)
 		}
 		if p.tok.Kind != lex.Cond {
 			return p.unexpected("identities=( )")
@@ -176,7 +178,7 @@ func (p *parser) profileHead(n *ast.Profile) bool {
 	return p.flags(n)
 }
 
-// identities reads a list of identities behind its parenthesis.
+// identities reads a list of identities after its parenthesis.
 func (p *parser) identities(n *ast.Profile) bool {
 	for first := len(n.Identities); ; {
 		switch p.tok.Kind {
@@ -227,7 +229,7 @@ func (p *parser) xattrs(n *ast.Profile) bool {
 		case lex.Cond:
 			x := ast.Xattr{Name: p.tok.Text, HasValue: true}
 			if p.tok.Op != lex.OpEqual {
-				return p.fail(&p.tok, diag.CodeXattr, "only = may stand behind the name of an xattr")
+				return p.fail(&p.tok, diag.CodeXattr, "the name of an xattr must be followed by =")
 			}
 			if !p.xattrName() {
 				return false
@@ -238,7 +240,7 @@ func (p *parser) xattrs(n *ast.Profile) bool {
 			if !p.expect(lex.Value, "a value") {
 				return false
 			}
-			if paren && !p.expect(lex.CloseParen, "a closing parenthesis behind the one value") {
+			if paren && !p.expect(lex.CloseParen, "a closing parenthesis after the one value") {
 				return false
 			}
 			x.Span = p.span(from)
@@ -261,7 +263,7 @@ func (p *parser) xattrName() bool {
 	return true
 }
 
-// flags reads the list of flags behind its parenthesis.
+// flags reads the list of flags after its parenthesis.
 func (p *parser) flags(n *ast.Profile) bool {
 	for {
 		switch p.tok.Kind {
@@ -290,54 +292,29 @@ func (p *parser) flag(n *ast.Profile) bool {
 	from := p.pos()
 	p.next()
 	name, value, hasValue := strings.Cut(string(tokenPattern(p.src, &t)), "=")
-	f := ast.Flag{Span: p.span(from), Name: name, Value: value}
-	if !ast.ProfileFlags().Has(name) {
-		if p.raw(&t) == "{" {
-			return p.fail(&t, diag.CodeFlag, "the list of flags is not closed by a parenthesis")
-		}
-		hint := ""
-		if near, ok := ast.ProfileFlags().Nearest(strings.ToLower(name)); ok {
-			hint = didYouMean(near)
-		}
-		return p.failHint(&t, hint, diag.CodeFlag, "there is no flag %q", name)
+	if !ast.ProfileFlags().Has(name) && p.raw(&t) == "{" {
+		return p.fail(&t, diag.CodeFlag, "the list of flags is not closed by a parenthesis")
 	}
-	switch name {
-	case "attach_disconnected.path", "kill.signal", "error":
-		if !hasValue {
-			return p.fail(&t, diag.CodeFlag, "the flag %s needs a value", name)
-		}
-	case "attach_disconnected.ipc":
-	default:
-		if hasValue {
-			return p.fail(&t, diag.CodeFlag, "the flag %s has no value", name)
-		}
+	n.Flags = append(n.Flags, ast.Flag{Span: p.span(from), Name: name, Value: value})
+	last := len(n.Flags) - 1
+	if err := (*ast.CheckError)(nil); errors.As(ast.Check(&n.Flags[last]), &err) {
+		return p.failHint(&t, err.Hint, diag.CodeFlag, "%s", err.Problem)
 	}
-	switch name {
-	case "attach_disconnected.path", "attach_disconnected.ipc":
-		if hasValue && !strings.HasPrefix(value, "/") && !strings.HasPrefix(value, "@{") {
-			return p.fail(&t, diag.CodeFlag, "the path of %s must begin with a slash", name)
-		}
-	case "kill.signal":
-		if !ast.IsSignal(value) {
-			return p.failHint(&t, signalHint(value), diag.CodeFlag, "unknown signal %q", value)
-		}
-	case "error":
-		if !ast.IsErrno(value) {
-			return p.failHint(&t, errnoHint(value), diag.CodeFlag, "unknown error code %q", value)
-		}
+	if hasValue && value == "" {
+		return p.fail(&t, diag.CodeFlag, "the value of the flag %s is empty", name)
 	}
-	for i := range n.Flags {
+	for i := range last {
 		g := &n.Flags[i]
 		switch {
-		case g.Name == f.Name && g.Value == f.Value:
-			return true // once is enough, and keeps the list short
-		case !ast.FlagsExclude(*g, f):
-		case g.Name == f.Name:
-			return p.fail(&t, diag.CodeFlagConflict, "the flag %s has two values, %s and %s", name, g.Value, f.Value)
+		case g.Name == name && g.Value == value:
+			n.Flags = n.Flags[:last] // once is enough, and keeps the list short
+			return true
+		case !lang.FlagsExclude(g.Name, g.Value, name, value):
+		case g.Name == name:
+			return p.fail(&t, diag.CodeFlagConflict, "the flag %s has two values, %s and %s", name, g.Value, value)
 		default:
-			return p.fail(&t, diag.CodeFlagConflict, "the flags %s and %s exclude each other", g.Name, f.Name)
+			return p.fail(&t, diag.CodeFlagConflict, "the flags %s and %s exclude each other", g.Name, name)
 		}
 	}
-	n.Flags = append(n.Flags, f)
 	return true
 }

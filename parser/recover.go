@@ -3,7 +3,6 @@
 package parser
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/goarmor/apparmor/ast"
@@ -26,7 +25,7 @@ func (p *parser) bad(from ast.Pos, first *lex.Token) ast.Stmt {
 }
 
 // skip goes from the offending token to the end of the statement that it is
-// in: behind a comma or the block that ends it, before the brace that closes
+// in: after a comma or the block that ends it, before the brace that closes
 // the block around it, or before a line that begins a new statement.
 //
 // What went wrong may have confused the lexer's modes, so the text is scanned
@@ -35,7 +34,7 @@ func (p *parser) skip(first *lex.Token) {
 	src, i := p.src, int(p.tok.From)
 	paths := pathBegins(first.Text)
 	inBlock := len(p.names)+len(p.blocks) > 0
-	depth, word := 0, openInWord(src, i) // braces that stand alone, braces inside a word
+	depth, word := 0, openInWord(src, i) // braces that are words, braces inside a word
 	end := i
 	for i < len(src) {
 		c := src[i]
@@ -104,7 +103,7 @@ func openInWord(src string, i int) (n int) {
 	return n
 }
 
-// resume goes on reading at offset i, behind a statement that ended at end.
+// resume goes on reading at offset i, after a statement that ended at end.
 func (p *parser) resume(i, end int) {
 	p.lex.Reset(uint32(i))
 	p.next()
@@ -120,7 +119,7 @@ func endsRule(src string, i int) bool {
 	return src[i+1] == '}' || src[i+1] == '#' || src[i+1] == ','
 }
 
-// lineBegins reports whether only blanks stand before offset i in its line.
+// lineBegins reports whether only blanks come before offset i in its line.
 func (p *parser) lineBegins(i int) bool {
 	for i--; i >= 0; i-- {
 		switch p.src[i] {
@@ -170,7 +169,7 @@ func beginsStmt(line string, paths bool) bool {
 	if n == 0 || n < len(line) && !lex.IsBlank(line[n]) && line[n] != ',' {
 		return false
 	}
-	return slices.Contains(ruleWords[:], line[:n])
+	return beginsStmtWord(line[:n])
 }
 
 // skipToBody goes to the brace that opens the body of a profile whose head is

@@ -31,7 +31,7 @@ func TestRecover(t *testing.T) {
 			"Profile{Bad FileRule Bad DBusRule Bad}", "3:2 5:2 7:1"},
 		{"glued brace", "/t { network inet,}\n/u { /a r, }\n", "Profile{Bad} Profile{FileRule}", "1:14"},
 		{"flags", "profile t flags=(complian) {\n /a q,\n /b r,\n}\n/u { }\n", "Profile{Bad FileRule} Profile{}", "1:18 2:5"},
-		{"block", "/t { audit owner network { /a r, } /b r, }\n", "Profile{Bad FileRule}", "1:18"},
+		{"block", "/t { audit owner network { /a r, } /b r, }\n", "Profile{Bad FileRule}", "1:26"},
 		{"if else", "/t { if foo { /a r, } else if true { /b r, } else { /c r, } /d r, }\n", "Profile{Bad FileRule}", "1:9"},
 		{"closing brace", "/t { /a r, }\n}\n/u { }\n", "Profile{FileRule} Bad Profile{}", "2:1"},
 		{"rule outside", "/a r,\n/t { /b r, }\n", "Bad Profile{FileRule}", "1:4"},

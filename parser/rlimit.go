@@ -3,32 +3,32 @@
 package parser
 
 import (
-	"errors"
-
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/diag"
 	"github.com/goarmor/apparmor/internal/lex"
 )
 
-func (p *parser) rlimitRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
-	if q != (ast.Qualifiers{}) || from != p.pos() {
-		return nil, p.fail(&p.tok, diag.CodeQualifier, "an rlimit rule takes no qualifiers")
+// rlimitClass reads set rlimit rules.
+type rlimitClass struct{}
+
+func (rlimitClass) read(p *parser, from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
+	word := p.tok
+	if from != p.pos() && q == (ast.Qualifiers{}) {
+		// Qualifiers that change nothing are qualifiers, too.
+		return nil, p.fail(&p.tok, diag.CodeQualifier, "rlimit rules take no qualifiers")
 	}
 	p.next()
 	if !p.isWord("rlimit") {
-		if hint := nearestHint(ast.VocabularyOf("rlimit"), p.tok.Text); hint != "" {
+		if hint := nearestOf(p.tok.Text, "rlimit"); hint != "" {
 			return nil, p.failHint(&p.tok, hint, diag.CodeSyntax, "unexpected word, expected rlimit")
 		}
 		return nil, p.unexpected("rlimit")
 	}
 	p.next()
-	n := &ast.RlimitRule{Name: p.tok.Text}
+	n := &ast.RlimitRule{Qualifiers: q, Name: p.tok.Text}
 	name := p.tok
 	if !p.expect(lex.Value, "a resource") {
 		return nil, false
-	}
-	if !ast.Rlimits().Has(n.Name) {
-		return nil, p.failHint(&name, nearestHint(ast.Rlimits(), n.Name), diag.CodeRlimit, "unknown resource %q", n.Name)
 	}
 	if !p.expect(lex.LessEqual, "<=") {
 		return nil, false
@@ -37,9 +37,6 @@ func (p *parser) rlimitRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 	switch value.Kind {
 	case lex.Number:
 	case lex.Value:
-		if value.Text != "infinity" {
-			return nil, p.failHint(&value, nearestHint(ast.VocabularyOf("infinity"), value.Text), diag.CodeRlimit, "this is neither a number nor infinity")
-		}
 	default:
 		return nil, p.unexpected("a number or infinity")
 	}
@@ -52,10 +49,20 @@ func (p *parser) rlimitRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 	} else {
 		unit = value
 	}
-	if err := (*ast.CheckError)(nil); errors.As(ast.Check(n), &err) {
-		return nil, p.fail(&unit, diag.CodeRlimit, "%s: it %s", n.Name, err.Problem)
-	}
-	if !p.comma() {
+	if !p.valid(n, &word, func(e *ast.CheckError) *lex.Token {
+		switch e.Field {
+		case "Name":
+			return &name
+		case "Value":
+			if value.Kind == lex.Value {
+				e.Hint = nearestOf(value.Text, "infinity")
+				return &value
+			}
+		case "Qualifiers":
+			return nil
+		}
+		return &unit
+	}) || !p.comma() {
 		return nil, false
 	}
 	n.Span = p.span(from)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/internal/lang"
 	"github.com/goarmor/apparmor/internal/lex"
 )
 
@@ -39,11 +40,11 @@ func (p *parser) stmts(open ast.Pos) []ast.Stmt {
 	}
 }
 
-// place decides the context, or reports a statement that cannot stand in it.
+// place decides the context, or reports a statement that is not possible in it.
 func (p *parser) place(t *lex.Token, where Context, what string) bool {
 	if len(p.names) > 0 || len(p.blocks) > 0 {
 		if where == ContextFile {
-			return p.fail(t, diag.CodePlace, "%s cannot stand in a profile", what)
+			return p.fail(t, diag.CodePlace, "%s is not possible in a profile", what)
 		}
 		return true
 	}
@@ -54,21 +55,21 @@ func (p *parser) place(t *lex.Token, where Context, what string) bool {
 		return true
 	}
 	if where == ContextFile {
-		return p.fail(t, diag.CodePlace, "%s cannot stand where rules are", what)
+		return p.fail(t, diag.CodePlace, "%s is not possible among rules", what)
 	}
 	if hint := p.outsideHint(t); hint != "" {
-		return p.failHint(t, hint, diag.CodePlace, "there is no statement %q", t.Text)
+		return p.failHint(t, hint, diag.CodePlace, "unknown statement %q", t.Text)
 	}
-	return p.fail(t, diag.CodePlace, "%s cannot stand outside a profile", what)
+	return p.fail(t, diag.CodePlace, "%s is not possible outside a profile", what)
 }
 
-// preamble is place for statements that must stand before the first profile.
+// preamble is place for statements that must come before the first profile.
 func (p *parser) preamble(t *lex.Token, what string) bool {
 	if !p.place(t, ContextFile, what) {
 		return false
 	}
 	if p.profiles > 0 {
-		return p.fail(t, diag.CodePlace, "%s must stand before the first profile", what)
+		return p.fail(t, diag.CodePlace, "%s must come before the first profile", what)
 	}
 	return true
 }
@@ -106,11 +107,11 @@ func (p *parser) stmt() (ast.Stmt, bool) {
 	}
 	if p.tok.Kind == lex.Cond {
 		if hint := ruleHint(p.tok.Text); hint != "" {
-			return nil, p.failHint(&p.tok, hint, diag.CodeSyntax, "there is no rule %q", p.tok.Text)
+			return nil, p.failHint(&p.tok, hint, diag.CodeSyntax, "unknown rule %q", p.tok.Text)
 		}
 	}
 	if p.tok.Kind == lex.Comma {
-		return nil, p.failHint(&p.tok, "no comma stands behind a comma, a brace or an include", diag.CodeSyntax, "unexpected comma, expected %s", p.expectedStmt())
+		return nil, p.failHint(&p.tok, "a comma, brace or include is not followed by a comma", diag.CodeSyntax, "unexpected comma, expected %s", p.expectedStmt())
 	}
 	return nil, p.unexpected(p.expectedStmt())
 }
@@ -155,7 +156,7 @@ func (p *parser) include() (ast.Stmt, bool) {
 	return n, true
 }
 
-// noPath reports an include whose keyword, the beginning of t, stands alone.
+// noPath reports an include whose keyword, the beginning of t, is all there is.
 func (p *parser) noPath(t lex.Token) bool {
 	keyword := "include"
 	if t.Hash {
@@ -179,7 +180,7 @@ func includeKind(f lex.Form) ast.IncludeKind {
 func (p *parser) abi() (ast.Stmt, bool) {
 	from, word := p.pos(), p.tok
 	if len(p.names) == 0 && len(p.blocks) == 0 && p.profiles > 0 && p.context != ContextBody {
-		return nil, p.fail(&word, diag.CodePlace, "abi must stand before the first profile")
+		return nil, p.fail(&word, diag.CodePlace, "abi must come before the first profile")
 	}
 	p.next()
 	n := &ast.ABI{Path: p.tok.Text, Kind: includeKind(p.tok.Form)}
@@ -272,7 +273,7 @@ func (p *parser) assignOrRule() (ast.Stmt, bool) {
 }
 
 // continuation returns the end of the last line continuation that the blanks
-// behind an assignment begin with. It is the assignment's, since it means
+// after an assignment begin with. It is the assignment's, since it means
 // nothing elsewhere.
 func continuation(blanks string) int {
 	end := 0
@@ -291,7 +292,7 @@ func continuation(blanks string) int {
 	return end
 }
 
-// noComma reports the comma that does not belong behind an assignment.
+// noComma reports the comma that does not belong after an assignment.
 func (p *parser) noComma() bool {
 	if p.tok.Kind != lex.Comma {
 		return true
@@ -333,11 +334,11 @@ func (p *parser) rule() (ast.Stmt, bool) {
 		}
 	}
 	if p.tok.Kind == lex.Word {
-		if f := ruleParser(p.tok.Text); f != nil {
-			return f(p, from, q)
+		if class := classOf(p.tok.Text); class != nil {
+			return class.read(p, from, q)
 		}
 	}
-	return p.fileRule(from, q)
+	return fileClass{}.read(p, from, q)
 }
 
 // noRule says what statement other than a rule a token begins.
@@ -425,7 +426,7 @@ func (p *parser) qualifiers(q *ast.Qualifiers) bool {
 		case place == at:
 			return p.fail(&word, diag.CodeQualifier, "a second %s qualifier", placeNames[place])
 		case place < at:
-			return p.failHint(&word, "the order is priority, audit, allow or deny, owner", diag.CodeQualifier, "%s stands too late", word.Text)
+			return p.failHint(&word, "the order is priority, audit, allow or deny, owner", diag.CodeQualifier, "%s comes too late", word.Text)
 		}
 		at = place
 		p.next()
@@ -461,16 +462,10 @@ func (p *parser) qualifiers(q *ast.Qualifiers) bool {
 
 var placeNames = [...]string{atPriority: "priority", atAudit: "audit", atAccess: "access", atOwner: "owner"}
 
-// The range of priorities.
-const (
-	minPriority = -1000
-	maxPriority = 1000
-)
-
 func (p *parser) priority(q *ast.Qualifiers, t *lex.Token) bool {
 	n, err := strconv.ParseInt(strings.TrimPrefix(t.Text, "+"), 10, 32)
-	if err != nil || n < minPriority || n > maxPriority {
-		return p.fail(t, diag.CodeQualifier, "the priority is not within %d and %d", minPriority, maxPriority)
+	if err != nil || n < lang.MinPriority || n > lang.MaxPriority {
+		return p.fail(t, diag.CodeQualifier, "the priority is not within %d and %d", lang.MinPriority, lang.MaxPriority)
 	}
 	q.Priority = int16(n)
 	return true

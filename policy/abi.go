@@ -51,7 +51,7 @@ func (r *resolver) useABI(s *ast.ABI, f *frame) {
 	}
 	set, err := got.set, got.err
 	if err != nil {
-		d := r.errorf(o, diag.CodeABI, s.Path, "abi is not available: %s", reason(err))
+		d := r.errorf(o, diag.CodeABI, s.Path, "the abi is not available: %s", reason(err))
 		d.Err = err
 		switch {
 		case errors.Is(err, errNoKernel):
@@ -63,12 +63,12 @@ func (r *resolver) useABI(s *ast.ABI, f *frame) {
 	}
 	switch {
 	case r.abiFirst != nil && !set.Equal(r.abi):
-		r.warnABI(s, f, "another abi than the first one, at %s, which is used", r.abiFirst.origin.Position())
+		r.warnABI(s, f, "the abi differs from the first one, at %s, which is used", r.abiFirst.origin.Position())
 	case r.abiFirst != nil:
 	case f.prof == nil:
 		r.abi, r.abiFirst = set, &abiStmt{s, o}
 	case !set.Equal(r.defaultABI()):
-		r.warnABI(s, f, "abi in the body of a profile has no effect, write it before the first profile")
+		r.warnABI(s, f, "an abi in the body of a profile has no effect, write it before the first profile")
 	}
 }
 
@@ -162,6 +162,6 @@ func (r *resolver) settleABI() {
 	}
 	r.abi = r.defaultABI()
 	if r.opts.Default == nil && len(r.top) > 0 {
-		r.warnf(r.top[0].origin, diag.ClassABI, diag.WarnABI, "", "no abi statement: only what AppArmor 3 knew is mediated")
+		r.warnf(r.top[0].origin, diag.ClassABI, diag.WarnABI, "", "the policy has no abi statement: only what AppArmor 3 knew is mediated")
 	}
 }

@@ -27,12 +27,12 @@ func (a *alias) apply(p ast.Pattern) (ast.Pattern, bool) {
 
 func (r *resolver) alias(s *ast.Alias, o Origin) {
 	if !strings.HasPrefix(string(s.From), "/") || !strings.HasPrefix(string(s.To), "/") {
-		r.errorf(o, diag.CodeRule, o.File.Text(s), "both sides of an alias begin with a slash")
+		r.errorf(o, diag.CodeRule, o.File.Text(s), "both sides of an alias must begin with a slash")
 		return
 	}
 	pair := [2]ast.Pattern{s.From, s.To}
 	if r.aliased[pair] {
-		r.warnf(o, diag.ClassUnexpected, diag.WarnDuplicateAlias, o.File.Text(s), "alias is there already")
+		r.warnf(o, diag.ClassUnexpected, diag.WarnDuplicateAlias, o.File.Text(s), "the alias is written twice")
 		return
 	}
 	r.aliased[pair] = true
@@ -49,34 +49,26 @@ func (r *resolver) copies(rule ast.Rule, o Origin) []ast.Rule {
 	var copies []ast.Rule
 	for i := range r.aliases {
 		a := &r.aliases[i]
+		var c ast.Rule
+		made := 0
 		switch rule := rule.(type) {
 		case *ast.FileRule:
-			path, hit := a.apply(rule.Path)
-			link, hitLink := a.apply(rule.Link)
-			if rule.All || !hit && !hitLink {
-				continue
-			}
-			c := r.files.next()
-			*c = *rule
-			c.Path, c.Link = path, link
-			copies = append(copies, c)
-			if !r.made(o, copyBytes+len(path)+len(link)) {
-				return copies
+			if f, n := a.file(rule, &r.files); f != nil {
+				c, made = f, n
 			}
 		case *ast.LinkRule:
-			from, hit := a.apply(rule.From)
-			to, hitTo := a.apply(rule.To)
-			if !hit && !hitTo {
-				continue
-			}
-			c := *rule
-			c.From, c.To = from, to
-			copies = append(copies, &c)
-			if !r.made(o, copyBytes+len(from)+len(to)) {
-				return copies
+			if l, n := a.link(rule); l != nil {
+				c, made = l, n
 			}
 		default:
 			return nil
+		}
+		if c == nil {
+			continue
+		}
+		copies = append(copies, c)
+		if !r.made(o, copyBytes+made) {
+			return copies
 		}
 	}
 	return copies

@@ -5,6 +5,7 @@ package policy
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/goarmor/apparmor/ast"
@@ -21,13 +22,11 @@ func (p *Profile) Add(rules ...ast.Rule) error {
 	var found diag.List
 	for _, s := range rules {
 		if s == nil {
-			found = append(found, p.wrong(problem{code: diag.CodeRule, msg: "rule is nil"}))
+			found = append(found, p.wrong(problem{code: diag.CodeRule, msg: "the rule is nil"}))
 			continue
 		}
 		if err := ast.Check(s); err != nil {
-			d := p.wrong(problem{code: diag.CodeRule, msg: err.Error()})
-			d.Err = err
-			found = append(found, d)
+			found = append(found, p.wrong(problemOf(err)))
 			continue
 		}
 		found = append(found, p.checkRule(s)...)
@@ -49,28 +48,29 @@ func (p *Profile) Add(rules ...ast.Rule) error {
 
 // wrong makes a diagnostic of a problem of this profile.
 func (p *Profile) wrong(x problem) *diag.Diagnostic {
-	return &diag.Diagnostic{Code: x.code, Profile: p.Name, Text: x.text, Message: x.msg, Hint: x.hint}
+	return &diag.Diagnostic{Code: x.code, Profile: p.Name, Text: x.text, Message: x.msg, Hint: x.hint, Err: x.err}
 }
 
 // checkRule checks a rule for what policy knows and for variables.
 func (p *Profile) checkRule(s ast.Rule) diag.List {
-	c := ruleChecker{resolved: true}
+	var known func(string) bool
 	if p.ABI != nil {
-		c.cap = func(name string) bool { return p.ABI.Supports("caps/mask/" + name) }
+		known = func(name string) bool { return p.ABI.Supports("caps/mask/" + name) }
 	}
-	c.check(s)
-	eachPattern(s, func(pattern *ast.Pattern, variables bool) {
+	found := problems(s, ast.State{Expanded: true}, known)
+	for _, pattern := range patternsOf(s, nil) {
+		text := string(*pattern.Pattern)
 		if err := pattern.CheckText(); err != nil {
-			c.fail(diag.CodeRule, string(*pattern), "%v", err)
-		} else if _, name, _, ok := cutRef(string(*pattern)); ok && variables {
-			c.fail(diag.CodeUndefined, "@{"+name+"}", "variable in a rule that is resolved")
+			found = append(found, problem{code: diag.CodePattern, text: text, msg: err.Error(), err: err})
+		} else if _, name, _, ok := cutRef(text); ok && pattern.kind&variables != 0 {
+			found = append(found, problem{code: diag.CodeUndefined, text: "@{" + name + "}", msg: "a resolved rule has a variable"})
 		}
-	})
-	var found diag.List
-	for _, x := range c.found {
-		found = append(found, p.wrong(x))
 	}
-	return found
+	var list diag.List
+	for _, x := range found {
+		list = append(list, p.wrong(x))
+	}
+	return list
 }
 
 // Clone returns a copy of a profile and of all below it. What is in it can be
@@ -84,7 +84,7 @@ func (p *Profile) Clone() *Profile {
 	c.Rlimits = slices.Clone(p.Rlimits)
 	c.Rules = slices.Clone(p.Rules)
 	for i := range c.Rules {
-		c.Rules[i].Rule = cloneRule(c.Rules[i].Rule)
+		c.Rules[i].Rule = ast.CloneRule(c.Rules[i].Rule)
 	}
 	c.Children = nil
 	for _, child := range p.Children {
@@ -110,56 +110,56 @@ func (p *Profile) validate(found *diag.List) {
 	}
 	switch {
 	case p.Name == "":
-		fail(diag.CodeName, "", "profile without a name")
+		fail(diag.CodeName, "", "the profile has no name")
 	case strings.ContainsRune(p.Name, 0), strings.HasPrefix(p.Name, ":"), strings.HasPrefix(p.Name, "&"):
-		fail(diag.CodeName, p.Name, "invalid name of a profile")
+		fail(diag.CodeName, p.Name, "the name of the profile is not valid")
 	case p.Parent != nil && !strings.HasPrefix(p.Name, p.Parent.Name+"//"):
-		fail(diag.CodeName, p.Name, "name of a child that does not begin with its parent's name and //")
+		fail(diag.CodeName, p.Name, "the name of a child must begin with its parent's name and //")
 	}
 	if strings.ContainsAny(p.Namespace, ":\x00\n") || p.Parent != nil && p.Namespace != p.Parent.Namespace {
-		fail(diag.CodeName, p.Namespace, "invalid namespace")
+		fail(diag.CodeName, p.Namespace, "the namespace is not valid")
 	}
 	if p.Flags.Mode > DefaultAllow {
 		fail(diag.CodeFlag, "", "unknown mode")
 	}
 	for _, path := range [...]string{p.Flags.DisconnectedPath, p.Flags.DisconnectedIPCPath} {
 		if path != "" && path[0] != '/' {
-			fail(diag.CodeFlag, path, "disconnected path that does not begin with a slash")
+			fail(diag.CodeFlag, path, "the path of attach_disconnected must begin with a slash")
 		}
 	}
 	if s := p.Flags.KillSignal; s != "" && !ast.IsSignal(s) {
-		fail(diag.CodeFlag, s, "unknown signal")
+		fail(diag.CodeFlag, s, "unknown signal "+strconv.Quote(s))
 	}
 	if e := p.Flags.Error; e != "" && !ast.Errnos().Has(e) {
-		fail(diag.CodeFlag, e, "unknown error")
+		fail(diag.CodeFlag, e, "unknown error code "+strconv.Quote(e))
 	}
 	if p.Hat && p.Parent != nil && len(p.Xattrs) > 0 {
-		fail(diag.CodeXattr, "", "a hat cannot match extended attributes")
+		fail(diag.CodeXattr, "", "a hat cannot have xattrs")
 	}
 	for _, l := range p.Rlimits {
 		if !ast.Rlimits().Has(l.Name) || l.Name == "ofile" {
-			fail(diag.CodeRlimit, l.Name, "unknown resource")
+			fail(diag.CodeRlimit, l.Name, "unknown resource "+strconv.Quote(l.Name))
 		}
 	}
 	for i := range p.Rules {
 		switch s := p.Rules[i].Rule.(type) {
 		case nil:
-			fail(diag.CodeRule, "", "rule is nil")
+			fail(diag.CodeRule, "", "the rule is nil")
 		case *ast.RlimitRule:
-			fail(diag.CodeRlimit, s.Name, "rlimit among the rules")
+			fail(diag.CodeRlimit, s.Name, "an rlimit rule belongs to Rlimits, not to Rules")
 		default:
 			*found = append(*found, p.checkRule(s)...)
 		}
 	}
 	for _, c := range conflicts(p.Name, p.Rules) {
-		d := p.wrong(problem{code: diag.CodeExecConflict, text: c.text, msg: c.message()})
+		d := p.wrong(problem{code: diag.CodeExecConflict, text: c.text, msg: c.message})
 		d.Pos, d.Via = c.second.Position(), c.second.Chain()
 		d.Related = append(d.Related, c.first.Position())
 		*found = append(*found, d)
 	}
 	for _, child := range p.Children {
 		if child.Parent != p {
-			fail(diag.CodeName, child.Name, "child whose parent is another profile")
+			fail(diag.CodeName, child.Name, "the parent of a child is another profile")
 			continue
 		}
 		child.validate(found)
@@ -179,7 +179,7 @@ func NewSet(profiles ...*Profile) (*Set, error) {
 		sortProfiles(list)
 		for _, p := range list {
 			if full := p.FullName(); seen[full] {
-				found = append(found, p.wrong(problem{code: diag.CodeDuplicateProfile, text: full, msg: "profile is there twice"}))
+				found = append(found, p.wrong(problem{code: diag.CodeDuplicateProfile, text: full, msg: "two profiles have this name"}))
 			} else {
 				seen[full] = true
 			}

@@ -72,7 +72,7 @@ func (r *resolver) nested(f *frame, p ast.Pos) (frame, bool) {
 func (r *resolver) walk(stmts []ast.Stmt, f *frame) {
 	for _, s := range stmts {
 		if s == nil {
-			r.errorf(f.origin(0), diag.CodePlace, "", "statement is nil")
+			r.errorf(f.origin(0), diag.CodePlace, "", "the statement is nil")
 			continue
 		}
 		if !r.step(f.origin(s.Pos())) {
@@ -81,7 +81,7 @@ func (r *resolver) walk(stmts []ast.Stmt, f *frame) {
 		switch s := s.(type) {
 		case *ast.Comment:
 		case *ast.Bad:
-			d := r.errorf(f.origin(s.Pos()), diag.CodeSyntax, f.file.Text(s), "statement could not be parsed")
+			d := r.errorf(f.origin(s.Pos()), diag.CodeSyntax, f.file.Text(s), "the statement could not be parsed")
 			d.Err = s.Err
 		case *ast.Include:
 			r.include(s, f)
@@ -94,19 +94,19 @@ func (r *resolver) walk(stmts []ast.Stmt, f *frame) {
 		case *ast.VarAssign:
 			if f.prof != nil {
 				r.misplaced(s, f, "variables are assigned before the first profile")
-			} else if r.inPreamble(s, f, "assignment") {
+			} else if r.inPreamble(s, f, "an assignment") {
 				r.assign(s, f.origin(s.Pos()))
 			}
 		case *ast.BoolAssign:
 			if f.prof != nil {
 				r.misplaced(s, f, "variables are assigned before the first profile")
-			} else if r.inPreamble(s, f, "assignment") {
+			} else if r.inPreamble(s, f, "an assignment") {
 				r.assignBool(s, f)
 			}
 		case *ast.Alias:
 			if f.prof != nil {
-				r.misplaced(s, f, "aliases stand before the first profile")
-			} else if r.inPreamble(s, f, "alias") {
+				r.misplaced(s, f, "aliases come before the first profile")
+			} else if r.inPreamble(s, f, "an alias") {
 				r.alias(s, f.origin(s.Pos()))
 			}
 		case *ast.Block:
@@ -122,17 +122,17 @@ func (r *resolver) walk(stmts []ast.Stmt, f *frame) {
 }
 
 func (r *resolver) misplaced(s ast.Stmt, f *frame, hint string) {
-	d := r.errorf(f.origin(s.Pos()), diag.CodePlace, f.file.Text(s), "statement cannot stand here")
+	d := r.errorf(f.origin(s.Pos()), diag.CodePlace, f.file.Text(s), "the statement is not possible here")
 	d.Hint = hint
 }
 
 // inPreamble reports whether a statement of the preamble comes before the
-// first profile. In a body it says yes: what may stand there is for the caller.
+// first profile. In a body it says yes: what is possible there is for the caller.
 func (r *resolver) inPreamble(s ast.Stmt, f *frame, what string) bool {
 	if f.prof != nil || len(r.top) == 0 {
 		return true
 	}
-	d := r.errorf(f.origin(s.Pos()), diag.CodePlace, f.file.Text(s), "%s behind a profile", what)
+	d := r.errorf(f.origin(s.Pos()), diag.CodePlace, f.file.Text(s), "%s after a profile", what)
 	d.Hint = "it belongs before the first profile"
 	d.Related = append(d.Related, r.top[0].origin.Position())
 	return false
@@ -143,7 +143,7 @@ func (r *resolver) inPreamble(s ast.Stmt, f *frame, what string) bool {
 func (r *resolver) include(s *ast.Include, f *frame) {
 	files, ok := r.unit.Included[s]
 	if !ok && !s.IfExists {
-		r.errorf(f.origin(s.Pos()), diag.CodeInclude, s.Path, "included file was not found")
+		r.errorf(f.origin(s.Pos()), diag.CodeInclude, s.Path, "the included file was not found")
 		return
 	}
 	seen := &r.seen
@@ -209,7 +209,7 @@ func (r *resolver) profile(s *ast.Profile, f *frame) {
 
 func (r *resolver) block(s *ast.Block, f *frame) {
 	if f.prof == nil {
-		r.misplaced(s, f, "rules stand in profiles")
+		r.misplaced(s, f, "rules belong into profiles")
 		return
 	}
 	in, ok := r.nested(f, s.Pos())
@@ -219,7 +219,10 @@ func (r *resolver) block(s *ast.Block, f *frame) {
 	if s.Priority != 0 {
 		r.errorf(f.origin(s.Pos()), diag.CodeQualifier, "", "a block cannot have a priority").Hint = "give it to the rules inside"
 	}
-	in.quals, in.none = r.merge(f, s.Qualifiers, f.origin(s.Pos()))
+	if around := f.quals.Access; s.Access != ast.Allow && around != ast.Allow && s.Access != around {
+		r.errorf(f.origin(s.Pos()), diag.CodeQualifiers, "", "the qualifier contradicts that of the block around it")
+	}
+	in.quals, in.none = f.merge(s.Qualifiers)
 	in.quals.Priority = 0
 	in.block = true
 	r.walk(s.Body, &in)
@@ -228,15 +231,11 @@ func (r *resolver) block(s *ast.Block, f *frame) {
 // merge adds the qualifiers of a rule or block to those of the blocks around
 // it. The access may be said once or several times alike. none is set when the
 // owner restrictions leave nobody.
-func (r *resolver) merge(f *frame, q ast.Qualifiers, o Origin) (out ast.Qualifiers, none bool) {
+func (f *frame) merge(q ast.Qualifiers) (out ast.Qualifiers, none bool) {
 	out, none = q, f.none
 	out.Audit = q.Audit || f.quals.Audit
-	switch around := f.quals.Access; {
-	case around == ast.Allow || around == q.Access:
-	case q.Access == ast.Allow:
-		out.Access = around
-	default:
-		r.errorf(o, diag.CodeQualifiers, accessWord(q.Access), "%s inside of a block that says %s", accessWord(q.Access), accessWord(around))
+	if q.Access == ast.Allow {
+		out.Access = f.quals.Access
 	}
 	switch around := f.quals.Owner; {
 	case around == ast.AnyOwner || around == q.Owner:
@@ -248,21 +247,9 @@ func (r *resolver) merge(f *frame, q ast.Qualifiers, o Origin) (out ast.Qualifie
 	return out, none
 }
 
-func accessWord(a ast.Access) string {
-	switch a {
-	case ast.AllowExplicit:
-		return "allow"
-	case ast.Deny:
-		return "deny"
-	case ast.Prompt:
-		return "prompt"
-	}
-	return ""
-}
-
 func (r *resolver) conditional(s *ast.If, f *frame) {
 	if f.prof == nil {
-		r.misplaced(s, f, "conditionals stand in profiles")
+		r.misplaced(s, f, "conditionals belong into profiles")
 		return
 	}
 	in, ok := r.nested(f, s.Pos())
@@ -281,16 +268,22 @@ func (r *resolver) conditional(s *ast.If, f *frame) {
 func (r *resolver) rule(s ast.Rule, f *frame) {
 	o := f.origin(s.Pos())
 	if f.prof == nil {
-		r.misplaced(s, f, "rules stand in profiles")
+		r.misplaced(s, f, "rules belong into profiles")
 		return
 	}
 	own := *s.Quals()
-	r.checkRule(s, o)
-	quals, none := r.merge(f, own, o)
-	if f.block {
-		r.checkInBlock(s, own, &quals, o)
+	r.checkRule(s, f.quals.Access, o)
+	quals, none := f.merge(own)
+	if f.block && !takesOwner(s) && quals.Owner != ast.AnyOwner && own.Owner == ast.AnyOwner {
+		// The reference loses all but file, link and change_profile rules in
+		// blocks; its manual says that every rule takes the block's qualifiers,
+		// and so it is here.
+		r.warnf(o, diag.ClassUnexpected, diag.WarnOwner, o.File.Text(s), "owner and other mean nothing for this rule and are ignored")
+		quals.Owner = ast.AnyOwner
 	}
-	r.warnWritten(s, &quals, o)
+	if s, ok := s.(*ast.FileRule); ok {
+		r.warnExec(s, quals.Access, o)
+	}
 	if f.dead {
 		return
 	}
@@ -307,28 +300,4 @@ func (r *resolver) rule(s ast.Rule, f *frame) {
 }
 
 // takesOwner reports whether owner and other mean something for a rule.
-func takesOwner(s ast.Rule) bool {
-	switch s.(type) {
-	case *ast.FileRule, *ast.LinkRule:
-		return true
-	}
-	return false
-}
-
-// checkInBlock checks what a rule becomes by the block around it. The
-// reference loses all but file, link and change_profile rules there; its
-// manual says that every rule takes the block's qualifiers, and so it is here.
-func (r *resolver) checkInBlock(s ast.Rule, own ast.Qualifiers, quals *ast.Qualifiers, o Origin) {
-	switch s := s.(type) {
-	case *ast.FileRule:
-		if quals.Access == ast.Deny && own.Access != ast.Deny && (s.All || s.Exec != ast.ExecNone && s.Exec != ast.ExecDeny) {
-			r.errorf(o, diag.CodeRule, o.File.Text(s), "a deny rule can only have x, without a mode of execution")
-		}
-	case *ast.LinkRule:
-	default:
-		if quals.Owner != ast.AnyOwner && own.Owner == ast.AnyOwner {
-			r.warnf(o, diag.ClassUnexpected, diag.WarnOwner, o.File.Text(s), "owner and other mean nothing for this rule and are ignored")
-			quals.Owner = ast.AnyOwner
-		}
-	}
-}
+func takesOwner(s ast.Rule) bool { return s.Class() == ast.ClassFile || s.Class() == ast.ClassLink }

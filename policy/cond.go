@@ -43,10 +43,10 @@ func (r *resolver) eval(x ast.Expr, f *frame, depth int) (value, ok bool) {
 		sym := r.syms[x.Name]
 		switch {
 		case sym == nil:
-			r.errorf(o, diag.CodeUndefined, "$"+x.Name, "boolean $%s has no value", x.Name)
+			r.errorf(o, diag.CodeUndefined, "$"+x.Name, "the variable $%s has no value", x.Name)
 			return false, false
 		case !sym.boolean:
-			d := r.errorf(o, diag.CodeUndefined, "$"+x.Name, "variable @{%s} is a set of values, not a boolean", x.Name)
+			d := r.errorf(o, diag.CodeUndefined, "$"+x.Name, "the variable @{%s} is a set of values, not a boolean", x.Name)
 			d.Related = append(d.Related, sym.origin.Position())
 			return false, false
 		}
@@ -63,7 +63,7 @@ func (r *resolver) eval(x ast.Expr, f *frame, depth int) (value, ok bool) {
 	case *ast.CompareExpr:
 		return r.compare(x, o)
 	}
-	r.errorf(o, diag.CodeExpression, "", "condition is missing")
+	r.errorf(o, diag.CodeExpression, "", "the condition is missing")
 	return false, false
 }
 
@@ -131,7 +131,7 @@ func (r *resolver) compare(x *ast.CompareExpr, o Origin) (value, ok bool) {
 	case ast.CompareLessEqual:
 		return order <= 0, true
 	}
-	r.errorf(o, diag.CodeExpression, x.Op.String(), "comparison is not known")
+	r.errorf(o, diag.CodeExpression, x.Op.String(), "unknown comparison")
 	return false, false
 }
 

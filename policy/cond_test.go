@@ -169,5 +169,5 @@ func TestDeadBranch(t *testing.T) {
 	_, err = resolveFile(Options{}, &ast.Profile{Name: "t", Body: []ast.Stmt{
 		&ast.If{Cond: &ast.BoolLit{}, Then: []ast.Stmt{&ast.CapabilityRule{Names: []string{"fly"}}}},
 	}})
-	wantCode(t, "mistake in a dead branch", err, diag.CodeRule)
+	wantCode(t, "mistake in a dead branch", err, diag.CodeCapability)
 }

@@ -62,5 +62,5 @@ func ExampleProfile_Add() {
 		&ast.CapabilityRule{Names: []string{"net_admn"}},
 	)
 	fmt.Println(err, len(p.Rules))
-	// Output: unknown capability (at "net_admn"); did you mean net_admin? 0
+	// Output: unknown capability "net_admn" (at "net_admn"); did you mean "net_admin"? 0
 }

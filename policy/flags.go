@@ -8,6 +8,7 @@ import (
 
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/internal/lang"
 )
 
 // modes are the words for the mode of a profile.
@@ -30,7 +31,7 @@ func (r *resolver) flags(d *draft) Flags {
 		if flag.Pos().IsValid() {
 			o.Pos = flag.Pos()
 		}
-		if j := slices.IndexFunc(seen, func(g *ast.Flag) bool { return ast.FlagsExclude(*g, *flag) }); j >= 0 {
+		if j := slices.IndexFunc(seen, func(g *ast.Flag) bool { return lang.FlagsExclude(g.Name, g.Value, flag.Name, flag.Value) }); j >= 0 {
 			r.flagConflict(o, seen[j], flag)
 			continue
 		}
@@ -47,7 +48,7 @@ func (r *resolver) flags(d *draft) Flags {
 }
 
 func (r *resolver) flagConflict(o Origin, a, b *ast.Flag) {
-	e := r.errorf(o, diag.CodeFlagConflict, flagText(b), "flag %s conflicts with %s", flagText(b), flagText(a))
+	e := r.errorf(o, diag.CodeFlagConflict, flagText(b), "the flags %s and %s exclude each other", flagText(a), flagText(b))
 	if a.Pos().IsValid() {
 		first := o
 		first.Pos = a.Pos()
@@ -68,14 +69,11 @@ func (r *resolver) flag(f *Flags, d *draft, flag *ast.Flag, o Origin) bool {
 		r.errorf(o, diag.CodeFlag, flagText(flag), format, args...)
 		return false
 	}
-	switch flag.Name {
-	case "attach_disconnected.path", "attach_disconnected.ipc":
-		// With a value.
-	case "kill.signal", "error":
-	default:
-		if flag.Value != "" {
-			return fail("flag %s takes no value", flag.Name)
-		}
+	if err := ast.Check(flag); err != nil {
+		p := problemOf(err)
+		d := r.errorf(o, diag.CodeFlag, flagText(flag), "%s", p.msg)
+		d.Hint, d.Err = p.hint, p.err
+		return false
 	}
 	switch flag.Name {
 	case "audit":
@@ -100,7 +98,7 @@ func (r *resolver) flag(f *Flags, d *draft, flag *ast.Flag, o Origin) bool {
 			return false
 		}
 		if !strings.HasPrefix(path, "/") {
-			return fail("path of attach_disconnected that does not begin with a slash")
+			return fail("the path of attach_disconnected.path must begin with a slash")
 		}
 		f.AttachDisconnected, f.PathWords, f.DisconnectedPath = true, true, prefixPath(path)
 	case "attach_disconnected.ipc":
@@ -113,31 +111,19 @@ func (r *resolver) flag(f *Flags, d *draft, flag *ast.Flag, o Origin) bool {
 			return false
 		}
 		if !strings.HasPrefix(path, "/") {
-			return fail("path of attach_disconnected.ipc that does not begin with a slash")
+			return fail("the path of attach_disconnected.ipc must begin with a slash")
 		}
 		f.DisconnectedIPCPath = prefixPath(path)
 	case "kill.signal":
-		if !ast.IsSignal(flag.Value) {
-			return fail("unknown signal")
-		}
 		f.KillSignal = flag.Value
 	case "error":
-		if !ast.IsErrno(flag.Value) {
-			return fail("unknown error")
-		}
 		f.Error = strings.ToUpper(flag.Value)
-	default:
-		e := r.errorf(o, diag.CodeFlag, flag.Name, "unknown flag")
-		if near, ok := ast.ProfileFlags().Nearest(flag.Name); ok {
-			e.Hint = "did you mean " + near + "?"
-		}
-		return false
 	}
 	return true
 }
 
-// prefixPath is the form in which the kernel gets a path that it puts in front
-// of others: without a slash at the end.
+// prefixPath is the form in which the kernel gets a path that it puts before
+// others: without a slash at the end.
 func prefixPath(path string) string {
 	path = string(squeeze(ast.Pattern(path)))
 	if p := strings.TrimRight(path, "/"); p != "" {

@@ -9,7 +9,7 @@ import (
 	"github.com/goarmor/apparmor/diag"
 )
 
-// resolveHead makes the profile of a draft with all that stands before the
+// resolveHead makes the profile of a draft with all that is before the
 // opening brace, and those below it.
 func (r *resolver) resolveHead(d *draft, parent *Profile) {
 	if r.fatal != nil {
@@ -35,7 +35,7 @@ func (r *resolver) resolveHead(d *draft, parent *Profile) {
 		attach = ast.Pattern(own)
 	case attach != "":
 		if a := string(attach); !strings.HasPrefix(a, "/") && !strings.HasPrefix(a, "@{") {
-			r.errorf(d.origin, diag.CodeAttachment, a, "attachment that is no path").Hint = "it begins with / or a variable"
+			r.errorf(d.origin, diag.CodeAttachment, a, "the attachment is not a path").Hint = "it begins with / or a variable"
 		}
 		attach = r.expand(attach, &d.env, d.origin)
 	}
@@ -76,16 +76,16 @@ func (r *resolver) namespace(d *draft, parent *Profile) string {
 	ns := d.node.Namespace
 	if parent != nil {
 		if ns != "" && ns != parent.Namespace {
-			r.errorf(d.origin, diag.CodeName, ns, "profile below another one is in a namespace of its own")
+			r.errorf(d.origin, diag.CodeName, ns, "a profile below another one must be in its namespace")
 		}
 		return parent.Namespace
 	}
 	if strings.ContainsAny(ns, ":\x00\n") {
-		r.errorf(d.origin, diag.CodeName, ns, "invalid name of a namespace")
+		r.errorf(d.origin, diag.CodeName, ns, "the name of the namespace is not valid")
 	}
 	if r.opts.Namespace != "" {
 		if ns != "" && ns != r.opts.Namespace {
-			r.warnf(d.origin, diag.ClassOverride, diag.WarnNamespace, ns, "namespace is replaced by %s", r.opts.Namespace)
+			r.warnf(d.origin, diag.ClassOverride, diag.WarnNamespace, ns, "the namespace is replaced by %s", r.opts.Namespace)
 		}
 		ns = r.opts.Namespace
 	}
@@ -97,13 +97,13 @@ func (r *resolver) profileName(d *draft) string {
 	own := string(r.expand(d.node.Name, &d.env, d.origin))
 	switch {
 	case d.node.Name == "":
-		r.errorf(d.origin, diag.CodeName, "", "profile without a name")
+		r.errorf(d.origin, diag.CodeName, "", "the profile has no name")
 	case strings.HasPrefix(own, "&"):
-		r.errorf(d.origin, diag.CodeName, own, "name that begins like a stack of profiles")
+		r.errorf(d.origin, diag.CodeName, own, "the name begins like a stack of profiles")
 	case strings.HasPrefix(own, ":"):
-		r.errorf(d.origin, diag.CodeName, own, "name that begins like a namespace")
+		r.errorf(d.origin, diag.CodeName, own, "the name begins like a namespace")
 	case strings.ContainsRune(own, 0):
-		r.errorf(d.origin, diag.CodeName, own, "name with a NUL byte")
+		r.errorf(d.origin, diag.CodeName, own, "the name has a NUL byte")
 	}
 	return own
 }
@@ -138,7 +138,7 @@ func (r *resolver) xattrs(d *draft) {
 		return
 	}
 	if d.out.Hat && d.parent != nil {
-		r.errorf(d.origin, diag.CodeXattr, "", "a hat cannot match extended attributes")
+		r.errorf(d.origin, diag.CodeXattr, "", "a hat cannot have xattrs")
 		return
 	}
 	for i := range d.node.Xattrs {
@@ -146,14 +146,14 @@ func (r *resolver) xattrs(d *draft) {
 		if x.Name == "" || strings.ContainsRune(x.Name, 0) {
 			o := d.origin
 			o.Pos = x.Pos()
-			r.errorf(o, diag.CodeXattr, x.Name, "invalid name of an extended attribute")
+			r.errorf(o, diag.CodeXattr, x.Name, "the name of the xattr is not valid")
 			continue
 		}
 		d.out.Xattrs = append(d.out.Xattrs, Xattr{Name: x.Name, Value: x.Value, HasValue: x.HasValue})
 	}
 }
 
-// FullName returns the name as policy writes it: with the namespace in front
+// FullName returns the name as policy writes it: with the namespace before it
 // if there is one, `:ns://name`.
 func (p *Profile) FullName() string {
 	if p.Namespace == "" {

@@ -6,7 +6,7 @@
 // what makes no sense is refused with a place.
 //
 // What comes out is still rules, package ast's own types, but every one
-// stands for itself: it needs no file, variable or surrounding block to be
+// means what it says: it needs no file, variable or surrounding block to be
 // understood. A program that builds policy from values, such as package svirt,
 // makes a Profile directly and skips text altogether.
 package policy
@@ -108,7 +108,7 @@ func (o Origin) Chain() []ast.Position {
 // around it, and it is never an RlimitRule (see Profile.Rlimits). What the
 // language takes literally is as it was written: targets of exec (the `c` of
 // `cx -> c` is a child's own name), options of mount, conditions of network
-// rules. An AllRule and a FileRule with All set stand as they are, too.
+// rules. An AllRule and a FileRule with All set stay as they are, too.
 //
 // The tree that it was read from is not shared: the rule may be kept and
 // changed.
@@ -142,7 +142,7 @@ type Profile struct {
 	Xattrs     []Xattr
 	Identities []ast.Pattern // of `+ identities=( )`; no kernel yet takes them
 	Flags      Flags
-	Rules      []Rule   // in the order of the text, aliases' copies behind their originals
+	Rules      []Rule   // in the order of the text, aliases' copies after their originals
 	Rlimits    []Rlimit // one per name, the last one written
 	Origin     Origin
 

@@ -21,12 +21,12 @@ type Options struct {
 	// as -n of the reference parser does.
 	Namespace string
 
-	// Kernel is what `abi <kernel>,` stands for. Without it that statement
+	// Kernel is what `abi <kernel>,` means. Without it that statement
 	// is an error.
 	Kernel *features.Set
 	// Default is the feature set of policy that names none before its first
 	// profile; nil means features.Default, which is what `abi <default>,`
-	// stands for in any case. Where it is set, policy without an abi statement
+	// means in any case. Where it is set, policy without an abi statement
 	// gets no warning.
 	Default *features.Set
 	// ABI reads the feature file of an abi statement other than <kernel> and
@@ -88,7 +88,6 @@ func Resolve(ctx context.Context, unit *ast.Unit, opts Options) (*Set, error) {
 
 		aliased: map[[2]ast.Pattern]bool{},
 	}
-	r.checker.cap = r.knownCapability
 	if unit == nil || unit.Main == nil {
 		return &Set{}, nil
 	}
@@ -121,10 +120,9 @@ type resolver struct {
 	warned           map[warning]bool
 
 	in       *draft // the profile that is being worked on, for diagnostics
-	checker  ruleChecker
-	steps    int // statements visited
-	poll     int // the step at which ctx is asked again
-	expanded int // bytes that expansion made
+	steps    int    // statements visited
+	poll     int    // the step at which ctx is asked again
+	expanded int    // bytes that expansion made
 
 	top      []*draft        // top-level profiles in the order of the text
 	seen     map[string]bool // files read in the preamble
@@ -138,6 +136,7 @@ type resolver struct {
 
 	abiWarned map[abiScope]bool
 	files     fileSlab
+	patterns  []pattern // of the rule at hand
 }
 
 // warning identifies a warning, so that an abstraction that is included in
@@ -288,7 +287,7 @@ func (r *resolver) refuseDuplicates() {
 			k := key{d.out.Namespace, d.out.Name}
 			if prev := first[k]; prev != nil {
 				r.in = d
-				e := r.errorf(d.out.Origin, diag.CodeDuplicateProfile, d.out.Name, "profile %s is defined twice", d.out.FullName())
+				e := r.errorf(d.out.Origin, diag.CodeDuplicateProfile, d.out.Name, "the profile %s is defined twice", d.out.FullName())
 				e.Related = append(e.Related, prev.out.Origin.Position())
 			} else {
 				first[k] = d

@@ -3,13 +3,14 @@
 package policy
 
 import (
+	"cmp"
 	"errors"
-	"fmt"
 	"math"
 	"strconv"
 
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/internal/lang"
 )
 
 // Infinity is the value of an Rlimit that does not limit.
@@ -31,83 +32,55 @@ func ParseRlimit(s *ast.RlimitRule) (Rlimit, error) {
 	if name == "ofile" {
 		name = "nofile"
 	}
-	if !ast.Rlimits().Has(name) {
-		return Rlimit{}, errors.New("unknown resource")
+	if err := (*ast.CheckError)(nil); errors.As(ast.CheckRule(s, ast.State{}), &err) {
+		return Rlimit{}, errors.New(err.Problem)
 	}
-	if s.Value == "infinity" { // any unit is as good as none
+	switch {
+	case s.Value == "infinity": // any unit is as good as none
 		return Rlimit{Name: name, Value: Infinity}, nil
-	}
-	if name == "nice" {
+	case name == "nice":
 		n, err := strconv.ParseInt(s.Value, 0, 32)
-		switch {
-		case err != nil || !isNumber(s.Value) || s.Unit != "":
-			return Rlimit{}, errors.New("nice takes a number without a unit")
-		case n < -20 || n > 19:
-			return Rlimit{}, errors.New("nice is not within -20 and 19")
+		if err != nil {
+			return Rlimit{}, octal(s)
 		}
 		return Rlimit{Name: name, Value: uint64(n + 20)}, nil
 	}
 	n, err := strconv.ParseUint(s.Value, 0, 64)
 	if errors.Is(err, strconv.ErrRange) {
-		return Rlimit{}, errors.New("value does not fit into 64 bits")
+		return Rlimit{}, tooLarge(s)
 	}
-	if err != nil || !isNumber(s.Value) {
-		if isNumber(s.Value) {
-			return Rlimit{}, errors.New("a value with a leading 0 is octal, which has no digits 8 and 9")
-		}
-		return Rlimit{}, errors.New("value is neither a number nor infinity")
+	if err != nil {
+		return Rlimit{}, octal(s)
 	}
+	factor := uint64(1)
 	switch name {
 	case "cpu", "rttime":
-		unit := s.Unit
-		if unit == "" && name == "cpu" {
-			unit = "s"
-		} else if unit == "" {
-			unit = "us"
-		}
-		factor, ok := ast.TimeUnit(unit)
-		if !ok {
-			return Rlimit{}, fmt.Errorf("unknown unit of time %s", unit)
-		}
-		if n > math.MaxUint64/factor {
-			return Rlimit{}, errors.New("value does not fit into 64 bits")
-		}
-		n *= factor
-		if name == "rttime" {
-			return Rlimit{Name: name, Value: n}, nil
-		}
-		if n != 0 && n < 1e6 {
-			return Rlimit{}, errors.New("cpu is less than a second")
-		}
-		return Rlimit{Name: name, Value: n / 1e6}, nil
+		factor, _ = lang.TimeUnit(cmp.Or(s.Unit, defaultUnits[name]))
 	case "fsize", "data", "stack", "core", "rss", "as", "memlock", "msgqueue":
-		factor, ok := sizeUnits[s.Unit]
-		if !ok {
-			return Rlimit{}, fmt.Errorf("unknown unit of size %s", s.Unit)
-		}
-		if n > math.MaxUint64/factor {
-			return Rlimit{}, errors.New("value does not fit into 64 bits")
-		}
-		return Rlimit{Name: name, Value: n * factor}, nil
+		factor = sizeUnits[s.Unit]
 	}
-	if s.Unit != "" {
-		return Rlimit{}, fmt.Errorf("%s takes no unit", name)
+	if n > math.MaxUint64/factor {
+		return Rlimit{}, tooLarge(s)
+	}
+	n *= factor
+	if name == "cpu" {
+		if n != 0 && n < 1e6 {
+			return Rlimit{}, errors.New(s.Name + ": the limit is less than a second")
+		}
+		n /= 1e6
 	}
 	return Rlimit{Name: name, Value: n}, nil
 }
 
-// isNumber reports whether a word has only a sign and digits: no underscores
-// and no letters, which Go would take.
-func isNumber(word string) bool {
-	if word != "" && (word[0] == '-' || word[0] == '+') {
-		word = word[1:]
-	}
-	for i := 0; i < len(word); i++ {
-		if word[i] < '0' || word[i] > '9' {
-			return false
-		}
-	}
-	return word != ""
+// defaultUnits are the units of times without one.
+var defaultUnits = map[string]string{"cpu": "s", "rttime": "us"}
+
+func tooLarge(s *ast.RlimitRule) error {
+	return errors.New(s.Name + ": the limit does not fit into 64 bits")
+}
+
+func octal(s *ast.RlimitRule) error {
+	return errors.New(s.Name + ": a limit with a leading 0 is octal, which has no digits 8 and 9")
 }
 
 func (r *resolver) rlimit(s *ast.RlimitRule, o Origin) (Rlimit, bool) {
@@ -118,9 +91,9 @@ func (r *resolver) rlimit(s *ast.RlimitRule, o Origin) (Rlimit, bool) {
 	if s.Unit == "" && s.Value != "infinity" {
 		switch l.Name {
 		case "cpu":
-			r.warnf(o, diag.ClassMissing, diag.WarnRlimitUnit, s.Value, "rlimit cpu without a unit: seconds are meant")
+			r.warnf(o, diag.ClassMissing, diag.WarnRlimitUnit, s.Value, "the rlimit cpu has no unit: seconds are meant")
 		case "rttime":
-			r.warnf(o, diag.ClassMissing, diag.WarnRlimitUnit, s.Value, "rlimit rttime without a unit: microseconds are meant")
+			r.warnf(o, diag.ClassMissing, diag.WarnRlimitUnit, s.Value, "the rlimit rttime has no unit: microseconds are meant")
 		}
 	}
 	l.Origin = o

@@ -57,9 +57,9 @@ func TestBlocks(t *testing.T) {
 		{"deny in allow", block(q{Access: ast.AllowExplicit}, file(q{Access: ast.Deny})), q{}, diag.CodeQualifiers},
 		{"deny in prompt", block(q{Access: ast.Prompt}, block(q{Access: ast.Deny}, file(q{}))), q{}, diag.CodeQualifiers},
 		{"priority", block(q{Priority: 1}, file(q{})), q{}, diag.CodeQualifier},
-		{"x in deny", block(q{Access: ast.Deny}, &ast.FileRule{Path: "/a", Exec: ast.ExecDeny}), q{}, diag.CodeRule},
-		{"ix in deny", block(q{Access: ast.Deny}, &ast.FileRule{Path: "/a", Exec: ast.ExecInherit}), q{}, diag.CodeRule},
-		{"file in deny", block(q{Access: ast.Deny}, &ast.FileRule{All: true}), q{}, diag.CodeRule},
+		{"x in deny", block(q{Access: ast.Deny}, &ast.FileRule{Path: "/a", Exec: ast.ExecDeny}), q{}, diag.CodePermissions},
+		{"ix in deny", block(q{Access: ast.Deny}, &ast.FileRule{Path: "/a", Exec: ast.ExecInherit}), q{}, diag.CodePermissions},
+		{"file in deny", block(q{Access: ast.Deny}, &ast.FileRule{All: true}), q{}, diag.CodePermissions},
 	} {
 		p, _, err := body(Options{}, tt.stmt)
 		if tt.code != "" {
@@ -310,62 +310,65 @@ func TestCheckRule(t *testing.T) {
 		"priority":         &ast.UnixRule{Qualifiers: q{Priority: -1000}},
 		"new capability":   &ast.CapabilityRule{Names: []string{"chown", "teleport"}},
 	}
-	bad := map[string]ast.Rule{
-		"x":                   &ast.FileRule{Path: "/a", Exec: ast.ExecDeny},
-		"deny ix":             &ast.FileRule{Qualifiers: q{Access: ast.Deny}, Path: "/a", Exec: ast.ExecInherit},
-		"deny file":           &ast.FileRule{Qualifiers: q{Access: ast.Deny}, All: true},
-		"no path":             &ast.FileRule{Perms: ast.FileRead},
-		"no perms":            &ast.FileRule{Path: "/a"},
-		"w and a":             &ast.FileRule{Path: "/a", Perms: ast.FileWrite | ast.FileAppend},
-		"safe without exec":   &ast.FileRule{Path: "/a", Perms: ast.FileRead, Scrub: true},
-		"link without l":      &ast.FileRule{Path: "/a", Perms: ast.FileRead, Link: "/b"},
-		"link to nowhere":     &ast.LinkRule{From: "/a"},
-		"capability":          &ast.CapabilityRule{Names: []string{"CHOWN"}},
-		"family":              net("local", "", ""),
-		"type":                net("inet", "dccp", ""),
-		"protocol":            net("inet", "", "dccp"),
-		"type and protocol":   net("inet", "stream", "tcp"),
-		"inet6 icmp":          net("inet6", "", "icmp"),
-		"unix tcp":            net("unix", "", "tcp"),
-		"cidr":                local(ast.NetEnd{IP: "1.2.3.4/24"}),
-		"short ip":            local(ast.NetEnd{IP: "1.2.3"}),
-		"zone":                local(ast.NetEnd{IP: "fe80::1%eth0"}),
-		"range":               local(ast.NetEnd{Port: "90-80"}),
-		"big port":            local(ast.NetEnd{Port: "65536"}),
-		"port's name":         local(ast.NetEnd{Port: "http"}),
-		"sign":                local(ast.NetEnd{Port: "+1"}),
-		"half range":          local(ast.NetEnd{Port: "1-"}),
-		"peer's interface":    peer(0, ast.NetEnd{Interface: "eth0"}),
-		"bind to a peer":      peer(ast.NetBind, ast.NetEnd{Port: "80"}),
-		"port of unix":        &ast.NetworkRule{Family: "unix", Local: ast.NetEnd{Port: "1"}},
-		"priority of network": &ast.NetworkRule{Qualifiers: q{Priority: 5}},
-		"priority of all":     &ast.AllRule{Qualifiers: q{Priority: 5}},
-		"priority":            &ast.UnixRule{Qualifiers: q{Priority: 1001}},
-		"owner of unix":       &ast.UnixRule{Qualifiers: q{Owner: ast.OnlyOwner}},
-		"owner of change":     &ast.ChangeProfileRule{Qualifiers: q{Owner: ast.OnlyOther}},
-		"audit of rlimit":     &ast.RlimitRule{Qualifiers: q{Audit: true}, Name: "as", Value: "1"},
-		"unix type":           &ast.UnixRule{Type: "foo"},
-		"unix addr":           &ast.UnixRule{Local: ast.UnixEnd{Addr: "/foo"}},
-		"unix label":          &ast.UnixRule{Local: ast.UnixEnd{Label: "foo"}},
-		"unix bind to a peer": &ast.UnixRule{Perms: ast.NetBind, Peer: ast.UnixEnd{Label: "foo"}},
-		"dbus mixture":        &ast.DBusRule{Name: "a", Path: "/b"},
-		"dbus send to name":   &ast.DBusRule{Perms: ast.DBusSend, Name: "a"},
-		"dbus bind path":      &ast.DBusRule{Perms: ast.DBusBind, Path: "/a"},
-		"dbus eavesdrop path": &ast.DBusRule{Perms: ast.DBusEavesdrop, Path: "/a"},
-		"signal":              &ast.SignalRule{Signals: []string{"HUP"}},
-		"signal rtmin":        &ast.SignalRule{Signals: []string{"rtmin+33"}},
-		"mount option":        options(false, "ro,nosuid"),
-		"mount variable":      options(false, "@{V}"),
-		"umount source":       &ast.MountRule{Op: ast.OpUmount, Source: "/a"},
-		"unsafe, no program":  &ast.ChangeProfileRule{Safety: ast.Unsafe},
-		"program's name":      &ast.ChangeProfileRule{Exec: "b"},
-		"mqueue type":         &ast.MqueueRule{Type: "foo"},
-		"mqueue name":         &ast.MqueueRule{Name: "a"},
-		"mqueue variable":     &ast.MqueueRule{Name: "@{V}"},
-		"mqueue sign":         &ast.MqueueRule{Name: "-1"},
-		"mqueue sysv path":    &ast.MqueueRule{Type: "sysv", Name: "/a"},
-		"mqueue posix number": &ast.MqueueRule{Type: "posix", Name: "1"},
-		"rlimit":              &ast.RlimitRule{Name: "as", Value: "x"},
+	bad := map[string]struct {
+		code diag.Code
+		rule ast.Rule
+	}{
+		"x":                   {diag.CodePermissions, &ast.FileRule{Path: "/a", Exec: ast.ExecDeny}},
+		"deny ix":             {diag.CodePermissions, &ast.FileRule{Qualifiers: q{Access: ast.Deny}, Path: "/a", Exec: ast.ExecInherit}},
+		"deny file":           {diag.CodePermissions, &ast.FileRule{Qualifiers: q{Access: ast.Deny}, All: true}},
+		"no path":             {diag.CodePath, &ast.FileRule{Perms: ast.FileRead}},
+		"no perms":            {diag.CodePermissions, &ast.FileRule{Path: "/a"}},
+		"w and a":             {diag.CodePermissions, &ast.FileRule{Path: "/a", Perms: ast.FileWrite | ast.FileAppend}},
+		"safe without exec":   {diag.CodePermissions, &ast.FileRule{Path: "/a", Perms: ast.FileRead, Scrub: true}},
+		"link without l":      {diag.CodePermissions, &ast.FileRule{Path: "/a", Perms: ast.FileRead, Link: "/b"}},
+		"link to nowhere":     {diag.CodePath, &ast.LinkRule{From: "/a"}},
+		"capability":          {diag.CodeCapability, &ast.CapabilityRule{Names: []string{"CHOWN"}}},
+		"family":              {diag.CodeNetwork, net("local", "", "")},
+		"type":                {diag.CodeNetwork, net("inet", "dccp", "")},
+		"protocol":            {diag.CodeNetwork, net("inet", "", "dccp")},
+		"type and protocol":   {diag.CodeNetwork, net("inet", "stream", "tcp")},
+		"inet6 icmp":          {diag.CodeNetwork, net("inet6", "", "icmp")},
+		"unix tcp":            {diag.CodeNetwork, net("unix", "", "tcp")},
+		"cidr":                {diag.CodeAddress, local(ast.NetEnd{IP: "1.2.3.4/24"})},
+		"short ip":            {diag.CodeAddress, local(ast.NetEnd{IP: "1.2.3"})},
+		"zone":                {diag.CodeAddress, local(ast.NetEnd{IP: "fe80::1%eth0"})},
+		"range":               {diag.CodeAddress, local(ast.NetEnd{Port: "90-80"})},
+		"big port":            {diag.CodeAddress, local(ast.NetEnd{Port: "65536"})},
+		"port's name":         {diag.CodeAddress, local(ast.NetEnd{Port: "http"})},
+		"sign":                {diag.CodeAddress, local(ast.NetEnd{Port: "+1"})},
+		"half range":          {diag.CodeAddress, local(ast.NetEnd{Port: "1-"})},
+		"peer's interface":    {diag.CodeCondition, peer(0, ast.NetEnd{Interface: "eth0"})},
+		"bind to a peer":      {diag.CodeRule, peer(ast.NetBind, ast.NetEnd{Port: "80"})},
+		"port of unix":        {diag.CodeCondition, &ast.NetworkRule{Family: "unix", Local: ast.NetEnd{Port: "1"}}},
+		"priority of network": {diag.CodeQualifier, &ast.NetworkRule{Qualifiers: q{Priority: 5}}},
+		"priority of all":     {diag.CodeQualifier, &ast.AllRule{Qualifiers: q{Priority: 5}}},
+		"priority":            {diag.CodeQualifier, &ast.UnixRule{Qualifiers: q{Priority: 1001}}},
+		"owner of unix":       {diag.CodeQualifier, &ast.UnixRule{Qualifiers: q{Owner: ast.OnlyOwner}}},
+		"owner of change":     {diag.CodeQualifier, &ast.ChangeProfileRule{Qualifiers: q{Owner: ast.OnlyOther}}},
+		"audit of rlimit":     {diag.CodeQualifier, &ast.RlimitRule{Qualifiers: q{Audit: true}, Name: "as", Value: "1"}},
+		"unix type":           {diag.CodeNetwork, &ast.UnixRule{Type: "foo"}},
+		"unix addr":           {diag.CodeAddress, &ast.UnixRule{Local: ast.UnixEnd{Addr: "/foo"}}},
+		"unix label":          {diag.CodeCondition, &ast.UnixRule{Local: ast.UnixEnd{Label: "foo"}}},
+		"unix bind to a peer": {diag.CodeRule, &ast.UnixRule{Perms: ast.NetBind, Peer: ast.UnixEnd{Label: "foo"}}},
+		"dbus mixture":        {diag.CodeRule, &ast.DBusRule{Name: "a", Path: "/b"}},
+		"dbus send to name":   {diag.CodeRule, &ast.DBusRule{Perms: ast.DBusSend, Name: "a"}},
+		"dbus bind path":      {diag.CodeRule, &ast.DBusRule{Perms: ast.DBusBind, Path: "/a"}},
+		"dbus eavesdrop path": {diag.CodeRule, &ast.DBusRule{Perms: ast.DBusEavesdrop, Path: "/a"}},
+		"signal":              {diag.CodeSignal, &ast.SignalRule{Signals: []string{"HUP"}}},
+		"signal rtmin":        {diag.CodeSignal, &ast.SignalRule{Signals: []string{"rtmin+33"}}},
+		"mount option":        {diag.CodeMountFlag, options(false, "ro,nosuid")},
+		"mount variable":      {diag.CodeMountFlag, options(false, "@{V}")},
+		"umount source":       {diag.CodeRule, &ast.MountRule{Op: ast.OpUmount, Source: "/a"}},
+		"unsafe, no program":  {diag.CodeRule, &ast.ChangeProfileRule{Safety: ast.Unsafe}},
+		"program's name":      {diag.CodePath, &ast.ChangeProfileRule{Exec: "b"}},
+		"mqueue type":         {diag.CodeCondition, &ast.MqueueRule{Type: "foo"}},
+		"mqueue name":         {diag.CodeCondition, &ast.MqueueRule{Name: "a"}},
+		"mqueue variable":     {diag.CodeCondition, &ast.MqueueRule{Name: "@{V}"}},
+		"mqueue sign":         {diag.CodeCondition, &ast.MqueueRule{Name: "-1"}},
+		"mqueue sysv path":    {diag.CodeCondition, &ast.MqueueRule{Type: "sysv", Name: "/a"}},
+		"mqueue posix number": {diag.CodeCondition, &ast.MqueueRule{Type: "posix", Name: "1"}},
+		"rlimit":              {diag.CodeRlimit, &ast.RlimitRule{Name: "as", Value: "x"}},
 	}
 	opts := Options{Kernel: mustFeatures(t, "caps {mask {teleport}}")}
 	for name, rule := range good {
@@ -373,11 +376,10 @@ func TestCheckRule(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	for name, rule := range bad {
-		_, _, err := body(opts, rule)
-		list, ok := err.(diag.List)
-		if !ok || list[0].Code != diag.CodeRule && list[0].Code != diag.CodeQualifier && list[0].Code != diag.CodeRlimit {
-			t.Errorf("%s: %v", name, err)
+	for name, c := range bad {
+		_, _, err := body(opts, c.rule)
+		if list, ok := err.(diag.List); !ok || list[0].Code != c.code {
+			t.Errorf("%s: %v, want %s", name, err, c.code)
 		}
 	}
 	_, _, err := body(opts, &ast.CapabilityRule{Names: []string{"net_admn"}})

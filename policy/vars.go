@@ -8,6 +8,7 @@ import (
 
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/internal/lang"
 )
 
 // symbol is a variable. Set variables and booleans share their names.
@@ -27,7 +28,7 @@ type symbol struct {
 // assign executes one assignment to a set variable.
 func (r *resolver) assign(s *ast.VarAssign, o Origin) {
 	if !ast.IsVariableName(s.Name) {
-		r.errorf(o, diag.CodeVariable, s.Name, "variable names begin with a letter and hold letters, digits and _")
+		r.errorf(o, diag.CodeVariable, s.Name, "the name of a variable is a letter and then letters, digits and underscores")
 		return
 	}
 	old := r.syms[s.Name]
@@ -39,7 +40,7 @@ func (r *resolver) assign(s *ast.VarAssign, o Origin) {
 		}
 	case ast.AssignAdd:
 		if old == nil {
-			r.errorf(o, diag.CodeUndefined, "@{"+s.Name+"}", "values are added to a variable that has none").Hint = "give it a value with ="
+			r.errorf(o, diag.CodeUndefined, "@{"+s.Name+"}", "the variable has no values to be added to").Hint = "give it a value with ="
 			return
 		}
 		if old.boolean {
@@ -74,7 +75,7 @@ func (r *resolver) assign(s *ast.VarAssign, o Origin) {
 }
 
 func (r *resolver) redefined(name string, o Origin, old *symbol) {
-	d := r.errorf(o, diag.CodeRedefined, name, "variable %s has a value already", name)
+	d := r.errorf(o, diag.CodeRedefined, name, "the variable %s has a value already", name)
 	d.Hint = "use += to add to it, := to replace it or ?= to give it a default"
 	if old.boolean {
 		d.Hint = ""
@@ -86,7 +87,7 @@ func (r *resolver) redefined(name string, o Origin, old *symbol) {
 func (r *resolver) assignBool(s *ast.BoolAssign, f *frame) {
 	o := f.origin(s.Pos())
 	if !ast.IsVariableName(s.Name) {
-		r.errorf(o, diag.CodeVariable, s.Name, "variable names begin with a letter and hold letters, digits and _")
+		r.errorf(o, diag.CodeVariable, s.Name, "the name of a variable is a letter and then letters, digits and underscores")
 		return
 	}
 	old := r.syms[s.Name]
@@ -97,7 +98,7 @@ func (r *resolver) assignBool(s *ast.BoolAssign, f *frame) {
 			return
 		}
 	case ast.AssignAdd:
-		r.errorf(o, diag.CodeVariable, "$"+s.Name, "nothing can be added to a boolean")
+		r.errorf(o, diag.CodeVariable, "$"+s.Name, "a boolean variable cannot be added to")
 		return
 	case ast.AssignReplace:
 		if old != nil && !old.boolean {
@@ -114,7 +115,7 @@ func (r *resolver) assignBool(s *ast.BoolAssign, f *frame) {
 }
 
 // cutRef splits text at its first reference to a variable. A backslash takes
-// the meaning of the byte behind it. What looks like a reference but has no
+// the meaning of the byte after it. What looks like a reference but has no
 // name that a variable can have is text.
 func cutRef(text string) (before, name, after string, ok bool) {
 	for i := 0; i+1 < len(text); i++ {
@@ -185,8 +186,8 @@ func (r *resolver) variableHint(name string) string {
 		}
 	}
 	slices.Sort(names)
-	if near, ok := ast.VocabularyOf(names...).Nearest(name); ok {
-		return "did you mean \"@{" + near + "}\"?"
+	if near, ok := lang.Nearest(names, name); ok {
+		return didYouMean("@{" + near + "}")
 	}
 	return ""
 }
@@ -199,22 +200,22 @@ func (r *resolver) lookup(name string, e *env, o Origin, depth int) (values []st
 		return []string{v}, true, nil
 	}
 	if name == "" {
-		return nil, false, &refError{diag.CodeVariable, "@{}", "reference to a variable without a name", nil, ""}
+		return nil, false, &refError{diag.CodeVariable, "@{}", "the reference to a variable has no name", nil, ""}
 	}
 	own = isBuiltin(name)
 	sym := r.syms[name]
 	switch {
 	case sym == nil && own && name != "profile_name":
-		return nil, true, &refError{diag.CodeUndefined, "@{" + name + "}", "variable @{" + name + "} has no value: the profile has no attachment", nil, ""}
+		return nil, true, &refError{diag.CodeUndefined, "@{" + name + "}", "the variable @{" + name + "} has no value: the profile has no attachment", nil, ""}
 	case sym == nil:
-		return nil, own, &refError{code: diag.CodeUndefined, text: "@{" + name + "}", msg: "variable @{" + name + "} has no value", hint: r.variableHint(name)}
+		return nil, own, &refError{code: diag.CodeUndefined, text: "@{" + name + "}", msg: "the variable @{" + name + "} has no value", hint: r.variableHint(name)}
 	case sym.boolean:
-		return nil, own, &refError{diag.CodeUndefined, "@{" + name + "}", "variable $" + name + " is a boolean, not a set of values", sym, ""}
+		return nil, own, &refError{diag.CodeUndefined, "@{" + name + "}", "the variable $" + name + " is a boolean, not a set of values", sym, ""}
 	case sym.done == r.epoch:
 		r.visited(sym.full)
 		return sym.full, own, sym.err
 	case sym.expanding:
-		return nil, own, &refError{diag.CodeRecursive, "@{" + name + "}", "variable @{" + name + "} refers to itself", sym, ""}
+		return nil, own, &refError{diag.CodeRecursive, "@{" + name + "}", "the variable @{" + name + "} refers to itself", sym, ""}
 	}
 	if v, ok := e.local[name]; ok {
 		r.visited(v)
@@ -258,7 +259,7 @@ func (r *resolver) lookup(name string, e *env, o Origin, depth int) (values []st
 // small part of what a statement does.
 func (r *resolver) visited(values []string) { r.steps += len(values) / 16 }
 
-// multiply appends to list what one value of a variable stands for: one text
+// multiply appends to list what one value of a variable means: one text
 // for each combination of the values of the variables in it. Unlike in a rule
 // nothing is trimmed and no alternation is made.
 func (r *resolver) multiply(list []string, value string, e *env, o Origin, sym *symbol, depth int) ([]string, bool, *refError) {
@@ -301,8 +302,8 @@ func (r *resolver) multiply(list []string, value string, e *env, o Origin, sym *
 
 // expand puts the values of variables into a pattern. One value is pasted,
 // several become an alternation. Leading slashes of values go if the text
-// before ends in a slash, and their trailing ones if the text behind begins
-// with one. One value behind the very first slash of a pattern keeps its own.
+// before ends in a slash, and their trailing ones if the text after begins
+// with one. One value after the very first slash of a pattern keeps its own.
 //
 // 6.0 keeps the slashes of several values there, too: with two values of
 // @{run}, `/@{run}/x` matches paths that begin with two slashes, which no
@@ -326,7 +327,7 @@ func (r *resolver) expand(p ast.Pattern, e *env, o Origin) ast.Pattern {
 			out := b.String()
 			if _, name, _, ok := cutRef(out); ok {
 				// Only malformed globs can look like this.
-				r.errorf(o, diag.CodeVariable, "@{"+name+"}", "values of variables that make up a reference to another one")
+				r.errorf(o, diag.CodeVariable, "@{"+name+"}", "the values of variables make up a reference to another one")
 				return ""
 			}
 			return ast.Pattern(out)
@@ -377,7 +378,7 @@ func (r *resolver) expand(p ast.Pattern, e *env, o Origin) ast.Pattern {
 	}
 }
 
-// commaInRef warns of @{a,b}, which is an alternation behind an @ and not a
+// commaInRef warns of @{a,b}, which is an alternation after an @ and not a
 // variable.
 func (r *resolver) commaInRef(text string, o Origin) {
 	for {
@@ -390,7 +391,7 @@ func (r *resolver) commaInRef(text string, o Origin) {
 			return
 		}
 		if ref := text[i : i+end+1]; strings.Contains(ref, ",") && (i == 0 || text[i-1] != '\\') {
-			r.warnf(o, diag.ClassDeprecated, diag.WarnVariableComma, ref, "alternation that looks like a variable; write \\@ if it is meant")
+			r.warnf(o, diag.ClassDeprecated, diag.WarnVariableComma, ref, "an alternation looks like a variable; write \\@ if it is meant")
 			return
 		}
 		text = text[i+2:]

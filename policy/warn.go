@@ -9,27 +9,15 @@ import (
 	"github.com/goarmor/apparmor/diag"
 )
 
-// warnWritten gives the warnings about a rule as it is written, also in a
-// branch that is not taken. The qualifiers are those with the blocks around it.
-func (r *resolver) warnWritten(s ast.Rule, q *ast.Qualifiers, o Origin) {
-	file, ok := s.(*ast.FileRule)
-	if ok && file.Exec == ast.ExecUnconfined && !file.Scrub && q.Access != ast.Deny {
-		r.warnf(o, diag.ClassDangerous, diag.WarnUnconfinedExec, string(file.Path), "ux keeps environment variables that can take over an unconfined process")
-	}
-}
-
 // warnRule gives the warnings about a resolved rule.
 func (r *resolver) warnRule(rule ast.Rule, o Origin) {
-	// Kernels log every denied change_profile and no allowed one, so the ones
-	// that lose something are audited permissions and quiet denials.
-	if s, ok := rule.(*ast.ChangeProfileRule); ok && s.Audit != (s.Access == ast.Deny) {
-		what := "no kernel audits change_profile: the rule works without it"
-		if s.Access == ast.Deny {
-			what = "no kernel is quiet about a denied change_profile: write audit deny"
-		}
-		r.warnf(o, diag.ClassRuleDowngraded, diag.WarnDowngraded, "", "%s", what)
+	if s, ok := rule.(*ast.ChangeProfileRule); ok {
+		r.warnAudit(s, o)
 	}
-	eachPattern(rule, func(p *ast.Pattern, _ bool) { r.warnPattern(*p, o) })
+	r.patterns = patternsOf(rule, r.patterns[:0])
+	for _, p := range r.patterns {
+		r.warnPattern(*p.Pattern, o)
+	}
 }
 
 // warnPattern warns of a backslash before a byte that means itself without,
@@ -37,7 +25,7 @@ func (r *resolver) warnRule(rule ast.Rule, o Origin) {
 // expression of no use: `/[*]` matches `/]` and not `/*`.
 func (r *resolver) warnPattern(p ast.Pattern, o Origin) {
 	if c, ok := wildcardInClass(string(p)); ok {
-		d := r.warnf(o, diag.ClassUnexpected, diag.WarnClassWildcard, string(p), "a %c in a class does not stand for itself", c)
+		d := r.warnf(o, diag.ClassUnexpected, diag.WarnClassWildcard, string(p), "a %c in a class does not mean itself", c)
 		if d != nil {
 			d.Hint = `write \` + string(c)
 		}
@@ -52,7 +40,7 @@ func (r *resolver) warnPattern(p ast.Pattern, o Origin) {
 	}
 }
 
-// wildcardInClass returns the first wildcard that stands in a class of bytes.
+// wildcardInClass returns the first wildcard in a class of bytes.
 func wildcardInClass(p string) (c byte, found bool) {
 	i := strings.IndexByte(p, '[')
 	if i < 0 {

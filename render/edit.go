@@ -17,9 +17,9 @@ import (
 // where the place has one.
 //
 // The order in which methods are called matters only between insertions in
-// the same place, which stand in that order: what is put at the start of a
+// the same place, which come in that order: what is put at the start of a
 // body comes before what is put beside its first statement, and what is put
-// behind a statement before what is put in front of the next.
+// after a statement before what is put before the next.
 //
 // An Editor is for one goroutine. A method that returns an error, which is a
 // *diag.Diagnostic, has changed nothing.
@@ -136,19 +136,19 @@ func (e *Editor) movable(s ast.Stmt) error {
 		return err
 	}
 	if isElseIf(e.owner[s].parent, e.owner[s].body) {
-		return e.fail(s, "belongs to the else in front of it")
+		return e.fail(s, "belongs to the else before it")
 	}
 	return nil
 }
 
 // isElseIf reports whether the i-th body of a node is the conditional of an
-// `else if`, which is no list of statements.
+// `else if`, which is not a list of statements.
 func isElseIf(n ast.Node, i int) bool {
 	c, ok := n.(*ast.If)
 	return ok && c.ElseIf && i == 1
 }
 
-// InsertBefore inserts statements in front of one, below its comments.
+// InsertBefore inserts statements before one, below its comments.
 func (e *Editor) InsertBefore(s ast.Stmt, list ...ast.Stmt) error {
 	if err := e.movable(s); err != nil {
 		return err
@@ -156,14 +156,14 @@ func (e *Editor) InsertBefore(s ast.Stmt, list ...ast.Stmt) error {
 	return e.insertAt(e.before(s, beforeOne), list...)
 }
 
-// InsertAfter inserts statements behind one, and behind the comment on its
+// InsertAfter inserts statements after one, and after the comment on its
 // line.
 func (e *Editor) InsertAfter(s ast.Stmt, list ...ast.Stmt) error {
 	if err := e.movable(s); err != nil {
 		return err
 	}
 	indent, _ := e.indentAt(s.Pos().Offset())
-	return e.insertAt(e.behind(s.End().Offset(), indent, behindOne), list...)
+	return e.insertAt(e.after(s.End().Offset(), indent, afterOne), list...)
 }
 
 // Append inserts statements at the end of a file or of the body of a profile
@@ -178,7 +178,7 @@ func (e *Editor) Append(in ast.Node, list ...ast.Stmt) error {
 
 // Prepend inserts statements at the start of a file or of the body of a
 // profile or block; of a conditional, of its first branch. In a file that is
-// in front of the first statement, below the comments at the top.
+// before the first statement, below the comments at the top.
 func (e *Editor) Prepend(in ast.Node, list ...ast.Stmt) error {
 	b, err := e.container(in)
 	if err != nil {
@@ -253,7 +253,7 @@ func (e *Editor) Remove(old ast.Stmt) error {
 			from--
 		}
 	case first || isBlank(src[from-1]):
-		to = end // blanks in front remain
+		to = end // blanks before it remain
 	}
 	e.drop(old, edit{spot: spot{from: from, to: to, rank: inPlace, kind: inline}})
 	return nil

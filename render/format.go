@@ -40,7 +40,7 @@ func (s Style) Format(f *ast.File) ([]byte, error) {
 	return p.dst, nil
 }
 
-// list appends statements, each on a line of its own, with what stands
+// list appends statements, each on a line of its own, with what is
 // between them in the source. The first line is a new one except at the top.
 func (p *printer) list(b body, top bool) {
 	pos := b.from
@@ -49,7 +49,7 @@ func (p *printer) list(b body, top bool) {
 		switch {
 		case !p.source:
 		case !isParsed(p.file, s):
-			// What is put in stands behind the comment beside what it follows.
+			// What is put in comes after the comment beside what it follows.
 			n := commentBeside(p.file.Src[pos:b.to])
 			gap = p.file.Src[pos : pos+n]
 			pos += n
@@ -80,7 +80,7 @@ func commentBeside(s string) int {
 	return len(s)
 }
 
-// gap appends what stands in front of a statement or, if none is next, behind
+// gap appends what is before a statement or, if none is next, after
 // the last one: line breaks, empty lines and comments.
 func (p *printer) gap(text string, first, next, apart, top bool) {
 	newlines := 0
@@ -97,7 +97,7 @@ func (p *printer) gap(text string, first, next, apart, top bool) {
 				n = len(text) - i
 			}
 			if newlines == 0 && !(first && top) {
-				p.byte(' ') // beside what stands before it
+				p.byte(' ') // beside what is before it
 			} else {
 				p.lineBreak(first, top, apart || newlines > 1)
 				first, apart = false, false
@@ -127,8 +127,8 @@ func (p *printer) lineBreak(first, top, apart bool) {
 	p.newline()
 }
 
-// setApart reports whether there is always an empty line in front of the i-th
-// statement: profiles stand alone, with the comments above them.
+// setApart reports whether there is always an empty line before the i-th
+// statement: profiles are set apart, with the comments above them.
 func setApart(list []ast.Stmt, i int) bool {
 	if i == 0 {
 		return false

@@ -55,7 +55,10 @@ func FuzzEdit(f *testing.F) {
 		}
 		var list []ast.Stmt
 		for n := range ast.All(file) {
-			if s, ok := n.(ast.Rule); ok {
+			switch s := n.(type) {
+			case ast.Rule:
+				list = append(list, s)
+			case *ast.Block:
 				list = append(list, s)
 			}
 		}

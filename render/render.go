@@ -35,12 +35,12 @@ func Append(dst []byte, n ast.Node) ([]byte, error) {
 }
 
 // Append appends the canonical text of n to dst and returns the longer slice.
-// A file ends in a newline, every other node without one; what is put behind
+// A file ends in a newline, every other node without one; what is put after
 // a *ast.Comment, an assignment or an include must begin with a newline.
 //
 // The text lexes to the very values of the node. The many spellings of a thing
 // become one: synonyms, the order of permissions, quotes, the form of
-// includes. Comments that stand between the nodes of a parsed file are left
+// includes. Comments between the nodes of a parsed file are left
 // out; Format keeps them. Apart from growing dst, nothing is allocated.
 //
 // When the node cannot be written dst is returned as it was, with a

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/internal/lang"
 )
 
 func (p *printer) qualifiers(q *ast.Qualifiers) {
@@ -33,202 +34,46 @@ func (p *printer) qualifiers(q *ast.Qualifiers) {
 	}
 }
 
-// rule appends a rule without its qualifiers and comma.
+// rule appends a rule without its qualifiers and comma. It is the table of the
+// classes: one of functions would make every printer escape to the heap.
 func (p *printer) rule(r ast.Rule) {
 	switch r := r.(type) {
 	case *ast.FileRule:
 		p.fileRule(r)
 	case *ast.LinkRule:
-		p.str("link ")
-		if r.Subset {
-			p.str("subset ")
-		}
-		p.word(string(r.From))
-		p.target(string(r.To))
+		p.linkRule(r)
 	case *ast.CapabilityRule:
-		p.str("capability")
-		for _, name := range r.Names {
-			p.keyword(name)
-		}
+		p.capabilityRule(r)
 	case *ast.NetworkRule:
-		p.network(r)
+		p.networkRule(r)
 	case *ast.UnixRule:
-		p.str("unix")
-		p.perms(ast.NetPerms(), uint(r.Perms))
-		p.assign("type", r.Type)
-		if addr := string(r.Local.Addr); addr != "" {
-			p.str(" addr=")
-			p.quoted(addr, isPlainAddr(addr))
-		}
-		p.peer(cond{"addr", string(r.Peer.Addr)}, cond{"label", string(r.Peer.Label)})
+		p.unixRule(r)
 	case *ast.DBusRule:
-		p.str("dbus")
-		p.perms(ast.DBusPerms(), uint(r.Perms))
-		p.assign("bus", string(r.Bus))
-		p.assign("path", string(r.Path))
-		p.assign("interface", string(r.Interface))
-		p.assign("member", string(r.Member))
-		p.assign("name", string(r.Name))
-		p.peer(cond{"name", string(r.PeerName)}, cond{"label", string(r.PeerLabel)})
+		p.dbusRule(r)
 	case *ast.SignalRule:
-		p.signal(r)
+		p.signalRule(r)
 	case *ast.PtraceRule:
-		p.str("ptrace")
-		p.perms(ast.PtracePerms(), uint(r.Perms))
-		p.assign("peer", string(r.Peer))
+		p.ptraceRule(r)
 	case *ast.MountRule:
-		p.mount(r)
+		p.mountRule(r)
 	case *ast.PivotRootRule:
-		p.str("pivot_root")
-		p.assign("oldroot", string(r.OldRoot))
-		p.operand(string(r.NewRoot))
-		p.target(r.Target)
+		p.pivotRootRule(r)
 	case *ast.ChangeProfileRule:
-		p.str("change_profile")
-		switch r.Safety {
-		case ast.Safe:
-			p.str(" safe")
-		case ast.Unsafe:
-			p.str(" unsafe")
-		}
-		p.operand(string(r.Exec))
-		p.target(string(r.Target))
+		p.changeProfileRule(r)
 	case *ast.RlimitRule:
-		p.str("set rlimit ")
-		p.str(r.Name)
-		p.str(" <= ")
-		p.str(r.Value)
-		if u := r.Unit; u != "" {
-			// Sizes are written as 10M, times as 10 min. Behind infinity a unit
-			// means nothing, but it must not become part of the word.
-			if u[0] >= 'a' || r.Value == "infinity" {
-				p.byte(' ')
-			}
-			p.str(u)
-		}
+		p.rlimitRule(r)
 	case *ast.MqueueRule:
-		p.str("mqueue")
-		p.perms(ast.MqueuePerms(), uint(r.Perms))
-		p.assign("type", r.Type)
-		p.assign("label", string(r.Label))
-		p.operand(string(r.Name))
+		p.mqueueRule(r)
 	case *ast.IOUringRule:
-		p.str("io_uring")
-		p.perms(ast.IOUringPerms(), uint(r.Perms))
-		p.assign("label", string(r.Label))
+		p.ioUringRule(r)
 	case *ast.UsernsRule:
-		p.str("userns")
-		if r.Create {
-			p.str(" create")
-		}
+		p.usernsRule(r)
 	case *ast.AllRule:
-		p.str("all")
+		p.allRule(r)
 	}
 }
 
-func (p *printer) fileRule(r *ast.FileRule) {
-	switch {
-	case r.All:
-		p.str("file")
-	case r.Link != "":
-		p.filePerms(r.Perms)
-		p.byte(' ')
-		p.word(string(r.Path))
-		p.target(string(r.Link))
-	default:
-		p.word(string(r.Path))
-		p.byte(' ')
-		p.filePerms(r.Perms)
-		p.str(r.Exec.Spelling(r.Scrub))
-		p.target(r.Target)
-	}
-}
-
-func (p *printer) filePerms(perms ast.FilePerm) {
-	p.dst, _ = perms.AppendText(p.dst) // never fails
-}
-
-func (p *printer) network(r *ast.NetworkRule) {
-	p.str("network")
-	p.perms(ast.NetPerms(), uint(r.Perms))
-	p.keyword(r.Family)
-	p.keyword(r.Type)
-	p.keyword(r.Protocol)
-	p.assign("ip", r.Local.IP)
-	p.assign("port", r.Local.Port)
-	p.assign("interface", string(r.Local.Interface))
-	p.assign("label", string(r.Local.Label))
-	p.peer(cond{"ip", r.Peer.IP}, cond{"port", r.Peer.Port}, cond{"label", string(r.Peer.Label)})
-}
-
-func (p *printer) signal(r *ast.SignalRule) {
-	p.str("signal")
-	p.perms(ast.SignalPerms(), uint(r.Perms))
-	switch len(r.Signals) {
-	case 0:
-	case 1:
-		p.str(" set=")
-		p.str(r.Signals[0])
-	default:
-		p.str(" set=(")
-		for i, name := range r.Signals {
-			p.comma(i)
-			p.str(name)
-		}
-		p.byte(')')
-	}
-	p.assign("peer", string(r.Peer))
-}
-
-func (p *printer) mount(r *ast.MountRule) {
-	switch r.Op {
-	case ast.OpMount:
-		p.str("mount")
-	case ast.OpRemount:
-		p.str("remount")
-	case ast.OpUmount:
-		p.str("umount")
-	}
-	for i := range r.Conds {
-		p.byte(' ')
-		p.mountCond(&r.Conds[i])
-	}
-	if r.Op != ast.OpMount {
-		p.operand(string(r.Target))
-		return
-	}
-	if r.Detached {
-		p.str(` ""`) // the word `detached` is a source to old parsers
-	}
-	p.operand(string(r.Source))
-	p.target(string(r.Target))
-}
-
-func (p *printer) mountCond(c *ast.MountCond) {
-	if c.Options {
-		p.str("options")
-	} else {
-		p.str("fstype")
-	}
-	if !c.In && len(c.Values) == 1 {
-		p.byte('=')
-		p.item(string(c.Values[0]))
-		return
-	}
-	if c.In {
-		p.str(" in ")
-	} else {
-		p.byte('=')
-	}
-	p.byte('(')
-	for i, v := range c.Values {
-		p.comma(i)
-		p.item(string(v))
-	}
-	p.byte(')')
-}
-
-// keyword appends a word of a closed vocabulary with a blank in front, and
+// keyword appends a word of a closed vocabulary with a blank before it, and
 // nothing when it is absent. Such words cannot be quoted.
 func (p *printer) keyword(s string) {
 	if s != "" {
@@ -237,7 +82,7 @@ func (p *printer) keyword(s string) {
 	}
 }
 
-// operand appends a word with a blank in front, and nothing when it is absent.
+// operand appends a word with a blank before it, and nothing when it is absent.
 func (p *printer) operand(s string) {
 	if s != "" {
 		p.byte(' ')
@@ -290,7 +135,7 @@ func (p *printer) peer(conds ...cond) {
 
 // perms appends the names of the bits of set: nothing for none, a bare word
 // for one, a list for more.
-func (p *printer) perms(names ast.Vocabulary, set uint) {
+func (p *printer) perms(perms *lang.Perms, set uint) {
 	if set == 0 {
 		return
 	}
@@ -299,14 +144,13 @@ func (p *printer) perms(names ast.Vocabulary, set uint) {
 	if list {
 		p.byte('(')
 	}
-	bit, n := uint(1), 0
-	for name := range names.All() {
-		if set&bit != 0 {
+	n := 0
+	for i := range perms.Len() {
+		if set&(1<<i) != 0 {
 			p.comma(n)
-			p.str(name)
+			p.str(perms.Name(i))
 			n++
 		}
-		bit <<= 1
 	}
 	if list {
 		p.byte(')')

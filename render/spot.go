@@ -14,7 +14,7 @@ type spot struct {
 	rank     rank
 	kind     spotKind
 	indent   string // of new lines
-	closing  string // of a spotNewLine: what stands in front of the rest
+	closing  string // of a spotNewLine: what is before the rest
 }
 
 // rank orders what is written at the same offset.
@@ -22,8 +22,8 @@ type rank uint8
 
 const (
 	atStart   rank = iota // of a body
-	behindOne             // behind a statement
-	beforeOne             // in front of one
+	afterOne              // after a statement
+	beforeOne             // before one
 	inPlace               // instead of one
 	atEnd                 // of a body
 )
@@ -37,7 +37,7 @@ const (
 	newLine                   // at the end of a line that is to be ended first
 )
 
-// before returns the spot in front of a statement.
+// before returns the spot before a statement.
 func (e *Editor) before(s ast.Stmt, r rank) spot {
 	from := s.Pos().Offset()
 	indent, first := e.indentAt(from)
@@ -48,9 +48,9 @@ func (e *Editor) before(s ast.Stmt, r rank) spot {
 	return spot{from: from, to: from, rank: r, indent: indent}
 }
 
-// behind returns the spot behind what ends at offset i: the next line, or the
+// after returns the spot after what ends at offset i: the next line, or the
 // same one if there is more on it.
-func (e *Editor) behind(i int, indent string, r rank) spot {
+func (e *Editor) after(i int, indent string, r rank) spot {
 	src := e.file.Src
 	j := i
 	for j < len(src) && (src[j] == ' ' || src[j] == '\t' || src[j] == '\r') {
@@ -83,7 +83,7 @@ func (e *Editor) bodyStart(n ast.Node, i int, b body) spot {
 			break
 		}
 	}
-	s := e.behind(b.from, indent, atStart)
+	s := e.after(b.from, indent, atStart)
 	if s.kind == inline && skipTrivia(e.file.Src[:b.to], b.from) == b.to {
 		// Nothing between the braces, and these on one line.
 		return spot{from: b.from, to: b.to, rank: atStart, kind: newLine, indent: indent, closing: outer}
@@ -128,7 +128,7 @@ func (e *Editor) bodyEnd(n ast.Node, b body) spot {
 }
 
 // indentAt returns the blanks that the line of offset i begins with, and
-// whether there is nothing else in front of i on it.
+// whether there is nothing else before i on it.
 func (e *Editor) indentAt(i int) (indent string, first bool) {
 	src := e.file.Src
 	start := strings.LastIndexByte(src[:i], '\n') + 1

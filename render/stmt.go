@@ -18,7 +18,7 @@ func (p *printer) body(b body) {
 	p.byte('}')
 }
 
-// stmt appends a statement, without indentation in front or newline behind.
+// stmt appends a statement, without indentation before or newline after.
 func (p *printer) stmt(s ast.Stmt) {
 	if p.opaque(s) {
 		p.str(p.file.Text(s))
@@ -226,7 +226,7 @@ func (p *printer) conditional(s *ast.If) {
 	}
 }
 
-// comma appends what stands in front of the i-th item of a list.
+// comma appends what is before the i-th item of a list.
 func (p *printer) comma(i int) {
 	if i > 0 {
 		p.str(", ")

@@ -97,7 +97,7 @@ func branches(f *ast.File, n *ast.If) ([]body, bool) {
 	return append(out, otherwise), ok
 }
 
-// branch finds the braces around list, the opening one behind offset i.
+// branch finds the braces around list, the opening one after offset i.
 func branch(f *ast.File, src string, i int, list []ast.Stmt) (body, bool) {
 	i = skipTrivia(src, i)
 	if i >= len(src) || src[i] != '{' {

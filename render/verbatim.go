@@ -10,7 +10,7 @@ import (
 
 // Verbatim returns the text of a parsed file as it was read, byte for byte.
 // Statements without a place, which were put into the tree by hand, are
-// written in canonical form, on lines of their own, behind the statement that
+// written in canonical form, on lines of their own, after the statement that
 // they follow. The source must be covered by the tree: a statement that was
 // taken out of it is an error; use an Editor to remove or change what was
 // parsed. Changed fields of a parsed statement are not seen.
@@ -43,7 +43,7 @@ func (e *Editor) adopt(n ast.Node) error {
 				at := e.bodyStart(n, i, b)
 				if prev != nil {
 					indent, _ := e.indentAt(prev.Pos().Offset())
-					at = e.behind(prev.End().Offset(), indent, behindOne)
+					at = e.after(prev.End().Offset(), indent, afterOne)
 				}
 				if err := e.insertAt(at, s); err != nil {
 					return err

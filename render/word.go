@@ -12,14 +12,14 @@ import (
 
 // word appends a decoded word so that the lexer reads the same word back:
 // bare where that is safe anywhere, else in quotes. Something that announces
-// a word must stand in front of it, such as an equals sign or an arrow.
+// a word must come before it, such as an equals sign or an arrow.
 func (p *printer) word(s string) { p.quoted(s, isPlain(s)) }
 
 // free appends a word that nothing announces, so that a keyword could be
 // meant.
 func (p *printer) free(s string) { p.quoted(s, isPlain(s) && !isReserved(s)) }
 
-// item appends a word that stands in a parenthesised list, where a bare comma
+// item appends a word of a parenthesised list, where a bare comma
 // ends it.
 func (p *printer) item(s string) { p.quoted(s, isPlain(s) && !hasComma(s)) }
 
@@ -33,7 +33,7 @@ func (p *printer) quoted(s string, plain bool) {
 	p.byte('"')
 }
 
-// escaped appends s as it stands between quotes. All that would not show on a
+// escaped appends s as it is between quotes. All that would not show on a
 // line of UTF-8 text is escaped.
 func (p *printer) escaped(s string) {
 	for i := 0; i < len(s); {
@@ -80,7 +80,7 @@ func (p *printer) hex(c byte) {
 	p.dst = append(p.dst, '\\', 'x', digits[c>>4], digits[c&0xf])
 }
 
-// How ASCII bytes may stand in a plain word.
+// Where ASCII bytes are possible in a plain word.
 const (
 	plainNever = iota
 	plainByte
@@ -100,8 +100,8 @@ var plainClass = [utf8.RuneSelf]uint8{
 	'{': plainOpen, '}': plainClose, ',': plainComma,
 }
 
-// isPlain reports whether a word may stand without quotes wherever a word may
-// stand. It is narrower than the lexer's own rules, which differ by place.
+// isPlain reports whether a word is possible without quotes wherever a word is
+// possible. It is narrower than the lexer's own rules, which differ by place.
 func isPlain(s string) bool {
 	if s == "" {
 		return false
@@ -145,7 +145,7 @@ func isPlain(s string) bool {
 			return false
 		}
 	}
-	// Behind a backslash the blank that ends the word would belong to it.
+	// After a backslash the blank that ends the word would belong to it.
 	return depth == 0 && s[len(s)-1] != '\\'
 }
 

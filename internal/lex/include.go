@@ -29,8 +29,8 @@ func (l *Lexer) include(t *Token, start, i int, hash bool) {
 	t.Text, t.Form, t.Hash, t.IfExists = l.src[from:to], form, hash, exists
 }
 
-// ifExists reads the words `if exists` behind the keyword that ends at i. They
-// stand on its line, with spaces or tabs on all sides.
+// ifExists reads the words `if exists` after the keyword that ends at i. They
+// are on its line, with spaces or tabs on all sides.
 func (l *Lexer) ifExists(i int) (end int, ok bool) {
 	for _, word := range [...]string{"if", "exists"} {
 		at := l.spaces(i)
@@ -55,7 +55,7 @@ func (l *Lexer) newlineBehind(i int) bool {
 // and end the end of what is wrong.
 func fileName(s string, i int) (from, to, end int, form Form, why string) {
 	if i >= len(s) {
-		return 0, 0, len(s), 0, "there is no path"
+		return 0, 0, len(s), 0, "the path is missing"
 	}
 	switch s[i] {
 	case '<':
@@ -71,7 +71,7 @@ func fileName(s string, i int) (from, to, end int, form Form, why string) {
 		end = i + n
 	}
 	if end == i {
-		return 0, 0, min(i+1, len(s)), 0, "there is no path"
+		return 0, 0, min(i+1, len(s)), 0, "the path is missing"
 	}
 	return i, end, end, Bare, ""
 }
@@ -102,7 +102,7 @@ func angleName(s string, i int) (from, to, end int, form Form, why string) {
 		}
 	}
 	if from >= to {
-		return 0, 0, end + 1, 0, "this is no path"
+		return 0, 0, end + 1, 0, "this is not a path"
 	}
 	return from, to, end + 1, Angle, ""
 }

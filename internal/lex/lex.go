@@ -9,10 +9,10 @@ type mode uint8
 
 const (
 	modeDefault     mode = iota
-	modeRule             // a rule whose words are glued: network, unix, dbus, ...
+	modeRule             // a rule whose words hold commas: network, unix, dbus, ...
 	modeChange           // change_profile: like modeRule, without conditions
 	modeName             // one word of any bytes, then base again
-	modeHat              // the word right behind a caret
+	modeHat              // the word right after a caret
 	modeValue            // the value of a condition, then base again
 	modeList             // ( ... ) of values
 	modeCondList         // ( ... ) of conditions
@@ -83,7 +83,7 @@ var class = [256]uint8{
 // IsBlank reports whether c separates words.
 func IsBlank(c byte) bool { return class[c]&clBlank != 0 }
 
-// at returns the byte at offset i, and NUL behind the end.
+// at returns the byte at offset i, and NUL after the end.
 func (l *Lexer) at(i int) byte {
 	if i < len(l.src) {
 		return l.src[i]
@@ -141,7 +141,7 @@ func (l *Lexer) unexpected(t *Token) {
 	why := Stray
 	switch l.src[l.pos] {
 	case 0:
-		why = "a NUL byte cannot stand in policy"
+		why = "a NUL byte is not possible in policy"
 	case '!':
 		why = "an exclamation mark must be quoted or escaped"
 	case '"':
@@ -149,7 +149,7 @@ func (l *Lexer) unexpected(t *Token) {
 			l.illegal(t, lineEnd(l.src, l.pos), "the quote is not closed")
 			return
 		}
-		why = "a quoted word cannot stand here"
+		why = "a quoted word is not possible here"
 	}
 	to := l.pos + 1
 	for to < len(l.src) && l.src[l.pos] >= 0x80 && l.src[to]&0xc0 == 0x80 {
@@ -218,7 +218,7 @@ func listEnd(s string, i int) int {
 	return len(s)
 }
 
-// quoteEnd returns the offset behind the closing quote of the quoted word at
+// quoteEnd returns the offset after the closing quote of the quoted word at
 // i, or -1 when it is not closed or holds a NUL.
 func quoteEnd(s string, i int) int {
 	for i++; i < len(s); i++ {
@@ -424,7 +424,7 @@ func (l *Lexer) variable(t *Token) bool {
 	if l.src[l.pos] == '$' {
 		kind = BoolVar
 	} else if op := assignLen(l.src[end:]); l.at(end) != '+' && (op == 0 || l.src[end] == ':') {
-		// A colon glued to the name makes a word of both, a plus never does.
+		// A colon right after the name makes a word of both, a plus never does.
 		if to := wordEnd(l.src, end); to > end {
 			l.token(t, Path, to)
 			return true
@@ -558,7 +558,7 @@ func (l *Lexer) nextRule(t *Token) {
 	}
 }
 
-// nextName reads the one word that stands behind a keyword, an arrow or a
+// nextName reads the one word that follows a keyword, an arrow or a
 // condition's equals sign.
 func (l *Lexer) nextName(t *Token) {
 	if l.mode != modeHat {

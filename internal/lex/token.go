@@ -4,9 +4,9 @@
 //
 // The language's tokens depend on their context: a `#` is a comment in one
 // rule and part of a word in another, a comma ends a rule or belongs to the
-// word it is glued to. The lexer carries that context as a mode, which the
+// word that it follows without a blank. The lexer carries that context as a mode, which the
 // tokens themselves switch, so that a sequence of tokens needs no help from a
-// parser. It never fails: what is no token becomes an Illegal one.
+// parser. It never fails: what is not a token becomes an Illegal one.
 package lex
 
 // Kind is the kind of a token.
@@ -15,14 +15,14 @@ type Kind uint8
 // The kinds of token.
 const (
 	EOF        Kind = iota
-	Illegal         // a byte that cannot stand there, or something unfinished
+	Illegal         // a byte that is not possible there, or something unfinished
 	Open            // {
 	Close           // }
 	Comma           // , as the end of a rule or between the items of a list
 	OpenParen       // (
 	CloseParen      // )
 	Arrow           // ->
-	Assign          // = += ?= := behind a variable
+	Assign          // = += ?= := after a variable
 	LessEqual       // <= in an rlimit rule
 	Plus            // + before identities
 	Caret           // ^ before the name of a hat
@@ -31,7 +31,7 @@ const (
 	Var             // @{NAME} or @NAME, nothing more
 	BoolVar         // $NAME or ${NAME}
 	Cond            // the name of a condition, and its operator
-	Value           // a word where any word may stand: a value, a name, a target
+	Value           // a word where any word is possible: a value, a name, a target
 	Number          // digits with an optional sign
 	Compare         // == != > >= < <= in an expression
 	Include         // a whole include statement
@@ -74,7 +74,7 @@ const (
 )
 
 // Stray is the Why of an Illegal token of which there is no more to say.
-const Stray = "this character cannot stand here"
+const Stray = "this character is not possible here"
 
 // Token is one token. Text is a piece of the source wherever that is
 // possible: what is between the quotes of a quoted word, the name without

@@ -9,7 +9,7 @@ import (
 
 	"github.com/alecthomas/participle/v2/lexer"
 
-	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/internal/lang"
 	"github.com/goarmor/apparmor/internal/lex"
 )
 
@@ -79,7 +79,7 @@ func (l *tokens) Next() (lexer.Token, error) {
 		switch {
 		case lex.IsFilePerms(l.src, &t):
 			out.Type = typeMode
-		case ast.IsReserved(t.Text):
+		case lang.IsReserved(t.Text):
 			out.Type = typeKeyword
 		}
 	case lex.Cond:

@@ -9,6 +9,7 @@ import (
 	"github.com/alecthomas/participle/v2/lexer"
 
 	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/internal/lang"
 )
 
 // This file makes the tree of package ast from what the productions captured.
@@ -294,7 +295,7 @@ func lowerRule(r *rule, at ast.Span) ast.Stmt {
 	case r.Signal != nil:
 		return lowerSignal(r.Signal, q, at)
 	case r.Ptrace != nil:
-		out := &ast.PtraceRule{Span: at, Qualifiers: q, Perms: lowerPerms(r.Ptrace.Perms, r.Ptrace.Perm, ast.ParsePtracePerm)}
+		out := &ast.PtraceRule{Span: at, Qualifiers: q, Perms: lowerPerms[ast.PtracePerm](r.Ptrace.Perms, r.Ptrace.Perm, &lang.PtracePerms)}
 		for c := range conditions(r.Ptrace.Conds, nil) {
 			out.Peer = match(c.value)
 		}
@@ -324,7 +325,7 @@ func lowerRule(r *rule, at ast.Span) ast.Stmt {
 		safety := map[string]ast.Safety{"safe": ast.Safe, "unsafe": ast.Unsafe}[c.Safety]
 		return &ast.ChangeProfileRule{Span: at, Qualifiers: q, Safety: safety, Exec: pattern(c.Exec), Target: match(c.Target)}
 	case r.Mqueue != nil:
-		out := &ast.MqueueRule{Span: at, Qualifiers: q, Perms: lowerPerms(r.Mqueue.Perms, r.Mqueue.Perm, ast.ParseMqueuePerm), Name: pattern(r.Mqueue.Name)}
+		out := &ast.MqueueRule{Span: at, Qualifiers: q, Perms: lowerPerms[ast.MqueuePerm](r.Mqueue.Perms, r.Mqueue.Perm, &lang.MqueuePerms), Name: pattern(r.Mqueue.Name)}
 		for c := range conditions(r.Mqueue.Conds, nil) {
 			switch c.name {
 			case "type":
@@ -335,7 +336,7 @@ func lowerRule(r *rule, at ast.Span) ast.Stmt {
 		}
 		return out
 	case r.IOUring != nil:
-		out := &ast.IOUringRule{Span: at, Qualifiers: q, Perms: lowerPerms(r.IOUring.Perms, r.IOUring.Perm, ast.ParseIOUringPerm)}
+		out := &ast.IOUringRule{Span: at, Qualifiers: q, Perms: lowerPerms[ast.IOUringPerm](r.IOUring.Perms, r.IOUring.Perm, &lang.IOUringPerms)}
 		for c := range conditions(r.IOUring.Conds, r.IOUring.Peer) {
 			out.Label = match(c.value)
 		}
@@ -351,14 +352,14 @@ func lowerRule(r *rule, at ast.Span) ast.Stmt {
 }
 
 // lowerPerms reads one permission, or those in parentheses.
-func lowerPerms[P ~uint8 | ~uint16](list *perms, one string, parse func(string) (P, bool)) P {
+func lowerPerms[P ~uint8 | ~uint16](list *perms, one string, known *lang.Perms) P {
 	var out P
 	if list == nil {
 		list = &perms{Names: []string{one}}
 	}
 	for _, name := range list.Names {
-		p, _ := parse(text(name))
-		out |= p
+		set, _ := known.Parse(text(name))
+		out |= P(set)
 	}
 	return out
 }
@@ -418,7 +419,7 @@ func condName(token string) (name string, in bool) {
 }
 
 func lowerNetwork(n *network, q ast.Qualifiers, at ast.Span) ast.Stmt {
-	out := &ast.NetworkRule{Span: at, Qualifiers: q, Perms: lowerPerms(n.Perms, n.Perm, ast.ParseNetPerm)}
+	out := &ast.NetworkRule{Span: at, Qualifiers: q, Perms: lowerPerms[ast.NetPerm](n.Perms, n.Perm, &lang.NetPerms)}
 	for _, word := range []string{n.Family, n.Type} {
 		switch {
 		case word == "":
@@ -462,7 +463,7 @@ func ports(word string) string {
 }
 
 func lowerUnix(u *unix, q ast.Qualifiers, at ast.Span) ast.Stmt {
-	out := &ast.UnixRule{Span: at, Qualifiers: q, Perms: lowerPerms(u.Perms, u.Perm, ast.ParseNetPerm)}
+	out := &ast.UnixRule{Span: at, Qualifiers: q, Perms: lowerPerms[ast.NetPerm](u.Perms, u.Perm, &lang.NetPerms)}
 	for c := range conditions(u.Conds, u.Peer) {
 		end := &out.Local
 		if c.peer {
@@ -481,7 +482,7 @@ func lowerUnix(u *unix, q ast.Qualifiers, at ast.Span) ast.Stmt {
 }
 
 func lowerDBus(d *dbus, q ast.Qualifiers, at ast.Span) ast.Stmt {
-	out := &ast.DBusRule{Span: at, Qualifiers: q, Perms: lowerPerms(d.Perms, d.Perm, ast.ParseDBusPerm)}
+	out := &ast.DBusRule{Span: at, Qualifiers: q, Perms: lowerPerms[ast.DBusPerm](d.Perms, d.Perm, &lang.DBusPerms)}
 	for c := range conditions(d.Conds, d.Peer) {
 		value := match(c.value)
 		switch {
@@ -505,7 +506,7 @@ func lowerDBus(d *dbus, q ast.Qualifiers, at ast.Span) ast.Stmt {
 }
 
 func lowerSignal(s *signal, q ast.Qualifiers, at ast.Span) ast.Stmt {
-	out := &ast.SignalRule{Span: at, Qualifiers: q, Perms: lowerPerms(s.Perms, s.Perm, ast.ParseSignalPerm)}
+	out := &ast.SignalRule{Span: at, Qualifiers: q, Perms: lowerPerms[ast.SignalPerm](s.Perms, s.Perm, &lang.SignalPerms)}
 	for c := range conditions(s.Conds, nil) {
 		switch c.name {
 		case "set":

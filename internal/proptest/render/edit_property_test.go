@@ -341,7 +341,7 @@ func (g trees) addition(f *ast.File) ast.Stmt {
 func parseContextIsFile(f *ast.File) bool {
 	return !slices.ContainsFunc(f.Stmts, func(s ast.Stmt) bool {
 		switch s.(type) {
-		case ast.Rule, *ast.If:
+		case ast.Rule, *ast.Block, *ast.If:
 			return true
 		}
 		return false

@@ -24,7 +24,7 @@ func parseBack(f *ast.File, text string) (*ast.File, error) {
 	c := parser.Config{Context: parser.ContextFile}
 	for _, s := range f.Stmts {
 		switch s.(type) {
-		case ast.Rule, *ast.If:
+		case ast.Rule, *ast.Block, *ast.If:
 			c.Context = parser.ContextBody
 		}
 	}

@@ -81,7 +81,7 @@ func (s *skeleton) stmts(list []ast.Stmt) (out []ast.Stmt) {
 			bare := *n
 			bare.Then, bare.Else = s.stmts(n.Then), s.stmts(n.Else)
 			stmt = &bare
-		case ast.Rule: // other than blocks
+		case ast.Rule:
 			continue
 		}
 		out = append(out, stmt)

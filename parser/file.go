@@ -5,8 +5,12 @@ package parser
 import (
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/internal/lang"
 	"github.com/goarmor/apparmor/internal/lex"
 )
+
+// fileClass reads rules on files, and the l form of link rules.
+type fileClass struct{}
 
 // modes are the permissions of a file rule.
 type modes struct {
@@ -27,7 +31,7 @@ func (p *parser) modes() (m modes, ok bool) {
 	}
 	s := t.Text
 	for i := 0; i < len(s); {
-		n := ast.FilePermLen(s[i:])
+		n := lang.FilePermLen(s[i:])
 		switch group := s[i : i+n]; group {
 		case "r":
 			m.perms |= ast.FileRead
@@ -63,9 +67,6 @@ func (p *parser) modes() (m modes, ok bool) {
 		}
 		i += n
 	}
-	if m.perms&(ast.FileWrite|ast.FileAppend) == ast.FileWrite|ast.FileAppend {
-		return m, p.fail(&t, diag.CodePermissions, "write and append exclude each other in one rule")
-	}
 	if m.upper {
 		p.warn(p.pos(), t.Text, diag.ClassDeprecated, diag.WarnUpperCase, "upper-case permissions are deprecated")
 	}
@@ -99,18 +100,20 @@ func withFallback(s string, none, inherit, unconfined ast.Exec) ast.Exec {
 	return none
 }
 
-// fileRule reads a rule on a path, with or without the word file, and the l
+// read reads a rule on a path, with or without the word file, and the l
 // form of link rules.
-func (p *parser) fileRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
+func (fileClass) read(p *parser, from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
+	word := p.tok
 	if p.isWord("file") {
-		word := p.tok
 		p.next()
 		if p.tok.Kind == lex.Comma {
-			if p.access(&q) == ast.Deny {
-				return nil, p.failHint(&word, "write deny all, or list permissions", diag.CodePermissions, "file cannot be denied as a whole: it stands for an exec mode too")
+			n := &ast.FileRule{Qualifiers: q, All: true}
+			if !p.valid(n, &word, nil) {
+				return nil, false
 			}
 			p.next()
-			return &ast.FileRule{Span: p.span(from), Qualifiers: q, All: true}, true
+			n.Span = p.span(from)
+			return n, true
 		}
 	}
 	safety, safetyTok := ast.SafetyDefault, p.tok
@@ -136,7 +139,7 @@ func (p *parser) fileRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 		}
 		if p.isWord("subset") {
 			if m.perms != ast.FileLink || m.exec != ast.ExecNone {
-				return nil, p.fail(&p.tok, diag.CodePermissions, "subset can stand only with the permission l alone")
+				return nil, p.fail(&p.tok, diag.CodePermissions, "subset is possible only with the permission l alone")
 			}
 			subset = true
 			p.next()
@@ -149,7 +152,7 @@ func (p *parser) fileRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 	n.Path = tokenPattern(p.src, &path)
 	if !leading {
 		modesTok = p.tok
-		if !p.modesBehind(&path) {
+		if !p.modesAfter(&path) {
 			return nil, false
 		}
 		if m, ok = p.modes(); !ok {
@@ -158,12 +161,18 @@ func (p *parser) fileRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 	}
 	n.Perms, n.Exec, n.Scrub = m.perms, m.exec, m.scrub
 	if safety != ast.SafetyDefault {
-		if m.exec == ast.ExecNone {
+		if m.exec <= ast.ExecDeny {
 			return nil, p.fail(&safetyTok, diag.CodePermissions, "%s needs an exec mode", safetyTok.Text)
 		}
 		n.Scrub = safety == ast.Safe && m.exec != ast.ExecInherit
 	}
-	if !p.execAllowed(&q, &m, safety, &modesTok) {
+	atModes := func(e *ast.CheckError) *lex.Token {
+		if e.Code == diag.CodePermissions {
+			return &modesTok
+		}
+		return nil
+	}
+	if !p.valid(n, &word, atModes) {
 		return nil, false
 	}
 	if p.tok.Kind == lex.Arrow {
@@ -175,7 +184,7 @@ func (p *parser) fileRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
 		text := p.match(&target)
 		switch {
 		case leading && m.perms&ast.FileLink != 0 && m.exec != ast.ExecNone:
-			return nil, p.fail(&modesTok, diag.CodePermissions, "link and exec permissions cannot share a target; write the permissions behind the path")
+			return nil, p.fail(&modesTok, diag.CodePermissions, "link and exec permissions cannot share a target; write the permissions after the path")
 		case m.perms == ast.FileLink && m.exec == ast.ExecNone:
 			if !p.comma() {
 				return nil, false
@@ -213,8 +222,8 @@ func (p *parser) fileName() bool {
 		return true
 	case lex.Word:
 		switch {
-		case ast.IsReserved(p.tok.Text), lex.IsFilePerms(p.src, &p.tok):
-		case ast.IsFilePerms(p.tok.Text):
+		case lang.IsReserved(p.tok.Text), lex.IsFilePerms(p.src, &p.tok):
+		case lang.IsFilePerms(p.tok.Text):
 			// To the reference this is a name, and a trap.
 			return p.notPerms(&p.tok)
 		default:
@@ -226,26 +235,26 @@ func (p *parser) fileName() bool {
 		return p.noPath(p.tok)
 	}
 	if p.isWord("else") {
-		return p.fail(&p.tok, diag.CodeSyntax, "there is no if before this else")
+		return p.fail(&p.tok, diag.CodeSyntax, "the else has no if before it")
 	}
 	if p.tok.Kind == lex.Comma {
-		return p.failHint(&p.tok, "permissions are written as one word, before or behind a path", diag.CodeSyntax, "unexpected comma, expected a path")
+		return p.failHint(&p.tok, "permissions are written as one word, before or after a path", diag.CodeSyntax, "unexpected comma, expected a path")
 	}
 	return p.unexpected("a rule, a path or file permissions")
 }
 
-// modesBehind checks that permissions follow a path, with a word on what is
+// modesAfter checks that permissions follow a path, with a word on what is
 // probably wrong.
-func (p *parser) modesBehind(path *lex.Token) bool {
+func (p *parser) modesAfter(path *lex.Token) bool {
 	if lex.IsFilePerms(p.src, &p.tok) {
 		return true
 	}
 	if path.Kind == lex.Word {
 		if caps := ast.Capabilities(); caps.Has(path.Text) {
-			return p.failHint(path, "capabilities are separated by blanks; a comma ends the rule", diag.CodeSyntax, "there is no rule %q", path.Text)
+			return p.failHint(path, "capabilities are separated by blanks; a comma ends the rule", diag.CodeSyntax, "unknown rule %q", path.Text)
 		}
 		if hint := ruleHint(path.Text); hint != "" || p.tok.Kind == lex.Word {
-			return p.failHint(path, hint, diag.CodeSyntax, "there is no rule %q", path.Text)
+			return p.failHint(path, hint, diag.CodeSyntax, "unknown rule %q", path.Text)
 		}
 	}
 	switch p.tok.Kind {
@@ -259,38 +268,4 @@ func (p *parser) modesBehind(path *lex.Token) bool {
 		hint = "permissions are missing"
 	}
 	return p.failHint(&p.tok, hint, diag.CodeSyntax, "unexpected %s, expected file permissions", describe(&p.tok))
-}
-
-// execAllowed checks an exec mode against the rule's access: deny takes the
-// bare x, and nothing else does.
-func (p *parser) execAllowed(q *ast.Qualifiers, m *modes, safety ast.Safety, t *lex.Token) bool {
-	switch {
-	case m.exec == ast.ExecNone:
-		return true
-	case m.exec == ast.ExecDeny && q.Access != ast.Deny:
-		return p.failHint(t, "write ix, px, cx or ux", diag.CodePermissions, "x alone stands only in deny rules")
-	case m.exec == ast.ExecDeny && safety == ast.SafetyDefault, p.access(q) != ast.Deny:
-		return true
-	}
-	return p.failHint(t, "write x", diag.CodePermissions, "a deny rule takes no exec mode but x")
-}
-
-// linkRule reads a rule with the word link.
-func (p *parser) linkRule(from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool) {
-	p.next()
-	n := &ast.LinkRule{Qualifiers: q}
-	if p.isWord("subset") {
-		n.Subset = true
-		p.next()
-	}
-	n.From = p.pattern()
-	if !p.fileName() || !p.expect(lex.Arrow, "an arrow") {
-		return nil, false
-	}
-	n.To = p.match(&p.tok)
-	if !p.expect(lex.Value, "a path") || !p.comma() {
-		return nil, false
-	}
-	n.Span = p.span(from)
-	return n, true
 }

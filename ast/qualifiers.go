@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ast
+
+import (
+	"fmt"
+
+	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/internal/lang"
+)
+
+// Access tells what a rule does with the requests it matches.
+type Access uint8
+
+// The accesses. A rule without a word is an allow rule; AllowExplicit is the
+// same with the word `allow` written.
+const (
+	Allow Access = iota
+	AllowExplicit
+	Deny
+	Prompt
+)
+
+// Owner restricts a file rule by the owner of the file.
+type Owner uint8
+
+// The owner restrictions.
+const (
+	AnyOwner  Owner = iota
+	OnlyOwner       // owner (user): the task's fsuid owns the file
+	OnlyOther       // other: it does not
+)
+
+// Qualifiers come before a rule or a block:
+// `[priority=N] [audit] [allow|deny|prompt] [owner|other]`.
+type Qualifiers struct {
+	Priority int16 // -1000..1000
+	Audit    bool
+	Access   Access
+	Owner    Owner
+}
+
+// Quals returns q; it makes every type that embeds Qualifiers offer them.
+func (q *Qualifiers) Quals() *Qualifiers { return q }
+
+// What a class takes of qualifiers, beside audit and access.
+const (
+	takesPriority = 1 << iota
+	takesOwner
+)
+
+func (c checker) qualifiers(q *Qualifiers, takes int) *CheckError {
+	switch {
+	case q.Access > Prompt:
+		return c.fail(diag.CodeQualifier, "Access", "", "the access is not a value of its type")
+	case q.Owner > OnlyOther:
+		return c.fail(diag.CodeQualifier, "Owner", "", "the owner is not a value of its type")
+	case q.Priority < lang.MinPriority || q.Priority > lang.MaxPriority:
+		return c.fail(diag.CodeQualifier, "Priority", "", fmt.Sprintf("the priority is not within %d and %d", lang.MinPriority, lang.MaxPriority))
+	case q.Priority != 0 && takes&takesPriority == 0:
+		return c.fail(diag.CodeQualifier, "Priority", "", c.whats()+" take no priority")
+	case q.Owner != AnyOwner && takes&takesOwner == 0:
+		return c.fail(diag.CodeQualifier, "Owner", "", c.whats()+" take neither owner nor other")
+	case q.Access != Allow && c.scope.access != Allow && q.Access != c.scope.access:
+		return c.fail(diag.CodeQualifiers, "Access", "", "the qualifier contradicts that of the block around it")
+	}
+	return nil
+}
+
+// whats names what a node with qualifiers is, in the plural.
+func (c checker) whats() string {
+	if r, ok := c.node.(Rule); ok {
+		return r.Class().String() + " rules"
+	}
+	return "blocks"
+}
