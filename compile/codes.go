@@ -31,5 +31,6 @@ const (
 
 // Codes of the warnings of this package.
 const (
-	WarnMountSource = diag.WarnMountSource // class deprecated: a propagation rule without an arrow
+	WarnMountRemount = diag.WarnMountRemount // class unexpected: a bind mount of a source that asks for remount too
+	WarnMountSource  = diag.WarnMountSource  // class deprecated: a propagation rule without an arrow
 )

@@ -44,7 +44,7 @@
 //     reach further than they say; ports below 1024 can be bound and not
 //     listened at; icmp has the number of another protocol. See inet.go.
 //   - A mount rule whose options and operands no operation has becomes one for
-//     new mounts with what is left of its options. Here it is an error.
+//     new mounts with what is left of its options. Here it is without effect.
 //   - The label of an untyped mqueue rule stands twice in the string of System V
 //     queues.
 //   - `cx -> target` in a child leads to a child of no profile, because the

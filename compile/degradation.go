@@ -17,11 +17,16 @@ const (
 	ByKernel Cause = iota
 	// ByABI: the kernel has it, but the policy is written for an ABI without.
 	ByABI
+	// ByOperation: no kernel has an operation that fits the rule.
+	ByOperation
 )
 
 func (c Cause) String() string {
-	if c == ByABI {
+	switch c {
+	case ByABI:
 		return "abi"
+	case ByOperation:
+		return "operation"
 	}
 	return "kernel"
 }
@@ -33,7 +38,8 @@ type Degradation struct {
 	Via     []ast.Position // the includes that led there, innermost first
 	Rule    ast.Rule       // nil for flags of a profile
 	What    string         // what is not enforced: "dbus rules"
-	Feature string         // the feature that is missing, see package features
+	Feature string         // the feature that is missing, see package features; empty for ByOperation
+	Hint    string         // for ByOperation: what does not go together, and what to write
 	Cause   Cause
 	// Dropped rules have no effect; the others have a coarser one than they
 	// say.
@@ -46,5 +52,13 @@ func (d Degradation) String() string {
 	if d.Dropped {
 		how = "not enforced"
 	}
-	return fmt.Sprintf("%s: profile %s: %s %s: no %s in the %s", d.Pos, d.Profile, d.What, how, d.Feature, d.Cause)
+	return fmt.Sprintf("%s: profile %s: %s %s: %s", d.Pos, d.Profile, d.What, how, d.Reason())
+}
+
+// Reason says in one line why the rule is not enforced.
+func (d Degradation) Reason() string {
+	if d.Cause == ByOperation {
+		return d.Hint
+	}
+	return fmt.Sprintf("no %s in the %s", d.Feature, d.Cause)
 }

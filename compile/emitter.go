@@ -59,32 +59,35 @@ func (e *emitter) place(d *diag.Diagnostic) {
 // degrade records that something is not enforced as written, and makes it an
 // error where that was asked for.
 func (e *emitter) degrade(feature, what string, dropped bool) {
-	if e.silent {
-		return
-	}
-	d := Degradation{
-		Profile: e.profile.Name, What: what, Feature: feature, Dropped: dropped,
-		Pos: e.origin().Position(), Via: e.origin().Chain(),
-	}
-	if e.rule != nil {
-		d.Rule = e.rule.Rule
-	}
+	d := Degradation{What: what, Feature: feature, Dropped: dropped}
 	if e.kernel.Supports(feature) {
 		d.Cause = ByABI
-	}
-	e.degraded = append(e.degraded, d)
-	if d.Cause == ByABI || !e.strict {
-		return
 	}
 	how := "can be enforced only in part"
 	if dropped {
 		how = "cannot be enforced"
 	}
-	e.fail(&diag.Diagnostic{
+	e.report(d, &diag.Diagnostic{
 		Code:    CodeNotEnforceable,
 		Message: what + " " + how,
 		Hint:    "the kernel lacks the feature " + feature,
 	})
+}
+
+// report records a degradation of the rule at hand. The error is for those who
+// asked for one.
+func (e *emitter) report(d Degradation, err *diag.Diagnostic) {
+	if e.silent {
+		return
+	}
+	d.Profile, d.Pos, d.Via = e.profile.Name, e.origin().Position(), e.origin().Chain()
+	if e.rule != nil {
+		d.Rule = e.rule.Rule
+	}
+	e.degraded = append(e.degraded, d)
+	if d.Cause != ByABI && e.strict {
+		e.fail(err)
+	}
 }
 
 // enforced reports whether rules of a class take effect, and records the rule

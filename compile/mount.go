@@ -167,48 +167,65 @@ func (f mountFlags) expr() node {
 // emitMount translates a rule into the strings of each operation that it allows.
 func emitMount(t *translation, r *ast.MountRule) {
 	e := &t.emitter
-	if !e.enforced(features.Mount, "mount rules") {
-		return
-	}
 	perms := t.mounts[mountKeyOf(r)]
 	if r.Op == ast.OpUmount {
-		e.add(cat(bytesNode(byte(blob.ClassMount)), e.globOr(r.Target, text0())), r.Quals(), perms)
+		if e.enforced(features.Mount, "mount rules") {
+			e.add(cat(bytesNode(byte(blob.ClassMount)), e.globOr(r.Target, text0())), r.Quals(), perms)
+		}
 		return
 	}
+	// What is wrong is wrong on every kernel, whether it mediates mounts or not.
 	m, ok := mountConditions(e, r)
-	if !ok {
+	if !ok || !e.enforced(features.Mount, "mount rules") {
 		return
 	}
 	m.perms = perms
+	var unfit uint32 // the flags of what no operation fits
+	fits := false
 	for _, f := range m.pairs {
-		m.pair(f)
+		if m.pair(f) {
+			fits = true
+		} else {
+			unfit |= f.need
+		}
 	}
-	if !m.emitted {
-		e.fail(&diag.Diagnostic{
-			Code: CodeImpossibleMount, Message: "no mount operation fits the rule",
-			Text: string(r.Source), Hint: m.hint(),
-		})
+	if unfit != 0 {
+		m.unfit(unfit, fits)
 	}
 }
 
-// hint says which parts of a rule that no operation fits do not go together.
-func (m *mountRule) hint() string {
-	var need uint32
-	for _, f := range m.pairs {
-		need |= f.need
+// unfit reports flags that no operation fits. A rule with no other options is
+// refused by every release of the reference. With others, such as rw, releases
+// up to 3 took it, and container managers write such rules: these are without
+// effect.
+func (m *mountRule) unfit(flags uint32, partly bool) {
+	err := &diag.Diagnostic{
+		Code: CodeImpossibleMount, Message: "no mount operation fits the rule",
+		Text: string(m.rule.Source), Hint: m.hint(flags),
 	}
-	typ, source := len(m.fstypes) > 0, m.rule.Source != "" || m.rule.Detached
+	if !m.more && !partly {
+		m.fail(err)
+		return
+	}
+	m.report(Degradation{
+		What: "mount rules that no operation fits", Cause: ByOperation, Hint: err.Hint, Dropped: !partly,
+	}, err)
+}
+
+// hint says which parts of a rule that no operation fits do not go together.
+func (m *mountRule) hint(need uint32) string {
+	typ, source := m.typed(), m.sourced()
 	switch {
 	case need&msRemount != 0 && typ:
 		return "no kernel remounts by the type of the file system; leave fstype out"
 	case need&msRemount != 0 && source:
-		return "remount takes the mount point behind an arrow and no source"
+		return "remount takes the mount point after an arrow and no source"
 	case need&msBind != 0 && typ:
 		return "a bind mount has no type of file system; leave fstype out"
 	case need&msPropagation != 0 && typ:
 		return "a change of propagation has no type of file system; leave fstype out"
 	case need&msPropagation != 0 && source:
-		return "a change of propagation has no source; write the mount point behind an arrow"
+		return "a change of propagation has no source; write the mount point after an arrow"
 	case need&msMove != 0 && typ:
 		return "a move has no type of file system; leave fstype out"
 	}
@@ -228,8 +245,8 @@ type mountRule struct {
 	perms   uint32
 	fstypes []ast.Pattern
 	pairs   []mountFlags // of exact and optional sets
-	emitted bool
-	warned  bool // of its source
+	more    bool         // there are options that are no commands
+	warned  bool         // of its source, or of remount
 }
 
 // mountConditions reads the conditions: exact sets of options, optional sets,
@@ -254,6 +271,7 @@ func mountConditions(e *emitter, r *ast.MountRule) (*mountRule, bool) {
 			set |= w.set
 			clear |= w.clear
 		}
+		m.more = m.more || (set&^msCommands|clear) != 0 && r.Op != ast.OpRemount
 		if c.In {
 			optional = append(optional, set|clear)
 			continue
@@ -289,45 +307,55 @@ func mountConditions(e *emitter, r *ast.MountRule) (*mountRule, bool) {
 	return m, true
 }
 
-// pair emits the operations that one pair of flag sets allows.
-func (m *mountRule) pair(f mountFlags) {
-	r := m.rule
-	source := r.Source != "" || r.Detached
-	typ := len(m.fstypes) > 0
+// sourced and typed report whether the rule names a source and a type of file
+// system.
+func (m *mountRule) sourced() bool { return m.rule.Source != "" || m.rule.Detached }
+func (m *mountRule) typed() bool   { return len(m.fstypes) > 0 }
+
+// pair emits the operations that one pair of flag sets allows. It reports
+// whether there is one. Of several commands, as in (remount,bind), the first
+// that goes together with the source and the type of the rule counts, as in the
+// reference. Where none does, the reference writes a new mount with the rest of
+// the flags, which is nothing that the rule says.
+func (m *mountRule) pair(f mountFlags) bool {
+	source, typ := m.sourced(), m.typed()
+	propagation := !typ && (!source || m.rule.Target == "")
 	if f.need == 0 || f.need == msAll {
 		if !source && !typ {
 			m.strings(kindRemount, f)
 		}
 		if !typ {
 			m.strings(kindBind, f)
-			if !source || r.Target == "" {
+			if propagation {
 				m.strings(kindPropagation, f)
 			}
 			m.strings(kindMove, f)
 		}
 		m.strings(kindNew, f)
-		return
+		return true
 	}
 	switch {
-	case f.need&msRemount != 0:
-		if !source && !typ {
-			m.strings(kindRemount, f)
-		}
-	case f.need&msBind != 0:
-		if !typ {
-			m.strings(kindBind, f)
-		}
-	case f.need&msPropagation != 0:
-		if !typ && (!source || r.Target == "") {
-			m.strings(kindPropagation, f)
-		}
-	case f.need&msMove != 0:
-		if !typ {
-			m.strings(kindMove, f)
-		}
-	default:
+	case f.need&msRemount != 0 && !source && !typ:
+		m.strings(kindRemount, f)
+	case f.need&msBind != 0 && !typ:
+		m.strings(kindBind, f)
+	case f.need&msPropagation != 0 && propagation:
+		m.strings(kindPropagation, f)
+	case f.need&msMove != 0 && !typ:
+		m.strings(kindMove, f)
+	case f.need&msCommands == 0:
 		m.strings(kindNew, f)
+	default:
+		return false
 	}
+	if f.need&msRemount != 0 && source {
+		m.warnOnce(&diag.Diagnostic{
+			Class: diag.ClassUnexpected, Code: WarnMountRemount, Text: string(m.rule.Source),
+			Message: "remount is ignored in a mount rule that has a source",
+			Hint:    "write the mount point after an arrow, without a source: mount options=(remount, ...) -> /mnt/,",
+		})
+	}
+	return true
 }
 
 // strings adds one operation's string: mount point, source, type, flags.
@@ -337,7 +365,11 @@ func (m *mountRule) strings(k mountKind, f mountFlags) {
 	if k.name == kindPropagation.name && r.Target == "" && r.Source != "" {
 		// The one path that a propagation rule names is its mount point.
 		target = m.glob(r.Source)
-		m.warnSource()
+		m.warnOnce(&diag.Diagnostic{
+			Class: diag.ClassDeprecated, Code: WarnMountSource, Text: string(r.Source),
+			Message: "the source of a mount rule is taken for the mount point whose propagation changes, which is deprecated",
+			Hint:    "write it after an arrow",
+		})
 	} else if k.source {
 		if r.Detached {
 			source = empty()
@@ -357,21 +389,15 @@ func (m *mountRule) strings(k mountKind, f mountFlags) {
 	flags := mountFlags{f.need & shown, f.may & shown}
 	n := cat(bytesNode(byte(blob.ClassMount)), target, nul(), source, nul(), typ, nul(), flags.expr())
 	m.add(n, r.Quals(), m.perms)
-	m.emitted = true
 }
 
-// warnSource warns, once, of a propagation rule whose mount point stands
-// where others have their source.
-func (m *mountRule) warnSource() {
-	if m.warned {
-		return
+// warnOnce warns of an operand or an option that has another meaning than it
+// seems to have.
+func (m *mountRule) warnOnce(d *diag.Diagnostic) {
+	if !m.warned {
+		m.warned = true
+		m.warn(d)
 	}
-	m.warned = true
-	m.warn(&diag.Diagnostic{
-		Class: diag.ClassDeprecated, Code: WarnMountSource, Text: string(m.rule.Source),
-		Message: "the source of a mount rule is taken for the mount point whose propagation changes, which is deprecated",
-		Hint:    "write it behind an arrow",
-	})
 }
 
 func mountPatterns(r *ast.MountRule) []ast.Pattern {

@@ -110,7 +110,7 @@ func emitNetwork(t *translation, r *ast.NetworkRule) {
 			u := &ast.UnixRule{Qualifiers: r.Qualifiers, Perms: r.Perms, Type: r.Type}
 			// As in the reference, what such a rule denies is not quiet.
 			u.Audit = u.Audit || u.Access == ast.Deny
-			unixStrings(e, u)
+			unixStrings(e, u, typ)
 		}
 	}
 }

@@ -52,14 +52,16 @@ func unixClass(s *support) blob.Class {
 // denial would be too coarse there.
 func emitUnix(t *translation, r *ast.UnixRule) {
 	e := &t.emitter
+	// What is wrong is wrong on every kernel, whether it looks at addresses or
+	// not.
+	typ, ok := unixType(e, r)
+	if !ok || !checkUnixAddr(e, r.Local.Addr) || !checkUnixAddr(e, r.Peer.Addr) {
+		return
+	}
 	mediated := unixClass(&e.support) != 0
 	class, network := netClass(&e.support)
 	old := oldNetwork(&e.support)
 	if (network || old) && r.Access != ast.Deny {
-		typ, ok := unixType(e, r)
-		if !ok {
-			return
-		}
 		q := r.Qualifiers
 		q.Priority = 0 // as all network rules have
 		if old {
@@ -74,8 +76,20 @@ func emitUnix(t *translation, r *ast.UnixRule) {
 		e.enforced(unixFeature, "unix rules")
 	}
 	if mediated {
-		unixStrings(e, r)
+		unixStrings(e, r, typ)
 	}
+}
+
+// checkUnixAddr reports an address that no unix rule can have.
+func checkUnixAddr(e *emitter, addr ast.Pattern) bool {
+	if addr == "" || addr == "none" || addr == "auto" || strings.HasPrefix(string(addr), "@") {
+		return true
+	}
+	e.fail(&diag.Diagnostic{
+		Code: CodeBadUnixAddress, Message: "unix address is not an abstract one", Text: string(addr),
+		Hint: "write @name, none or auto; sockets in the file system are file rules",
+	})
+	return false
 }
 
 // unixFeature is the feature to name when unix sockets are not mediated.
@@ -96,11 +110,8 @@ func unixType(e *emitter, r *ast.UnixRule) (int, bool) {
 	return t, ok
 }
 
-func unixStrings(e *emitter, r *ast.UnixRule) {
-	typ, ok := unixType(e, r)
-	if !ok {
-		return
-	}
+// unixStrings adds the strings of a rule that has been checked.
+func unixStrings(e *emitter, r *ast.UnixRule, typ int) {
 	q := r.Quals()
 	perms := netPerms(r.Perms)
 	toPeer := r.Peer != (ast.UnixEnd{})
@@ -149,13 +160,6 @@ func unixAddr(e *emitter, addr ast.Pattern) node {
 		digit := oneOf([]byte("0123456789abcdef")...)
 		return cat(nul(), digit, digit, digit, digit, digit)
 	}
-	name, ok := strings.CutPrefix(string(addr), "@")
-	if !ok {
-		e.fail(&diag.Diagnostic{
-			Code: CodeBadUnixAddress, Message: "unix address is not an abstract one", Text: string(addr),
-			Hint: "write @name, none or auto; sockets in the file system are file rules",
-		})
-		return empty()
-	}
+	name := strings.TrimPrefix(string(addr), "@")
 	return cat(nul(), e.globNul(ast.Pattern(name)))
 }

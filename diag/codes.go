@@ -78,4 +78,5 @@ const (
 	WarnDuplicateAlias Code = "duplicate-alias"      // class unexpected
 	WarnDefinedBoolean Code = "defined-boolean"      // class unexpected
 	WarnMountSource    Code = "mount-source"         // class deprecated: a propagation rule without an arrow
+	WarnMountRemount   Code = "mount-remount"        // class unexpected: a bind mount of a source that asks for remount too
 )

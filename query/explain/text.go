@@ -41,7 +41,7 @@ func (e *Explanation) String() string {
 		fmt.Fprintf(&b, "  %s\n", note)
 	}
 	for _, g := range e.Dropped {
-		fmt.Fprintf(&b, "  %v: %s not enforced: no %s in the %v\n", g.Pos, render.String(g.Rule), g.Feature, g.Cause)
+		fmt.Fprintf(&b, "  %v: %s not enforced: %s\n", g.Pos, render.String(g.Rule), g.Reason())
 	}
 	return b.String()
 }

@@ -83,12 +83,12 @@ func (r *run) compile(ctx context.Context, res *result, set *policy.Set) error {
 	res.stats = append(res.stats, out.Stats...)
 	res.found = append(res.found, out.Warnings...)
 	type once struct {
-		profile, what string
-		dropped       bool
+		profile, what, hint string
+		dropped             bool
 	}
 	seen := map[once]bool{}
 	for _, d := range out.Degraded {
-		key := once{d.Profile, d.What, d.Dropped}
+		key := once{d.Profile, d.What, d.Hint, d.Dropped}
 		if seen[key] {
 			continue
 		}
@@ -104,6 +104,9 @@ func degraded(d compile.Degradation) *diag.Diagnostic {
 	w := &diag.Diagnostic{
 		Severity: diag.Warning, Class: diag.ClassRuleDowngraded, Code: "rule-downgraded",
 		Profile: d.Profile, Message: d.What + " downgraded",
+	}
+	if d.Cause == compile.ByOperation {
+		w.Pos, w.Via, w.Hint = d.Pos, d.Via, d.Hint
 	}
 	if d.Dropped {
 		w.Class, w.Code, w.Message = diag.ClassRuleNotEnforced, "rule-not-enforced", d.What+" not enforced"
