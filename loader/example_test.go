@@ -43,3 +43,18 @@ func ExampleTasks_Start() {
 	}
 	fmt.Println(vm.Wait(), kernel.Remove(ctx, "vm-17"))
 }
+
+// What the kernel says about a task is a name, or a stack of them, and a mode.
+func ExampleParseLabel() {
+	label := loader.ParseLabel("libvirt-7d3e5a34-1c0f-4f4e-9d0a-2b8f6c1e9a11//&:guests:inner (enforce)\n")
+	fmt.Println(label.Mode)
+	for _, name := range label.Profiles() {
+		fmt.Println(name)
+	}
+	fmt.Println(loader.ParseLabel("unconfined").Is(loader.Unconfined))
+	// Output:
+	// enforce
+	// libvirt-7d3e5a34-1c0f-4f4e-9d0a-2b8f6c1e9a11
+	// :guests:inner
+	// true
+}

@@ -3,6 +3,7 @@
 package svirt_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 
@@ -51,4 +52,55 @@ func ExampleDerive_refused() {
 	// Output:
 	// disk root: the path has a byte that is special in policy ("/srv/*")
 	// disk data: the path is restricted to the system ("/etc/shadow")
+}
+
+// A VMM keeps the profiles of its machines with a Manager. The driver None
+// stands for a host without AppArmor; by default it is the running kernel's,
+// and New fails where there is none.
+func ExampleManager() {
+	ctx := context.Background()
+	dir, err := os.MkdirTemp("", "example-") // /etc/apparmor.d on a host
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(dir)
+	manager, err := svirt.New(ctx, svirt.ManagerOptions{Dir: dir, Driver: svirt.None{}, Templates: svirt.TemplatesOwn})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer manager.Close()
+
+	machine := &svirt.Domain{
+		UUID: "7d3e5a34-1c0f-4f4e-9d0a-2b8f6c1e9a11",
+		Name: "web",
+		Type: "kvm",
+		Devices: svirt.Devices{
+			Disks: []svirt.Disk{{ID: "vda", Image: svirt.Image{Path: "/srv/vm/web.img", Format: "raw"}}},
+		},
+	}
+	if err := manager.Create(ctx, machine); err != nil {
+		fmt.Println(err)
+		return
+	}
+	// manager.Start(ctx, machine.UUID, cmd) starts the machine confined. While
+	// it runs it gets another disk:
+	more := svirt.Devices{Disks: []svirt.Disk{{ID: "vdb", Image: svirt.Image{Path: "/srv/vm/data.img", Format: "raw"}}}}
+	if err := manager.Update(ctx, machine.UUID, svirt.Change{Add: more}); err != nil {
+		fmt.Println(err)
+		return
+	}
+	machines, err := manager.List(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, m := range machines {
+		fmt.Println(m.Profile, m.Driver, m.HasFiles)
+	}
+	fmt.Println(manager.Remove(ctx, machine.UUID))
+	// Output:
+	// libvirt-7d3e5a34-1c0f-4f4e-9d0a-2b8f6c1e9a11 none true
+	// <nil>
 }
