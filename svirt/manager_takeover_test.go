@@ -93,7 +93,7 @@ func TestTakeOver(t *testing.T) {
 		if !ok {
 			t.Fatalf("the profile of %s is not loaded", uuid)
 		}
-		return p.Allows(query.File{Path: path, Access: query.Read}), p.Allows(query.File{Path: path, Access: query.Write})
+		return p.Allows(query.File{Path: path, Perms: query.Read}), p.Allows(query.File{Path: path, Perms: query.Write})
 	}
 	hold := func(uuid, path string, read, write bool) {
 		t.Helper()
