@@ -391,8 +391,9 @@ func command(cmd *exec.Cmd) error {
 	return nil
 }
 
-// loaders are where Debian's releases have the dynamic loader of amd64.
-var loaders = []string{"usr/lib64/ld-linux-x86-64.so.2", "lib64/ld-linux-x86-64.so.2", "usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2", "lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"}
+// loaders are where Debian's releases have the dynamic loader of amd64. The
+// links to it in lib64 are absolute in some and would lead to the machine's.
+var loaders = []string{"usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2", "lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"}
 
 // Command returns the program and first arguments with which a program of the
 // tree runs with the libraries of the tree, those of the machine untouched.

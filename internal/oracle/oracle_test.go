@@ -59,23 +59,6 @@ func TestParser(t *testing.T) {
 	}
 }
 
-func TestVirtAAHelper(t *testing.T) {
-	h := oracle.VirtAAHelper(t)
-	const uuid = "c7a5fdbd-edaf-9455-926a-d65c16db1809"
-	const xml = `<domain type='kvm'><name>vm</name><uuid>` + uuid + `</uuid><memory>1024</memory><os><type arch='x86_64'>hvm</type></os></domain>`
-	rules, err := h.Rules(xml, "libvirt-"+uuid)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !strings.HasPrefix(rules, "  \"/var/log/libvirt/**/vm.log\" w,\n") || !strings.HasSuffix(rules, ",\n") {
-		t.Errorf("rules are %q", rules)
-	}
-	var e *oracle.Error
-	if _, err := h.Rules(xml, "libvirt-00000000-0000-0000-0000-000000000000"); !errors.As(err, &e) || e.Exit != 1 {
-		t.Errorf("a wrong UUID gives %v", err)
-	}
-}
-
 func TestDecode(t *testing.T) {
 	p := oracle.Parser(t)
 	features := oracle.Features(t, "kernel-6.1.192")

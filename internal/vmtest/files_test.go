@@ -20,8 +20,16 @@ func addDebian(tb testing.TB, files map[string][]byte) {
 	tb.Helper()
 	tree := os.DirFS(testenv.DebianTree(tb))
 	err := fs.WalkDir(tree, ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
+		if err != nil {
 			return err
+		}
+		if d.IsDir() {
+			// A directory may be empty; a hidden file is not part of policy.
+			files["debian/"+name+"/.directory"] = nil
+			return nil
+		}
+		if !d.Type().IsRegular() {
+			return nil
 		}
 		files["debian/"+name], err = fs.ReadFile(tree, name)
 		return err

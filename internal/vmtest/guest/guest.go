@@ -66,6 +66,10 @@ func Since(major, minor int) bool {
 	return x > major || x == major && y >= minor
 }
 
+// Ubuntu reports whether the guest's kernel is Ubuntu's, which carries more of
+// AppArmor than others of its version.
+func Ubuntu() bool { return strings.HasSuffix(Release(), "-generic") }
+
 // Scenario skips a test that plays something through for which it matters
 // little which kernel it is, where the host has not asked for it.
 func Scenario(tb testing.TB) {

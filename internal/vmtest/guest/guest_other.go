@@ -25,6 +25,9 @@ func Release() string { return "" }
 // Since returns false.
 func Since(major, minor int) bool { return false }
 
+// Ubuntu returns false.
+func Ubuntu() bool { return false }
+
 // Scenario skips the test.
 func Scenario(tb testing.TB) { tb.Skip("not in a guest") }
 
