@@ -63,6 +63,31 @@ func (d *DFA) Step(s uint32, b byte) uint32 {
 	}
 }
 
+// StepWithin is Step for automata of strangers: it takes one from steps for each
+// state that it looks at, which can be all states for one byte where they are
+// differentially encoded, and returns the trap when there is none left and steps
+// is negative.
+func (d *DFA) StepWithin(s uint32, b byte, steps *int) uint32 {
+	c := uint32(b)
+	if d.EC != nil {
+		c = uint32(d.EC[b])
+	}
+	for {
+		if *steps--; *steps < 0 {
+			return TrapState
+		}
+		base := d.Base[s]
+		slot := base&BaseMask + c
+		if d.Check[slot] == s {
+			return d.Next[slot]
+		}
+		s = d.Default[s]
+		if base&BaseDiff == 0 {
+			return s
+		}
+	}
+}
+
 // StepOOB returns the state after the out-of-band symbol in state s.
 func (d *DFA) StepOOB(s uint32) uint32 {
 	base := d.Base[s]

@@ -75,25 +75,15 @@ func (d *DFA) Walk(s uint32, in Input) uint32 {
 
 // Row fills next with the states after each byte in state s.
 func (d *DFA) Row(s uint32, next *[256]uint32) {
-	if d.EC == nil {
-		base := d.Base[s]
+	if base := d.Base[s]; d.EC == nil && base&BaseDiff == 0 {
 		off := base & BaseMask
 		check, to := d.Check[off:off+256], d.Next[off:off+256]
-		if base&BaseDiff == 0 {
-			def := d.Default[s]
-			for i, c := range check {
-				if c == s {
-					next[i] = to[i]
-				} else {
-					next[i] = def
-				}
-			}
-			return
-		}
-		d.Row(d.Default[s], next)
+		def := d.Default[s]
 		for i, c := range check {
 			if c == s {
 				next[i] = to[i]
+			} else {
+				next[i] = def
 			}
 		}
 		return

@@ -5,6 +5,7 @@ package query
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -38,9 +39,20 @@ func sortedKeys(m map[string]string) []string {
 	return keys
 }
 
+func (r Attach) texts() iter.Seq2[textKind, string] {
+	attributes := func(yield func(textKind, string) bool) {
+		for name, value := range r.Xattrs {
+			if !yield(textBinary, name) || !yield(textBinary, value) {
+				return
+			}
+		}
+	}
+	return and(texts(textPath, r.Path), attributes)
+}
+
 func (r Attach) ask(p asked) (Decision, error) {
 	var e blob.Effective
-	c, ok := r.match(p.Profile)
+	c, ok := r.match(p)
 	if ok {
 		e.Allow = blob.PermExec
 	}
@@ -95,12 +107,20 @@ func (e *ConflictError) Error() string {
 // attaches to an executable's path, or nil when none does. Extended attributes
 // are taken as absent from the file. The error is a *ConflictError.
 func (p *Policy) Attachment(path string) (*Profile, error) {
-	return winner(path, p.Attachments(Attach{Path: path}))
+	all, err := p.Attachments(Attach{Path: path})
+	if err != nil {
+		return nil, err
+	}
+	return winner(path, all)
 }
 
 // ChildAttachment is Attachment among the profile's own children.
 func (p *Profile) ChildAttachment(path string) (*Profile, error) {
-	return winner(path, candidates(p.set, p.Name, Attach{Path: path}))
+	all, err := p.ChildAttachments(Attach{Path: path})
+	if err != nil {
+		return nil, err
+	}
+	return winner(path, all)
 }
 
 // Attachments returns all profiles of this policy, children and hats aside,
@@ -110,19 +130,40 @@ func (p *Profile) ChildAttachment(path string) (*Profile, error) {
 // Kernels measure on the way through their list of profiles and may take one
 // of two where the literal part of an attachment is longer than what a path has
 // of it, as for /**/x.
-func (p *Policy) Attachments(r Attach) []Candidate { return candidates(p.set, "", r) }
+//
+// The errors are those of Profile.Ask.
+func (p *Policy) Attachments(r Attach) ([]Candidate, error) { return attachments(p.set, "", r) }
 
 // ChildAttachments is Attachments among the profile's own children.
-func (p *Profile) ChildAttachments(r Attach) []Candidate { return candidates(p.set, p.Name, r) }
+func (p *Profile) ChildAttachments(r Attach) ([]Candidate, error) {
+	return attachments(p.set, p.Name, r)
+}
 
-func candidates(set *blob.Policy, parent string, r Attach) []Candidate {
+func attachments(set *blob.Policy, parent string, r Attach) ([]Candidate, error) {
+	if err := checkTexts(r); err != nil {
+		return nil, err
+	}
+	steps := MaxSteps
+	all := candidates(asked{set: set, steps: &steps}, parent, r)
+	if steps < 0 {
+		return nil, tooManySteps()
+	}
+	return all, nil
+}
+
+// candidates are the profiles below parent that attach. The list is too short
+// when p has no steps left.
+func candidates(p asked, parent string, r Attach) []Candidate {
 	var all []Candidate
-	for _, q := range set.Profiles() {
+	for _, q := range p.set.Profiles() {
+		if *p.steps < 0 {
+			break
+		}
 		if blob.ParentName(q.Name) != parent || q.Hat {
 			continue
 		}
-		if c, ok := r.match(q); ok {
-			c.Profile = &Profile{Profile: q, set: set}
+		if c, ok := r.match(asked{Profile: q, set: p.set, steps: p.steps}); ok {
+			c.Profile = &Profile{Profile: q, set: p.set}
 			all = append(all, c)
 		}
 	}
@@ -151,7 +192,7 @@ func winner(path string, all []Candidate) (*Profile, error) {
 
 // match reports whether a profile attaches, and how well. It has a length also
 // where nothing but the extended attributes speaks against it.
-func (r Attach) match(q *blob.Profile) (Candidate, bool) {
+func (r Attach) match(q asked) (Candidate, bool) {
 	if q.XMatch == nil {
 		name := q.Name
 		if parent := blob.ParentName(name); parent != "" {
@@ -163,6 +204,9 @@ func (r Attach) match(q *blob.Profile) (Candidate, bool) {
 	if start == 0 {
 		start = blob.StartState
 	}
+	if *q.steps -= len(r.Path); *q.steps < 0 {
+		return Candidate{}, false
+	}
 	s, n := q.XMatch.DFA.LeftMatch(start, r.Path)
 	if q.XMatchPerms(s).Allow&blob.PermExec == 0 {
 		return Candidate{}, false
@@ -171,14 +215,14 @@ func (r Attach) match(q *blob.Profile) (Candidate, bool) {
 	if len(q.Xattrs) == 0 {
 		return c, true
 	}
-	// Behind the path, an out-of-band step leads to each attribute of the
+	// After the path, an out-of-band step leads to each attribute of the
 	// list, and a NUL to the value of one that the file has. One that it does
 	// not have is passed over if there is a step from there.
 	s = q.XMatch.DFA.StepOOB(s)
 	for _, name := range q.Xattrs {
 		value, ok := r.Xattrs[name]
 		if ok {
-			s = q.XMatch.DFA.MatchString(q.XMatch.DFA.Step(s, 0), value)
+			s = match(q, q.XMatch.DFA, match(q, q.XMatch.DFA, s, "\x00"), value)
 			if q.XMatchPerms(s).Allow&blob.PermExec == 0 {
 				return c, false
 			}

@@ -3,6 +3,7 @@
 package query_test
 
 import (
+	"context"
 	"io/fs"
 	"os"
 	"path"
@@ -115,7 +116,7 @@ func compare(b *testing.B, p, same, other *query.Profile) {
 	b.Run("Equal", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			if equal, err := p.Equal(same); !equal || err != nil {
+			if equal, err := p.Equal(context.Background(), same); !equal || err != nil {
 				b.Fatal(equal, err)
 			}
 		}
@@ -123,7 +124,7 @@ func compare(b *testing.B, p, same, other *query.Profile) {
 	b.Run("Covers", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			if _, err := other.Covers(p); err != nil {
+			if _, err := other.Covers(context.Background(), p); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -131,7 +132,7 @@ func compare(b *testing.B, p, same, other *query.Profile) {
 	b.Run("Diff", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			if found, err := p.Diff(other); len(found) == 0 || err != nil {
+			if found, err := p.Diff(context.Background(), other); len(found) == 0 || err != nil {
 				b.Fatal(found, err)
 			}
 		}

@@ -4,6 +4,7 @@ package query
 
 import (
 	"fmt"
+	"iter"
 
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/internal/linux"
@@ -16,6 +17,8 @@ type Capability string
 
 // String implements fmt.Stringer.
 func (r Capability) String() string { return "capability " + string(r) }
+
+func (r Capability) texts() iter.Seq2[textKind, string] { return texts(textAny, string(r)) }
 
 func (r Capability) ask(p asked) (Decision, error) {
 	// The kernel has no permission bits for capabilities; exec stands for

@@ -3,6 +3,8 @@
 package query
 
 import (
+	"iter"
+
 	"github.com/goarmor/apparmor/blob"
 )
 
@@ -32,6 +34,13 @@ func (r ChangeProfile) String() string {
 		return s + " -> &" + r.Target
 	}
 	return s + " -> " + r.Target
+}
+
+func (r ChangeProfile) texts() iter.Seq2[textKind, string] {
+	if r.Path == "" {
+		return texts(textAny, r.Target)
+	}
+	return and(texts(textAny, r.Target), texts(textPath, r.Path))
 }
 
 func (r ChangeProfile) ask(p asked) (Decision, error) {

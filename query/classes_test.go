@@ -168,8 +168,8 @@ profile marked /bin/* xattrs=(security.a="x*" user.b) { }
 	question{Attach{Path: "/bin/x"}, "denied, extended attributes do not match"}.check(t, marked)
 	question{Attach{Path: "/bin/x", Xattrs: map[string]string{"security.a": "y", "user.b": "1"}}, "denied, extended attributes do not match"}.check(t, marked)
 	question{Attach{Path: "/sbin/x", Xattrs: both}, "denied"}.check(t, marked)
-	all := policy.Attachments(Attach{Path: "/bin/x", Xattrs: both})
-	if len(all) != 2 || all[0].Profile.Name != "marked" || all[0].Xattrs != 2 || all[1].Profile.Name != "plain" {
+	all, err := policy.Attachments(Attach{Path: "/bin/x", Xattrs: both})
+	if err != nil || len(all) != 2 || all[0].Profile.Name != "marked" || all[0].Xattrs != 2 || all[1].Profile.Name != "plain" {
 		t.Errorf("candidates are %+v", all)
 	}
 }

@@ -3,6 +3,7 @@
 package query
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -38,10 +39,11 @@ func (d Difference) String() string {
 //
 // Whether a class is mediated counts only as far as answers depend on it. A
 // limit of infinity is none. Both profiles should be compiled for one kernel.
-// The error is a *diag.LimitError for automata that are too large to compare;
-// what was found so far is returned with it.
-func (p *Profile) Diff(q *Profile) ([]Difference, error) {
-	c := comparison{a: p, b: q, differ: differing, confirm: func(x, y Decision) bool { return x.answer() != y.answer() }}
+// The error is a *diag.LimitError for automata that are too large to compare,
+// or ctx's; what was found so far is returned with it. Large automata take
+// seconds.
+func (p *Profile) Diff(ctx context.Context, q *Profile) ([]Difference, error) {
+	c := comparison{ctx: ctx, a: p, b: q, differ: differing, confirm: func(x, y Decision) bool { return x.answer() != y.answer() }}
 	c.members()
 	c.attachments()
 	c.requests()
@@ -49,11 +51,11 @@ func (p *Profile) Diff(q *Profile) ([]Difference, error) {
 }
 
 // Equal reports whether Diff finds nothing. It is the faster way to ask.
-func (p *Profile) Equal(q *Profile) (bool, error) {
+func (p *Profile) Equal(ctx context.Context, q *Profile) (bool, error) {
 	if same, err := blob.Equal(p.Profile, q.Profile); same && err == nil {
 		return true, nil
 	}
-	found, err := p.Diff(q)
+	found, err := p.Diff(ctx, q)
 	return len(found) == 0 && err == nil, err
 }
 
@@ -65,9 +67,9 @@ func (p *Profile) Equal(q *Profile) (bool, error) {
 // What is audited does not count, nor do path flags and attachments, and
 // unconfined profiles let everything pass but what user namespaces are asked
 // for. The rest is as for Diff.
-func (p *Profile) Covers(q *Profile) ([]Difference, error) {
+func (p *Profile) Covers(ctx context.Context, q *Profile) ([]Difference, error) {
 	modeA, modeB := p.EffectiveMode(), q.EffectiveMode()
-	c := comparison{a: p, b: q}
+	c := comparison{ctx: ctx, a: p, b: q}
 	if permissive(modeB) > permissive(modeA) {
 		c.member("mode", modeA.String(), modeB.String())
 		modeB = blob.Enforce
@@ -135,6 +137,7 @@ func differing(x, y answer) Perms {
 
 // comparison gathers the differences between two profiles.
 type comparison struct {
+	ctx  context.Context
 	a, b *Profile
 	// differ returns the permissions in which two answers make a difference,
 	// confirm reports whether two decisions do.

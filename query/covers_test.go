@@ -3,6 +3,7 @@
 package query_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 
@@ -49,7 +50,7 @@ func TestCovers(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			a := profile(t, reference(t, "6.12.107", "profile t {"+tt.a+"\n}"), "t")
 			b := profile(t, reference(t, "6.12.107", "profile t "+tt.flags+" {"+tt.b+"\n}"), "t")
-			gaps, err := a.Covers(b)
+			gaps, err := a.Covers(context.Background(), b)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -95,7 +96,7 @@ func TestCoversMediation(t *testing.T) {
 			"p: dbus bind bus=a: denied | not mediated; p: dbus send bus=a: denied send | not mediated"},
 		{"networks make buses mediated", db("\x20x"), db("\x20x", "\x0f\x00\x02\x00\x01"), ""},
 	} {
-		gaps, err := tt.a.Covers(tt.b)
+		gaps, err := tt.a.Covers(context.Background(), tt.b)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,6 +4,7 @@ package query
 
 import (
 	"fmt"
+	"iter"
 	"strings"
 	"sync"
 
@@ -51,6 +52,10 @@ func (r DBus) String() string {
 		}
 	}
 	return s
+}
+
+func (r DBus) texts() iter.Seq2[textKind, string] {
+	return texts(textAny, r.Bus, r.Name, r.Peer, r.ObjectPath, r.Interface, r.Member)
 }
 
 func (r DBus) ask(p asked) (Decision, error) {

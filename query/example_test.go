@@ -75,7 +75,7 @@ func ExamplePolicy_Diff() {
 		fmt.Println(err)
 		return
 	}
-	found, err := before.Diff(after)
+	found, err := before.Diff(context.Background(), after)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -99,7 +99,7 @@ profile tenant { /srv/tenant/a/** rw, /srv/** r, signal send set=(term) peer=ten
 	}
 	operator, _ := p.Profile("operator")
 	tenant, _ := p.Profile("tenant")
-	gaps, err := operator.Covers(tenant)
+	gaps, err := operator.Covers(context.Background(), tenant)
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -3,6 +3,7 @@
 package query
 
 import (
+	"iter"
 	"strings"
 
 	"github.com/goarmor/apparmor/blob"
@@ -32,12 +33,14 @@ func (r Execute) String() string {
 // labelUnconfined is the label of tasks under no profile.
 const labelUnconfined = "unconfined"
 
+func (r Execute) texts() iter.Seq2[textKind, string] { return texts(textPath, r.Path) }
+
 func (r Execute) ask(p asked) (Decision, error) {
 	if p.EffectiveMode() == blob.Unconfined {
 		// Such a profile is left for one that attaches.
 		d := unmediated(Exec).in(wordsNone)
 		d.Label = p.Name
-		if q, _ := winner(r.Path, candidates(p.set, "", Attach{Path: r.Path})); q != nil {
+		if q, _ := winner(r.Path, candidates(p, "", Attach{Path: r.Path})); q != nil {
 			d.Label = q.Name
 		}
 		return d, nil
@@ -71,7 +74,7 @@ func (p asked) transition(d *Decision, path string) {
 			parent = p.Name
 		}
 		var q *Profile
-		if q, err = winner(path, candidates(p.set, parent, Attach{Path: path})); q != nil {
+		if q, err = winner(path, candidates(p, parent, Attach{Path: path})); q != nil {
 			d.Label = q.Name
 			return
 		}
@@ -100,6 +103,8 @@ type ChangeHat struct{ Hats []string }
 
 // String implements fmt.Stringer.
 func (r ChangeHat) String() string { return "change_hat " + strings.Join(r.Hats, " ") }
+
+func (r ChangeHat) texts() iter.Seq2[textKind, string] { return texts(textAny, r.Hats...) }
 
 func (r ChangeHat) ask(p asked) (Decision, error) {
 	d := decide(Exec, blob.Effective{}).in(wordsNone)

@@ -4,6 +4,7 @@ package query
 
 import (
 	"fmt"
+	"iter"
 	"strings"
 	"sync"
 
@@ -27,6 +28,8 @@ func (r File) String() string {
 	}
 	return s
 }
+
+func (r File) texts() iter.Seq2[textKind, string] { return texts(textPath, r.Path) }
 
 func (r File) ask(p asked) (Decision, error) {
 	return decide(r.Perms, p.onPath(r.Path, r.Owner, r.Perms)), nil

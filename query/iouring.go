@@ -3,6 +3,7 @@
 package query
 
 import (
+	"iter"
 	"sync"
 
 	"github.com/goarmor/apparmor/blob"
@@ -28,6 +29,8 @@ func (r IOUring) String() string {
 	}
 	return "io_uring sqpoll"
 }
+
+func (r IOUring) texts() iter.Seq2[textKind, string] { return texts(textAny, r.Label) }
 
 func (r IOUring) ask(p asked) (Decision, error) {
 	if !r.OverrideCreds {

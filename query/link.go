@@ -4,6 +4,7 @@ package query
 
 import (
 	"fmt"
+	"iter"
 
 	"github.com/goarmor/apparmor/blob"
 )
@@ -23,6 +24,8 @@ func (r Link) String() string {
 	}
 	return s
 }
+
+func (r Link) texts() iter.Seq2[textKind, string] { return texts(textPath, r.Path, r.Target) }
 
 func (r Link) ask(p asked) (Decision, error) {
 	const link, test = Perms(blob.PermLink), Perms(blob.PermLinkSubset)

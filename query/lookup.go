@@ -36,8 +36,7 @@ type Lookup struct {
 // automaton for it.
 func (p *Profile) Trace(r Request) (Decision, []Lookup, error) {
 	var found []Lookup
-	d, err := r.ask(asked{p.Profile, p.set, &found})
-	d.Mode = p.EffectiveMode()
+	d, err := p.put(r, &found)
 	return d, found, err
 }
 
@@ -46,7 +45,25 @@ func (p *Profile) Trace(r Request) (Decision, []Lookup, error) {
 type asked struct {
 	*blob.Profile
 	set     *blob.Policy
+	steps   *int      // how many are left, see MaxSteps; negative: too many
 	lookups *[]Lookup // nil: nobody wants to know
+}
+
+// match returns the state of an automaton after a text.
+func match[T string | []byte](p asked, d *blob.DFA, s uint32, text T) uint32 {
+	if d.Flags&blob.FlagDiff == 0 { // a step for a byte
+		if *p.steps -= len(text); *p.steps < 0 {
+			return blob.TrapState
+		}
+		for i := 0; i < len(text) && s != blob.TrapState; i++ {
+			s = d.Step(s, text[i])
+		}
+		return s
+	}
+	for i := 0; i < len(text) && s != blob.TrapState; i++ {
+		s = d.StepWithin(s, text[i], p.steps)
+	}
+	return s
 }
 
 func (p asked) note(part blob.Part, c blob.Class, owner bool, want Perms, e blob.Effective, input ...string) {
@@ -68,9 +85,9 @@ func (p asked) onPaths(name, target string, pair, owner bool, want Perms) blob.E
 	if db == nil {
 		return blob.Effective{}
 	}
-	s = db.DFA.MatchString(s, name)
+	s = match(p, db.DFA, s, name)
 	if pair {
-		s = db.DFA.MatchString(db.DFA.Step(s, 0), target)
+		s = match(p, db.DFA, match(p, db.DFA, s, "\x00"), target)
 	}
 	e := p.FilePerms(s, owner)
 	if p.lookups != nil {
@@ -98,7 +115,7 @@ func (p asked) inClass(c blob.Class, rest []byte, want Perms) Decision {
 // after returns what the policydb automaton grants on rest in state s, the one
 // after the byte of the class.
 func (p asked) after(c blob.Class, s uint32, rest []byte, want Perms) blob.Effective {
-	e := p.PolicydbPerms(p.Policydb.DFA.Match(s, rest))
+	e := p.PolicydbPerms(match(p, p.Policydb.DFA, s, rest))
 	if p.lookups != nil {
 		by := c
 		if c == blob.ClassLabel {

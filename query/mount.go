@@ -4,6 +4,7 @@ package query
 
 import (
 	"fmt"
+	"iter"
 	"strings"
 	"sync"
 
@@ -59,6 +60,10 @@ func (r Mount) String() string {
 	return fmt.Sprintf("mount fstype=%s flags=%#x %s -> %s", r.FSType, uint32(r.Flags), r.Source, r.Target)
 }
 
+func (r Mount) texts() iter.Seq2[textKind, string] {
+	return and(texts(textPath, r.Target), texts(textAny, r.Source, r.FSType, r.Data))
+}
+
 func (r Mount) ask(p asked) (Decision, error) {
 	flags := r.Flags
 	if flags&mountMagic == mountMagicIs {
@@ -97,6 +102,8 @@ type Umount struct{ Target string }
 
 // String implements fmt.Stringer.
 func (r Umount) String() string { return "umount " + r.Target }
+
+func (r Umount) texts() iter.Seq2[textKind, string] { return texts(textPath, r.Target) }
 
 func (r Umount) ask(p asked) (Decision, error) {
 	return p.inClass(blob.ClassMount, []byte(r.Target), umountPerm).in(wordsNone), nil

@@ -5,6 +5,7 @@ package query
 import (
 	"cmp"
 	"encoding/binary"
+	"iter"
 	"strconv"
 	"strings"
 	"sync"
@@ -39,6 +40,13 @@ func (r Mqueue) String() string {
 }
 
 func (r Mqueue) want() Perms { return cmp.Or(r.Perms, MayOpen) }
+
+func (r Mqueue) texts() iter.Seq2[textKind, string] {
+	if r.Name == "" {
+		return texts(textAny, r.Label)
+	}
+	return and(texts(textPath, r.Name), texts(textAny, r.Label))
+}
 
 func (r Mqueue) ask(p asked) (Decision, error) {
 	class, text := blob.ClassPosixMq, []byte(r.Name)

@@ -5,6 +5,7 @@ package query
 import (
 	"encoding/binary"
 	"fmt"
+	"iter"
 	"net/netip"
 	"slices"
 	"sync"
@@ -64,6 +65,8 @@ func (r Network) String() string {
 	}
 	return s
 }
+
+func (r Network) texts() iter.Seq2[textKind, string] { return texts(textAny, r.Family, r.Type) }
 
 func (r Network) ask(p asked) (Decision, error) {
 	family, ok := linux.Families.Number(r.Family)
@@ -166,9 +169,9 @@ func (w *netWalk) last(want Perms) {
 // hasAddress reports whether any string continues with an address, which
 // begins with the number of an end.
 func (w *netWalk) hasAddress() bool {
-	s := w.Policydb.DFA.Match(w.start, w.text)
+	s := match(w.asked, w.Policydb.DFA, w.start, w.text)
 	for end := range byte(3) {
-		if w.Policydb.DFA.Step(s, end) != blob.TrapState {
+		if match(w.asked, w.Policydb.DFA, s, []byte{end}) != blob.TrapState {
 			return true
 		}
 	}

@@ -4,6 +4,7 @@ package query
 
 import (
 	"fmt"
+	"iter"
 
 	"github.com/goarmor/apparmor/blob"
 )
@@ -16,6 +17,8 @@ type PivotRoot struct{ NewRoot, PutOld string }
 
 // String implements fmt.Stringer.
 func (r PivotRoot) String() string { return fmt.Sprintf("pivot_root %s -> %s", r.PutOld, r.NewRoot) }
+
+func (r PivotRoot) texts() iter.Seq2[textKind, string] { return texts(textPath, r.NewRoot, r.PutOld) }
 
 func (r PivotRoot) ask(p asked) (Decision, error) {
 	return p.inClass(blob.ClassMount, []byte(r.NewRoot+"\x00"+r.PutOld), pivotPerm).in(wordsNone), nil

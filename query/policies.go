@@ -3,6 +3,7 @@
 package query
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -12,7 +13,7 @@ import (
 // Diff is Profile.Diff for all profiles of two policies, which belong together
 // by their full names, with the namespace. Profiles come in the order of p,
 // then those that only q has.
-func (p *Policy) Diff(q *Policy) ([]Difference, error) {
+func (p *Policy) Diff(ctx context.Context, q *Policy) ([]Difference, error) {
 	return each(p, q, func(a, b *Profile) ([]Difference, error) {
 		switch {
 		case b == nil:
@@ -20,17 +21,17 @@ func (p *Policy) Diff(q *Policy) ([]Difference, error) {
 		case a == nil:
 			return only(b, "absent", "present"), nil
 		}
-		return a.Diff(b)
+		return a.Diff(ctx, b)
 	})
 }
 
 // Equal reports whether Diff finds nothing. It is the faster way to ask.
-func (p *Policy) Equal(q *Policy) (bool, error) {
+func (p *Policy) Equal(ctx context.Context, q *Policy) (bool, error) {
 	found, err := each(p, q, func(a, b *Profile) ([]Difference, error) {
 		if a == nil || b == nil {
 			return only(p.any(), "", ""), nil
 		}
-		same, err := a.Equal(b)
+		same, err := a.Equal(ctx, b)
 		if same || err != nil {
 			return nil, err
 		}
@@ -50,7 +51,7 @@ func (p *Policy) any() *Profile { return &Profile{Profile: p.set.Profiles()[0], 
 // that a profile of p attaches to and the one of q does not, or that have a
 // profile in p alone. Hats and children that only p has do not count: without
 // them less can be changed to.
-func (p *Policy) Covers(q *Policy) ([]Difference, error) {
+func (p *Policy) Covers(ctx context.Context, q *Policy) ([]Difference, error) {
 	return each(p, q, func(a, b *Profile) ([]Difference, error) {
 		switch {
 		case a == nil:
@@ -60,8 +61,8 @@ func (p *Policy) Covers(q *Policy) ([]Difference, error) {
 		case b == nil:
 			return nil, nil
 		}
-		found, err := a.Covers(b)
-		c := comparison{a: a, b: b, confirm: func(x, y Decision) bool { return x.Allowed() && !y.Allowed() }}
+		found, err := a.Covers(ctx, b)
+		c := comparison{ctx: ctx, a: a, b: b, confirm: func(x, y Decision) bool { return x.Allowed() && !y.Allowed() }}
 		if blob.ParentName(a.Name) == "" {
 			c.attachments()
 		}

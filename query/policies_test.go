@@ -3,6 +3,7 @@
 package query_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 
@@ -67,7 +68,7 @@ profile web /usr/bin/web { /srv/** r, profile tool /usr/bin/tool { /tmp/* r, } }
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			a, b := ours(t, "kernel-6.12.107", tt.a), ours(t, "kernel-6.12.107", tt.b)
-			found, err := a.Diff(b)
+			found, err := a.Diff(context.Background(), b)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -80,10 +81,10 @@ profile web /usr/bin/web { /srv/** r, profile tool /usr/bin/tool { /tmp/* r, } }
 			if diff := cmp.Diff(tt.diff, got); diff != "" {
 				t.Error(diff)
 			}
-			if equal, err := a.Equal(b); err != nil || equal != (len(found) == 0) {
+			if equal, err := a.Equal(context.Background(), b); err != nil || equal != (len(found) == 0) {
 				t.Errorf("Equal: %v, %v", equal, err)
 			}
-			gaps, err := a.Covers(b)
+			gaps, err := a.Covers(context.Background(), b)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -110,7 +111,7 @@ func TestShortest(t *testing.T) {
 		if a == nil {
 			continue
 		}
-		found, err := a.Diff(b)
+		found, err := a.Diff(context.Background(), b)
 		if err != nil {
 			t.Fatal(err)
 		}

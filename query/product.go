@@ -3,6 +3,8 @@
 package query
 
 import (
+	"context"
+
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/diag"
 )
@@ -99,6 +101,7 @@ type visited struct {
 
 // product walks two sides along a grammar, breadth first.
 type product struct {
+	ctx     context.Context
 	a, b    side
 	grammar grammar
 	// through is asked at gates for what goes on to be granted behind them;
@@ -116,7 +119,7 @@ type product struct {
 const maxPlaces = 1 << 20
 
 // run calls visit for each place in order of the shortest string that leads to
-// it. The error is a *diag.LimitError.
+// it. The error is a *diag.LimitError or ctx's.
 func (p *product) run(visit func(node int)) error {
 	p.symbols = make([][]byte, len(p.grammar))
 	first := place{a: p.a.start, b: p.b.start, row: grammarStart}
@@ -126,6 +129,11 @@ func (p *product) run(visit func(node int)) error {
 	p.nodes = append(p.nodes[:0], visited{first, -1, 0})
 	p.seen = map[place]struct{}{first: {}}
 	for i := 0; i < len(p.nodes); i++ {
+		if i%1024 == 0 {
+			if err := p.ctx.Err(); err != nil {
+				return err
+			}
+		}
 		visit(i)
 		from := p.nodes[i].place
 		if from.passed == 0 && p.a.dead(from.a) && p.b.dead(from.b) && p.a.dead(from.c) && p.b.dead(from.d) {

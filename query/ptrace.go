@@ -4,6 +4,7 @@ package query
 
 import (
 	"fmt"
+	"iter"
 	"strings"
 	"sync"
 
@@ -38,6 +39,8 @@ func ptraceNames(a Perms) string {
 	}
 	return strings.Join(s, "|")
 }
+
+func (r Ptrace) texts() iter.Seq2[textKind, string] { return texts(textAny, r.Peer) }
 
 func (r Ptrace) ask(p asked) (Decision, error) {
 	// Mediation goes by the class, the string by that of labels.

@@ -16,9 +16,11 @@ package query
 
 import (
 	"fmt"
+	"iter"
 	"strings"
 
 	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/diag"
 )
 
 // Policy is a compiled policy that can be asked.
@@ -59,15 +61,107 @@ type Profile struct {
 type Request interface {
 	fmt.Stringer
 	ask(p asked) (Decision, error)
+	texts() iter.Seq2[textKind, string]
 }
 
-// Ask returns what the profile says to the request. The error is a
-// *RequestError for a request that names something unknown.
-func (p *Profile) Ask(r Request) (Decision, error) {
-	d, err := r.ask(asked{Profile: p.Profile, set: p.set})
+// What asking may take. Both are far beyond what kernels ask and compilers write;
+// they are for policy and requests of strangers.
+const (
+	// MaxRequest is how many bytes the texts of a request may have together.
+	MaxRequest = 1 << 16
+	// MaxSteps is how many steps through automata an answer may take, about a
+	// tenth of a second. A byte of a text is one, or as many as there are states
+	// in a chain of differentially encoded ones.
+	MaxSteps = 1 << 24
+)
+
+// Ask returns what the profile says to the request. The error is a *RequestError
+// for a request that names something unknown, a *TextError for one with a text
+// that no kernel asks for, and a *diag.LimitError beyond MaxRequest or MaxSteps.
+// The decision that comes with an error denies everything.
+func (p *Profile) Ask(r Request) (Decision, error) { return p.put(r, nil) }
+
+func (p *Profile) put(r Request, lookups *[]Lookup) (d Decision, err error) {
+	if err = checkTexts(r); err == nil {
+		steps := MaxSteps
+		d, err = r.ask(asked{Profile: p.Profile, set: p.set, steps: &steps, lookups: lookups})
+		if steps < 0 {
+			err = tooManySteps()
+		}
+	}
+	if err != nil {
+		d = Decision{Mediated: true, Request: ^Perms(0), Deny: ^Perms(0)}
+	}
 	d.Mode = p.EffectiveMode()
 	return d, err
 }
+
+func tooManySteps() error {
+	return &diag.LimitError{What: "steps through automata to answer a request", Limit: MaxSteps, Got: MaxSteps + 1}
+}
+
+// checkTexts checks the texts of a request.
+func checkTexts(r Request) error {
+	total := 0
+	for what, text := range r.texts() {
+		total += len(text)
+		if what != textBinary && strings.Contains(text, "\x00") {
+			return &TextError{r, text, "has a NUL"}
+		}
+		if what == textPath && !strings.HasPrefix(text, "/") {
+			return &TextError{r, text, "is not absolute"}
+		}
+	}
+	if total > MaxRequest {
+		return &diag.LimitError{What: "bytes of a request", Limit: MaxRequest, Got: int64(total)}
+	}
+	return nil
+}
+
+// textKind tells what a text of a request must be.
+type textKind uint8
+
+const (
+	textAny    textKind = iota
+	textPath            // absolute
+	textBinary          // may hold NULs
+)
+
+// texts is the texts of one kind.
+func texts(kind textKind, all ...string) iter.Seq2[textKind, string] {
+	return func(yield func(textKind, string) bool) {
+		for _, text := range all {
+			if !yield(kind, text) {
+				return
+			}
+		}
+	}
+}
+
+// and is one sequence of texts after another.
+func and(all ...iter.Seq2[textKind, string]) iter.Seq2[textKind, string] {
+	return func(yield func(textKind, string) bool) {
+		for _, seq := range all {
+			for kind, text := range seq {
+				if !yield(kind, text) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// TextError says that a request has a text that no kernel asks for: a path that
+// is not absolute, or a NUL, with which automata separate one text from the
+// next. Such a request would be one about something else.
+type TextError struct {
+	Request Request
+	Text    string
+	Reason  string // "is not absolute", "has a NUL"
+}
+
+// Error implements error.
+func (e *TextError) Error() string { return fmt.Sprintf("%v: %q %s", e.Request, e.Text, e.Reason) }
 
 // Allows is Ask for those who only want to know whether the policy grants the
 // whole request. What cannot be asked is not allowed.

@@ -4,6 +4,7 @@ package query
 
 import (
 	"fmt"
+	"iter"
 
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/internal/linux"
@@ -41,6 +42,8 @@ func (r Rlimit) String() string {
 	}
 	return fmt.Sprintf("rlimit %s %d", r.Resource, r.Value)
 }
+
+func (r Rlimit) texts() iter.Seq2[textKind, string] { return texts(textAny, r.Resource) }
 
 func (r Rlimit) ask(p asked) (Decision, error) {
 	n, ok := linux.Rlimits.Number(r.Resource)

@@ -4,6 +4,7 @@ package query
 
 import (
 	"fmt"
+	"iter"
 	"sync"
 
 	"github.com/goarmor/apparmor/blob"
@@ -33,6 +34,8 @@ func sendReceive(a Perms) string {
 	}
 	return a.String()
 }
+
+func (r Signal) texts() iter.Seq2[textKind, string] { return texts(textAny, r.Signal, r.Peer) }
 
 func (r Signal) ask(p asked) (Decision, error) {
 	n, ok := linux.SignalNumber(r.Signal)

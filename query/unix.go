@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"fmt"
+	"iter"
 	"strings"
 	"sync"
 
@@ -52,6 +53,10 @@ func (r Unix) String() string {
 }
 
 func (r Unix) want() Perms { return cmp.Or(r.Perms, Create) }
+
+func (r Unix) texts() iter.Seq2[textKind, string] {
+	return and(texts(textAny, r.Type, r.Peer), texts(textBinary, r.Addr, r.PeerAddr))
+}
 
 func (r Unix) ask(p asked) (Decision, error) {
 	typ, ok := linux.SocketTypes.Number(r.Type)

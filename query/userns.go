@@ -3,6 +3,7 @@
 package query
 
 import (
+	"iter"
 	"sync"
 
 	"github.com/goarmor/apparmor/blob"
@@ -16,6 +17,8 @@ type Userns struct{}
 
 // String implements fmt.Stringer.
 func (Userns) String() string { return "userns create" }
+
+func (Userns) texts() iter.Seq2[textKind, string] { return texts(textAny) }
 
 func (r Userns) ask(p asked) (Decision, error) {
 	return p.inClass(blob.ClassNamespaces, nil, usernsCreate).in(wordsUserns), nil

@@ -60,7 +60,7 @@ func (c *comparison) kind(k *kind) error {
 }
 
 func (w *walk) run(a, b side) error {
-	w.product = product{a: a, b: b, through: w.through}
+	w.product = product{ctx: w.ctx, a: a, b: b, through: w.through}
 	if w.kind.grammar != nil {
 		w.product.grammar = w.kind.grammar()
 	} else {

@@ -3,6 +3,7 @@
 package query_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 
@@ -61,14 +62,14 @@ func TestDiff(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			a := profile(t, reference(t, "6.12.107", "profile t {"+tt.a+"\n}"), "t")
 			b := profile(t, reference(t, "6.12.107", "profile t {"+tt.b+"\n}"), "t")
-			found, err := a.Diff(b)
+			found, err := a.Diff(context.Background(), b)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(tt.want, texts(found)); diff != "" {
 				t.Error(diff)
 			}
-			if equal, err := a.Equal(b); err != nil || equal != (len(tt.want) == 0) {
+			if equal, err := a.Equal(context.Background(), b); err != nil || equal != (len(tt.want) == 0) {
 				t.Errorf("Equal is %v, %v", equal, err)
 			}
 			for _, d := range found {
@@ -124,7 +125,7 @@ func TestWitnessClasses(t *testing.T) {
 			}
 			return profile(t, open(t, &blob.Profile{Name: "p", Policydb: trie(grants)}), "p")
 		}
-		found, err := side("", 0).Diff(side(tt.in, tt.allow))
+		found, err := side("", 0).Diff(context.Background(), side(tt.in, tt.allow))
 		if err != nil {
 			t.Fatal(err)
 		}

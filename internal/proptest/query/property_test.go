@@ -3,6 +3,7 @@
 package query_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 
@@ -32,7 +33,7 @@ func TestComparisons(t *testing.T) {
 				if err != nil || a == nil {
 					return errText(err)
 				}
-				found, err := a.Diff(b)
+				found, err := a.Diff(context.Background(), b)
 				if err != nil {
 					return err.Error()
 				}
@@ -48,10 +49,10 @@ func TestComparisons(t *testing.T) {
 						return "both say " + x + " to " + d.Request.String()
 					}
 				}
-				if same, err := a.Equal(b); err != nil || same != (len(found) == 0) {
+				if same, err := a.Equal(context.Background(), b); err != nil || same != (len(found) == 0) {
 					return fmt.Sprint("Equal says ", same, err, found)
 				}
-				gaps, err := a.Covers(b)
+				gaps, err := a.Covers(context.Background(), b)
 				if err != nil {
 					return err.Error()
 				}
