@@ -106,7 +106,7 @@ func (p *Policy) Explain(ctx context.Context, profile string, r query.Request) (
 	}
 	if !d.Mediated {
 		for _, g := range p.compiled.Degraded {
-			if g.Profile == profile && g.Dropped && about(g.Rule, r) {
+			if _, on := nearOf(g.Rule, r, 0); on && g.Profile == profile && g.Dropped {
 				e.Dropped = append(e.Dropped, g)
 			}
 		}
@@ -124,44 +124,6 @@ func (e *Explanation) tells(rule ast.Rule) bool {
 		}
 	}
 	return false
-}
-
-// about reports whether a rule is on the class of a request.
-func about(rule ast.Rule, r query.Request) bool {
-	switch r.(type) {
-	case query.File, query.Execute:
-		return is[*ast.FileRule](rule)
-	case query.Link:
-		return is[*ast.LinkRule](rule) || is[*ast.FileRule](rule)
-	case query.ChangeProfile:
-		return is[*ast.ChangeProfileRule](rule)
-	case query.Mqueue:
-		return is[*ast.MqueueRule](rule)
-	case query.Network:
-		return is[*ast.NetworkRule](rule)
-	case query.Unix:
-		return is[*ast.UnixRule](rule) || is[*ast.NetworkRule](rule)
-	case query.Signal:
-		return is[*ast.SignalRule](rule)
-	case query.Ptrace:
-		return is[*ast.PtraceRule](rule)
-	case query.Mount, query.Umount:
-		return is[*ast.MountRule](rule)
-	case query.PivotRoot:
-		return is[*ast.PivotRootRule](rule)
-	case query.DBus:
-		return is[*ast.DBusRule](rule)
-	case query.Userns:
-		return is[*ast.UsernsRule](rule)
-	case query.IOUring:
-		return is[*ast.IOUringRule](rule)
-	}
-	return false
-}
-
-func is[R ast.Rule](rule ast.Rule) bool {
-	_, ok := rule.(R)
-	return ok
 }
 
 // Explanation is an answer with the rules behind it.

@@ -20,7 +20,6 @@ import (
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/compile"
 	"github.com/goarmor/apparmor/features"
-	"github.com/goarmor/apparmor/internal/oracle"
 	"github.com/goarmor/apparmor/internal/querytest"
 	"github.com/goarmor/apparmor/internal/testenv"
 	"github.com/goarmor/apparmor/policy"
@@ -190,9 +189,34 @@ func TestExplain(t *testing.T) {
   policy:3:1: signal receive, decides receive
 `,
 			Signal{Signal: "kill", Perms: Send, Peer: "foo"}: `denied send
-  policy:1:1: no rule speaks of it, and class signal is mediated
+  policy:3:1: signal receive, says nothing of send
   the nearest is policy:2:1: signal send set=term peer=foo,
 `,
+		}},
+		{"other permissions", k612, "include <abstractions/outer>\n/boot/** r,\n/boot/vmlinux rk,\n/boot/vmlinux w,\ndeny /boot/initrd k,", map[Request]string{
+			File{Path: "/boot/vmlinux", Perms: Exec}: `denied exec
+  policy:3:1: /boot/** r, says nothing of exec
+  policy:4:1: /boot/vmlinux rk, says nothing of exec
+  policy:5:1: /boot/vmlinux w, says nothing of exec
+`,
+			File{Path: "/boot/vmlinux", Perms: Write | Exec}: `denied exec
+  policy:5:1: /boot/vmlinux w, decides write
+  no rule speaks of exec
+`,
+			File{Path: "/boot/initrd", Perms: Write}: `denied write
+  policy:3:1: /boot/** r, says nothing of write
+  policy:6:1: deny /boot/initrd k, says nothing of write
+  the nearest is policy:5:1: /boot/vmlinux w,
+`,
+			File{Path: "/etc/shadow", Perms: Read}: `denied read
+  abstractions/private:2:3: deny /etc/shadow w, says nothing of read
+    included at abstractions/outer:1:1
+    included at policy:2:1
+  the nearest is abstractions/private:3:3: /etc/p r,
+    included at abstractions/outer:1:1
+    included at policy:2:1
+`,
+			File{Path: "/etc", Perms: Write}: "denied write\n  no rule speaks of it\n",
 		}},
 		{"ptrace", k612, "ptrace (read trace) peer=foo,", map[Request]string{
 			Ptrace{Perms: Trace | TracedBy, Peer: "foo"}: `denied tracedby
@@ -252,7 +276,7 @@ func TestExplain(t *testing.T) {
 		}},
 		{"nearest", k612, "include <abstractions/outer>\n/etc/ssl/** r,\n/etc/ssl/private/* rw,\nowner /var/log/x a,\n/usr/bin/* ix,\nlink /a/b -> /c,", map[Request]string{
 			File{Path: "/etc/ssl/p", Perms: Write}: `denied write
-  no rule speaks of it
+  policy:3:1: /etc/ssl/** r, says nothing of write
   the nearest is policy:4:1: /etc/ssl/private/* rw,
 `,
 			File{Path: "/etc/pw", Perms: Read}: `denied read
@@ -299,7 +323,7 @@ func TestExplain(t *testing.T) {
   goes on under t//named: policy:6:1
 `,
 		}},
-		{"addresses", "features.af_inet", "network (bind) inet stream port=80,\ndeny network (connect) inet peer=(port=25),\nnetwork (connect) inet,", map[Request]string{
+		{"addresses", "ubuntu-24.04", "network (bind) inet stream port=80,\ndeny network (connect) inet peer=(port=25),\nnetwork (connect) inet,", map[Request]string{
 			Network{Family: "inet", Type: "stream", Protocol: 6, Perms: Bind, Local: netip.MustParseAddrPort("127.0.0.1:80")}: `allowed
   at "\x0e\x00\x02\x00\x01":
   policy:2:1: network bind inet stream port=80, decides continue
@@ -318,7 +342,7 @@ func TestExplain(t *testing.T) {
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			k := oracle.FeatureSet(t, tt.kernel)
+			k := featureSet(t, tt.kernel)
 			p := open(t, k, resolve(t, k, "profile t {\n"+tt.rules+"\n}\n", roots))
 			for ask, want := range tt.asks {
 				e, err := p.Explain(context.Background(), "t", ask)
@@ -336,7 +360,7 @@ func TestExplain(t *testing.T) {
 
 // TestModes tells what the mode of a profile makes of denials.
 func TestModes(t *testing.T) {
-	k := oracle.FeatureSet(t, k612)
+	k := featureSet(t, k612)
 	for flags, want := range map[string][2]string{
 		"enforce":    {"", ""},
 		"complain":   {"  passes all the same: the mode is complain\n", "  is refused though the mode is complain: the denial is not logged\n"},
@@ -359,8 +383,8 @@ func TestModes(t *testing.T) {
 
 // TestAttachments explains which executables a profile attaches to.
 func TestAttachments(t *testing.T) {
-	k := oracle.FeatureSet(t, k612)
-	p := open(t, k, resolve(t, k, "alias /bin/ -> /sbin/,\nprofile t /bin/p* { }\nprofile other { ^hat { } }\n"))
+	k := featureSet(t, k612)
+	p := open(t, k, resolve(t, k, "alias /bin/ -> /sbin/,\nprofile t /bin/p* { }\nprofile other { ^hat { } }\nprofile /opt/x { }\n"))
 	for _, tt := range []struct {
 		profile string
 		ask     Request
@@ -368,7 +392,8 @@ func TestAttachments(t *testing.T) {
 	}{
 		{"t", Attach{Path: "/bin/ps"}, "allowed\n  policy:2:1: attachment /bin/p* decides\n  policy:2:1: attachment /sbin/p* decides\n"},
 		{"t", Attach{Path: "/bin/x"}, "denied\n  policy:2:1: attachment /bin/p* decides\n  policy:2:1: attachment /sbin/p* decides\n"},
-		{"other", Attach{Path: "other"}, "allowed\n  policy:3:1: profile name other decides\n"},
+		{"/opt/x", Attach{Path: "/opt/x"}, "allowed\n  policy:4:1: attachment /opt/x decides\n"},
+		{"other", Attach{Path: "/other"}, "denied\n  policy:3:1: profile name other decides\n"},
 	} {
 		e, err := p.Explain(context.Background(), tt.profile, tt.ask)
 		if err != nil {
@@ -388,7 +413,7 @@ func TestAttachments(t *testing.T) {
 func TestBuilt(t *testing.T) {
 	rule := &ast.FileRule{Path: "/a", Perms: ast.FileRead, Exec: ast.ExecChild, Scrub: true, Qualifiers: ast.Qualifiers{Audit: true, Priority: 7}}
 	set := &policy.Set{Profiles: []*policy.Profile{{Name: "t", Rules: []policy.Rule{{Rule: rule}}}}}
-	o := compile.Options{Kernel: oracle.FeatureSet(t, k612)}
+	o := compile.Options{Kernel: featureSet(t, k612)}
 	e, err := explain.Explain(context.Background(), set, o, "t", File{Path: "/a", Perms: Exec})
 	if err != nil {
 		t.Fatal(err)
@@ -410,7 +435,7 @@ func TestBuilt(t *testing.T) {
 
 func TestErrors(t *testing.T) {
 	ctx := context.Background()
-	k := oracle.FeatureSet(t, k612)
+	k := featureSet(t, k612)
 	set := resolve(t, k, "profile t { /a r, }")
 	if _, err := explain.Explain(ctx, set, compile.Options{}, "t", Userns{}); !errors.Is(err, compile.ErrNoKernel) {
 		t.Errorf("no kernel: %v", err)
@@ -438,7 +463,7 @@ func TestErrors(t *testing.T) {
 // TestConcurrent asks one policy from many goroutines, which all find its
 // automata not prepared.
 func TestConcurrent(t *testing.T) {
-	k := oracle.FeatureSet(t, k612)
+	k := featureSet(t, k612)
 	p := open(t, k, resolve(t, k, "profile t { /a r, signal send peer=x, deny capability kill, }"))
 	var group sync.WaitGroup
 	for range 8 {
@@ -462,7 +487,7 @@ func vmProfile(tb testing.TB, kernelName string) (*policy.Set, compile.Options, 
 		testenv.Missing(tb, "libvirt's template", "install libvirt-daemon-system")
 	}
 	const name = "libvirt-a22e3930-d87a-584e-22b2-1d8950212bac"
-	k := oracle.FeatureSet(tb, kernelName)
+	k := featureSet(tb, kernelName)
 	text := strings.ReplaceAll(string(data), "LIBVIRT_TEMPLATE", name)
 	return resolve(tb, k, text, os.DirFS(dir)), compile.Options{Kernel: k, Degrade: compile.Report}, name
 }
@@ -526,7 +551,7 @@ func TestDebianTree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := oracle.FeatureSet(t, k73)
+	k := featureSet(t, k73)
 	profiles, decided := 0, 0
 	for _, f := range files {
 		data, err := os.ReadFile(filepath.Join(dir, f.Name()))
@@ -588,7 +613,7 @@ func sourceLine(t *testing.T, at ast.Position) string {
 // TestBusesWithoutNetworks explains why buses are not mediated: the policy is
 // written for an ABI without the class that kernels look for first.
 func TestBusesWithoutNetworks(t *testing.T) {
-	k := oracle.FeatureSet(t, k73)
+	k := featureSet(t, k73)
 	abi, ok := features.ABI("3.0")
 	if !ok {
 		t.Fatal("no ABI 3.0")

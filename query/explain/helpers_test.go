@@ -14,13 +14,23 @@ import (
 	"github.com/goarmor/apparmor/query/explain"
 )
 
-// The feature files of the corpus.
+// The kernels that policies are compiled for.
 const (
-	k61   = "kernel-6.1.192"
-	k612  = "kernel-6.12.107"
-	k73   = "kernel-7.3.4"
-	suite = "features.all"
+	k61   = "6.1"
+	k612  = "6.12"
+	k73   = "7.3"
+	suite = "ubuntu-26.04" // which mediates inet by address and queues, too
 )
+
+// featureSet returns the features of a kernel.
+func featureSet(tb testing.TB, name string) *features.Set {
+	tb.Helper()
+	set, ok := features.Kernel(name)
+	if !ok {
+		tb.Fatalf("no features of %q", name)
+	}
+	return set
+}
 
 // resolve reads a policy with the given trees to include from.
 func resolve(tb testing.TB, k *features.Set, text string, roots ...fs.FS) *policy.Set {

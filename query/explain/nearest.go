@@ -21,18 +21,15 @@ func (p *Policy) nearest(profile string, r query.Request, missing query.Perms) *
 	q := p.profiles[profile]
 	for i := range q.Rules {
 		rule := &q.Rules[i]
-		if !about(rule.Rule, r) || rule.Quals().Access != ast.Allow {
-			continue
-		}
-		path, pattern, ok := paths(rule.Rule, r, missing)
+		near, on := nearOf(rule.Rule, r, missing)
 		switch {
-		case !ok:
-		case path == "":
+		case !on || !near.grants || rule.Quals().Access != ast.Allow:
+		case near.path == "":
 			if best == nil {
 				best = rule
 			}
 		default:
-			if n := common(path, string(pattern)); n > longest {
+			if n := common(near.path, string(near.pattern)); n > longest {
 				best, longest = rule, n
 			}
 		}
@@ -41,40 +38,6 @@ func (p *Policy) nearest(profile string, r query.Request, missing query.Perms) *
 		return nil
 	}
 	return &Near{Rule: best.Rule, Text: render.String(best.Rule), Pos: best.Origin.Position(), Via: best.Origin.Chain()}
-}
-
-// paths returns what a rule says and what was asked about, for rules and
-// requests with a path; ok is false for a rule that does not grant what is
-// missing.
-func paths(rule ast.Rule, r query.Request, missing query.Perms) (path string, pattern ast.Pattern, ok bool) {
-	switch rule := rule.(type) {
-	case *ast.FileRule:
-		if rule.All || !gives(rule, missing) {
-			return "", "", false
-		}
-		switch r := r.(type) {
-		case query.File:
-			return r.Path, rule.Path, true
-		case query.Execute:
-			return r.Path, rule.Path, true
-		case query.Link:
-			return r.Path, rule.Path, true
-		}
-	case *ast.LinkRule:
-		if r, ok := r.(query.Link); ok {
-			return r.Path, rule.From, true
-		}
-	case *ast.MountRule:
-		switch r := r.(type) {
-		case query.Mount:
-			return r.Target, rule.Target, rule.Op != ast.OpUmount && rule.Target != ""
-		case query.Umount:
-			return r.Target, rule.Target, rule.Op == ast.OpUmount && rule.Target != ""
-		}
-	case *ast.CapabilityRule:
-		return "", "", false // which name themselves
-	}
-	return "", "", true
 }
 
 // gives reports whether a rule grants any of the permissions on its files.

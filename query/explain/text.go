@@ -3,6 +3,7 @@
 package explain
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -19,7 +20,8 @@ import (
 //	    included at profile:7:3
 //	  profile:9:3: /etc/** rw, overridden by abstractions/private:4:3: deny beats allow
 //
-// Rules about other permissions are left out.
+// Rules about other permissions are shown where there are no others: they say
+// that the path, or what else was asked about, is known to the policy.
 func (e *Explanation) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%v: %v\n", e.Request, e.Decision)
@@ -69,15 +71,19 @@ func modeNote(d query.Decision) string {
 
 // write appends the rules that have a say.
 func (s *Step) write(b *strings.Builder, d query.Decision) {
-	told := false // whether there is a line yet
+	told := false      // whether there is a line yet
+	var others []*Rule // which match, but are about other permissions
 	asked := s.Perms &^ query.Perms(blob.PermContinue)
 	for i := range s.Rules {
 		r := &s.Rules[i]
 		switch r.Status {
 		case Unrelated:
+			if r.Rule != nil && r.Implied == ByRule {
+				others = append(others, r)
+			}
 			continue
 		case Mediates:
-			if !told {
+			if !told && len(others) == 0 {
 				told = true
 				fmt.Fprintf(b, "  %v: no rule speaks of it, and %s is mediated\n", r.Pos, r.Text)
 			}
@@ -103,6 +109,13 @@ func (s *Step) write(b *strings.Builder, d query.Decision) {
 		}
 		b.WriteByte('\n')
 		writeVia(b, r.Via)
+	}
+	if !told {
+		for _, r := range others {
+			told = true
+			fmt.Fprintf(b, "  %v: %s says nothing of %s\n", r.Pos, r.Text, cmp.Or(d.Names(asked), "it"))
+			writeVia(b, r.Via)
+		}
 	}
 	// What nobody decided is granted by the kernel itself, or by nobody.
 	nobody := asked & d.Request &^ s.Always &^ query.Perms(s.Found.Allow)
