@@ -23,7 +23,9 @@ type KernelLimits struct {
 	DiffEncode bool // policy/diff-encode
 	Prompt     bool // mode prompt: 6.12 and later
 
-	Disconnected bool // the disconnected member: domain/disconnected.path
+	// Disconnected is the disconnected member, which kernels honoured before
+	// they announced it: domain/disconnected.path or domain/stack.
+	Disconnected bool
 	// DisconnectedIPC is the disconnected_ipc member: domain/disconnected.ipc.
 	DisconnectedIPC bool
 	Kill            bool // the kill member: domain/kill.signal
@@ -44,7 +46,7 @@ func LimitsOf(f *features.Set) KernelLimits {
 		Wide:            f.Supports(features.State32),
 		DiffEncode:      f.DiffEncode(),
 		Prompt:          f.Supports(features.PermTable),
-		Disconnected:    f.Supports(features.Disconnected),
+		Disconnected:    f.DisconnectedPath(),
 		DisconnectedIPC: f.Supports(features.DisconnectedIPC),
 		Kill:            f.KillSignal(),
 		Error:           f.Supports(features.ErrorFlag),

@@ -17,7 +17,7 @@ func TestLimitsOf(t *testing.T) {
 		Wide: true, DiffEncode: true, Kill: true, CapsExtended: true,
 	}
 	for series, want := range map[string]blob.KernelLimits{
-		"6.1":  {MaxABI: 8},
+		"6.1":  {MaxABI: 8, Disconnected: true},
 		"6.12": {MaxABI: 9, PermTables: 1, Prompt: true, Disconnected: true},
 		"7.2":  later,
 		"7.3":  later,
@@ -40,6 +40,7 @@ func TestLimitsOf(t *testing.T) {
 		"policy {diff-encode {yes\n}\n}":             {DiffEncode: true},
 		"policy {diff_encode {yes\n}\n}":             {DiffEncode: true},
 		"domain {disconnected.path {yes\n}\n}":       {Disconnected: true},
+		"domain {stack {yes\n}\n}":                   {Disconnected: true},
 		"domain {disconnected.ipc {yes\n}\n}":        {DisconnectedIPC: true},
 		"domain {kill.signal {yes\n}\n}":             {Kill: true},
 		"policy {profile {kill.signal {yes\n}\n}\n}": {Kill: true},

@@ -25,7 +25,7 @@ type Profile struct {
 	// that XMatch accepts. It is written only with an XMatch.
 	XMatchLen uint32
 
-	Disconnected string // prefix given to disconnected paths; kernel 6.12 and later
+	Disconnected string // prefix given to disconnected paths; kernel 4.13 and later
 	// DisconnectedIPC is the prefix for the paths of IPC objects, Disconnected
 	// when empty. Ubuntu's kernels read it.
 	DisconnectedIPC string

@@ -36,8 +36,6 @@ func TestDegradedUnlikeReference(t *testing.T) {
 			"6.0 allows every address without a word"},
 		{suite, "profile t { network send inet, }", []string{"permissions of network rules downgraded"},
 			"6.0 allows everything without a word"},
-		{k61, "profile t flags=(attach_disconnected.path=/p) { }", []string{"the flag attach_disconnected.path downgraded"},
-			"6.0 writes the path, with which the kernel does not load the policy"},
 		{k61, "profile t flags=(attach_disconnected.ipc=/p) { }", []string{"the flag attach_disconnected.ipc with a path downgraded"},
 			"6.0 leaves the path out without a word"},
 	} {

@@ -48,7 +48,7 @@ func flags(e *emitter, out *blob.Profile) {
 	if f.DisconnectedPath != "" {
 		out.PathFlags |= blob.PathAttachDisconnected
 		out.HasPathFlags = true
-		if e.kernel.Supports(features.Disconnected) {
+		if e.kernel.DisconnectedPath() {
 			out.Disconnected = f.DisconnectedPath
 		} else {
 			e.degrade(features.Disconnected, "the flag attach_disconnected.path", false)

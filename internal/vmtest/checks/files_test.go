@@ -173,15 +173,18 @@ func TestFileRules(t *testing.T) {
 // tryDisconnected looks at a file by way of a mount that is nowhere.
 func tryDisconnected(t *testing.T, k *loader.Kernel) {
 	for _, c := range []struct {
-		name, flags string
-		want        syscall.Errno
+		name, flags, rule string
+		want              syscall.Errno
 	}{
-		{"no flag", "", syscall.EACCES},
-		{"attached", "flags=(attach_disconnected)", 0},
+		{"no flag", "", "/lost rw,", syscall.EACCES},
+		{"attached", "flags=(attach_disconnected)", "/lost rw,", 0},
+		// 6.1 honours the path without having the feature.
+		{"below a path", "flags=(attach_disconnected.path=/att)", "/att/lost rw,", 0},
+		{"not at the root", "flags=(attach_disconnected.path=/att)", "/lost rw,", syscall.EACCES},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			// The path that the kernel sees begins at the mount.
-			loadText(t, k, "abi <kernel>,\nprofile lost "+c.flags+" {"+base+"/lost rw,\ncapability sys_admin,\nmount,\n}")
+			loadText(t, k, "abi <kernel>,\nprofile lost "+c.flags+" {"+base+c.rule+"\ncapability sys_admin,\nmount,\n}")
 			subject, free := confine(t, k, "lost"), unconfined(t)
 			subject.want(t, c.want, "read in nowhere")
 			free.want(t, 0, "read in nowhere")
