@@ -99,14 +99,14 @@ func Example_machine() {
 			},
 		},
 	}
-	rules, err := svirt.Derive(machine, svirt.Options{})
+	rules, err := svirt.Derive(context.Background(), machine, svirt.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}
 	fmt.Printf("%s", rules.AppendText(nil))
 
 	machine.Devices.Disks[0].Image.Path = "/etc/shadow"
-	_, err = svirt.Derive(machine, svirt.Options{})
+	_, err = svirt.Derive(context.Background(), machine, svirt.Options{})
 	fmt.Println(err)
 	// Output:
 	//   "/srv/vm/seed.iso" rk, # disk sda

@@ -3,95 +3,75 @@
 package svirt
 
 import (
-	"io/fs"
+	"context"
+	"fmt"
 
 	"github.com/goarmor/apparmor/ast"
 )
 
-// Policy is the way in which rules are derived.
-type Method uint8
-
-// The methods.
-const (
-	// Strict writes every path as a literal, refuses what no machine should
-	// have and grants a device what it needs and no more.
-	Strict Method = iota
-	// Compat90 and Compat128 reproduce virt-aa-helper of libvirt 9.0 and
-	// 12.8, byte for byte, with all that they let through.
-	Compat90
-	Compat128
-)
-
-// String returns the name of the method.
-func (m Method) String() string {
-	switch m {
-	case Strict:
-		return "strict"
-	case Compat90:
-		return "compat-9.0"
-	case Compat128:
-		return "compat-12.8"
-	}
-	return "unknown"
-}
-
-// Options say how rules are derived. The zero value is Strict
-// without a file system.
-type Options struct {
-	Method Method
-	// FS is the file system of the host, by names without a leading slash;
-	// HostFS is the machine's own. Symbolic links are followed in it, images
-	// are probed and host devices looked up. Without one every path is taken
-	// as it is, and what has to be looked up is refused.
-	FS fs.ReadLinkFS
-	// NoProbe leaves images closed: only what the description says of a chain
-	// is granted.
-	NoProbe bool
-	// EscapeSpecial makes Strict take paths that have control
-	// bytes or bytes that are special in policy. They are escaped, so that
-	// the rule still matches that path and no other.
-	EscapeSpecial bool
-	// Backing, if it is not empty, lists directories. A backing or data file
-	// that only an image names, not the description, must be below one of
-	// them. It bounds what a machine can gain by rewriting its own images.
-	Backing []string
-}
-
-func (o *Options) fs() fs.ReadLinkFS {
-	if o.FS == nil {
-		return emptyFS{}
-	}
-	return o.FS
-}
-
-// emptyFS has nothing in it.
-type emptyFS struct{}
-
-func (emptyFS) Open(n string) (fs.File, error) {
-	return nil, &fs.PathError{Op: "open", Path: n, Err: fs.ErrNotExist}
-}
-
-func (emptyFS) ReadLink(n string) (string, error) {
-	return "", &fs.PathError{Op: "readlink", Path: n, Err: fs.ErrNotExist}
-}
-
-func (emptyFS) Lstat(n string) (fs.FileInfo, error) {
-	return nil, &fs.PathError{Op: "lstat", Path: n, Err: fs.ErrNotExist}
-}
-
-// Derive returns the rules of a machine. It is a pure function of its
-// arguments and of what is in the file system, and safe for concurrent use.
+// Derive returns the rules of a machine. They depend on nothing but its
+// arguments and what is in the file system. It is safe for concurrent use.
 //
-// Under Strict every device that is refused is reported: the error
-// joins a *PathError for each, and an *IdentityError for a bad name or UUID.
-// Under Compat the first one ends the derivation, as in the reference. No
-// rules come with an error.
-func Derive(d *Domain, o Options) (*Rules, error) {
-	switch o.Method {
-	case Compat90, Compat128:
-		return deriveCompat(d, &o)
+// Under Strict every device that is refused is reported: the error joins a
+// *PathError for each, and an *IdentityError for a bad name or UUID. Under
+// Compat the first one ends the derivation, as in the reference. No rules come
+// with an error. When the context ends first the error matches ErrNoAnswer.
+func Derive(ctx context.Context, d *Domain, o Options) (*Rules, error) {
+	rules, _, err := derive(ctx, d, &o, surroundings{})
+	return rules, err
+}
+
+// surroundings is what a Manager knows besides the description.
+type surroundings struct {
+	managed bool     // a Manager asks, which remembers chains
+	private []string // more of Options.Private
+	// chains are those that were found before.
+	chains map[Device]chain
+}
+
+// chain is what was found below an image, in the image.
+type chain struct {
+	top   string   // the image
+	files []string // real paths, from the top down
+}
+
+// derive is Derive. If the context ends first, left is closed when what was
+// asked of the file system has ended.
+func derive(ctx context.Context, d *Domain, o *Options, within surroundings) (rules *Rules, left <-chan struct{}, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, nil, err
 	}
-	return deriveStrict(d, &o)
+	if err := o.check(); err != nil {
+		return nil, nil, err
+	}
+	run := func(d *Domain, o *Options) (*Rules, error) {
+		if o.Method != Strict {
+			return deriveCompat(d, o)
+		}
+		return deriveStrict(ctx, d, o, within)
+	}
+	if o.FS == nil || ctx.Done() == nil {
+		rules, err = run(d, o)
+		return rules, nil, err
+	}
+	type result struct {
+		rules *Rules
+		err   error
+	}
+	// The caller may change what it has once this returns.
+	mine, options := d.clone(), *o
+	done, ended := make(chan result, 1), make(chan struct{})
+	go func() {
+		defer close(ended)
+		rules, err := run(mine, &options)
+		done <- result{rules, err}
+	}()
+	select {
+	case r := <-done:
+		return r.rules, nil, r.err
+	case <-ctx.Done():
+		return nil, ended, fmt.Errorf("%w: %w", ErrNoAnswer, ctx.Err())
+	}
 }
 
 // Rules are the rules of one machine, as derived. They are not changed once
@@ -101,7 +81,9 @@ type Rules struct {
 	identity identity // of strict rules
 	list     []Rule
 	gl       []Device // those that need the method Strict's abstraction for GL
-	text     []byte   // of compat rules, which are text first
+	chains   map[Device]chain
+	shared   map[Device]bool // disks that other machines may have, too
+	text     []byte          // of compat rules, which are text first
 }
 
 // Method returns the method that the rules were derived under.

@@ -30,7 +30,12 @@ func deriveCompat(d *Domain, o *Options) (*Rules, error) {
 	if err := checkName(d.Name, false); err != nil {
 		return nil, err
 	}
-	c := &compat{domain: d, look: newLookup(o.fs()), newer: o.Method == Compat128, closed: o.NoProbe}
+	look, err := newLookup(o.fs())
+	if err != nil {
+		return nil, err
+	}
+	defer look.close()
+	c := &compat{domain: d, look: look, newer: o.Method == Compat128, closed: o.NoProbe}
 	c.rules.method = o.Method
 	if err := c.derive(); err != nil {
 		return nil, err
@@ -165,13 +170,17 @@ func (c *compat) add(path, perms string, recursive bool) error {
 	return nil
 }
 
+// shortNameBytes is how much of a machine's name libvirt takes for the names of
+// its directories.
+const shortNameBytes = 20
+
 // shortName is the name that libvirt gives a machine's directories.
 func (d *Domain) shortName() string {
 	id := -1
 	if d.ID != nil {
 		id = *d.ID
 	}
-	return strconv.Itoa(id) + "-" + d.Name[:min(len(d.Name), 20)]
+	return strconv.Itoa(id) + "-" + d.Name[:min(len(d.Name), shortNameBytes)]
 }
 
 // isQEMU reports whether the machine is one of libvirt's QEMU driver.

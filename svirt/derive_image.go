@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"io/fs"
 	"strings"
 )
 
@@ -33,14 +32,7 @@ var errNotRegular = errors.New("neither a regular file nor a block device")
 
 // probe reads the header of the image at path, which must be a real path.
 func (l *lookup) probe(path string) (header, error) {
-	info, err := l.fsys.Lstat(name(path))
-	if err != nil {
-		return header{}, err
-	}
-	if m := info.Mode(); !m.IsRegular() && m&(fs.ModeDevice|fs.ModeCharDevice) != fs.ModeDevice {
-		return header{}, errNotRegular
-	}
-	f, err := l.fsys.Open(name(path))
+	f, err := l.tree.open(path)
 	if err != nil {
 		return header{}, err
 	}

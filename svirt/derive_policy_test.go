@@ -60,7 +60,7 @@ func compiled(tb testing.TB, src *svirt.Source, kernel string) *blob.Policy {
 
 func derived(tb testing.TB, d *svirt.Domain, o svirt.Options) *svirt.Rules {
 	tb.Helper()
-	rules, err := svirt.Derive(d, o)
+	rules, err := svirt.Derive(context.Background(), d, o)
 	if err != nil {
 		tb.Fatal(err)
 	}

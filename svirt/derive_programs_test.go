@@ -3,6 +3,7 @@
 package svirt_test
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"strings"
@@ -76,7 +77,7 @@ func TestPrograms(t *testing.T) {
 		{"settings", program("/etc/vmm"), nil, "", svirt.ReasonRestricted},
 		{"device", program("/dev/vmm"), host, "", svirt.ReasonRestricted},
 		{"link to settings", program("/opt/etc/vmm"), host, "", svirt.ReasonRestricted},
-		{"no file", program("/usr/bin/dir"), host, "", svirt.ReasonNoProgram},
+		{"no file", program("/usr/bin/dir"), host, "", svirt.ReasonFileType},
 		{"broken link", program("/usr/bin/broken"), host, "", svirt.ReasonDangling},
 		{"written", writable(program("/srv/x"), svirt.PathGrant{Path: "/srv/x", Perms: "rw"}), nil, "", svirt.ReasonWritable},
 		{"appended to", writable(program("/srv/x"), svirt.PathGrant{Path: "/srv/x", Perms: "a"}), nil, "", svirt.ReasonWritable},
@@ -86,7 +87,7 @@ func TestPrograms(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			rules, err := svirt.Derive(test.domain, svirt.Options{FS: test.fs})
+			rules, err := svirt.Derive(context.Background(), test.domain, svirt.Options{FS: test.fs})
 			if test.reason != "" {
 				var pe *svirt.PathError
 				if !errors.As(err, &pe) || pe.Reason != test.reason {

@@ -3,9 +3,11 @@
 package svirt
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -26,22 +28,36 @@ const (
 // strict derives rules under Strict. It goes on after an error, so
 // that every device that is refused is reported.
 type strict struct {
+	ctx    context.Context
 	domain *Domain
 	opts   *Options
+	within surroundings
 	look   *lookup // nil without a file system
 	device Device
 	list   []Rule
 	errs   []error
 	gl     []Device
+	chains map[Device]chain // found below images
+	shared map[Device]bool
+
+	rootDirs [rootKinds][]string // of the options, with where they really are
+	privates []string
 }
 
-func deriveStrict(d *Domain, o *Options) (*Rules, error) {
-	s := strict{domain: d, opts: o, list: make([]Rule, 0, 16+len(d.Devices.Disks)+len(d.Devices.Extra))}
+func deriveStrict(ctx context.Context, d *Domain, o *Options, in surroundings) (*Rules, error) {
+	s := strict{ctx: ctx, domain: d, opts: o, within: in, list: make([]Rule, 0, 16+len(d.Devices.Disks)+len(d.Devices.Extra))}
 	if o.FS != nil {
-		s.look = newLookup(o.FS)
+		var err error
+		if s.look, err = newLookup(o.FS); err != nil {
+			return nil, err
+		}
+		defer s.look.close()
 	}
 	if err := CheckUUID(d.UUID); err != nil {
 		s.errs = append(s.errs, err)
+	}
+	if o.Origin == FromTenant && d.ID != nil {
+		s.errs = append(s.errs, &IdentityError{What: "number", Value: strconv.Itoa(*d.ID), Reason: "it is not a tenant's to give: clear it in the description"})
 	}
 	if err := checkName(d.Name, true); err != nil {
 		// The name is part of the paths of much that follows.
@@ -60,6 +76,9 @@ func deriveStrict(d *Domain, o *Options) (*Rules, error) {
 	s.smartcards()
 	s.programs()
 	s.extra()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	if len(s.errs) > 0 {
 		return nil, errors.Join(s.errs...)
 	}
@@ -67,7 +86,7 @@ func deriveStrict(d *Domain, o *Options) (*Rules, error) {
 	if err := checkPrograms(list); err != nil {
 		return nil, err
 	}
-	return &Rules{method: Strict, identity: identityOf(d), list: list, gl: s.gl}, nil
+	return &Rules{method: Strict, identity: identityOf(d), list: list, gl: s.gl, chains: s.chains, shared: s.shared}, nil
 }
 
 func (s *strict) refuse(path string, reason Reason, err error) {
@@ -75,25 +94,30 @@ func (s *strict) refuse(path string, reason Reason, err error) {
 }
 
 // grant adds a rule for one path.
-func (s *strict) grant(path string, perms ast.FilePerm) {
-	if s.look == nil && isPlain(path) {
-		// Nothing has to be found out.
-		if reason := zoneOf(path, perms); reason != "" {
-			s.refuse(path, reason, nil)
-			return
+func (s *strict) grant(u use, path string, perms ast.FilePerm) {
+	if real, ok := s.check(u, path, perms); ok {
+		s.literal(real, perms)
+	}
+}
+
+// check returns the real path of what a device names, if the device may have
+// it.
+func (s *strict) check(u use, path string, perms ast.FilePerm) (string, bool) {
+	real, found, file, ok := path, false, info{}, true
+	if s.look != nil || !isPlain(path) {
+		if real, found, file, ok = s.canonical(path); !ok {
+			return "", false
 		}
-		s.list = append(s.list, Rule{Device: s.device, Path: ast.Pattern(path), Perms: perms})
-		return
 	}
-	real, ok := s.canonical(path)
-	if !ok {
-		return
+	reason, err := s.allowed(real, perms, u)
+	if reason == "" && s.look != nil {
+		reason, err = s.fits(real, found, file, u, perms)
 	}
-	if reason := zoneOf(real, perms); reason != "" {
-		s.refuse(real, reason, nil)
-		return
+	if reason != "" {
+		s.refuse(real, reason, err)
+		return "", false
 	}
-	s.literal(real, perms)
+	return real, true
 }
 
 // literal adds a rule for a path that needs no check.
@@ -110,22 +134,10 @@ func (s *strict) literal(path string, perms ast.FilePerm) {
 }
 
 // share adds the rules for a directory and all below it.
-func (s *strict) share(dir string, perms ast.FilePerm) {
-	real, ok := s.canonical(dir)
-	if !ok {
-		return
+func (s *strict) share(u use, dir string, perms ast.FilePerm) {
+	if real, ok := s.check(u, dir, perms); ok {
+		s.below(real, "**", perms)
 	}
-	if s.look != nil {
-		if info, err := s.look.fsys.Lstat(name(real)); err == nil && !info.IsDir() {
-			s.refuse(real, ReasonNoDirectory, nil)
-			return
-		}
-	}
-	if reason := zoneOfShare(real); reason != "" {
-		s.refuse(real, reason, nil)
-		return
-	}
-	s.below(real, "**", perms)
 }
 
 // below adds the rules for a directory that needs no check and for what glob
@@ -143,33 +155,37 @@ func (s *strict) below(dir string, glob ast.Pattern, perms ast.FilePerm) {
 
 // canonical checks what the path is made of and follows the symbolic links in
 // it. What does not exist must be written the way the kernel will see it.
-func (s *strict) canonical(path string) (string, bool) {
+func (s *strict) canonical(path string) (real string, found bool, file info, ok bool) {
+	refuse := func(path string, reason Reason, err error) (string, bool, info, bool) {
+		s.refuse(path, reason, err)
+		return "", false, info{}, false
+	}
 	if reason := checkBytes(path, s.opts.EscapeSpecial); reason != "" {
-		s.refuse(path, reason, nil)
-		return "", false
+		return refuse(path, reason, nil)
 	}
 	if s.look == nil {
 		if !isClean(path) {
-			s.refuse(path, ReasonUnclean, nil)
-			return "", false
+			return refuse(path, ReasonUnclean, nil)
 		}
-		return path, true
+		return path, false, info{}, true
 	}
-	real, err := s.look.real(path)
+	if err := s.ctx.Err(); err != nil {
+		return refuse(path, ReasonUnreadable, err)
+	}
+	real, file, err := s.look.find(path)
+	found = err == nil
 	if err != nil {
 		var reason Reason
 		if real, reason = s.missing(path, err); reason != "" {
-			s.refuse(path, reason, err)
-			return "", false
+			return refuse(path, reason, err)
 		}
 	}
 	if real != path {
 		if reason := checkBytes(real, s.opts.EscapeSpecial); reason != "" {
-			s.refuse(real, reason, nil)
-			return "", false
+			return refuse(real, reason, nil)
 		}
 	}
-	return real, true
+	return real, found, file, true
 }
 
 // missing resolves the part of a path that is there and keeps the rest.
@@ -179,6 +195,8 @@ func (s *strict) missing(path string, err error) (string, Reason) {
 		return "", ReasonLoop
 	case errors.Is(err, errTooLong):
 		return "", ReasonTooLong
+	case errors.Is(err, errMagicLink):
+		return "", ReasonRestricted
 	case !isNotExist(err):
 		return "", ReasonUnreadable
 	}
@@ -201,7 +219,7 @@ func (s *strict) missing(path string, err error) (string, Reason) {
 		if i := strings.IndexByte(first, '/'); i >= 0 {
 			first = first[:i]
 		}
-		if _, err := s.look.fsys.Lstat(name(real + "/" + first)); err == nil {
+		if _, err := s.look.tree.lstat(real + "/" + first); err == nil {
 			// It is there and yet leads nowhere.
 			return "", ReasonDangling
 		}
@@ -224,6 +242,7 @@ func (s *strict) component(name string) bool {
 func (s *strict) runtime() {
 	d := s.domain
 	s.device = Device{DeviceDomain, "machine"}
+	s.known("type of memory encryption", d.LaunchSecurity, knownSecurity)
 	if !d.isQEMU() {
 		return
 	}
@@ -242,34 +261,34 @@ func (s *strict) runtime() {
 
 func (s *strict) boot() {
 	b := &s.domain.Boot
-	file := func(id, path string, perms ast.FilePerm) {
+	file := func(id string, u use, path string, perms ast.FilePerm) {
 		if path != "" || id == "loader" {
 			s.device = Device{DeviceBoot, id}
-			s.grant(path, perms)
+			s.grant(u, path, perms)
 		}
 	}
-	file("kernel", b.Kernel, permR)
-	file("initrd", b.Initrd, permR)
-	file("shim", b.Shim, permR)
-	file("dtb", b.DTB, permR)
+	file("kernel", useFirmware, b.Kernel, permR)
+	file("initrd", useFirmware, b.Initrd, permR)
+	file("shim", useFirmware, b.Shim, permR)
+	file("dtb", useFirmware, b.DTB, permR)
 	for _, path := range b.ACPI {
-		file("acpi", path, permR)
+		file("acpi", useFirmware, path, permR)
 	}
 	for _, path := range b.FWCfg {
-		file("fw_cfg", path, permR)
+		file("fw_cfg", useFirmware, path, permR)
 	}
 	if l := b.Loader; l != nil {
 		if l.ReadOnly {
-			file("loader", l.Path, permRK)
+			file("loader", useFirmware, l.Path, permRK)
 		} else {
-			file("loader", l.Path, permRWK)
+			file("loader", useVariables, l.Path, permRWK)
 		}
 	}
 	if b.NVRAM != nil {
 		s.device = Device{DeviceBoot, "nvram"}
-		s.images(b.NVRAM, permRWK)
+		s.images(useVariables, b.NVRAM, permRWK)
 	}
-	file("varstore", b.VarStore, permRW)
+	file("varstore", useVariables, b.VarStore, permRW)
 }
 
 func (s *strict) disks() {
@@ -280,26 +299,52 @@ func (s *strict) disks() {
 		if disk.ReadOnly {
 			perms = permRK
 		}
-		s.images(&disk.Image, perms)
+		if disk.Shareable {
+			if s.shared == nil {
+				s.shared = map[Device]bool{}
+			}
+			s.shared[s.device] = true
+		}
+		s.images(useImage, &disk.Image, perms)
 	}
+}
+
+// imageUse returns what a device does with an image, u if it is a file.
+func imageUse(u use, image *Image) use {
+	if image.Type == ImageBlock {
+		return useBlock
+	}
+	return u
 }
 
 // images grants an image with the given permissions and what lies under it
 // for reading.
-func (s *strict) images(image *Image, perms ast.FilePerm) {
+func (s *strict) images(u use, image *Image, perms ast.FilePerm) {
+	if !s.knownImage(image) {
+		return
+	}
 	if image.Type == ImageDir && image.Path != "" {
-		s.share(image.Path, perms&^ast.FileLock)
+		s.share(useShare, image.Path, perms&^ast.FileLock)
 		return
 	}
 	if image.Backing == nil && image.Data == nil && !s.mayProbe(image) {
 		// Most images stand alone.
 		if image.local() {
-			s.grant(image.Path, perms)
+			s.grant(imageUse(u, image), image.Path, perms)
 		}
 		return
 	}
 	seen := map[string]bool{}
-	found := false // the image was found in another image
+	found := chain{} // what is found in the images
+	defer func() {
+		if len(found.files) > 0 {
+			if s.chains == nil {
+				s.chains = map[Device]chain{}
+			}
+			s.chains[s.device] = found
+		}
+	}()
+	named := true // by the description
 	for depth := 0; image != nil; depth++ {
 		if depth == maxChain {
 			s.refuse(image.Path, ReasonBroken, errors.New("the chain is too long"))
@@ -308,7 +353,7 @@ func (s *strict) images(image *Image, perms ast.FilePerm) {
 		if !image.local() {
 			return
 		}
-		real, ok := s.canonical(image.Path)
+		real, ok := s.check(imageUse(u, image), image.Path, perms)
 		if !ok {
 			return
 		}
@@ -317,33 +362,36 @@ func (s *strict) images(image *Image, perms ast.FilePerm) {
 			return
 		}
 		seen[real] = true
-		if found && !s.mayBack(real) {
-			return
+		if depth == 0 {
+			found.top = real
 		}
-		if reason := zoneOf(real, perms); reason != "" {
-			s.refuse(real, reason, nil)
-			return
-		}
-		s.literal(real, perms)
-		next, data := image.Backing, image.Data
-		if s.mayProbe(image) {
-			var ok bool
-			if next, data, ok = s.probe(image, real, depth > 0); !ok {
+		if !named {
+			if !s.mayBack(found.top, real) {
 				return
 			}
-			found = true
+			found.files = append(found.files, real)
 		}
-		if data != nil && data.local() {
-			if real, ok := s.canonical(data.Path); ok && (data == image.Data || s.mayBack(real)) {
-				if reason := zoneOf(real, perms); reason != "" {
-					s.refuse(real, reason, nil)
-				} else {
-					s.literal(real, perms)
-				}
+		s.literal(real, perms)
+		if image.Data != nil && s.knownImage(image.Data) && image.Data.local() {
+			s.grant(imageUse(u, image.Data), image.Data.Path, perms)
+		}
+		next := image.Backing
+		if s.mayProbe(image) {
+			if next, ok = s.probe(image, real, depth > 0); !ok {
+				return
 			}
+			named = false
+		}
+		if next != nil && !s.knownImage(next) {
+			return
 		}
 		image, perms = next, permRK
 	}
+}
+
+// knownImage reports whether the type and the format of an image are known.
+func (s *strict) knownImage(image *Image) bool {
+	return s.known("type of image", string(image.Type), knownImages) && s.known("format of an image", image.Format, knownFormats)
 }
 
 // mayProbe reports whether what lies under an image is asked of the image.
@@ -352,71 +400,83 @@ func (s *strict) mayProbe(image *Image) bool {
 		probes(image.Format) && image.Backing == nil && !image.Complete
 }
 
-// mayBack reports whether a file that an image names may be granted.
-func (s *strict) mayBack(real string) bool {
-	if len(s.opts.Backing) == 0 {
-		return true
-	}
-	for _, dir := range s.opts.Backing {
-		if within(real, dir) {
+// mayBack reports whether a file that only an image names may be granted below
+// the image at top.
+func (s *strict) mayBack(top, real string) bool {
+	if len(s.opts.Backing) > 0 {
+		if withinAny(real, s.resolved(s.opts.Backing)) {
 			return true
 		}
+		s.refuse(real, ReasonBacking, errors.New("Options.Backing has nothing that it is in"))
+		return false
 	}
-	s.refuse(real, ReasonBroken, errors.New("backing files must not be there"))
-	return false
+	if !s.within.managed || s.opts.Origin == FromTenant {
+		s.refuse(real, ReasonBacking, errors.New("name it in the description, or its directory in Options.Backing"))
+		return false
+	}
+	if before, ok := s.within.chains[s.device]; ok && before.top == top && !slices.Contains(before.files, real) {
+		s.refuse(real, ReasonChain, errors.New("Manager.ForgetChains allows it"))
+		return false
+	}
+	return true
 }
 
 // probe reads what an image has under it.
-func (s *strict) probe(image *Image, real string, mustExist bool) (next, data *Image, ok bool) {
+func (s *strict) probe(image *Image, real string, mustExist bool) (next *Image, ok bool) {
 	h, err := s.look.probe(real)
 	switch {
 	case isNotExist(err) && !mustExist:
-		return nil, image.Data, true // to be made later
+		return nil, true // to be made later
 	case errors.Is(err, errNotRegular):
-		s.refuse(real, ReasonNoFile, nil)
-		return nil, nil, false
+		s.refuse(real, ReasonFileType, nil)
+		return nil, false
 	case err != nil:
 		s.refuse(real, ReasonUnreadable, err)
-		return nil, nil, false
+		return nil, false
 	case h.format != image.Format:
 		s.refuse(real, ReasonBroken, fmt.Errorf("it is not of the format %s", image.Format))
-		return nil, nil, false
-	}
-	dir := path.Dir(image.Path)
-	data = image.Data
-	if h.data != "" && data == nil {
-		data = &Image{Type: ImageFile, Path: below(dir, h.data)}
+		return nil, false
+	case h.data != "" && image.Data == nil:
+		s.refuse(real, ReasonData, fmt.Errorf("it names %q", h.data))
+		return nil, false
 	}
 	if h.backing == "" {
-		return nil, data, true
+		return nil, true
 	}
 	b := parseBackingName(h.backing)
 	if b.path == "" {
-		return nil, data, true // not a file of this host
+		return nil, true // not a file of this host
 	}
-	next = &Image{Type: ImageFile, Path: below(dir, b.path), Format: h.backingFormat}
+	next = &Image{Type: ImageFile, Path: below(path.Dir(image.Path), b.path), Format: h.backingFormat}
 	if b.format != "" {
 		next.Format = b.format
+	}
+	lower, file, err := s.look.find(next.Path)
+	if err == nil && typeOf(file.mode) == typeBlock {
+		if !withinAny(lower, s.resolved(s.opts.Backing)) {
+			s.refuse(lower, ReasonBacking, errors.New("it is a block device, and Options.Backing does not have it"))
+			return nil, false
+		}
+		next.Type = ImageBlock
 	}
 	if next.Format == "" {
 		// Nobody recorded what it is. A file that looks as if it had a
 		// backing file itself could have been made to look so by the guest
 		// that it was once a raw disk of.
-		below, err := s.look.real(next.Path)
 		var h header
 		if err == nil {
-			h, err = s.look.probe(below)
+			h, err = s.look.probe(lower)
 		}
 		if err != nil || h.backing != "" || h.data != "" {
 			s.refuse(next.Path, ReasonBroken, errors.Join(errors.New("its format is not recorded"), err))
-			return nil, nil, false
+			return nil, false
 		}
 		next.Format, next.Complete = h.format, true
-	} else if !s.look.exists(next.Path) {
+	} else if err != nil {
 		s.refuse(next.Path, ReasonBroken, errors.New("it does not exist"))
-		return nil, nil, false
+		return nil, false
 	}
-	return next, data, true
+	return next, true
 }
 
 // below resolves a name against a directory.
@@ -438,18 +498,22 @@ func (s *strict) chardevs() {
 	} {
 		for i := range group.list {
 			ch := &group.list[i]
-			if !ch.Type.local() || ch.Path == "" {
+			s.device = device(group.kind, ch.ID, i)
+			if !s.known("type of character device", string(ch.Type), knownChardevs) || !ch.Type.local() || ch.Path == "" {
 				continue
 			}
-			s.device = device(group.kind, ch.ID, i)
 			switch ch.Type {
 			case ChardevFile:
-				s.grant(ch.Path, permW)
+				s.grant(useLog, ch.Path, permW)
 			case ChardevPipe:
-				s.grant(ch.Path+".in", permRW)
-				s.grant(ch.Path+".out", permRW)
+				s.grant(usePipe, ch.Path+".in", permRW)
+				s.grant(usePipe, ch.Path+".out", permRW)
+			case ChardevUnix:
+				s.grant(useSocket, ch.Path, permRW)
+			case ChardevPTY:
+				s.grant(usePTY, ch.Path, permRW)
 			default:
-				s.grant(ch.Path, permRW)
+				s.grant(useSerial, ch.Path, permRW)
 			}
 		}
 	}
@@ -467,13 +531,13 @@ func (s *strict) graphics() {
 			s.gl = append(s.gl, s.device)
 		}
 		if node != "" {
-			s.grant(node, permRW)
+			s.grant(useRender, node, permRW)
 		}
 		for _, socket := range g.Sockets {
-			s.grant(socket, permRW)
+			s.grant(useSocket, socket, permRW)
 		}
 		if g.XAuth != "" {
-			s.grant(g.XAuth, permR)
+			s.grant(useDisplay, g.XAuth, permR)
 		}
 	}
 }
@@ -495,7 +559,7 @@ func (s *strict) hostDevices() {
 			case err != nil:
 				s.refuse("", ReasonNoDevice, err)
 			default:
-				s.grant(node, permRW)
+				s.grant(useNode, node, permRW)
 			}
 		case HostPCI:
 			s.pci(h)
@@ -506,9 +570,9 @@ func (s *strict) hostDevices() {
 		case HostSCSI:
 			s.scsi(h)
 		case HostSCSIHost:
-			s.grant("/dev/vhost-scsi", permRW)
+			s.grant(useNode, "/dev/vhost-scsi", permRW)
 		default:
-			s.refuse("", ReasonUnsupported, errors.New(string(h.Kind)))
+			s.refuse("", ReasonUnsupported, errors.New("unknown kind of host device "+strconv.Quote(string(h.Kind))))
 		}
 	}
 }
@@ -529,8 +593,11 @@ func (s *strict) pci(h *HostDevice) {
 	for _, path := range s.look.pciFiles(h.PCI) {
 		s.literal(real+path[len(dir):], perms)
 	}
-	if perms == permR && !h.IOMMUFD {
+	switch {
+	case perms == permR && !h.IOMMUFD:
 		s.vfio(dir)
+	case s.opts.Origin == FromTenant && !withinAny(real, s.roots(rootDevices)):
+		s.refuse(real, ReasonOutside, errors.New("Options.Roots.Devices has nothing that it is in"))
 	}
 }
 
@@ -546,7 +613,7 @@ func (s *strict) vfio(dir string) {
 		s.refuse(group, ReasonNoDevice, err)
 		return
 	}
-	s.literal("/dev/vfio/"+number, permRW)
+	s.grant(useNode, "/dev/vfio/"+number, permRW)
 	s.literal("/dev/vfio/vfio", permRW)
 }
 
@@ -562,7 +629,7 @@ func (s *strict) scsi(h *HostDevice) {
 		s.refuse(dir, ReasonNoDevice, err)
 		return
 	}
-	s.grant("/dev/"+names[0], permRW)
+	s.grant(useNode, "/dev/"+names[0], permRW)
 }
 
 // directories grants what is shared, and plain nodes.
@@ -575,15 +642,15 @@ func (s *strict) directories() {
 		if f.ReadOnly {
 			perms = permR
 		}
-		s.share(f.Source, perms)
+		s.share(useShare, f.Source, perms)
 	}
 	for i := range d.Inputs {
 		s.device = device(DeviceInput, d.Inputs[i].ID, i)
-		s.grant(d.Inputs[i].Path, permRW)
+		s.grant(useInput, d.Inputs[i].Path, permRW)
 	}
 	for i := range d.PStores {
 		s.device = device(DevicePStore, d.PStores[i].ID, i)
-		s.grant(d.PStores[i].Path, permRW)
+		s.grant(useMemory, d.PStores[i].Path, permRW)
 	}
 }
 
@@ -592,7 +659,7 @@ func (s *strict) nets() {
 		n := &s.domain.Devices.Nets[i]
 		s.device = device(DeviceNet, n.ID, i)
 		if n.Socket != "" {
-			s.grant(n.Socket, permRW)
+			s.grant(useVHostUser, n.Socket, permRW)
 		}
 		if n.VHost {
 			s.literal("/dev/vhost-net", permRW)
@@ -605,9 +672,10 @@ func (s *strict) memory() {
 	for i := range d.Memory {
 		m := &d.Memory[i]
 		s.device = device(DeviceMemory, m.ID, i)
+		s.known("model of memory", m.Model, knownMemory)
 		switch m.Model {
 		case "nvdimm", "virtio-pmem":
-			s.grant(m.Path, permRW)
+			s.grant(useMemory, m.Path, permRW)
 		case "sgx-epc":
 			s.literal("/dev/sgx_vepc", permRW)
 			s.literal("/dev/sgx_provision", permR)
@@ -617,8 +685,9 @@ func (s *strict) memory() {
 		m := &d.Shmem[i]
 		s.device = device(DeviceShmem, m.ID, i)
 		switch {
+		case !s.known("model of shared memory", m.Model, knownShmem):
 		case m.Server != "":
-			s.grant(m.Server, permRW)
+			s.grant(useSocket, m.Server, permRW)
 		case !s.component(m.Name):
 		case m.Model == "ivshmem-plain":
 			s.literal("/dev/shm/"+m.Name, permRW)
@@ -635,8 +704,13 @@ func (s *strict) tpms() {
 	for i := range d.Devices.TPMs {
 		t := &d.Devices.TPMs[i]
 		s.device = device(DeviceTPM, t.ID, i)
-		if t.Path != "" {
-			s.grant(t.Path, permRW)
+		switch {
+		case !s.known("backend of a TPM", t.Backend, knownTPMs):
+		case t.Path == "":
+		case t.Backend == "external":
+			s.grant(useSocket, t.Path, permRW)
+		default:
+			s.grant(useTPM, t.Path, permRW)
 		}
 		if t.Backend != "emulator" || !d.isQEMU() {
 			continue
@@ -666,17 +740,14 @@ func (s *strict) smartcards() {
 	for i := range s.domain.Devices.Smartcards {
 		c := &s.domain.Devices.Smartcards[i]
 		s.device = device(DeviceSmartcard, c.ID, i)
+		s.known("mode of a smartcard reader", c.Mode, knownSmartcards)
 		database := nssDatabase
 		switch c.Mode {
 		case "host":
 		case "host-certificates":
 			if c.Database != "" && c.Database != nssDatabase {
-				real, ok := s.canonical(c.Database)
+				real, ok := s.check(useDirectory, c.Database, permRK)
 				if !ok {
-					continue
-				}
-				if reason := zoneOf(real, permRK); reason != "" {
-					s.refuse(real, reason, nil)
 					continue
 				}
 				database = real
@@ -693,19 +764,17 @@ func (s *strict) programs() {
 	for i := range s.domain.Devices.Programs {
 		p := &s.domain.Devices.Programs[i]
 		s.device = device(DeviceProgram, p.ID, i)
-		real, ok := s.canonical(p.Path)
+		real, found, file, ok := s.canonical(p.Path)
 		if !ok {
 			continue
 		}
-		if reason := zoneOfProgram(real); reason != "" {
-			s.refuse(real, reason, nil)
-			continue
+		reason, err := s.allowedProgram(real)
+		if reason == "" && s.look != nil {
+			reason, err = s.fits(real, found, file, useProgram, permMR)
 		}
-		if s.look != nil {
-			if info, err := s.look.fsys.Lstat(name(real)); err == nil && !info.Mode().IsRegular() {
-				s.refuse(real, ReasonNoProgram, nil)
-				continue
-			}
+		if reason != "" {
+			s.refuse(real, reason, err)
+			continue
 		}
 		n := len(s.list)
 		if s.literal(real, permMR); len(s.list) > n {
@@ -759,9 +828,9 @@ func (s *strict) extra() {
 		case perms&ast.FileLink != 0 && !a.Recursive:
 			s.refuse(a.Path, ReasonPerms, errors.New("links are made within a directory: l takes Recursive"))
 		case a.Recursive:
-			s.share(a.Path, perms)
+			s.share(useExtraTree, a.Path, perms)
 		default:
-			s.grant(a.Path, perms)
+			s.grant(useExtra, a.Path, perms)
 		}
 	}
 }

@@ -58,8 +58,11 @@ var hostFiles = fstest.MapFS{
 	"srv/vm/x":            {},
 	"etc/passwd":          {},
 	"etc/nss/x":           {},
-	"dev/dri/renderD128":  {},
-	"dev/dm-7":            {},
+	"dev/dri/renderD128":  {Mode: fs.ModeDevice | fs.ModeCharDevice},
+	"dev/dm-7":            {Mode: fs.ModeDevice},
+	"dev/input/event0":    {Mode: fs.ModeDevice | fs.ModeCharDevice},
+	"dev/parport0":        {Mode: fs.ModeDevice | fs.ModeCharDevice},
+	"dev/tpm0":            {Mode: fs.ModeDevice | fs.ModeCharDevice},
 	"dev/vg/lv":           {Mode: fs.ModeSymlink, Data: []byte("../dm-7")},
 	"var/run":             {Mode: fs.ModeSymlink, Data: []byte("/run")},
 	"run/libvirt/x":       {},
@@ -161,8 +164,8 @@ func TestStrictRefuses(t *testing.T) {
 		{"usr", disk("/usr/bin/qemu"), svirt.ReasonRestricted},
 		{"lib64", disk("/lib64/ld.so"), svirt.ReasonRestricted},
 		{"memory", disk("/dev/mem"), svirt.ReasonRestricted},
-		{"libvirt's socket", disk("/var/run/libvirt/libvirt-sock"), svirt.ReasonRestricted},
-		{"system bus", disk("/run/dbus/system_bus_socket"), svirt.ReasonRestricted},
+		{"libvirt's socket", disk("/var/run/libvirt/libvirt-sock"), svirt.ReasonClosed},
+		{"system bus", disk("/run/dbus/system_bus_socket"), svirt.ReasonClosed},
 		{"boot for writing", disk("/boot/vmlinuz"), svirt.ReasonReadOnly},
 		{"firmware for writing", disk("/usr/share/OVMF/OVMF_CODE.fd"), svirt.ReasonReadOnly},
 		{"link to nothing", disk("/srv/nowhere"), svirt.ReasonDangling},
@@ -179,18 +182,20 @@ func TestStrictRefuses(t *testing.T) {
 		{"share of sys", share("/sys"), svirt.ReasonRestricted},
 		{"share of usr/share", share("/usr/share"), svirt.ReasonRestricted},
 		{"share of usr", share("/usr"), svirt.ReasonRestricted},
-		{"share of var", share("/var"), svirt.ReasonContains},
-		{"share of run", share("/run"), svirt.ReasonContains},
+		{"share of var", share("/var"), svirt.ReasonClosed},
+		{"share of run", share("/run"), svirt.ReasonClosed},
 		{"share of dev", share("/dev"), svirt.ReasonContains},
 		{"share below dev", share("/dev/dri"), svirt.ReasonContains},
-		{"share of all images", share("/var/lib/libvirt"), svirt.ReasonContains},
-		{"share of a file", share("/srv/raw.img"), svirt.ReasonNoDirectory},
+		{"share of all images", share("/var/lib/libvirt"), svirt.ReasonClosed},
+		{"share of a file", share("/srv/raw.img"), svirt.ReasonFileType},
 		{"restricted backing file", chain("/srv/etc.qcow2"), svirt.ReasonRestricted},
+		{"a data file that only the image names", chain("/srv/data.qcow2"), svirt.ReasonData},
+		{"a backing file that only the image names", chain("/srv/top.qcow2"), svirt.ReasonBacking},
 		{"missing backing file", chain("/srv/gone.qcow2"), svirt.ReasonBroken},
 		{"backing file of its own", chain("/srv/self.qcow2"), svirt.ReasonBroken},
 		{"unrecorded format with a chain", chain("/srv/nofmt-top.qcow2"), svirt.ReasonBroken},
 		{"another format", chain("/srv/raw.img"), svirt.ReasonBroken},
-		{"pipe", chain("/srv/fifo"), svirt.ReasonNoFile},
+		{"pipe", chain("/srv/fifo"), svirt.ReasonFileType},
 		{"shared memory with a path", domain(svirt.Devices{Shmem: []svirt.Shmem{{Name: "../sda", Model: "ivshmem-plain"}}}), svirt.ReasonName},
 		{"certificates", domain(svirt.Devices{Smartcards: []svirt.Smartcard{{Mode: "host-certificates", Database: "/etc/nss"}}}), svirt.ReasonRestricted},
 		{"certificates with a quote", domain(svirt.Devices{Smartcards: []svirt.Smartcard{{Mode: "host-certificates", Database: `/srv/"`}}}), svirt.ReasonQuote},
@@ -209,7 +214,7 @@ func TestStrictRefuses(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			rules, err := svirt.Derive(test.domain, svirt.Options{FS: host})
+			rules, err := svirt.Derive(context.Background(), test.domain, svirt.Options{FS: host})
 			var pe *svirt.PathError
 			if !errors.As(err, &pe) || pe.Reason != test.reason {
 				t.Fatalf("got %v, want %q", err, test.reason)
@@ -232,8 +237,8 @@ func TestStrictRefusesAll(t *testing.T) {
 		{ID: "vdc", Image: svirt.Image{Path: "rel"}},
 	}})
 	d.UUID = "x"
-	_, err := svirt.Derive(d, svirt.Options{})
-	want := "domain uuid \"x\": it is not 36 bytes long\n" +
+	_, err := svirt.Derive(context.Background(), d, svirt.Options{})
+	want := "machine uuid \"x\": it is not 36 bytes long\n" +
 		"disk vda: the path is restricted to the system (\"/etc/a\")\n" +
 		"disk vdc: the path is not absolute (\"rel\")"
 	if err == nil || err.Error() != want {
@@ -245,7 +250,7 @@ func TestStrictIdentity(t *testing.T) {
 	for _, name := range []string{"", ".", "..", "a/b", "a*", "a\nb", `a"`, `a\`, "a,b", "a{b", "a[", "a?", "a^", strings.Repeat("a", 300)} {
 		d := domain(svirt.Devices{})
 		d.Name = name
-		_, err := svirt.Derive(d, svirt.Options{})
+		_, err := svirt.Derive(context.Background(), d, svirt.Options{})
 		var ie *svirt.IdentityError
 		if !errors.As(err, &ie) || ie.What != "name" {
 			t.Errorf("name %q: got %v", name, err)
@@ -285,7 +290,7 @@ func TestStrict(t *testing.T) {
 		{"disks", domain(svirt.Devices{Disks: []svirt.Disk{
 			{ID: "vdb", Image: image("/srv/new.img", "raw")},
 			{ID: "vda", Image: image("/srv/other", "raw")},
-			{ID: "sda", Image: image("/dev/vg/lv", "raw"), ReadOnly: true},
+			{ID: "sda", Image: svirt.Image{Type: svirt.ImageBlock, Path: "/dev/vg/lv", Format: "raw"}, ReadOnly: true},
 			{ID: "sdb"},
 			{ID: "sdc", Image: svirt.Image{Type: "network"}},
 		}}), `
@@ -316,7 +321,7 @@ func TestStrict(t *testing.T) {
 		{"a chain that leaves the host", domain(svirt.Devices{Disks: []svirt.Disk{{ID: "vda", Image: image("/srv/nbd.qcow2", "qcow2")}}}), `
 "/srv/nbd.qcow2" rwk, # disk vda
 `},
-		{"a data file", domain(svirt.Devices{Disks: []svirt.Disk{{ID: "vda", Image: image("/srv/data.qcow2", "qcow2")}}}), `
+		{"a data file", domain(svirt.Devices{Disks: []svirt.Disk{{ID: "vda", Image: svirt.Image{Path: "/srv/data.qcow2", Format: "qcow2", Data: &svirt.Image{Path: "/srv/raw.img"}}}}}), `
 "/srv/data.qcow2" rwk, # disk vda
 "/srv/raw.img" rwk, # disk vda
 `},
@@ -349,12 +354,12 @@ func TestStrict(t *testing.T) {
 			Serials:   []svirt.Chardev{{Type: "pty", Path: "/dev/pts/4"}, {Type: "tcp"}, {Type: "file", Path: "/srv/log"}},
 			Consoles:  []svirt.Chardev{{ID: "con", Type: "pipe", Path: "/srv/p"}},
 			Parallels: []svirt.Chardev{{Type: "dev", Path: "/dev/parport0"}},
-			Channels:  []svirt.Chardev{{Type: "unix", Path: "/var/run/libvirt/qemu/agent"}, {Type: "unix"}},
+			Channels:  []svirt.Chardev{{Type: "unix", Path: "/var/run/libvirt/qemu/channel/3-vm/agent"}, {Type: "unix"}},
 			Chardevs:  []svirt.Chardev{{ID: "a b,\n", Type: "unix", Path: "/srv/rng"}},
 		}), `
 "/dev/parport0" rw, # parallel 0
 "/dev/pts/4" rw, # serial 0
-"/run/libvirt/qemu/agent" rw, # channel 0
+"/run/libvirt/qemu/channel/3-vm/agent" rw, # channel 0
 "/srv/log" w, # serial 2
 "/srv/p.in" rw, # console con
 "/srv/p.out" rw, # console con
@@ -414,7 +419,7 @@ rwl "/srv/vm/**" -> "/srv/vm/**", # filesystem 0
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			rules, err := svirt.Derive(test.domain, svirt.Options{FS: host})
+			rules, err := svirt.Derive(context.Background(), test.domain, svirt.Options{FS: host, Backing: []string{"/srv"}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -434,7 +439,7 @@ func TestStrictOptions(t *testing.T) {
 	host := fixture.New(hostFiles)
 	text := func(d *svirt.Domain, o svirt.Options) string {
 		t.Helper()
-		rules, err := svirt.Derive(d, o)
+		rules, err := svirt.Derive(context.Background(), d, o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -445,7 +450,7 @@ func TestStrictOptions(t *testing.T) {
 	if got, want := text(top, svirt.Options{FS: host, NoProbe: true}), "  \"/srv/top.qcow2\" rwk, # disk vda\n"; got != want {
 		t.Errorf("without probing: got %q", got)
 	}
-	if _, err := svirt.Derive(top, svirt.Options{FS: host, Backing: []string{"/srv/vm", "/sr"}}); err == nil {
+	if _, err := svirt.Derive(context.Background(), top, svirt.Options{FS: host, Backing: []string{"/srv/vm", "/sr"}}); err == nil {
 		t.Error("a backing file was taken from outside of the directories for them")
 	}
 	text(top, svirt.Options{FS: host, Backing: []string{"/srv"}})
@@ -456,7 +461,7 @@ func TestStrictOptions(t *testing.T) {
 		t.Errorf("without a file system: got %q, want %q", got, want)
 	}
 	for _, path := range []string{"/srv//a", "/srv/./a", "/srv/a/.", "/srv/../a", "/srv/..", "/srv/", "/"} {
-		if _, err := svirt.Derive(disk(path), svirt.Options{}); err == nil {
+		if _, err := svirt.Derive(context.Background(), disk(path), svirt.Options{}); err == nil {
 			t.Errorf("without a file system: %q was taken", path)
 		}
 	}
@@ -473,7 +478,7 @@ func TestRulesFile(t *testing.T) {
 		{ID: "a", Image: svirt.Image{Path: "/srv/x"}, ReadOnly: true},
 		{ID: "c", Image: svirt.Image{Path: "/srv/a"}, ReadOnly: true},
 	}})
-	rules, err := svirt.Derive(d, svirt.Options{})
+	rules, err := svirt.Derive(context.Background(), d, svirt.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -507,7 +512,7 @@ func BenchmarkDerive(b *testing.B) {
 		b.Run(fmt.Sprintf("disks=%d", n), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := svirt.Derive(d, svirt.Options{}); err != nil {
+				if _, err := svirt.Derive(context.Background(), d, svirt.Options{}); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -520,7 +525,7 @@ func TestAllocations(t *testing.T) {
 	derive := func(n int) float64 {
 		d := manyDisks(n)
 		return testing.AllocsPerRun(20, func() {
-			if _, err := svirt.Derive(d, svirt.Options{}); err != nil {
+			if _, err := svirt.Derive(context.Background(), d, svirt.Options{}); err != nil {
 				t.Fatal(err)
 			}
 		})
@@ -538,7 +543,7 @@ func TestAllocations(t *testing.T) {
 }
 
 func BenchmarkAppendText(b *testing.B) {
-	rules, err := svirt.Derive(manyDisks(500), svirt.Options{})
+	rules, err := svirt.Derive(context.Background(), manyDisks(500), svirt.Options{})
 	if err != nil {
 		b.Fatal(err)
 	}

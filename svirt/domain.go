@@ -125,6 +125,9 @@ type Disk struct {
 	ID       string `json:"id,omitempty"`
 	Image    Image  `json:"image"`
 	ReadOnly bool   `json:"readonly,omitempty"` // cdroms always are
+	// Shareable says that other machines may write the image, too. All of them
+	// must say so.
+	Shareable bool `json:"shareable,omitempty"`
 }
 
 // ChardevType is the host side of a character device.

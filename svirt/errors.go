@@ -27,15 +27,23 @@ const (
 	ReasonUnreadable  Reason = "the path cannot be examined"
 	ReasonNoDevice    Reason = "there is no such device"
 	ReasonAmbiguous   Reason = "there is more than one such device"
-	ReasonNoDirectory Reason = "the path is not a directory"
-	ReasonNoFile      Reason = "the path is not a regular file or a block device"
-	ReasonNoProgram   Reason = "the program is not a regular file"
+	ReasonFileType    Reason = "the file is not of a type that the device may have"
+	ReasonLinks       Reason = "the file has more than one name"
 	ReasonBroken      Reason = "the image's chain of backing files is broken"
 	ReasonUnsupported Reason = "the kind of device is not supported"
 	ReasonName        Reason = "the name cannot be part of a path"
 	ReasonPerms       Reason = "the permissions are not valid"
 	ReasonNoID        Reason = "the device has no ID"
 	ReasonWritable    Reason = "the program is where the machine can write"
+	ReasonClosed      Reason = "the path is closed unless the options open it"
+	ReasonOutside     Reason = "the path is outside of the roots for the device"
+	ReasonNoRoot      Reason = "a tenant's device needs a root"
+	ReasonPrivate     Reason = "the path belongs to the manager"
+	ReasonBacking     Reason = "only the image names its backing file"
+	ReasonData        Reason = "only the image names its data file"
+	ReasonChain       Reason = "the image's chain of backing files has changed"
+	ReasonInUse       Reason = "the host uses the device"
+	ReasonShared      Reason = "another machine has the file"
 	ReasonDuplicate   Reason = "another device of the kind has the same ID"
 )
 
@@ -64,12 +72,12 @@ func (e *PathError) Unwrap() error { return e.Err }
 
 // IdentityError says that a machine's UUID or name was refused.
 type IdentityError struct {
-	What   string // "uuid" or "name"
+	What   string // "uuid", "name", "type" or "number"
 	Value  string
 	Reason string
 }
 
 // Error implements error.
 func (e *IdentityError) Error() string {
-	return fmt.Sprintf("domain %s %q: %s", e.What, e.Value, e.Reason)
+	return fmt.Sprintf("machine %s %q: %s", e.What, e.Value, e.Reason)
 }

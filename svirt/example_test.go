@@ -25,7 +25,7 @@ func ExampleDerive() {
 			Extra: []svirt.PathGrant{{ID: "api", Path: "/run/web-1/api.sock", Perms: "rw"}},
 		},
 	}
-	rules, err := svirt.Derive(d, svirt.Options{})
+	rules, err := svirt.Derive(context.Background(), d, svirt.Options{})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -40,7 +40,7 @@ func ExampleDerive() {
 
 // What a machine must not have is refused, with the device and the reason.
 func ExampleDerive_refused() {
-	_, err := svirt.Derive(&svirt.Domain{
+	_, err := svirt.Derive(context.Background(), &svirt.Domain{
 		UUID: "6d8c1494-16d5-5675-9439-85dd7dfec85d",
 		Name: "web-1",
 		Devices: svirt.Devices{Disks: []svirt.Disk{

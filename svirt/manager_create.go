@@ -32,7 +32,7 @@ func (m *Manager) Create(ctx context.Context, d *Domain) error {
 	}
 	var rules *Rules
 	if hasFiles(d.Type) {
-		rules, err = Derive(d, m.options.Derive)
+		rules, err = Derive(ctx, d, m.options.Derive)
 	} else {
 		err = checkName(d.Name, m.options.Derive.Method == Strict)
 	}

@@ -50,7 +50,7 @@ func (m *Manager) Update(ctx context.Context, uuid string, c Change) error {
 		err = fmt.Errorf("%s: another Manager created it by the method %s: %w", uuid, m.options.Derive.Method, ErrNotFound)
 	default:
 		next = g.domain.with(c)
-		rules, err = Derive(next, m.options.Derive)
+		rules, err = Derive(ctx, next, m.options.Derive)
 	}
 	if err != nil {
 		return err
@@ -83,7 +83,7 @@ func (m *Manager) updated(ctx context.Context, uuid string, c Change) (*Rules, e
 	if err != nil {
 		return nil, err
 	}
-	added, err := Derive(rules.identity.domain(uuid, c.Add), m.options.Derive)
+	added, err := Derive(ctx, rules.identity.domain(uuid, c.Add), m.options.Derive)
 	if err != nil {
 		return nil, err
 	}

@@ -26,7 +26,7 @@ func loadAndTry(ctx context.Context, w io.Writer, dir string, machine *svirt.Dom
 		return err
 	}
 	// In place of a VMM, this very program is started.
-	machine.Devices.Extra = append(machine.Devices.Extra, svirt.PathGrant{ID: "probe", Path: self, Perms: "rm"})
+	machine.Devices.Programs = append(machine.Devices.Programs, svirt.Program{ID: "probe", Path: self})
 	stranger := filepath.Join(dir, "stranger.img")
 	if err := os.WriteFile(stranger, nil, 0o600); err != nil {
 		return err

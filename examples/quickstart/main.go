@@ -81,7 +81,13 @@ func run(ctx context.Context, args []string, w io.Writer) error {
 
 	// 2. What it needs.
 	derive := svirt.Options{FS: svirt.HostFS()}
-	rules, err := svirt.Derive(machine, derive)
+	for _, d := range machine.Devices.Disks {
+		// A backing file that only an image names must be beside an image.
+		if filepath.IsAbs(d.Image.Path) {
+			derive.Backing = append(derive.Backing, filepath.Dir(d.Image.Path))
+		}
+	}
+	rules, err := svirt.Derive(ctx, machine, derive)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -96,7 +97,7 @@ func derive() comparison {
 			if err != nil {
 				return err
 			}
-			_, err = svirt.Derive(d, svirt.Options{Method: svirt.Compat90, FS: svirt.HostFS()})
+			_, err = svirt.Derive(context.Background(), d, svirt.Options{Method: svirt.Compat90, FS: svirt.HostFS()})
 			return err
 		},
 	}}}

@@ -4,6 +4,7 @@ package libvirtxml_test
 
 import (
 	"bytes"
+	"context"
 	"slices"
 	"sort"
 	"strings"
@@ -64,7 +65,7 @@ func derive(data []byte, o svirt.Options) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	rules, err := svirt.Derive(d, o)
+	rules, err := svirt.Derive(context.Background(), d, o)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@
 package libvirtxml_test
 
 import (
+	"context"
 	"encoding/json"
 	"io/fs"
 	"strings"
@@ -141,7 +142,7 @@ func (c *helperCase) derive(t *testing.T, policy svirt.Method, host fstest.MapFS
 		return "", &svirt.IdentityError{What: "uuid", Value: uuid, Reason: "it is not that of the domain"}
 	}
 	o := svirt.Options{Method: policy, FS: fixture.New(files)}
-	before, err := svirt.Derive(d, o)
+	before, err := svirt.Derive(context.Background(), d, o)
 	if err != nil {
 		return "", err
 	}
@@ -149,7 +150,7 @@ func (c *helperCase) derive(t *testing.T, policy svirt.Method, host fstest.MapFS
 		return string(before.AppendText(nil)), nil
 	}
 	d.Devices.Extra = []svirt.PathGrant{{ID: "file", Path: strings.ReplaceAll(file, "@TMP@", tmp), Perms: "rwk"}}
-	after, err := svirt.Derive(d, o)
+	after, err := svirt.Derive(context.Background(), d, o)
 	if err != nil {
 		return "", err
 	}

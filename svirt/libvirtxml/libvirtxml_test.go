@@ -3,6 +3,7 @@
 package libvirtxml_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -154,7 +155,7 @@ func TestCorpusStrict(t *testing.T) {
 		if err != nil {
 			continue
 		}
-		rules, err := svirt.Derive(d, svirt.Options{FS: host})
+		rules, err := svirt.Derive(context.Background(), d, svirt.Options{FS: host})
 		if err != nil {
 			var pe *svirt.PathError
 			var ie *svirt.IdentityError
@@ -205,7 +206,7 @@ func FuzzParse(f *testing.F) {
 				continue
 			}
 			for _, p := range []svirt.Method{svirt.Strict, svirt.Compat90, svirt.Compat128} {
-				svirt.Derive(d, svirt.Options{Method: p})
+				svirt.Derive(context.Background(), d, svirt.Options{Method: p})
 			}
 		}
 	})

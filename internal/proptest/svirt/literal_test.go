@@ -44,7 +44,7 @@ func TestLiteralMatchesItself(t *testing.T) {
 			return string(b)
 		}
 		path := text(picks)
-		rules, err := svirt.Derive(disk(path), svirt.Options{EscapeSpecial: true})
+		rules, err := svirt.Derive(context.Background(), disk(path), svirt.Options{EscapeSpecial: true})
 		if err != nil {
 			return false, err
 		}

@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package svirt
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// HostFS returns the file system of this machine for Options.FS. Nothing is
+// opened before it is known to be a regular file, a directory or a block
+// device, and no open or read waits for somebody else, so that a pipe or a
+// device in the place of an image does no harm.
+func HostFS() fs.ReadLinkFS { return hostFS{} }
+
+type hostFS struct{}
+
+var _ holder = hostFS{}
+
+func hostPath(op, n string) (string, error) {
+	switch {
+	case n == ".":
+		return "/", nil
+	case n == "" || n[0] == '/':
+		return "", &fs.PathError{Op: op, Path: n, Err: fs.ErrInvalid}
+	}
+	return "/" + n, nil
+}
+
+// Open implements fs.FS.
+func (hostFS) Open(n string) (fs.File, error) {
+	path, err := hostPath("open", n)
+	if err != nil {
+		return nil, err
+	}
+	fd, err := reopen(unix.AT_FDCWD, path, 0, typeFile|typeBlock|typeDirectory, "")
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: n, Err: err}
+	}
+	return os.NewFile(uintptr(fd), path), nil
+}
+
+// Lstat implements fs.ReadLinkFS.
+func (hostFS) Lstat(n string) (fs.FileInfo, error) {
+	path, err := hostPath("lstat", n)
+	if err != nil {
+		return nil, err
+	}
+	return os.Lstat(path)
+}
+
+// ReadLink implements fs.ReadLinkFS.
+func (hostFS) ReadLink(n string) (string, error) {
+	path, err := hostPath("readlink", n)
+	if err != nil {
+		return "", err
+	}
+	return os.Readlink(path)
+}
+
+func (hostFS) hold() (tree, error) {
+	t := &hostTree{dirs: map[string]int{}}
+	fd, err := again(func() (int, error) { return unix.Open("/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0) })
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: "/", Err: err}
+	}
+	t.dirs["/"] = fd
+	return t, nil
+}
+
+// numbers returns the number of hard links of a file and the number of a
+// device, 0 for what is not known.
+func numbers(i fs.FileInfo) (links, device uint64) {
+	if st, ok := i.Sys().(*syscall.Stat_t); ok {
+		return uint64(st.Nlink), uint64(st.Rdev)
+	}
+	return 0, 0
+}
+
+// maxHeld is how many directories a hostTree keeps open at a time.
+const maxHeld = 64
+
+// hostTree is the file system of this machine, by descriptors of directories
+// that are held. Every component is opened by its name in the directory before
+// it, and is no symbolic link.
+type hostTree struct {
+	dirs map[string]int // real path -> descriptor
+}
+
+// again repeats a call that a signal has interrupted.
+func again[T any](f func() (T, error)) (T, error) {
+	for {
+		v, err := f()
+		if err != unix.EINTR {
+			return v, err
+		}
+	}
+}
+
+// dir returns the descriptor of a directory.
+func (t *hostTree) dir(real string) (int, error) {
+	if fd, ok := t.dirs[real]; ok {
+		return fd, nil
+	}
+	if len(t.dirs) >= maxHeld {
+		for name, fd := range t.dirs {
+			if name != "/" {
+				unix.Close(fd)
+				delete(t.dirs, name)
+			}
+		}
+	}
+	// From the nearest directory that is open, hand over hand.
+	above, rest := real, ""
+	for t.dirs[above] == 0 {
+		dir, base := split(above)
+		above, rest = dir, base+"/"+rest
+	}
+	fd := t.dirs[above]
+	for passed := false; rest != ""; passed = true {
+		base, more, _ := strings.Cut(rest, "/")
+		next, err := again(func() (int, error) {
+			return unix.Openat(fd, base, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+		})
+		if passed {
+			unix.Close(fd)
+		}
+		if err != nil {
+			return -1, &fs.PathError{Op: "open", Path: real, Err: err}
+		}
+		fd, rest = next, more
+	}
+	t.dirs[real] = fd
+	return fd, nil
+}
+
+func split(real string) (dir, base string) {
+	dir, base = path.Split(real)
+	if len(dir) > 1 {
+		dir = dir[:len(dir)-1]
+	}
+	return dir, base
+}
+
+func (t *hostTree) lstat(real string) (info, error) {
+	dir, base := split(real)
+	fd, err := t.dir(dir)
+	if err != nil {
+		return info{}, err
+	}
+	var st unix.Stat_t
+	flags := unix.AT_SYMLINK_NOFOLLOW
+	if base == "" {
+		flags |= unix.AT_EMPTY_PATH
+	}
+	if _, err := again(func() (int, error) { return 0, unix.Fstatat(fd, base, &st, flags) }); err != nil {
+		return info{}, &fs.PathError{Op: "lstat", Path: real, Err: err}
+	}
+	return infoOf(&st), nil
+}
+
+// infoOf says what a file is.
+func infoOf(st *unix.Stat_t) info {
+	i := info{links: uint64(st.Nlink), device: uint64(st.Rdev)}
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFDIR:
+		i.mode = fs.ModeDir
+	case unix.S_IFLNK:
+		i.mode = fs.ModeSymlink
+	case unix.S_IFSOCK:
+		i.mode = fs.ModeSocket
+	case unix.S_IFIFO:
+		i.mode = fs.ModeNamedPipe
+	case unix.S_IFBLK:
+		i.mode = fs.ModeDevice
+	case unix.S_IFCHR:
+		i.mode = fs.ModeDevice | fs.ModeCharDevice
+	case unix.S_IFREG:
+	default:
+		i.mode = fs.ModeIrregular
+	}
+	return i
+}
+
+func (t *hostTree) readLink(real string) (string, error) {
+	dir, base := split(real)
+	fd, err := t.dir(dir)
+	if err != nil {
+		return "", err
+	}
+	buf := make([]byte, unix.PathMax)
+	n, err := again(func() (int, error) { return unix.Readlinkat(fd, base, buf) })
+	if err != nil {
+		return "", &fs.PathError{Op: "readlink", Path: real, Err: err}
+	}
+	return string(buf[:n]), nil
+}
+
+var (
+	errMoved  = errors.New("it was moved while it was looked at")
+	errNoProc = errors.New("there is no /proc to open it by")
+)
+
+// reopen opens a file for reading in two steps: the first can do no harm, the
+// second opens just what the first has found, if it is of one of the types. If
+// real is not empty it must be the file's path.
+func reopen(dir int, name string, flags int, types fileTypes, real string) (int, error) {
+	held, err := again(func() (int, error) { return unix.Openat(dir, name, unix.O_PATH|unix.O_CLOEXEC|flags, 0) })
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(held)
+	var st unix.Stat_t
+	if _, err := again(func() (int, error) { return 0, unix.Fstat(held, &st) }); err != nil {
+		return -1, err
+	}
+	if typeOf(infoOf(&st).mode)&types == 0 {
+		return -1, errNotRegular
+	}
+	self := "/proc/self/fd/" + strconv.Itoa(held)
+	if real != "" {
+		switch at, err := os.Readlink(self); {
+		case err != nil:
+			return -1, errNoProc
+		case at != real:
+			return -1, errMoved
+		}
+	}
+	return again(func() (int, error) {
+		return unix.Open(self, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	})
+}
+
+func (t *hostTree) open(real string) (io.ReadCloser, error) {
+	dir, base := split(real)
+	in, err := t.dir(dir)
+	if err != nil {
+		return nil, err
+	}
+	fd, err := reopen(in, base, unix.O_NOFOLLOW, typeFile|typeBlock, real)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: real, Err: err}
+	}
+	return rawFile(fd), nil
+}
+
+// rawFile is an open file that is read by system calls alone: package os waits
+// for a file that is not ready.
+type rawFile int
+
+func (f rawFile) Read(b []byte) (int, error) {
+	n, err := again(func() (int, error) { return unix.Read(int(f), b) })
+	if err != nil {
+		return 0, err
+	}
+	if n == 0 && len(b) > 0 {
+		return 0, io.EOF
+	}
+	return n, nil
+}
+
+func (f rawFile) Close() error { return unix.Close(int(f)) }
+
+func (t *hostTree) readDir(real string) ([]string, error) {
+	fd, err := t.dir(real)
+	if err != nil {
+		return nil, err
+	}
+	fd, err = again(func() (int, error) { return unix.Openat(fd, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0) })
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: real, Err: err}
+	}
+	f := os.NewFile(uintptr(fd), real)
+	defer f.Close()
+	const most = 1 << 16
+	names, err := f.Readdirnames(most)
+	if err != nil && err != io.EOF {
+		return nil, err
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+func (t *hostTree) close() {
+	for _, fd := range t.dirs {
+		unix.Close(fd)
+	}
+	t.dirs = nil
+}
+
+// usedBy looks for mounts of a block device or one of its partitions, and for
+// devices that are made of it.
+func (t *hostTree) usedBy(device uint64) string {
+	number := func(d uint64) string { return fmt.Sprintf("%d:%d", unix.Major(d), unix.Minor(d)) }
+	sys := "/sys/dev/block/" + number(device)
+	numbers := []string{number(device)}
+	entries, err := os.ReadDir(sys)
+	if err != nil {
+		return ""
+	}
+	for _, e := range entries {
+		if _, err := os.Stat(sys + "/" + e.Name() + "/partition"); err != nil {
+			continue
+		}
+		if dev, err := os.ReadFile(sys + "/" + e.Name() + "/dev"); err == nil {
+			numbers = append(numbers, strings.TrimSpace(string(dev)))
+		}
+	}
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return "what is mounted cannot be read: " + err.Error()
+	}
+	lines := bufio.NewScanner(bytes.NewReader(mounts))
+	for lines.Scan() {
+		if f := strings.Fields(lines.Text()); len(f) > 4 && slices.Contains(numbers, f[2]) {
+			return "it is mounted at " + f[4]
+		}
+	}
+	for _, n := range numbers {
+		if holders, err := os.ReadDir("/sys/dev/block/" + n + "/holders"); err == nil && len(holders) > 0 {
+			return "it is a part of " + holders[0].Name()
+		}
+	}
+	return ""
+}
