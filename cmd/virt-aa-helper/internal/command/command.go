@@ -340,7 +340,7 @@ func (r *run) grant() svirt.PathGrant {
 }
 
 func (r *run) rules(ctx context.Context, d *svirt.Domain) (*svirt.Rules, error) {
-	rules, err := deriveRules(ctx, d, svirt.Options{Method: r.method, FS: r.env.Host})
+	rules, err := svirt.Derive(ctx, d, svirt.Options{Method: r.method, FS: r.env.Host})
 	if err != nil {
 		return nil, fmt.Errorf("%w\ninvalid VM definition", err)
 	}
@@ -509,14 +509,6 @@ func (r *run) newLoader() Loader {
 		return other
 	}
 	return eitherLoader{own, other}
-}
-
-// deriveRules is svirt.Derive with a context that ends the wait for it.
-func deriveRules(ctx context.Context, d *svirt.Domain, o svirt.Options) (*svirt.Rules, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	return svirt.Derive(d, o)
 }
 
 // exists reports whether a file of that name is there, be it a link that leads
