@@ -3,6 +3,7 @@
 package libvirtxml_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -36,7 +37,7 @@ func ExampleParse() {
 		return
 	}
 	fmt.Println(machine.Name, machine.Type, machine.Devices.Disks[0].Image.Path)
-	rules, err := svirt.Derive(machine, svirt.Options{})
+	rules, err := svirt.Derive(context.Background(), machine, svirt.Options{})
 	if err != nil {
 		fmt.Println(err)
 		return
