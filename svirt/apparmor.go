@@ -8,10 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"os"
 	"os/exec"
-	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/goarmor/apparmor/blob"
@@ -85,12 +82,21 @@ func (a *AppArmor) Load(ctx context.Context, c Compiled) error {
 	return err
 }
 
-// Unload implements Driver.
-func (a *AppArmor) Unload(ctx context.Context, profile string) error {
+// Mark implements Driver; it is a loader.Fingerprint.
+func (a *AppArmor) Mark(c Compiled) Mark {
+	p, ok := c.(*blob.Policy)
+	if !ok {
+		return nil
+	}
+	return loader.FingerprintOf(p)
+}
+
+// Unload implements Driver; see loader.Kernel.Retire.
+func (a *AppArmor) Unload(ctx context.Context, profile string, o loader.RetireOptions) error {
 	if a.Kernel == nil {
 		return errNoKernel
 	}
-	return a.Kernel.Remove(ctx, profile)
+	return a.Kernel.Retire(ctx, profile, o)
 }
 
 // List implements Driver.
@@ -111,59 +117,67 @@ func (a *AppArmor) List(ctx context.Context) ([]Loaded, error) {
 	return out, nil
 }
 
-// InUse implements Driver. It looks at every process of /proc.
+// InUse implements Driver. It looks at every thread of every process.
 func (a *AppArmor) InUse(ctx context.Context, profile string) (bool, error) {
 	if a.Kernel == nil {
 		return false, errNoKernel
 	}
-	label := a.Kernel.Qualify(profile)
-	entries, err := os.ReadDir("/proc")
-	if err != nil {
-		return false, err
-	}
-	for _, e := range entries {
-		pid, err := strconv.Atoi(e.Name())
-		if err != nil {
-			continue
-		}
-		if err := ctx.Err(); err != nil {
-			return false, err
-		}
-		l, err := a.Kernel.Label(pid)
-		if err != nil {
-			continue // it has ended, or is a kernel's own
-		}
-		for _, name := range l.Profiles() {
-			if name == label || strings.HasPrefix(name, label+"//") {
-				return true, nil
-			}
-		}
-	}
-	return false, nil
+	users, err := a.Kernel.Users(ctx, profile)
+	return len(users) > 0, err
 }
 
 // ChangeProfile implements Driver. The calling goroutine must be locked to its
-// thread and must never unlock it.
-func (a *AppArmor) ChangeProfile(profile string) error {
+// thread and must never unlock it. If it returns an error that matches
+// loader.ErrMode or loader.ErrContent, others have changed the profile
+// meanwhile; the thread may be under it, and should end.
+func (a *AppArmor) ChangeProfile(ctx context.Context, c Confinement, accept loader.Accept) error {
 	if a.Kernel == nil {
 		return errNoKernel
 	}
-	return a.Kernel.ChangeProfile(a.Kernel.Qualify(profile))
+	print, err := content(c)
+	if err == nil {
+		err = a.Kernel.Confines(ctx, print, accept)
+	}
+	if err == nil {
+		err = a.Kernel.ChangeProfile(a.Kernel.Qualify(c.Profile))
+	}
+	if err == nil {
+		err = a.Kernel.Confines(ctx, print, accept)
+	}
+	return a.notLoaded(ctx, c.Profile, err)
 }
 
-// Start implements Driver; see loader.Tasks.Start. For want of the profile the
-// error matches ErrNotLoaded.
-func (a *AppArmor) Start(ctx context.Context, cmd *exec.Cmd, profile string) error {
+// Start implements Driver; see loader.Kernel.StartWith. For want of the profile
+// the error matches ErrNotLoaded.
+func (a *AppArmor) Start(ctx context.Context, cmd *exec.Cmd, c Confinement, o StartOptions) error {
 	if a.Kernel == nil {
 		return errNoKernel
 	}
-	err := a.Kernel.Start(ctx, cmd, a.Kernel.Qualify(profile))
+	print, err := content(c)
+	if err == nil {
+		err = a.Kernel.StartWith(ctx, cmd, a.Kernel.Qualify(c.Profile), loader.StartOptions{
+			Accept: o.Accept, Content: print, KeepFiles: o.KeepFiles, KeepEnv: o.KeepEnv, NoNewPrivs: o.NoNewPrivs, Started: o.Started,
+		})
+	}
+	return a.notLoaded(ctx, c.Profile, err)
+}
+
+// content returns what must be loaded.
+func content(c Confinement) (loader.Fingerprint, error) {
+	print, ok := c.Mark.(loader.Fingerprint)
+	if !ok {
+		return print, fmt.Errorf("%s: it is not known what the profile should be", c.Profile)
+	}
+	return print, nil
+}
+
+// notLoaded makes an error for want of the profile match ErrNotLoaded. It may
+// be the program that is not there.
+func (a *AppArmor) notLoaded(ctx context.Context, profile string, err error) error {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	// It may be the profile that is not there, or the program.
-	list, listErr := a.List(ctx)
-	if listErr != nil || slices.ContainsFunc(list, func(l Loaded) bool { return l.Name == profile }) {
+	if _, perr := a.Kernel.Profile(ctx, profile); !errors.Is(perr, fs.ErrNotExist) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", ErrNotLoaded, err)

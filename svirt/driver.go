@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"log/slog"
 	"os/exec"
+
+	"github.com/goarmor/apparmor/loader"
 )
 
 // Driver is what a Manager confines machines with: AppArmor is the kernel's,
@@ -21,18 +23,46 @@ type Driver interface {
 	// Load makes the compiled policy the one in force, whether one of the
 	// same name is loaded or not. On an error what was in force still is.
 	Load(ctx context.Context, c Compiled) error
-	// Unload takes a profile out of force. One that is not loaded is an error
-	// that matches fs.ErrNotExist.
-	Unload(ctx context.Context, profile string) error
+	// Mark returns what is kept of compiled policy to know it again: it is
+	// small, and nil if the driver compares nothing.
+	Mark(c Compiled) Mark
+	// Unload takes a profile out of force once nothing runs under it. An error
+	// that matches ErrInUse says that something does, or that the contrary
+	// could not be shown; the profile is then in force, or one that allows
+	// nothing. One that is not loaded is an error that matches fs.ErrNotExist.
+	Unload(ctx context.Context, profile string, o loader.RetireOptions) error
 	// List returns the profiles in force, in any order.
 	List(ctx context.Context) ([]Loaded, error)
-	// InUse reports whether any process runs under the profile.
+	// InUse reports whether a thread of any process runs under the profile.
+	// What cannot be read is an error.
 	InUse(ctx context.Context, profile string) (bool, error)
-	// ChangeProfile puts the calling thread under the profile.
-	ChangeProfile(profile string) error
-	// Start starts cmd under the profile. When it returns an error no process
-	// is left.
-	Start(ctx context.Context, cmd *exec.Cmd, profile string) error
+	// ChangeProfile puts the calling thread under the profile, if that is in
+	// force, with the content that it should have, and enforced or accepted.
+	ChangeProfile(ctx context.Context, c Confinement, a loader.Accept) error
+	// Start starts cmd under the profile, on the same conditions. When it
+	// returns an error no process is left.
+	Start(ctx context.Context, cmd *exec.Cmd, c Confinement, o StartOptions) error
+}
+
+// Mark is what a Driver keeps of compiled policy to know it again.
+type Mark any
+
+// Confinement is a profile, and what must be in force under its name.
+type Confinement struct {
+	Profile string
+	Mark    Mark
+}
+
+// StartOptions tell how a machine's process is started. The zero value is the
+// strictest; see loader.StartOptions for what each of them is.
+type StartOptions struct {
+	// Accept says what is taken for confinement besides a profile that is
+	// enforced: of this process, and of no other.
+	Accept                         loader.Accept
+	KeepFiles, KeepEnv, NoNewPrivs bool
+	// Started, if not nil, is filled in before the call returns without an
+	// error.
+	Started *loader.Started
 }
 
 // Compiled is what a driver made of a Source.
@@ -61,8 +91,11 @@ func (None) Compile(ctx context.Context, _ *Source) (Compiled, error) { return n
 // Load implements Driver; it does nothing.
 func (None) Load(ctx context.Context, _ Compiled) error { return ctx.Err() }
 
+// Mark implements Driver; there is nothing to compare.
+func (None) Mark(Compiled) Mark { return nil }
+
 // Unload implements Driver: nothing is ever loaded.
-func (None) Unload(context.Context, string) error { return fs.ErrNotExist }
+func (None) Unload(context.Context, string, loader.RetireOptions) error { return fs.ErrNotExist }
 
 // List implements Driver: nothing is ever loaded.
 func (None) List(ctx context.Context) ([]Loaded, error) { return nil, ctx.Err() }
@@ -74,10 +107,10 @@ func (None) InUse(ctx context.Context, _ string) (bool, error) { return false, c
 var ErrUnconfined = errors.New("the driver confines nothing")
 
 // ChangeProfile implements Driver; it returns ErrUnconfined.
-func (None) ChangeProfile(string) error { return ErrUnconfined }
+func (None) ChangeProfile(context.Context, Confinement, loader.Accept) error { return ErrUnconfined }
 
 // Start implements Driver: it starts cmd as it is, and says so.
-func (n None) Start(ctx context.Context, cmd *exec.Cmd, profile string) error {
+func (n None) Start(ctx context.Context, cmd *exec.Cmd, c Confinement, _ StartOptions) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -85,6 +118,6 @@ func (n None) Start(ctx context.Context, cmd *exec.Cmd, profile string) error {
 	if log == nil {
 		log = slog.Default()
 	}
-	log.WarnContext(ctx, "starting a machine unconfined: there is no security driver", "profile", profile, "path", cmd.Path)
+	log.WarnContext(ctx, "starting a machine unconfined: there is no security driver", "profile", c.Profile, "path", cmd.Path)
 	return cmd.Start()
 }

@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+
+	"github.com/goarmor/apparmor/loader"
 )
 
 // Templates says where templates, and what they include, come from.
@@ -79,6 +81,9 @@ type machineState struct {
 	lock   chan struct{}
 	users  int     // who have the lock or wait for it; under Manager.mu
 	domain *Domain // under Compat, as last derived; nil when it is not known
+	// mark is of what was put in force last, by this Manager; nil when that is
+	// not known.
+	mark Mark
 }
 
 // The errors of a Manager, beside those of its parts.
@@ -86,8 +91,10 @@ var (
 	// ErrNotFound: there is no such machine.
 	ErrNotFound = fmt.Errorf("no such machine: %w", fs.ErrNotExist)
 	// ErrInUse: a process runs under the profile, which without it would run
-	// unconfined.
-	ErrInUse = errors.New("a process runs under the profile")
+	// unconfined, or it could not be shown that none does. It is that of the
+	// loader, whose ErrMode and ErrContent say that the profile in force is not
+	// enforced, or is another one than the machine's.
+	ErrInUse = loader.ErrInUse
 	// ErrNotLoaded: the machine's profile is not in force.
 	ErrNotLoaded = errors.New("the profile is not loaded")
 	// ErrInconsistent: what failed could not be undone.
@@ -158,7 +165,7 @@ func (m *Manager) lock(ctx context.Context, uuid string) (g *machineState, unloc
 	m.mu.Unlock()
 	leave := func() {
 		m.mu.Lock()
-		if g.users--; g.users == 0 && g.domain == nil {
+		if g.users--; g.users == 0 && g.domain == nil && g.mark == nil {
 			delete(m.machines, uuid)
 		}
 		m.mu.Unlock()

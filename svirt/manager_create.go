@@ -39,7 +39,7 @@ func (m *Manager) Create(ctx context.Context, d *Domain) error {
 	if err != nil {
 		return err
 	}
-	c := change{uuid: d.UUID, rules: rules, load: true}
+	c := change{uuid: d.UUID, state: g, rules: rules, load: true}
 	if c.profile, c.before, err = m.profile(ctx, d); err != nil {
 		return err
 	}
@@ -128,6 +128,7 @@ func (m *Manager) template(ctx context.Context, name string) (*Template, error) 
 // change is one step from a state of a machine to the next.
 type change struct {
 	uuid    string
+	state   *machineState
 	profile *ast.File
 	before  onDisk
 	rules   *Rules // nil: no `.files`
@@ -198,6 +199,7 @@ func (m *Manager) apply(ctx context.Context, c change) error {
 		if err := m.driver.Load(ctx, compiled); err != nil {
 			return fail(err)
 		}
+		c.state.mark = m.driver.Mark(compiled)
 	}
 	return nil
 }

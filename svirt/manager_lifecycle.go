@@ -7,51 +7,71 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+
+	"github.com/goarmor/apparmor/loader"
 )
 
-// Unload takes a machine's profile out of force and leaves its files. It
-// returns ErrInUse while a process runs under it, and no error when the
-// profile is not in force.
+// RemoveOptions tell how a machine is removed. The zero value is that of Remove.
+type RemoveOptions struct {
+	// Retire tells how it is made sure that no process of the machine is left:
+	// by the cgroup that all of them were started in, if there is one, and
+	// whether those that are left are killed.
+	Retire loader.RetireOptions
+	// KeepFiles leaves the machine's files, as Unload does.
+	KeepFiles bool
+}
+
+// Unload takes a machine's profile out of force and leaves its files. It is no
+// error when the profile is not in force. Of processes that are left it is as
+// with Remove.
 func (m *Manager) Unload(ctx context.Context, uuid string) error {
-	_, unlock, err := m.lock(ctx, uuid)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	return m.unload(ctx, uuid)
+	return m.RemoveWith(ctx, uuid, RemoveOptions{KeepFiles: true})
 }
 
-func (m *Manager) unload(ctx context.Context, uuid string) error {
+func (m *Manager) unload(ctx context.Context, g *machineState, uuid string, o loader.RetireOptions) error {
 	profile := profilePrefix + uuid
-	used, err := m.driver.InUse(ctx, profile)
-	if err != nil {
-		return err
+	if err := gone(m.driver.Unload(ctx, profile, o)); err != nil {
+		return fmt.Errorf("%s: %w", profile, err)
 	}
-	if used {
-		return fmt.Errorf("%s: %w", profile, ErrInUse)
-	}
-	return gone(m.driver.Unload(ctx, profile))
+	g.mark = nil
+	return nil
 }
 
-// Remove takes a machine's profile out of force and removes what is the
-// Manager's own of its files: its rules, and its profile unless it has been
-// changed. It returns ErrInUse while a process runs under the profile. That
-// there is nothing to remove is no error.
-//
-// Until the profile is out of force an error changes nothing. From then on
-// files may be left, which another call removes.
+// Remove is RemoveWith without options: a machine whose processes have ended.
 func (m *Manager) Remove(ctx context.Context, uuid string) error {
+	return m.RemoveWith(ctx, uuid, RemoveOptions{})
+}
+
+// RemoveWith takes a machine's profile out of force and removes what is the
+// Manager's own of its files: its rules, and its profile unless it has been
+// changed. That there is nothing to remove is no error.
+//
+// It returns ErrInUse and changes nothing while a process is seen under the
+// profile, unless it is to kill what is left. Otherwise the profile is replaced
+// by one that allows nothing, and is removed once it is certain that nothing
+// runs under it: a process that forks and ends without a pause would be
+// unconfined if it were missed. When that cannot be shown in time, or what runs
+// cannot be read, the error matches ErrInUse or says so, and the profile that
+// allows nothing stays in force; another call goes on from there, and Load or
+// Create put the machine's own back.
+//
+// Until the profile is out of force an error leaves the files as they are. From
+// then on files may be left, which another call removes.
+func (m *Manager) RemoveWith(ctx context.Context, uuid string, o RemoveOptions) error {
 	g, unlock, err := m.lock(ctx, uuid)
 	if err != nil {
 		return err
 	}
 	defer unlock()
+	if o.KeepFiles {
+		return m.unload(ctx, g, uuid, o.Retire)
+	}
 	profile := profilePrefix + uuid
 	edited, err := m.edited(ctx, uuid)
 	if err != nil {
 		return err
 	}
-	if err := m.unload(ctx, uuid); err != nil {
+	if err := m.unload(ctx, g, uuid, o.Retire); err != nil {
 		return err
 	}
 	// From here on the machine is gone; what is left of it is only litter,
@@ -68,25 +88,66 @@ func (m *Manager) Remove(ctx context.Context, uuid string) error {
 	return nil
 }
 
-// ChangeProfile puts the calling thread under a machine's profile, for a
-// program that becomes the machine's process itself or executes it next. The
-// goroutine must have called runtime.LockOSThread, and must never unlock.
+// ChangeProfile is ChangeProfileWith for a profile that must be enforced.
 func (m *Manager) ChangeProfile(ctx context.Context, uuid string) error {
-	_, unlock, err := m.lock(ctx, uuid)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	return m.driver.ChangeProfile(profilePrefix + uuid)
+	return m.ChangeProfileWith(ctx, uuid, loader.Accept{})
 }
 
-// Start starts cmd under a machine's profile, which must be in force. When it
-// returns an error no process is left.
-func (m *Manager) Start(ctx context.Context, uuid string, cmd *exec.Cmd) error {
-	_, unlock, err := m.lock(ctx, uuid)
+// ChangeProfileWith puts the calling thread under a machine's profile, for a
+// program that becomes the machine's process itself or executes it next. The
+// goroutine must have called runtime.LockOSThread, and must never unlock. What
+// must be in force is as with StartWith; a says what else is accepted.
+func (m *Manager) ChangeProfileWith(ctx context.Context, uuid string, a loader.Accept) error {
+	g, unlock, err := m.lock(ctx, uuid)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	return m.driver.Start(ctx, cmd, profilePrefix+uuid)
+	c, err := m.confinement(ctx, g, uuid)
+	if err != nil {
+		return err
+	}
+	return m.driver.ChangeProfile(ctx, c, a)
+}
+
+// Start is StartWith without options.
+func (m *Manager) Start(ctx context.Context, uuid string, cmd *exec.Cmd) error {
+	return m.StartWith(ctx, uuid, cmd, StartOptions{})
+}
+
+// StartWith starts cmd under a machine's profile. The profile in force must be
+// what this Manager has put in force last, or what the files of the machine say
+// if that was before its time: another one of the name is an error that matches
+// loader.ErrContent, none is ErrNotLoaded. And it must be enforced, by its own
+// mode and by that of the kernel as a whole; otherwise the error matches
+// loader.ErrMode, unless StartOptions.Accept takes it. When StartWith returns an
+// error no process is left.
+func (m *Manager) StartWith(ctx context.Context, uuid string, cmd *exec.Cmd, o StartOptions) error {
+	g, unlock, err := m.lock(ctx, uuid)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	c, err := m.confinement(ctx, g, uuid)
+	if err != nil {
+		return err
+	}
+	return m.driver.Start(ctx, cmd, c, o)
+}
+
+// confinement returns what must be in force for a machine.
+func (m *Manager) confinement(ctx context.Context, g *machineState, uuid string) (Confinement, error) {
+	c := Confinement{Profile: profilePrefix + uuid, Mark: g.mark}
+	if c.Mark != nil {
+		return c, nil
+	}
+	compiled, err := m.compile(ctx, uuid)
+	if errors.Is(err, ErrNotFound) {
+		return c, fmt.Errorf("%w: %w", ErrNotLoaded, err)
+	}
+	if err != nil {
+		return c, err
+	}
+	c.Mark = m.driver.Mark(compiled)
+	return c, nil
 }

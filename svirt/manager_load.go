@@ -16,14 +16,27 @@ import (
 // Load puts a machine's profile in force as it is on disk, as after a restart
 // of the host or after an administrator has changed the profile.
 func (m *Manager) Load(ctx context.Context, uuid string) error {
-	_, unlock, err := m.lock(ctx, uuid)
+	g, unlock, err := m.lock(ctx, uuid)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	file, err := m.read(ctx, uuid)
+	compiled, err := m.compile(ctx, uuid)
 	if err != nil {
 		return err
+	}
+	if err := m.driver.Load(ctx, compiled); err != nil {
+		return err
+	}
+	g.mark = m.driver.Mark(compiled)
+	return nil
+}
+
+// compile compiles a machine's profile as it is on disk.
+func (m *Manager) compile(ctx context.Context, uuid string) (Compiled, error) {
+	file, err := m.read(ctx, uuid)
+	if err != nil {
+		return nil, err
 	}
 	profile := profilePrefix + uuid
 	src := &Source{Profile: profile, File: file, Roots: m.roots}
@@ -32,16 +45,12 @@ func (m *Manager) Load(ctx context.Context, uuid string) error {
 	case err == nil:
 		src.Rules, err = parser.Config{Context: parser.ContextBody}.Parse(ctx, filesPath(profile), string(rules))
 		if err != nil {
-			return err
+			return nil, err
 		}
 	case !errors.Is(err, fs.ErrNotExist):
-		return err
+		return nil, err
 	}
-	compiled, err := m.driver.Compile(ctx, src)
-	if err != nil {
-		return err
-	}
-	return m.driver.Load(ctx, compiled)
+	return m.driver.Compile(ctx, src)
 }
 
 // read returns a machine's profile as it is on disk.

@@ -15,6 +15,7 @@ import (
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/compile"
 	"github.com/goarmor/apparmor/features"
+	"github.com/goarmor/apparmor/loader"
 	"github.com/goarmor/apparmor/query"
 	"github.com/goarmor/apparmor/svirt"
 )
@@ -37,7 +38,7 @@ func (d *compiling) Load(_ context.Context, c svirt.Compiled) error {
 	return nil
 }
 
-func (d *compiling) Unload(_ context.Context, profile string) error {
+func (d *compiling) Unload(_ context.Context, profile string, _ loader.RetireOptions) error {
 	delete(d.loaded, profile)
 	return nil
 }

@@ -20,6 +20,7 @@ import (
 
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/features"
+	"github.com/goarmor/apparmor/loader"
 )
 
 const testUUID = "00000000-0000-4000-8000-0123456789ab"
@@ -31,7 +32,9 @@ type fakeDriver struct {
 	loaded  map[string]string // name -> digest of what is in force
 	used    map[string]bool
 	started []string
-	fail    map[string]error // by method
+	options []StartOptions         // of those
+	retired []loader.RetireOptions // of each Unload
+	fail    map[string]error       // by method
 }
 
 func newFakeDriver(t testing.TB) *fakeDriver {
@@ -73,12 +76,18 @@ func (f *fakeDriver) Load(_ context.Context, c Compiled) error {
 	return nil
 }
 
-func (f *fakeDriver) Unload(_ context.Context, profile string) error {
+func (f *fakeDriver) Mark(c Compiled) Mark { return c }
+
+func (f *fakeDriver) Unload(_ context.Context, profile string, o loader.RetireOptions) error {
 	if err := f.failing("unload"); err != nil {
 		return err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.retired = append(f.retired, o)
+	if f.used[profile] && !o.Kill {
+		return ErrInUse
+	}
 	if _, ok := f.loaded[profile]; !ok {
 		return fs.ErrNotExist
 	}
@@ -108,15 +117,22 @@ func (f *fakeDriver) InUse(_ context.Context, profile string) (bool, error) {
 	return f.used[profile], nil
 }
 
-func (f *fakeDriver) Start(_ context.Context, _ *exec.Cmd, profile string) error {
+func (f *fakeDriver) Start(_ context.Context, _ *exec.Cmd, c Confinement, o StartOptions) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.started = append(f.started, profile)
-	return nil
+	switch f.loaded[c.Profile] {
+	case "":
+		return ErrNotLoaded
+	case c.Mark.(fakeCompiled).digest:
+		f.started = append(f.started, c.Profile)
+		f.options = append(f.options, o)
+		return nil
+	}
+	return loader.ErrContent
 }
 
-func (f *fakeDriver) ChangeProfile(profile string) error {
-	return f.Start(context.Background(), nil, profile)
+func (f *fakeDriver) ChangeProfile(ctx context.Context, c Confinement, a loader.Accept) error {
+	return f.Start(ctx, nil, c, StartOptions{Accept: a})
 }
 
 // faultyStore fails the n-th change of a file from now on.

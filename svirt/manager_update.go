@@ -61,7 +61,7 @@ func (m *Manager) Update(ctx context.Context, uuid string, c Change) error {
 	}
 	profile := profilePrefix + uuid
 	inForce := slices.ContainsFunc(loaded, func(l Loaded) bool { return l.Name == profile })
-	if err := m.apply(ctx, change{uuid: uuid, profile: file, rules: rules, load: inForce}); err != nil {
+	if err := m.apply(ctx, change{uuid: uuid, state: g, profile: file, rules: rules, load: inForce}); err != nil {
 		return err
 	}
 	g.domain = next

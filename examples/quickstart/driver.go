@@ -41,4 +41,6 @@ func (d *dryRun) Load(_ context.Context, c svirt.Compiled) error {
 }
 
 // Start implements svirt.Driver: nothing is loaded, so nothing is started.
-func (d *dryRun) Start(context.Context, *exec.Cmd, string) error { return fs.ErrInvalid }
+func (d *dryRun) Start(context.Context, *exec.Cmd, svirt.Confinement, svirt.StartOptions) error {
+	return fs.ErrInvalid
+}

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package svirt
+
+import (
+	"context"
+	"errors"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/goarmor/apparmor/loader"
+)
+
+// TestStartContent starts machines whose profile in force is, or is not, what
+// it should be.
+func TestStartContent(t *testing.T) {
+	ctx := t.Context()
+	for _, c := range []struct {
+		name   string
+		before func(*fixture) *fixture // returns who starts
+		want   error
+	}{
+		{"created", func(f *fixture) *fixture { return f }, nil},
+		{"updated", func(f *fixture) *fixture {
+			f.must(t, f.Update(ctx, testUUID, Change{Add: Devices{Disks: []Disk{{ID: "new", Image: Image{Path: "/srv/new"}}}}}))
+			return f
+		}, nil},
+		{"loaded", func(f *fixture) *fixture {
+			f.must(t, f.Unload(ctx, testUUID), f.Load(ctx, testUUID))
+			return f
+		}, nil},
+		{"updated before it is loaded", func(f *fixture) *fixture {
+			f.must(t, f.Unload(ctx, testUUID))
+			f.must(t, f.Update(ctx, testUUID, Change{Add: Devices{Disks: []Disk{{ID: "new", Image: Image{Path: "/srv/new"}}}}}))
+			f.must(t, f.Load(ctx, testUUID))
+			return f
+		}, nil},
+		{"unloaded", func(f *fixture) *fixture { f.must(t, f.Unload(ctx, testUUID)); return f }, ErrNotLoaded},
+		{"removed", func(f *fixture) *fixture { f.must(t, f.Remove(ctx, testUUID)); return f }, ErrNotLoaded},
+		{"removed by others", func(f *fixture) *fixture { delete(f.driver.loaded, testProfile); return f }, ErrNotLoaded},
+		{"replaced by others", func(f *fixture) *fixture { f.driver.loaded[testProfile] = "other"; return f }, loader.ErrContent},
+		// What was put in force counts, not what is on disk by now.
+		{"edited since", func(f *fixture) *fixture {
+			f.must(t, f.store.replace(testFiles, []byte(filesHeader+"# machine: \"vm\" \"kvm\" -1\n")))
+			return f
+		}, nil},
+		{"by another manager", func(f *fixture) *fixture { return f.again(t) }, nil},
+		{"by another manager, replaced by others", func(f *fixture) *fixture {
+			f.driver.loaded[testProfile] = "other"
+			return f.again(t)
+		}, loader.ErrContent},
+		{"by another manager, edited since", func(f *fixture) *fixture {
+			f.must(t, f.store.replace(testFiles, []byte(filesHeader+"# machine: \"vm\" \"kvm\" -1\n")))
+			return f.again(t)
+		}, loader.ErrContent},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := newFixture(t, ManagerOptions{})
+			f.must(t, f.Create(ctx, testDomain("/srv/a")))
+			f = c.before(f)
+			for what, do := range map[string]func() error{
+				"start":          func() error { return f.Start(ctx, testUUID, exec.Command("true")) },
+				"change profile": func() error { return f.ChangeProfile(ctx, testUUID) },
+			} {
+				f.driver.started = nil
+				if err := do(); !errors.Is(err, c.want) {
+					t.Errorf("%s: error %v, want %v", what, err, c.want)
+				}
+				if (len(f.driver.started) > 0) != (c.want == nil) {
+					t.Errorf("%s: started %q", what, f.driver.started)
+				}
+			}
+		})
+	}
+}
+
+func (f *fixture) must(t *testing.T, errs ...error) {
+	t.Helper()
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// again returns a second Manager over the same directory and driver.
+func (f *fixture) again(t *testing.T) *fixture {
+	t.Helper()
+	m, err := New(context.Background(), ManagerOptions{Dir: f.dir, Driver: f.driver, Derive: Options{FS: emptyFS{}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.must(t, m.Close()) })
+	return &fixture{Manager: m, driver: f.driver, dir: f.dir}
+}
+
+// TestLifecycleOptions checks that the driver gets what is asked for, and
+// nothing that is not.
+func TestLifecycleOptions(t *testing.T) {
+	ctx := t.Context()
+	f := newFixture(t, ManagerOptions{})
+	f.must(t, f.Create(ctx, testDomain("/srv/a")))
+	o := StartOptions{Accept: loader.Accept{Complain: true}, KeepFiles: true, Started: new(loader.Started)}
+	f.must(t,
+		f.Start(ctx, testUUID, exec.Command("true")),
+		f.StartWith(ctx, testUUID, exec.Command("true"), o),
+		f.ChangeProfile(ctx, testUUID),
+		f.ChangeProfileWith(ctx, testUUID, loader.Accept{Unverified: true}))
+	if want := []StartOptions{{}, o, {}, {Accept: loader.Accept{Unverified: true}}}; !slices.Equal(f.driver.options, want) {
+		t.Errorf("started with %+v", f.driver.options)
+	}
+
+	retire := loader.RetireOptions{Cgroup: "/sys/fs/cgroup/vm", Kill: true, Timeout: time.Hour}
+	f.driver.used[testProfile] = true
+	before := f.state(t)
+	for _, err := range []error{f.Unload(ctx, testUUID), f.Remove(ctx, testUUID)} {
+		if !errors.Is(err, ErrInUse) || len(f.state(t)) != len(before) {
+			t.Errorf("in use: %v", err)
+		}
+	}
+	f.must(t, f.RemoveWith(ctx, testUUID, RemoveOptions{Retire: retire, KeepFiles: true}))
+	if s := f.state(t); s[testProfile] == "" || s[testFiles] == "" || s["loaded "+testProfile] != "" {
+		t.Errorf("unloaded: %v", s)
+	}
+	f.must(t, f.Load(ctx, testUUID), f.RemoveWith(ctx, testUUID, RemoveOptions{Retire: retire}))
+	if s := f.state(t); len(s) > 0 {
+		t.Errorf("removed: %v", s)
+	}
+	if want := []loader.RetireOptions{{}, {}, retire, retire}; !slices.Equal(f.driver.retired, want) {
+		t.Errorf("retired with %+v", f.driver.retired)
+	}
+	if n := len(f.machines); n > 0 {
+		t.Errorf("%d machines are remembered", n)
+	}
+}
+
+// TestAppArmorCompares has the real driver, which must not take a mark that is
+// none, or do without a kernel.
+func TestAppArmorCompares(t *testing.T) {
+	ctx := t.Context()
+	f := newFixture(t, ManagerOptions{})
+	a := &f.driver.AppArmor
+	if m := a.Mark("something else"); m != nil {
+		t.Errorf("mark %v", m)
+	}
+	if _, err := content(Confinement{Profile: testProfile}); err == nil {
+		t.Error("no mark is taken for one")
+	}
+	_, inUse := a.InUse(ctx, testProfile)
+	for what, err := range map[string]error{
+		"start":          a.Start(ctx, exec.Command(filepath.Join(f.dir, "none")), Confinement{}, StartOptions{}),
+		"change profile": a.ChangeProfile(ctx, Confinement{}, loader.Accept{}),
+		"unload":         a.Unload(ctx, testProfile, loader.RetireOptions{}),
+		"in use":         inUse,
+	} {
+		if !errors.Is(err, errNoKernel) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
