@@ -8,7 +8,8 @@
 //
 // A name is written with its package, as `parser.EBNF`. A field or method, such
 // as `ast.File.Position`, is also covered by its type, and many names by their
-// common beginning, as `parser.Code*`.
+// common beginning, as `parser.Code*`. What changes because a type does that the
+// log names is covered, too: it is the type's line that says what to do.
 package main
 
 import (
@@ -66,7 +67,7 @@ func check(report io.Reader, log string) (changes int, unnamed []string, err err
 			return 0, nil, fmt.Errorf("a line that is no change: %q", line)
 		}
 		changes++
-		if !named(have, m[1]) {
+		if !named(have, m[1]) && !follows(have, m[1], line) {
 			unnamed = append(unnamed, line)
 		}
 	}
@@ -97,6 +98,29 @@ func names(text string) map[string]bool {
 		out[n] = true
 	}
 	return out
+}
+
+var (
+	before   = regexp.MustCompile(`: changed from (.*) to `)
+	typeName = regexp.MustCompile(`([\w./-]+\.)?\b[A-Z]\w*`)
+)
+
+// follows reports whether a change is that of a type which the log names.
+func follows(have map[string]bool, what, line string) bool {
+	m := before.FindStringSubmatch(line)
+	if m == nil {
+		return false
+	}
+	pkg, _, _ := strings.Cut(path.Base(what), ".")
+	for _, t := range typeName.FindAllString(m[1], -1) {
+		if t = path.Base(t); !strings.Contains(t, ".") {
+			t = pkg + "." + t
+		}
+		if have[t] {
+			return true
+		}
+	}
+	return false
 }
 
 // named reports whether a log names what apidiff calls

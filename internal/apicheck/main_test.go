@@ -36,6 +36,9 @@ func TestCheck(t *testing.T) {
 - ./ast.(*Files).Position: removed
 - ./query.Gone: removed
 - parser: removed
+- ./svirt.Field.Old: changed from []Old to []New
+- ./render.Field: changed from func(example.org/m/svirt.Old) to func()
+- ./render.Other: changed from Old to New
 `
 	changes, unnamed, err := check(strings.NewReader(report), log)
 	if err != nil {
@@ -48,8 +51,9 @@ func TestCheck(t *testing.T) {
 		"- ./ast.(*Files).Position: removed",
 		"- ./query.Gone: removed",
 		"- parser: removed",
+		"- ./render.Other: changed from Old to New",
 	}
-	if diff := cmp.Diff(want, unnamed); diff != "" || changes != 11 {
+	if diff := cmp.Diff(want, unnamed); diff != "" || changes != 14 {
 		t.Errorf("%d changes\n%s", changes, diff)
 	}
 	if _, _, err := check(strings.NewReader("- nonsense\n"), log); err == nil {
