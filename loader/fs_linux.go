@@ -4,13 +4,14 @@ package loader
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"math"
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/goarmor/apparmor/diag"
 )
 
 // system is what tests replace.
@@ -148,7 +149,7 @@ func (d dir) names(name string) ([]string, error) {
 // maxRead bounds what is read from one file.
 const maxRead = 64 << 20
 
-var errTooLong = errors.New("file is too long")
+var errTooLong = &diag.LimitError{What: "file size in bytes", Limit: maxRead, Got: maxRead + 1}
 
 // read returns the content of a file below d.
 func (d dir) read(name string) ([]byte, error) {

@@ -46,7 +46,7 @@ func statusOf(err error) int {
 // maxInput bounds what is read from one input, text or compiled.
 const maxInput = 64 << 20
 
-var errTooLong = fmt.Errorf("longer than %d MiB", maxInput>>20)
+var errTooLong = &diag.LimitError{What: "input in bytes", Limit: maxInput, Got: maxInput + 1}
 
 // expand calls yield with every input that the arguments name, in order:
 // files, the files of directories, or standard input. It reports names that

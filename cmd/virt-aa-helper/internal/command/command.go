@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/goarmor/apparmor/diag"
 	"github.com/goarmor/apparmor/internal/getopt"
 	"github.com/goarmor/apparmor/svirt"
 	"github.com/goarmor/apparmor/svirt/libvirtxml"
@@ -156,7 +157,7 @@ var (
 	errNoProfile = errors.New("profile does not exist")
 	errProfile   = errors.New("profile exists")
 	errUUID      = errors.New("given uuid does not match XML uuid")
-	errTooLong   = fmt.Errorf("longer than %d MiB", maxInput>>20)
+	errTooLong   = &diag.LimitError{What: "input in bytes", Limit: maxInput, Got: maxInput + 1}
 )
 
 // Run does what the arguments, without the program's name, ask for and returns
