@@ -308,7 +308,7 @@ func endsQuoted(path string) bool {
 func endsBare(path string, abi bool) bool {
 	for i := 0; i < len(path); i++ {
 		switch b := path[i]; {
-		case b == 0, b == '<' && (i == 0 || !abi):
+		case b == 0, b == '<', b == '>':
 			return false
 		case b == '\\':
 			if i+1 == len(path) {
