@@ -143,6 +143,9 @@ func canonical(t *testing.T, tree fs.FS) fs.FS {
 	t.Helper()
 	out := fstest.MapFS{}
 	err := fs.WalkDir(tree, ".", func(name string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() {
+			out[name] = &fstest.MapFile{Mode: fs.ModeDir | 0o755} // it may be empty
+		}
 		if err != nil || !d.Type().IsRegular() {
 			return err
 		}
