@@ -74,7 +74,7 @@ func TestExecConflicts(t *testing.T) {
 			got := ""
 			var d *diag.Diagnostic
 			if errors.As(err, &d) {
-				if d.Code != "exec-conflict" || len(d.Related) != 1 {
+				if d.Code != diag.CodeExecConflict || len(d.Related) != 1 {
 					t.Fatalf("%+v", d)
 				}
 				got = fmt.Sprintf("%d %d", d.Pos.Line, d.Related[0].Line)
@@ -317,15 +317,15 @@ func TestRefusals(t *testing.T) {
 		{"mount type and bind", mount(options("bind"), ast.MountCond{Values: []ast.Pattern{"ext4"}}), "impossible-mount"},
 		{"mount remount of a source", mount(options("remount")), "impossible-mount"},
 		{"mount propagation of two paths", mount(options("shared")), "impossible-mount"},
-		{"mount contradiction", mount(options("ro", "rw")), "conflicting-mount-options"},
-		{"mount word", mount(options("data=x")), "unknown-mount-option"},
+		{"mount contradiction", mount(options("ro", "rw")), "invalid-mount-flag"},
+		{"mount word", mount(options("data=x")), "invalid-mount-flag"},
 		{"capability", ruleSet(&ast.CapabilityRule{Names: []string{"x"}}), "unknown-capability"},
 		{"signal", ruleSet(&ast.SignalRule{Signals: []string{"x"}}), "unknown-signal"},
-		{"family", ruleSet(&ast.NetworkRule{Family: "x"}), "unknown-family"},
-		{"unix address", ruleSet(&ast.UnixRule{Local: ast.UnixEnd{Addr: "x"}}), "bad-unix-address"},
+		{"family", ruleSet(&ast.NetworkRule{Family: "x"}), "unknown-network"},
+		{"unix address", ruleSet(&ast.UnixRule{Local: ast.UnixEnd{Addr: "x"}}), "invalid-address"},
 		{"name", &policy.Set{Profiles: []*policy.Profile{{Name: "a{b"}}}, "bad-pattern"},
 		{"pattern", ruleSet(&ast.FileRule{Path: "/{a", Perms: ast.FileRead}), "bad-pattern"},
-		{"rlimit", &policy.Set{Profiles: []*policy.Profile{{Name: "a", Rlimits: []policy.Rlimit{{Name: "x"}}}}}, "unknown-rlimit"},
+		{"rlimit", &policy.Set{Profiles: []*policy.Profile{{Name: "a", Rlimits: []policy.Rlimit{{Name: "x"}}}}}, "invalid-rlimit"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
