@@ -38,18 +38,18 @@ func (changeProfileClass) read(p *parser, from ast.Pos, q ast.Qualifiers) (ast.S
 			return nil, false
 		}
 	}
-	if !p.valid(n, &word, func(e *ast.CheckError) *lex.Token {
+	if !p.valid(n, &word, func(e *ast.CheckError) lex.Token {
 		switch {
 		case e.Field == "Safety":
-			return &safety
+			return safety
 		case e.Field != "Exec":
-			return nil
+			return lex.Token{}
 		case strings.HasPrefix(e.Text, "->"):
 			e.Hint = "put blanks around the arrow"
 		case n.Safety == ast.SafetyDefault:
 			e.Hint = "the profile to change to follows an arrow"
 		}
-		return &exec
+		return exec
 	}) || !p.comma() {
 		return nil, false
 	}

@@ -166,11 +166,11 @@ func (fileClass) read(p *parser, from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool
 		}
 		n.Scrub = safety == ast.Safe && m.exec != ast.ExecInherit
 	}
-	atModes := func(e *ast.CheckError) *lex.Token {
+	atModes := func(e *ast.CheckError) lex.Token {
 		if e.Code == diag.CodePermissions {
-			return &modesTok
+			return modesTok
 		}
-		return nil
+		return lex.Token{}
 	}
 	if !p.valid(n, &word, atModes) {
 		return nil, false

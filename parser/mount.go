@@ -27,15 +27,15 @@ func (mountClass) read(p *parser, from ast.Pos, q ast.Qualifiers) (ast.Stmt, boo
 			return nil, false
 		}
 	}
-	if !p.valid(n, &word, func(e *ast.CheckError) *lex.Token {
+	if !p.valid(n, &word, func(e *ast.CheckError) lex.Token {
 		switch {
 		case e.Field != "Conds":
-			return nil
+			return lex.Token{}
 		case unknown.To != 0 && e.Text == string(tokenPattern(p.src, &unknown)):
-			return &unknown
+			return unknown
 		}
 		c := &n.Conds[e.Index]
-		return &lex.Token{From: uint32(c.From.Offset()), To: uint32(c.To.Offset())}
+		return lex.Token{From: uint32(c.From.Offset()), To: uint32(c.To.Offset())}
 	}) {
 		return nil, false
 	}

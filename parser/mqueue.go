@@ -44,14 +44,14 @@ func (mqueueClass) read(p *parser, from ast.Pos, q ast.Qualifiers) (ast.Stmt, bo
 		n.Name = p.match(&p.tok)
 		p.next()
 	}
-	if !p.valid(n, &word, func(e *ast.CheckError) *lex.Token {
+	if !p.valid(n, &word, func(e *ast.CheckError) lex.Token {
 		switch e.Field {
 		case "Type":
-			return &kind
+			return kind
 		case "Name":
-			return &name
+			return name
 		}
-		return nil
+		return lex.Token{}
 	}) || !p.comma() {
 		return nil, false
 	}

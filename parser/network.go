@@ -45,22 +45,22 @@ func (networkClass) read(p *parser, from ast.Pos, q ast.Qualifiers) (ast.Stmt, b
 	}) {
 		return nil, false
 	}
-	if !p.valid(n, &word, func(e *ast.CheckError) *lex.Token {
+	if !p.valid(n, &word, func(e *ast.CheckError) lex.Token {
 		switch e.Field {
 		case "Protocol":
-			return &kind
+			return kind
 		case "Local.IP":
-			return &local.ip
+			return local.ip
 		case "Local.Port":
-			return &local.port
+			return local.port
 		case "Peer.IP":
-			return &peer.ip
+			return peer.ip
 		case "Peer.Port":
-			return &peer.port
+			return peer.port
 		case "Peer.Interface":
-			return &peer.iface
+			return peer.iface
 		}
-		return nil
+		return lex.Token{}
 	}) {
 		return nil, false
 	}

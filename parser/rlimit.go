@@ -49,19 +49,19 @@ func (rlimitClass) read(p *parser, from ast.Pos, q ast.Qualifiers) (ast.Stmt, bo
 	} else {
 		unit = value
 	}
-	if !p.valid(n, &word, func(e *ast.CheckError) *lex.Token {
+	if !p.valid(n, &word, func(e *ast.CheckError) lex.Token {
 		switch e.Field {
 		case "Name":
-			return &name
+			return name
 		case "Value":
 			if value.Kind == lex.Value {
 				e.Hint = nearestOf(value.Text, "infinity")
-				return &value
+				return value
 			}
 		case "Qualifiers":
-			return nil
+			return lex.Token{}
 		}
-		return &unit
+		return unit
 	}) || !p.comma() {
 		return nil, false
 	}

@@ -68,8 +68,8 @@ func beginsStmtWord(word string) bool {
 
 // valid checks a rule that was read but for its comma. What is wrong is
 // reported at the token that at returns, or at the word of the rule when that
-// is nil. at may change the hint.
-func (p *parser) valid(n ast.Rule, word *lex.Token, at func(*ast.CheckError) *lex.Token) bool {
+// is empty. at may change the hint.
+func (p *parser) valid(n ast.Rule, word *lex.Token, at func(*ast.CheckError) lex.Token) bool {
 	err := ast.CheckRule(n, ast.State{Access: p.access(&ast.Qualifiers{})})
 	if err == nil {
 		return true
@@ -78,14 +78,14 @@ func (p *parser) valid(n ast.Rule, word *lex.Token, at func(*ast.CheckError) *le
 	if !ok {
 		return p.fail(word, diag.CodeRule, "%v", err)
 	}
-	t := word
+	t := *word
 	if at != nil {
-		if found := at(e); found != nil {
+		if found := at(e); found.To != 0 {
 			t = found
 		}
 	}
 	d := &diag.Diagnostic{
-		Code: e.Code, Pos: p.file.Position(ast.Pos(t.From + 1)), Message: e.Problem, Text: p.raw(t), Hint: e.Hint, Err: e,
+		Code: e.Code, Pos: p.file.Position(ast.Pos(t.From + 1)), Message: e.Problem, Text: p.raw(&t), Hint: e.Hint, Err: e,
 	}
 	return p.report(d)
 }

@@ -58,11 +58,11 @@ func (signalClass) read(p *parser, from ast.Pos, q ast.Qualifiers) (ast.Stmt, bo
 			return nil, false
 		}
 	}
-	if !p.valid(n, &word, func(e *ast.CheckError) *lex.Token {
+	if !p.valid(n, &word, func(e *ast.CheckError) lex.Token {
 		if e.Field == "Signals" {
-			return &unknown
+			return unknown
 		}
-		return nil
+		return lex.Token{}
 	}) || !p.ruleEnd(&lang.SignalPerms) {
 		return nil, false
 	}

@@ -64,18 +64,18 @@ func (unixClass) read(p *parser, from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool
 	}) {
 		return nil, false
 	}
-	if !p.valid(n, &word, func(e *ast.CheckError) *lex.Token {
+	if !p.valid(n, &word, func(e *ast.CheckError) lex.Token {
 		switch e.Field {
 		case "Type":
-			return &kind
+			return kind
 		case "Local.Addr":
-			return &addr
+			return addr
 		case "Local.Label":
-			return &label
+			return label
 		case "Peer.Addr":
-			return &peerAddr
+			return peerAddr
 		}
-		return nil
+		return lex.Token{}
 	}) || !p.ruleEnd(&lang.NetPerms) {
 		return nil, false
 	}
