@@ -37,6 +37,8 @@ func problems(s ast.Rule, state ast.State, known func(string) bool) (found []pro
 		for _, e := range unknownCapabilities(s, known) {
 			found = append(found, problemOf(e))
 		}
+	case *ast.MountRule:
+		found = unknownUmountOptions(s)
 	case *ast.RlimitRule:
 		if _, err := ParseRlimit(s); err != nil {
 			found = append(found, problem{code: diag.CodeRlimit, text: s.Value, msg: err.Error()})

@@ -2,7 +2,12 @@
 
 package policy
 
-import "github.com/goarmor/apparmor/ast"
+import (
+	"strconv"
+
+	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/diag"
+)
 
 // Options are words, not patterns.
 func mountPatterns(rule ast.Rule, list []pattern) []pattern {
@@ -21,4 +26,23 @@ func mountPatterns(rule ast.Rule, list []pattern) []pattern {
 		pattern{&s.Source, variables | slashes},
 		pattern{&s.Target, variables | slashes},
 	)
+}
+
+// unknownUmountOptions returns the problems of options of a umount rule. They
+// mean nothing, and text may name any, but the reference refuses unknown ones.
+func unknownUmountOptions(s *ast.MountRule) (found []problem) {
+	if s.Op != ast.OpUmount {
+		return nil
+	}
+	for i := range s.Conds {
+		if !s.Conds[i].Options {
+			continue
+		}
+		for _, v := range s.Conds[i].Values {
+			if option := string(v); !ast.MountFlags().Has(option) {
+				found = append(found, problem{code: diag.CodeMountFlag, text: option, msg: "unknown mount option " + strconv.Quote(option)})
+			}
+		}
+	}
+	return found
 }

@@ -359,6 +359,7 @@ func TestCheckRule(t *testing.T) {
 		"signal rtmin":        {diag.CodeSignal, &ast.SignalRule{Signals: []string{"rtmin+33"}}},
 		"mount option":        {diag.CodeMountFlag, options(false, "ro,nosuid")},
 		"mount variable":      {diag.CodeMountFlag, options(false, "@{V}")},
+		"umount option":       {diag.CodeMountFlag, &ast.MountRule{Op: ast.OpUmount, Conds: []ast.MountCond{{Options: true, Values: []ast.Pattern{"foo"}}}}},
 		"umount source":       {diag.CodeRule, &ast.MountRule{Op: ast.OpUmount, Source: "/a"}},
 		"unsafe, no program":  {diag.CodeRule, &ast.ChangeProfileRule{Safety: ast.Unsafe}},
 		"program's name":      {diag.CodePath, &ast.ChangeProfileRule{Exec: "b"}},
