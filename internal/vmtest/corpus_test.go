@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"os"
 	"strings"
 	"testing"
 
@@ -24,7 +25,7 @@ import (
 type corpus struct {
 	tb     testing.TB
 	kernel *features.Set
-	tree   fs.FS // upstream's profiles
+	tree   fs.FS // profiles of the newest release in Debian
 	cache  parser.Cache
 }
 
@@ -34,11 +35,7 @@ func newCorpus(tb testing.TB, shown string) *corpus {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tree, err := fs.Sub(testenv.CorpusFS(tb, "profiles-6.0.tar.gz"), "apparmor.d")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return &corpus{tb: tb, kernel: kernel, tree: tree}
+	return &corpus{tb: tb, kernel: kernel, tree: os.DirFS(testenv.NewestTree(tb))}
 }
 
 func (c *corpus) compile(name, text string) *blob.Policy {
@@ -59,7 +56,7 @@ func (c *corpus) compile(name, text string) *blob.Policy {
 	return out.Policy
 }
 
-// addUpstream adds upstream's profiles, below corpus/upstream.
+// addUpstream adds profiles of the newest release, below corpus/upstream.
 func (c *corpus) addUpstream(files map[string][]byte) {
 	c.tb.Helper()
 	list, err := fs.ReadDir(c.tree, ".")

@@ -18,8 +18,8 @@
 //		vmtest.Run(t, vmtest.Config{Package: "./checks", Files: files})
 //	}
 //
-// gives TestKernels/6.1/TestLoad, TestKernels/6.12/TestLoad and so on. Each
-// kernel boots once for all tests of the package, in some seconds without
+// gives TestKernels/bookworm/TestLoad, TestKernels/trixie/TestLoad and so on:
+// kernels go by the role that they have in Debian's archive. Each boots once for all tests of the package, in some seconds without
 // KVM. A guest that panics, hangs, or ends without a verdict for each test
 // that it began is a failure.
 //

@@ -25,7 +25,9 @@ func addDebian(tb testing.TB, files map[string][]byte) {
 		}
 		if d.IsDir() {
 			// A directory may be empty; a hidden file is not part of policy.
-			files["debian/"+name+"/.directory"] = nil
+			if name != "." {
+				files["debian/"+name+"/.directory"] = nil
+			}
 			return nil
 		}
 		if !d.Type().IsRegular() {

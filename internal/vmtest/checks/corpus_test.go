@@ -25,12 +25,15 @@ func TestCorpus(t *testing.T) {
 	t.Run("upstream", func(t *testing.T) {
 		k := kernel(t)
 		var all []*blob.Profile
-		for _, p := range loadCorpus(t, k, "upstream", 198) {
+		for _, p := range loadCorpus(t, k, "upstream", 20) {
 			all = append(all, p.Profiles()...)
 		}
 		checkAccess(t, k, all, nil, 6)
 	})
 	t.Run("equality", func(t *testing.T) {
+		if _, err := os.Stat(filepath.Join(guest.FilesDir, "corpus/questions")); err != nil {
+			t.Skip("the host has no recorded pairs of profiles; see APPARMOR_CORPUS in docs/testing.md")
+		}
 		k := kernel(t)
 		byName := map[string]*blob.Profile{}
 		var all []*blob.Profile

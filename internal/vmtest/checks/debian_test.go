@@ -111,7 +111,7 @@ func TestDebian(t *testing.T) {
 			}
 		})
 	}
-	if files < 29 {
+	if files < 25 {
 		t.Errorf("%d files of profiles", files)
 	}
 	t.Cleanup(func() {
