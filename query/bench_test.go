@@ -14,7 +14,6 @@ import (
 
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/compile"
-	"github.com/goarmor/apparmor/internal/oracle"
 	"github.com/goarmor/apparmor/internal/testenv"
 	"github.com/goarmor/apparmor/parser"
 	"github.com/goarmor/apparmor/policy"
@@ -34,7 +33,7 @@ func vmProfile(tb testing.TB, kernel, rules string) *query.Profile {
 	text := strings.ReplaceAll(string(data), "LIBVIRT_TEMPLATE", vmName)
 	end := strings.LastIndex(text, "}")
 	text = text[:end] + rules + "\n" + text[end:]
-	k := oracle.FeatureSet(tb, kernel)
+	k := featureSet(tb, kernel)
 	config := parser.Config{Roots: []fs.FS{os.DirFS(dir)}}
 	unit, err := config.ParseTree(tb.Context(), "policy", text)
 	if err != nil {
@@ -54,7 +53,7 @@ func vmProfile(tb testing.TB, kernel, rules string) *query.Profile {
 // BenchmarkAllows measures single questions to the profile of a virtual
 // machine.
 func BenchmarkAllows(b *testing.B) {
-	p := vmProfile(b, "kernel-7.3.4", "/srv/images/disk.qcow2 rwk,")
+	p := vmProfile(b, "7.3", "/srv/images/disk.qcow2 rwk,")
 	for _, tt := range []struct {
 		name string
 		ask  query.Request
@@ -79,8 +78,8 @@ func BenchmarkAllows(b *testing.B) {
 // BenchmarkVM compares the profiles of a virtual machine with and without one
 // disk more.
 func BenchmarkVM(b *testing.B) {
-	p, same := vmProfile(b, "kernel-7.3.4", "/srv/images/a.qcow2 rwk,"), vmProfile(b, "kernel-7.3.4", "/srv/images/a.qcow2 rwk,")
-	more := vmProfile(b, "kernel-7.3.4", "/srv/images/a.qcow2 rwk,\n/srv/images/b.qcow2 rwk,")
+	p, same := vmProfile(b, "7.3", "/srv/images/a.qcow2 rwk,"), vmProfile(b, "7.3", "/srv/images/a.qcow2 rwk,")
+	more := vmProfile(b, "7.3", "/srv/images/a.qcow2 rwk,\n/srv/images/b.qcow2 rwk,")
 	compare(b, p, same, more)
 }
 

@@ -8,7 +8,6 @@ import (
 
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/compile"
-	"github.com/goarmor/apparmor/internal/oracle"
 	"github.com/goarmor/apparmor/parser"
 	"github.com/goarmor/apparmor/policy"
 	. "github.com/goarmor/apparmor/query"
@@ -17,7 +16,7 @@ import (
 // ours compiles a policy with this library.
 func ours(tb testing.TB, kernel, text string) *Policy {
 	tb.Helper()
-	k := oracle.FeatureSet(tb, kernel)
+	k := featureSet(tb, kernel)
 	unit, err := (&parser.Config{}).ParseTree(tb.Context(), "policy", text)
 	if err != nil {
 		tb.Fatal(err)
@@ -79,7 +78,7 @@ func TestAddresses(t *testing.T) {
 			{tcp(Bind|Listen|Getopt|Send, lo80, other), "allowed, audited"},
 		}},
 	} {
-		p := profile(t, ours(t, "features.af_inet", "profile t {\n"+tt.rules+"\n}"), "t")
+		p := profile(t, ours(t, "ubuntu-24.04", "profile t {\n"+tt.rules+"\n}"), "t")
 		for _, q := range tt.asks {
 			q.check(t, p)
 		}
@@ -109,7 +108,7 @@ func TestMqueue(t *testing.T) {
 
 // TestExecute follows executions, and changes of hats.
 func TestExecute(t *testing.T) {
-	policy := ours(t, "kernel-6.12.107", `
+	policy := ours(t, "6.12", `
 profile t {
   /bin/i ix,
   /bin/u Ux,
@@ -158,7 +157,7 @@ profile free /bin/f flags=(unconfined) { }
 // TestXattrs asks about attachment by extended attributes, which kernels look
 // at one by one.
 func TestXattrs(t *testing.T) {
-	policy := ours(t, "kernel-6.12.107", `
+	policy := ours(t, "6.12", `
 profile plain /bin/* { }
 profile marked /bin/* xattrs=(security.a="x*" user.b) { }
 `)
@@ -176,7 +175,7 @@ profile marked /bin/* xattrs=(security.a="x*" user.b) { }
 
 // TestLabels asks about labels of several components and of other namespaces.
 func TestLabels(t *testing.T) {
-	p := profile(t, ours(t, "kernel-6.12.107", `
+	p := profile(t, ours(t, "6.12", `
 profile t {
   signal send peer=a,
   signal send peer=b//&c,

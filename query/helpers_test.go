@@ -3,21 +3,35 @@
 package query_test
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
 	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/features"
 	"github.com/goarmor/apparmor/internal/oracle"
-	"github.com/goarmor/apparmor/internal/testenv"
 	"github.com/goarmor/apparmor/query"
 )
+
+// featureSet returns the features of a kernel.
+func featureSet(tb testing.TB, kernel string) *features.Set {
+	tb.Helper()
+	set, ok := features.Kernel(kernel)
+	if !ok {
+		tb.Fatalf("no features of %q", kernel)
+	}
+	return set
+}
 
 // reference has Debian's apparmor_parser compile a policy for a kernel.
 func reference(tb testing.TB, kernel, text string) *query.Policy {
 	tb.Helper()
-	out, err := oracle.Parser(tb).Compile(oracle.Job{
-		Text: text, Features: oracle.Features(tb, "kernel-"+kernel), Include: []string{testenv.DebianTree(tb)},
-	})
+	file := filepath.Join(tb.TempDir(), "features")
+	if err := os.WriteFile(file, []byte(featureSet(tb, kernel).String()), 0o644); err != nil {
+		tb.Fatal(err)
+	}
+	out, err := oracle.Parser(tb).Compile(oracle.Job{Text: text, Features: file})
 	if err != nil {
 		tb.Fatal(err)
 	}
