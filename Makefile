@@ -2,7 +2,7 @@
 
 # What people type; the work is in the commands.
 
-.PHONY: test full bench fuzz lint api
+.PHONY: test full bench fuzz lint api mutate
 
 test:
 	./test.sh
@@ -26,3 +26,10 @@ lint:
 # The exported names, compared with those of the last release.
 api:
 	.ci/api
+
+# How strong the tests are: small changes of the code that a test must notice.
+# PKG names packages, N how many places of each.
+N ?= 20
+
+mutate:
+	go run ./internal/tool/mutate -n $(N) $(PKG)
