@@ -34,14 +34,21 @@ func debianArchive(ctx context.Context) (archive, error) {
 	return a, nil
 }
 
+// UbuntuMirror returns the mirror of Ubuntu's archive that a person has named in
+// APPARMOR_TEST_UBUNTU_MIRROR; empty: none. Nothing asks that archive otherwise.
+func UbuntuMirror() string { return os.Getenv("APPARMOR_TEST_UBUNTU_MIRROR") }
+
 // ubuntuArchive returns Ubuntu's archive, with the keys that Debian has a
 // package of.
 func ubuntuArchive(ctx context.Context, cache string) (archive, error) {
+	mirror := UbuntuMirror()
+	if mirror == "" {
+		return archive{}, errors.New("APPARMOR_TEST_UBUNTU_MIRROR names no mirror of Ubuntu's archive")
+	}
 	keys, err := Binary{Suite: "trixie", Names: []string{"ubuntu-keyring"}}.Fetch(ctx, cache)
 	if err != nil {
 		return archive{}, err
 	}
-	const mirror = "http://archive.ubuntu.com/ubuntu"
 	return archive{filepath.Join(keys.Dir, "usr/share/keyrings/ubuntu-archive-keyring.gpg"), mirror, mirror}, nil
 }
 
