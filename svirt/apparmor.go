@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"os/exec"
-	"strings"
 
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/compile"
@@ -40,8 +39,10 @@ var _ Driver = (*AppArmor)(nil)
 
 // OpenAppArmor returns the driver of the running kernel, which leaves out and
 // logs what the kernel cannot enforce. The caller closes its Kernel.
-func OpenAppArmor(ctx context.Context) (*AppArmor, error) {
-	k, err := loader.Open(loader.Options{OnlyNames: isProfileName})
+func OpenAppArmor(ctx context.Context) (*AppArmor, error) { return openAppArmor(ctx, libvirtNames) }
+
+func openAppArmor(ctx context.Context, n names) (*AppArmor, error) {
+	k, err := loader.Open(loader.Options{OnlyNames: n.owns})
 	if err != nil {
 		return nil, err
 	}
@@ -50,14 +51,6 @@ func OpenAppArmor(ctx context.Context) (*AppArmor, error) {
 		return nil, errors.Join(err, k.Close())
 	}
 	return &AppArmor{Kernel: k, Features: set, Degrade: compile.Report}, nil
-}
-
-// isProfileName reports whether name is that of a machine's profile or of a
-// child of it, so that nothing else is ever loaded or removed.
-func isProfileName(name string) bool {
-	name, _, _ = strings.Cut(name, "//")
-	uuid, ok := strings.CutPrefix(name, profilePrefix)
-	return ok && CheckUUID(uuid) == nil
 }
 
 // Name implements Driver.
@@ -124,6 +117,21 @@ func (a *AppArmor) InUse(ctx context.Context, profile string) (bool, error) {
 	}
 	users, err := a.Kernel.Users(ctx, profile)
 	return len(users) > 0, err
+}
+
+// InForce implements Driver.
+func (a *AppArmor) InForce(ctx context.Context, c Confinement) (bool, error) {
+	if a.Kernel == nil {
+		return false, errNoKernel
+	}
+	print, err := content(c)
+	if err == nil {
+		err = a.Kernel.Confines(ctx, print, loader.Accept{Complain: true, Unconfined: true, Prompt: true})
+	}
+	if errors.Is(err, loader.ErrContent) || errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // ChangeProfile implements Driver. The calling goroutine must be locked to its

@@ -82,6 +82,7 @@ type Rules struct {
 	list     []Rule
 	gl       []Device // those that need the method Strict's abstraction for GL
 	chains   map[Device]chain
+	noted    bool            // read from a file that has the chains
 	shared   map[Device]bool // disks that other machines may have, too
 	text     []byte          // of compat rules, which are text first
 }

@@ -135,8 +135,8 @@ func TestBadPaths(t *testing.T) {
 			d := testDomain("/srv/good")
 			put(d, test.path)
 			ops := map[string]func() error{
-				"create anew":  func() error { return anew.Create(ctx, d) },
-				"create again": func() error { return there.Create(ctx, d) },
+				"create anew": func() error { return anew.Create(ctx, d) },
+				"replace":     func() error { return there.Replace(ctx, d) },
 			}
 			if kind != DeviceBoot {
 				ops["update"] = func() error { return there.Update(ctx, testUUID, Change{Add: d.Devices}) }
@@ -162,7 +162,7 @@ func TestBadPaths(t *testing.T) {
 func TestBadIdentities(t *testing.T) {
 	ctx := context.Background()
 	f := newFixture(t, ManagerOptions{})
-	if err := f.Create(ctx, testDomain("/srv/a")); err != nil {
+	if err := f.put(ctx, testDomain("/srv/a")); err != nil {
 		t.Fatal(err)
 	}
 	for what, values := range map[string][]string{
@@ -183,7 +183,7 @@ func TestBadIdentities(t *testing.T) {
 					d.UUID, d.Type = strings.Replace(testUUID, "0", "1", 1), v
 				}
 				var ie *IdentityError
-				if err := wantRefused(t, f, func() error { return f.Create(ctx, d) }); !errors.As(err, &ie) || ie.What != what || ie.Value != v {
+				if err := wantRefused(t, f, func() error { return f.put(ctx, d) }); !errors.As(err, &ie) || ie.What != what || ie.Value != v {
 					t.Errorf("got %v", err)
 				}
 			})
@@ -247,7 +247,7 @@ func TestBadPolicy(t *testing.T) {
 				writeTree(t, dir, map[string]string{template: good, "abstractions/site": "/site r,\n"})
 				f := newFixture(t, ManagerOptions{Dir: dir, Templates: TemplatesHostOnly})
 				if had {
-					if err := f.Create(ctx, testDomain("/srv/a")); err != nil {
+					if err := f.put(ctx, testDomain("/srv/a")); err != nil {
 						t.Fatal(err)
 					}
 					// An empty profile is one to be made anew.
@@ -277,7 +277,7 @@ func TestBadPolicy(t *testing.T) {
 				runtime.ReadMemStats(&before)
 				err := wantRefused(t, f, func() error {
 					defer runtime.ReadMemStats(&after)
-					return f.Create(ctx, testDomain("/srv/b"))
+					return f.put(ctx, testDomain("/srv/b"))
 				})
 				if err != nil && !test.want(err) {
 					t.Errorf("got %v", err)
@@ -295,14 +295,14 @@ func TestBadFiles(t *testing.T) {
 	ctx := context.Background()
 	for _, name := range []string{testProfile, testFiles} {
 		f := newFixture(t, ManagerOptions{})
-		if err := f.Create(ctx, testDomain("/srv/a")); err != nil {
+		if err := f.put(ctx, testDomain("/srv/a")); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.Truncate(filepath.Join(f.dir, "libvirt", name), 100<<20); err != nil {
 			t.Fatal(err)
 		}
 		for op, do := range map[string]func() error{
-			"create": func() error { return f.Create(ctx, testDomain("/srv/b")) },
+			"create": func() error { return f.put(ctx, testDomain("/srv/b")) },
 			"update": func() error { return f.Update(ctx, testUUID, Change{}) },
 			"load":   func() error { return f.Load(ctx, testUUID) },
 		} {
@@ -336,7 +336,7 @@ func TestIncludeLoop(t *testing.T) {
 				"abstractions/c":        "/c r,\n",
 			})
 			f := newFixture(t, ManagerOptions{Dir: dir, Templates: TemplatesHostOnly})
-			err := f.Create(ctx, testDomain("/srv/a"))
+			err := f.put(ctx, testDomain("/srv/a"))
 			if test.want == "" {
 				if err != nil {
 					t.Fatal(err)
@@ -394,7 +394,7 @@ func TestRemoveFaults(t *testing.T) {
 	errDriver := errors.New("the kernel says no")
 	machine := func(t *testing.T, edited bool) *fixture {
 		f := newFixture(t, ManagerOptions{})
-		if err := f.Create(ctx, testDomain("/srv/a")); err != nil {
+		if err := f.put(ctx, testDomain("/srv/a")); err != nil {
 			t.Fatal(err)
 		}
 		if edited {
@@ -465,7 +465,7 @@ func TestRemoveFaults(t *testing.T) {
 					t.Errorf("%s: what is left cannot be seen: %+v, %v", what, s, err)
 				}
 				second(f, what)
-				if err := f.Create(ctx, testDomain("/srv/a")); err != nil {
+				if err := f.put(ctx, testDomain("/srv/a")); err != nil {
 					t.Errorf("%s: create again: %v", what, err)
 				}
 			}

@@ -414,7 +414,7 @@ func (s *strict) mayBack(top, real string) bool {
 		s.refuse(real, ReasonBacking, errors.New("name it in the description, or its directory in Options.Backing"))
 		return false
 	}
-	if before, ok := s.within.chains[s.device]; ok && before.top == top && !slices.Contains(before.files, real) {
+	if before, ok := s.within.chains[s.device]; ok && (before.top == top || before.top == "") && !slices.Contains(before.files, real) {
 		s.refuse(real, ReasonChain, errors.New("Manager.ForgetChains allows it"))
 		return false
 	}

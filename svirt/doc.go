@@ -18,7 +18,15 @@
 // program, holds syntax trees or rules, and is written as text again, byte for
 // byte where nothing was changed.
 //
+// Who wrote a description is said by Options.Origin. One by the manager itself
+// needs no options: a device gets a file of the type that its kind needs, where
+// such files are by custom, and Options.Roots opens what is closed. One that a
+// tenant wrote takes roots for every kind of path. What an image names is never
+// writable, and is read only where the manager has said so or has seen it.
+//
 // A Manager keeps the profiles on disk in libvirt's layout and in the kernel:
 // it creates, updates, loads, unloads and removes them and starts processes
-// under them. It is safe for concurrent use.
+// under them. It has its directory for itself, gives names and images that are
+// written to one machine at a time, and says after a restart what is left to
+// do: see Reconcile. It is safe for concurrent use.
 package svirt

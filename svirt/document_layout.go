@@ -58,6 +58,28 @@ func (l layout) Glob(pattern string) ([]string, error) {
 	return out, nil
 }
 
+// without returns file systems that do not have a file.
+func without(roots []fs.FS, name string) []fs.FS {
+	out := make([]fs.FS, len(roots))
+	for i, root := range roots {
+		out[i] = lacking{root, name}
+	}
+	return out
+}
+
+type lacking struct {
+	fs.FS
+	name string
+}
+
+// Open implements fs.FS.
+func (l lacking) Open(name string) (fs.File, error) {
+	if name == l.name {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	return l.FS.Open(name)
+}
+
 // openFile is a text that is open for reading.
 type openFile struct {
 	name string

@@ -20,11 +20,15 @@ type MachineProfile struct {
 // have just one profile of the name libvirt-UUID at its top. The error is an
 // *IdentityError for a bad UUID, otherwise a *FileError.
 func ParseMachineProfile(ctx context.Context, uuid, text string) (*MachineProfile, error) {
-	profile, err := ProfileName(uuid)
-	if err != nil {
+	return parseMachineProfile(ctx, libvirtNames, uuid, text)
+}
+
+func parseMachineProfile(ctx context.Context, n names, uuid, text string) (*MachineProfile, error) {
+	if err := CheckUUID(uuid); err != nil {
 		return nil, err
 	}
-	d, err := parseProfileDocument(ctx, "libvirt/"+profile, text, profile)
+	profile := n.profile(uuid)
+	d, err := parseProfileDocument(ctx, n.dir()+"/"+profile, text, profile)
 	if err != nil {
 		return nil, err
 	}

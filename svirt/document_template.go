@@ -111,7 +111,7 @@ func filesPath(profile string) string { return "libvirt/" + profile + ".files" }
 // false) have no rules of their own. All else stays as it is written. The
 // error is an *IdentityError for a bad UUID, otherwise a *FileError.
 func (t *Template) Instantiate(ctx context.Context, uuid string, files bool) (*MachineProfile, error) {
-	text, err := t.instantiate(uuid, files)
+	text, err := t.instantiate(libvirtNames, uuid, files)
 	if err != nil {
 		return nil, err
 	}
@@ -122,16 +122,16 @@ func (t *Template) Instantiate(ctx context.Context, uuid string, files bool) (*M
 // no template makes has been edited by an administrator, or was made before
 // the template changed.
 func (t *Template) Made(p *MachineProfile, files bool) bool {
-	text, err := t.instantiate(p.uuid, files)
+	text, err := t.instantiate(libvirtNames, p.uuid, files)
 	return err == nil && text == p.text
 }
 
 // instantiate returns the text of a machine's profile.
-func (t *Template) instantiate(uuid string, files bool) (string, error) {
-	profile, err := ProfileName(uuid)
-	if err != nil {
+func (t *Template) instantiate(n names, uuid string, files bool) (string, error) {
+	if err := CheckUUID(uuid); err != nil {
 		return "", err
 	}
+	profile := n.profile(uuid)
 	if t.profile == nil {
 		return "", t.fail(errNoText)
 	}
@@ -141,6 +141,9 @@ func (t *Template) instantiate(uuid string, files bool) (string, error) {
 		return "", t.fail(errors.New("the name " + templateName + " is not written plainly"))
 	}
 	at += name
+	if where, ok := t.leftover(at); ok {
+		return "", t.fail(fmt.Errorf("%s: %s is left there: it is replaced in the profile's name and nowhere else", where, templateName))
+	}
 	var b strings.Builder
 	b.WriteString(t.text[:at])
 	b.WriteString(profile)
@@ -149,10 +152,45 @@ func (t *Template) instantiate(uuid string, files bool) (string, error) {
 		if !strings.HasSuffix(t.text[:end], "\n") {
 			b.WriteByte('\n')
 		}
-		b.WriteString("\n  include if exists <" + filesPath(profile) + ">\n")
+		b.WriteString("\n  include if exists <" + n.files(uuid) + ">\n")
 	}
 	b.WriteString(t.text[end:])
 	return b.String(), nil
+}
+
+// leftover looks for the name of the template in what is not a comment, besides
+// the one place at which it is replaced: what a template says of itself by its
+// name would not be said of the machine.
+func (t *Template) leftover(replaced int) (ast.Position, bool) {
+	for n := range ast.All(t.file) {
+		from, to := n.Pos().Offset(), n.End().Offset()
+		switch n := n.(type) {
+		case *ast.File, *ast.Block, *ast.If:
+			continue
+		case *ast.Profile:
+			to = n.Open.Offset()
+		}
+		if from < 0 || to < from || to > len(t.text) {
+			continue
+		}
+		for at := from; ; at += len(templateName) {
+			i := strings.Index(t.text[at:to], templateName)
+			if i < 0 {
+				break
+			}
+			if at += i; at != replaced && !inComment(t.text, at) {
+				return t.file.Position(ast.Pos(at + 1)), true
+			}
+		}
+	}
+	return ast.Position{}, false
+}
+
+// inComment reports whether a place in a text is in a comment, as far as its
+// line tells.
+func inComment(text string, at int) bool {
+	line := text[strings.LastIndexByte(text[:at], '\n')+1 : at]
+	return strings.Contains(line, "# ") || strings.HasPrefix(strings.TrimSpace(line), "#") && !strings.HasPrefix(strings.TrimSpace(line), "#include")
 }
 
 // InstantiateCompat makes the text of a machine's profile from that of a

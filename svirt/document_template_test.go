@@ -96,6 +96,11 @@ func TestInstantiate(t *testing.T) {
 		{"none", "profile other { }\n", ""},
 		{"longer name", "profile LIBVIRT_TEMPLATE_X { }\n", ""},
 		{"a child's name", "profile x { profile LIBVIRT_TEMPLATE { } }\n", ""},
+		{"a label of the template", "profile LIBVIRT_TEMPLATE {\n  signal peer=LIBVIRT_TEMPLATE,\n}\n", ""},
+		{"a path of the template", "profile LIBVIRT_TEMPLATE {\n  /srv/LIBVIRT_TEMPLATE/** r,\n}\n", ""},
+		{"an include of the template", "profile LIBVIRT_TEMPLATE {\n  #include if exists <libvirt/LIBVIRT_TEMPLATE.files>\n}\n", ""},
+		{"a child of the template", "profile LIBVIRT_TEMPLATE {\n  profile LIBVIRT_TEMPLATE {\n}\n}\n", ""},
+		{"a comment", "profile LIBVIRT_TEMPLATE {\n  /a r, # LIBVIRT_TEMPLATE\n}\n", "profile libvirt-U {\n  /a r, # LIBVIRT_TEMPLATE\n\n  include if exists <libvirt/libvirt-U.files>\n}\n"},
 		{"broken", "profile LIBVIRT_TEMPLATE {\n", ""},
 		{"empty", "", ""},
 	}

@@ -36,6 +36,9 @@ type Driver interface {
 	// InUse reports whether a thread of any process runs under the profile.
 	// What cannot be read is an error.
 	InUse(ctx context.Context, profile string) (bool, error)
+	// InForce reports whether what is in force under a name is what should be,
+	// in whatever mode.
+	InForce(ctx context.Context, c Confinement) (bool, error)
 	// ChangeProfile puts the calling thread under the profile, if that is in
 	// force, with the content that it should have, and enforced or accepted.
 	ChangeProfile(ctx context.Context, c Confinement, a loader.Accept) error
@@ -102,6 +105,9 @@ func (None) List(ctx context.Context) ([]Loaded, error) { return nil, ctx.Err() 
 
 // InUse implements Driver: nothing ever is.
 func (None) InUse(ctx context.Context, _ string) (bool, error) { return false, ctx.Err() }
+
+// InForce implements Driver: nothing ever is.
+func (None) InForce(ctx context.Context, _ Confinement) (bool, error) { return false, ctx.Err() }
 
 // ErrUnconfined is returned where a driver cannot confine what it is asked to.
 var ErrUnconfined = errors.New("the driver confines nothing")

@@ -20,9 +20,12 @@ type Templates uint8
 
 // The places of templates.
 const (
+	// TemplatesDefault is TemplatesOwn under Strict, since the host's may grant
+	// all machines what none of them needs, and TemplatesHost under Compat.
+	TemplatesDefault Templates = iota
 	// TemplatesHost takes the host's files where they are, and this
 	// package's for what the host does not have.
-	TemplatesHost Templates = iota
+	TemplatesHost
 	// TemplatesOwn takes this package's files, whatever the host has.
 	TemplatesOwn
 	// TemplatesHostOnly takes the host's files and fails without them.
@@ -33,8 +36,26 @@ const (
 // machines of this host, strictly.
 type ManagerOptions struct {
 	// Dir is the tree of policy, /etc/apparmor.d when empty. What belongs to
-	// machines is in its directory libvirt.
+	// machines is in its directory libvirt. Both must belong to root or the
+	// own user, and nobody else may be able to write to them. No machine gets
+	// anything of them.
 	Dir string
+	// Prefix is what the names of profiles begin with, and before its last
+	// dash the directory in Dir: libvirt- when empty. Prefix and Dir are what
+	// makes a machine this Manager's: profiles of other names, and loaded ones
+	// without a file here, are never listed as its own nor removed. Compat
+	// takes libvirt's only.
+	Prefix string
+	// Types are the types of machines that this manager starts; nil: kvm, qemu
+	// and the empty one. A description of another type is refused, since the
+	// type decides which template a machine gets: that of a container allows
+	// nearly everything.
+	Types []string
+	// Shared lets other processes with Shared set use the directory at the
+	// same time, such as helpers that live for one change: they wait for each
+	// other for one machine, and give up with the context. Otherwise a Manager
+	// has the directory for itself until it is closed.
+	Shared bool
 	// Driver is what machines are confined with; nil: the AppArmor of the
 	// running kernel, and an error if there is none.
 	Driver Driver
@@ -52,7 +73,13 @@ type ManagerOptions struct {
 
 // Manager keeps the profiles of machines, on disk and in force. It is safe for
 // concurrent use; what is done to one machine is done one after the other.
-// Several managers, or a manager and libvirtd, must not share a directory.
+// A second one of a directory is refused with ErrLocked, unless both are Shared;
+// libvirtd, which knows of no lock, must not share it.
+//
+// Names, numbers, and images and logs that are written have one owner among the
+// machines of a directory; see ReasonShared and Disk.Shareable. The Manager
+// remembers which backing files it found in an image when the machine was
+// created, and refuses to see others later; see ForgetChains.
 //
 // Of a machine there are two files: libvirt-UUID, the profile, is made from
 // the template when there is none and never touched again, so an administrator
@@ -69,6 +96,12 @@ type Manager struct {
 	roots   []fs.FS
 	log     *slog.Logger
 	close   func() error
+	closing sync.Once
+	closed  error
+	names   names
+	dir     *dirStore
+	private []string // more of Options.Private
+	claims  claims
 
 	mu        sync.Mutex
 	machines  map[string]*machineState
@@ -84,6 +117,9 @@ type machineState struct {
 	// mark is of what was put in force last, by this Manager; nil when that is
 	// not known.
 	mark Mark
+	// left is closed when a file system has answered that a derivation for the
+	// machine was left behind with; nil: there is none.
+	left <-chan struct{}
 }
 
 // The errors of a Manager, beside those of its parts.
@@ -97,6 +133,13 @@ var (
 	ErrInUse = loader.ErrInUse
 	// ErrNotLoaded: the machine's profile is not in force.
 	ErrNotLoaded = errors.New("the profile is not loaded")
+	// ErrExists: there is such a machine already. Replace and Update change it.
+	ErrExists = fmt.Errorf("the machine is there already: %w", fs.ErrExist)
+	// ErrLocked: another Manager has the directory, or another helper the
+	// machine.
+	ErrLocked = errors.New("another manager has it")
+	// ErrUnsafeDir: others could change the directory of the machines' files.
+	ErrUnsafeDir = errors.New("the directory is not safe")
 	// ErrInconsistent: what failed could not be undone.
 	ErrInconsistent = errors.New("the files could not be brought back")
 )
@@ -113,6 +156,27 @@ func New(ctx context.Context, o ManagerOptions) (*Manager, error) {
 	if m.options.Derive.FS == nil {
 		m.options.Derive.FS = HostFS()
 	}
+	if m.options.Prefix == "" {
+		m.options.Prefix = profilePrefix
+	}
+	if m.options.Types == nil {
+		m.options.Types = []string{"", "kvm", "qemu"}
+	}
+	m.names = names{m.options.Prefix}
+	if err := errors.Join(m.names.check(), m.options.Derive.check()); err != nil {
+		return nil, err
+	}
+	if o.Derive.Method != Strict && m.names != libvirtNames {
+		return nil, fmt.Errorf("%w: the method %s takes the prefix %s", ErrOptions, o.Derive.Method, profilePrefix)
+	}
+	dir, err := filepath.Abs(m.options.Dir)
+	if err != nil {
+		return nil, err
+	}
+	m.options.Dir = dir
+	if o.Templates == TemplatesDefault && o.Derive.Method == Strict {
+		o.Templates = TemplatesOwn
+	}
 	host := os.DirFS(m.options.Dir)
 	switch o.Templates {
 	case TemplatesOwn:
@@ -126,28 +190,66 @@ func New(ctx context.Context, o ManagerOptions) (*Manager, error) {
 		m.roots = append([]fs.FS{Layout(o.Parts...)}, m.roots...)
 	}
 	if m.driver == nil {
-		driver, err := OpenAppArmor(ctx)
+		driver, err := openAppArmor(ctx, m.names)
 		if err != nil {
 			return nil, err
 		}
 		driver.Logger = m.log
 		m.driver, m.close = driver, driver.Kernel.Close
 	}
-	store, err := openStore(filepath.Join(m.options.Dir, "libvirt"))
-	if err != nil {
+	if err := m.open(ctx); err != nil {
 		return nil, errors.Join(err, m.close())
 	}
-	m.store = store
 	return m, nil
 }
 
-// Close gives back what the Manager holds open. Machines stay as they are.
-func (m *Manager) Close() error {
-	err := m.close()
-	if s, ok := m.store.(*dirStore); ok {
-		err = errors.Join(err, s.root.Close())
+// open opens and locks the directory of the machines' files.
+func (m *Manager) open(ctx context.Context) error {
+	at := filepath.Join(m.options.Dir, m.names.dir())
+	store, err := openStore(at)
+	if err != nil {
+		return err
+	}
+	err = errors.Join(checkDirectory(m.options.Dir), checkDirectory(at))
+	if err == nil {
+		err = store.lock(m.options.Shared)
+	}
+	if err == nil && !m.options.Shared {
+		// Nobody else is at work, so what is half done was left by a run that
+		// was killed.
+		err = m.removeLitter(store, "")
+	}
+	if err != nil {
+		return errors.Join(err, store.close())
+	}
+	m.store, m.dir = store, store
+	m.private = []string{m.options.Dir, "/etc/apparmor.d", "/var/cache/apparmor"}
+	if real, err := filepath.EvalSymlinks(m.options.Dir); err == nil {
+		m.private = append(m.private, real)
+	}
+	return nil
+}
+
+// removeLitter removes what is left of files of a machine, or of all, that were
+// being written when a run was killed.
+func (m *Manager) removeLitter(s store, uuid string) error {
+	list, err := s.list()
+	if err != nil {
+		return err
+	}
+	for _, n := range list {
+		if of, ok := m.names.litter(n); ok && (uuid == "" || uuid == of) {
+			err = errors.Join(err, gone(s.remove(n)))
+		}
 	}
 	return err
+}
+
+// Close gives back what the Manager holds open, and the directory. Machines stay
+// as they are.
+func (m *Manager) Close() error {
+	m.closing.Do(func() { m.closed = errors.Join(m.close(), m.dir.close()) })
+	return m.closed
 }
 
 // lock waits for its turn with a machine. The caller unlocks.
@@ -165,7 +267,7 @@ func (m *Manager) lock(ctx context.Context, uuid string) (g *machineState, unloc
 	m.mu.Unlock()
 	leave := func() {
 		m.mu.Lock()
-		if g.users--; g.users == 0 && g.domain == nil && g.mark == nil {
+		if g.users--; g.users == 0 && g.domain == nil && g.mark == nil && g.left == nil {
 			delete(m.machines, uuid)
 		}
 		m.mu.Unlock()
@@ -176,9 +278,25 @@ func (m *Manager) lock(ctx context.Context, uuid string) (g *machineState, unloc
 	}
 	select {
 	case g.lock <- struct{}{}:
-		return g, func() { <-g.lock; leave() }, nil
 	case <-ctx.Done():
 		leave()
 		return nil, nil, ctx.Err()
 	}
+	turn := func() { <-g.lock; leave() }
+	if !m.options.Shared {
+		return g, turn, nil
+	}
+	free, err := m.dir.lockMachine(ctx, uuid)
+	if err == nil {
+		if err = m.removeLitter(m.store, uuid); err != nil {
+			free()
+		}
+	}
+	if err != nil {
+		turn()
+		return nil, nil, err
+	}
+	// Others may have put something else in force since.
+	g.mark = nil
+	return g, func() { free(); turn() }, nil
 }

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"path/filepath"
 	"slices"
 
 	"github.com/goarmor/apparmor/ast"
@@ -16,31 +18,57 @@ import (
 // hasFiles reports whether machines of a type have rules of their own.
 func hasFiles(virtType string) bool { return virtType != "lxc" }
 
-// Create derives the rules of a machine, writes its files and puts its profile
-// in force. A machine that is there already gets the new rules; so Create is
-// also how a machine is brought up to date as a whole.
+// Create derives the rules of a new machine, writes its files and puts its
+// profile in force. One that is there already, with its profile and its rules,
+// is ErrExists; a profile alone, such as one that Remove has left because an
+// administrator had changed it, is taken. A profile that is in force and has no
+// file here is somebody else's: ErrForeign.
 //
 // The domain is not kept and not changed.
 func (m *Manager) Create(ctx context.Context, d *Domain) error {
+	return m.make(ctx, d, false)
+}
+
+// Replace derives the rules of a machine that is there from a whole new
+// description, and puts them in the place of the old ones. One that is not
+// there is ErrNotFound. A chain of backing files in an image that has changed
+// since is refused; see ForgetChains.
+func (m *Manager) Replace(ctx context.Context, d *Domain) error {
+	return m.make(ctx, d, true)
+}
+
+// make is Create, or Replace if the machine must be there.
+func (m *Manager) make(ctx context.Context, d *Domain, there bool) error {
 	g, unlock, err := m.lock(ctx, d.UUID)
 	if err != nil {
 		return err
 	}
 	defer unlock()
+	if !slices.Contains(m.options.Types, d.Type) {
+		return &IdentityError{What: "type", Value: d.Type, Reason: "ManagerOptions.Types does not have it"}
+	}
 	if err := checkIDs(&d.Devices); err != nil {
 		return err
 	}
-	var rules *Rules
-	if hasFiles(d.Type) {
-		rules, err = Derive(ctx, d, m.options.Derive)
-	} else {
-		err = checkName(d.Name, m.options.Derive.Method == Strict)
+	c := change{uuid: d.UUID, state: g, load: true, noFiles: !hasFiles(d.Type)}
+	if c.profile, c.before, err = m.profile(ctx, d); err != nil {
+		return err
 	}
+	before, err := m.rulesText(d.UUID)
 	if err != nil {
 		return err
 	}
-	c := change{uuid: d.UUID, state: g, rules: rules, load: true}
-	if c.profile, c.before, err = m.profile(ctx, d); err != nil {
+	switch is := c.before == profileKept && (before != nil || !hasFiles(d.Type)); {
+	case there && c.before != profileKept && before == nil:
+		return fmt.Errorf("%s: %w", d.UUID, ErrNotFound)
+	case !there && is:
+		return fmt.Errorf("%s: %w", d.UUID, ErrExists)
+	case !there && c.before != profileKept && before == nil:
+		if err := m.checkForeign(ctx, d.UUID); err != nil {
+			return err
+		}
+	}
+	if c.rules, err = m.rulesOf(ctx, g, d, before); err != nil {
 		return err
 	}
 	if err := m.apply(ctx, c); err != nil {
@@ -49,8 +77,91 @@ func (m *Manager) Create(ctx context.Context, d *Domain) error {
 	if m.options.Derive.Method != Strict {
 		g.domain = d.with(Change{})
 	}
-	m.log.InfoContext(ctx, "machine created", "uuid", d.UUID, "name", d.Name, "driver", m.driver.Name())
+	m.log.InfoContext(ctx, "machine created", "uuid", d.UUID, "name", d.Name, "driver", m.driver.Name(), "replaced", there)
 	return nil
+}
+
+// rulesOf derives the rules of a machine, given the text of those that it has.
+// A container has none.
+func (m *Manager) rulesOf(ctx context.Context, g *machineState, d *Domain, before []byte) (*Rules, error) {
+	if !hasFiles(d.Type) {
+		return nil, checkName(d.Name, m.options.Derive.Method == Strict)
+	}
+	var chains map[Device]chain
+	if before != nil && m.options.Derive.Method == Strict {
+		// What Strict did not write remembers nothing.
+		if rules, err := ParseRules(ctx, m.names.files(d.UUID), before); err == nil {
+			chains = rules.remembered()
+		}
+	}
+	return m.derive(ctx, g, d, chains)
+}
+
+// derive derives rules. A file system that does not answer holds up this
+// machine, and no other.
+func (m *Manager) derive(ctx context.Context, g *machineState, d *Domain, chains map[Device]chain) (*Rules, error) {
+	if g.left != nil {
+		select {
+		case <-g.left:
+			g.left = nil
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: %w", ErrNoAnswer, ctx.Err())
+		}
+	}
+	rules, left, err := derive(ctx, d, &m.options.Derive, surroundings{managed: true, private: m.private, chains: chains})
+	g.left = left
+	return rules, err
+}
+
+// rulesText returns the text of a machine's rules, nil for none.
+func (m *Manager) rulesText(uuid string) ([]byte, error) {
+	data, err := m.store.read(m.names.profile(uuid) + ".files")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err == nil && data == nil {
+		data = []byte{}
+	}
+	return data, err
+}
+
+// checkForeign refuses a machine whose profile is in force, but that has no
+// files here.
+func (m *Manager) checkForeign(ctx context.Context, uuid string) error {
+	loaded, err := m.driver.List(ctx)
+	if err != nil {
+		return err
+	}
+	profile := m.names.profile(uuid)
+	if slices.ContainsFunc(loaded, func(l Loaded) bool { return l.Name == profile }) {
+		return fmt.Errorf("%s is in force and has no file in %s: %w", profile, filepath.Join(m.options.Dir, m.names.dir()), ErrForeign)
+	}
+	return nil
+}
+
+// ForgetChains forgets which backing files were found in the images of disks of
+// a machine, all of them if none is named, so that the next Replace or Update
+// takes what it finds then: after a snapshot or a commit. What is granted stays
+// as it is until then.
+func (m *Manager) ForgetChains(ctx context.Context, uuid string, disks ...Device) error {
+	_, unlock, err := m.lock(ctx, uuid)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	text, err := m.rulesText(uuid)
+	if err != nil {
+		return err
+	}
+	if text == nil {
+		return fmt.Errorf("%s: %w", uuid, ErrNotFound)
+	}
+	rules, err := ParseRules(ctx, m.names.files(uuid), text)
+	if err != nil {
+		return err
+	}
+	maps.DeleteFunc(rules.chains, func(d Device, _ chain) bool { return len(disks) == 0 || slices.Contains(disks, d) })
+	return m.store.replace(m.names.profile(uuid)+".files", rules.AppendFile(nil))
 }
 
 // onDisk is the state of a machine's profile before a change.
@@ -65,7 +176,7 @@ const (
 // profile returns a machine's profile: the one on disk, or one from the
 // template.
 func (m *Manager) profile(ctx context.Context, d *Domain) (*ast.File, onDisk, error) {
-	data, err := m.store.read(profilePrefix + d.UUID)
+	data, err := m.store.read(m.names.profile(d.UUID))
 	if err == nil && len(data) > 0 {
 		file, err := m.parseProfile(ctx, d.UUID, string(data))
 		return file, profileKept, err
@@ -101,7 +212,7 @@ func (m *Manager) instantiate(ctx context.Context, uuid, virtType string) (strin
 	if err != nil {
 		return "", err
 	}
-	return t.instantiate(uuid, hasFiles(virtType))
+	return t.instantiate(m.names, uuid, hasFiles(virtType))
 }
 
 // template reads a template. One that has not changed is parsed once.
@@ -133,18 +244,24 @@ type change struct {
 	before  onDisk
 	rules   *Rules // nil: no `.files`
 	load    bool   // put in force
+	// noFiles removes the rules of a machine that has none any more.
+	noFiles bool
 }
 
 // apply makes a change whole or not at all: what can fail without a trace is
 // done first, the files are written next, and the kernel comes last, since
 // that is one step that either happens or not.
 func (m *Manager) apply(ctx context.Context, c change) error {
-	profile := profilePrefix + c.uuid
+	profile := m.names.profile(c.uuid)
 	files := profile + ".files"
 	src := &Source{Profile: profile, File: c.profile, Roots: m.roots}
+	if c.noFiles {
+		// The profile may include rules that are about to go.
+		src.Roots = without(m.roots, m.names.files(c.uuid))
+	}
 	if c.rules != nil {
 		var err error
-		if src.Rules, err = c.rules.File(ctx, filesPath(profile)); err != nil {
+		if src.Rules, err = c.rules.File(ctx, m.names.files(c.uuid)); err != nil {
 			return err
 		}
 	}
@@ -152,6 +269,12 @@ func (m *Manager) apply(ctx context.Context, c change) error {
 	if err != nil {
 		return err
 	}
+	done := false
+	release, err := m.claim(ctx, c.uuid, c.rules)
+	if err != nil {
+		return err
+	}
+	defer func() { release(done) }()
 	old, err := m.store.read(files)
 	had := err == nil
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -183,6 +306,12 @@ func (m *Manager) apply(ctx context.Context, c change) error {
 			}
 		}
 	}
+	if c.noFiles && had {
+		undo = append(undo, func() error { return m.store.replace(files, old) })
+		if err := m.store.remove(files); err != nil {
+			return fail(err)
+		}
+	}
 	switch c.before {
 	case profileMissing:
 		if err := m.store.create(profile, []byte(c.profile.Src)); err != nil {
@@ -201,6 +330,7 @@ func (m *Manager) apply(ctx context.Context, c change) error {
 		}
 		c.state.mark = m.driver.Mark(compiled)
 	}
+	done = true
 	return nil
 }
 

@@ -29,7 +29,14 @@ func (m *Manager) Unload(ctx context.Context, uuid string) error {
 }
 
 func (m *Manager) unload(ctx context.Context, g *machineState, uuid string, o loader.RetireOptions) error {
-	profile := profilePrefix + uuid
+	profile := m.names.profile(uuid)
+	switch here, err := m.hasFile(uuid); {
+	case err != nil:
+		return err
+	case !here:
+		// What is in force all the same is not this Manager's.
+		return m.checkForeign(ctx, uuid)
+	}
 	if err := gone(m.driver.Unload(ctx, profile, o)); err != nil {
 		return fmt.Errorf("%s: %w", profile, err)
 	}
@@ -66,7 +73,7 @@ func (m *Manager) RemoveWith(ctx context.Context, uuid string, o RemoveOptions) 
 	if o.KeepFiles {
 		return m.unload(ctx, g, uuid, o.Retire)
 	}
-	profile := profilePrefix + uuid
+	profile := m.names.profile(uuid)
 	edited, err := m.edited(ctx, uuid)
 	if err != nil {
 		return err
@@ -84,6 +91,7 @@ func (m *Manager) RemoveWith(ctx context.Context, uuid string, o RemoveOptions) 
 		return err
 	}
 	g.domain = nil
+	m.unclaim(uuid)
 	m.log.InfoContext(ctx, "machine removed", "uuid", uuid, "kept profile", edited)
 	return nil
 }
@@ -137,7 +145,7 @@ func (m *Manager) StartWith(ctx context.Context, uuid string, cmd *exec.Cmd, o S
 
 // confinement returns what must be in force for a machine.
 func (m *Manager) confinement(ctx context.Context, g *machineState, uuid string) (Confinement, error) {
-	c := Confinement{Profile: profilePrefix + uuid, Mark: g.mark}
+	c := Confinement{Profile: m.names.profile(uuid), Mark: g.mark}
 	if c.Mark != nil {
 		return c, nil
 	}

@@ -59,7 +59,7 @@ func TestStartContent(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := newFixture(t, ManagerOptions{})
-			f.must(t, f.Create(ctx, testDomain("/srv/a")))
+			f.must(t, f.put(ctx, testDomain("/srv/a")))
 			f = c.before(f)
 			for what, do := range map[string]func() error{
 				"start":          func() error { return f.Start(ctx, testUUID, exec.Command("true")) },
@@ -87,6 +87,7 @@ func (f *fixture) must(t *testing.T, errs ...error) {
 // again returns a second Manager over the same directory and driver.
 func (f *fixture) again(t *testing.T) *fixture {
 	t.Helper()
+	closed(t, f)
 	m, err := New(context.Background(), ManagerOptions{Dir: f.dir, Driver: f.driver, Derive: Options{FS: emptyFS{}}})
 	if err != nil {
 		t.Fatal(err)
@@ -100,7 +101,7 @@ func (f *fixture) again(t *testing.T) *fixture {
 func TestLifecycleOptions(t *testing.T) {
 	ctx := t.Context()
 	f := newFixture(t, ManagerOptions{})
-	f.must(t, f.Create(ctx, testDomain("/srv/a")))
+	f.must(t, f.put(ctx, testDomain("/srv/a")))
 	o := StartOptions{Accept: loader.Accept{Complain: true}, KeepFiles: true, Started: new(loader.Started)}
 	f.must(t,
 		f.Start(ctx, testUUID, exec.Command("true")),

@@ -38,12 +38,12 @@ func (m *Manager) compile(ctx context.Context, uuid string) (Compiled, error) {
 	if err != nil {
 		return nil, err
 	}
-	profile := profilePrefix + uuid
+	profile := m.names.profile(uuid)
 	src := &Source{Profile: profile, File: file, Roots: m.roots}
 	rules, err := m.store.read(profile + ".files")
 	switch {
 	case err == nil:
-		src.Rules, err = parser.Config{Context: parser.ContextBody}.Parse(ctx, filesPath(profile), string(rules))
+		src.Rules, err = parser.Config{Context: parser.ContextBody}.Parse(ctx, m.names.files(uuid), string(rules))
 		if err != nil {
 			return nil, err
 		}
@@ -55,7 +55,7 @@ func (m *Manager) compile(ctx context.Context, uuid string) (Compiled, error) {
 
 // read returns a machine's profile as it is on disk.
 func (m *Manager) read(ctx context.Context, uuid string) (*ast.File, error) {
-	data, err := m.store.read(profilePrefix + uuid)
+	data, err := m.store.read(m.names.profile(uuid))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s: %w", uuid, ErrNotFound)
 	}
@@ -70,11 +70,11 @@ func (m *Manager) read(ctx context.Context, uuid string) (*ast.File, error) {
 // making profiles leads to is left to the driver. In messages the file has its
 // whole path.
 func (m *Manager) parseProfile(ctx context.Context, uuid, text string) (*ast.File, error) {
-	path := filepath.Join(m.options.Dir, "libvirt", profilePrefix+uuid)
+	path := filepath.Join(m.options.Dir, m.names.dir(), m.names.profile(uuid))
 	if m.options.Derive.Method != Strict {
 		return parser.Config{Context: parser.ContextFile}.Parse(ctx, path, text)
 	}
-	p, err := ParseMachineProfile(ctx, uuid, text)
+	p, err := parseMachineProfile(ctx, m.names, uuid, text)
 	if err != nil {
 		return nil, err
 	}

@@ -9,41 +9,62 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+
+	"github.com/goarmor/apparmor/loader"
 )
 
 // edited reports whether the profile on disk is other than what any template
 // makes. One that is not there is not edited.
 func (m *Manager) edited(ctx context.Context, uuid string) (bool, error) {
-	data, err := m.store.read(profilePrefix + uuid)
+	data, err := m.store.read(m.names.profile(uuid))
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	names := map[string]bool{}
 	for _, root := range m.roots {
 		found, err := fs.Glob(root, "libvirt/TEMPLATE.*")
 		if err != nil {
 			return false, err
 		}
 		for _, name := range found {
-			names[name] = true
-		}
-	}
-	for name := range names {
-		virtType := strings.TrimPrefix(name, "libvirt/TEMPLATE.")
-		if virtType == "vmm" {
-			virtType = ""
-		}
-		if text, err := m.instantiate(ctx, uuid, virtType); err == nil && text == string(data) {
-			return false, nil
-		}
-		if err := ctx.Err(); err != nil {
-			return false, err
+			made, err := m.madeBy(ctx, root, name, uuid, string(data))
+			if made || err != nil {
+				return false, err
+			}
 		}
 	}
 	return len(data) > 0, nil
+}
+
+// madeBy reports whether a template in one of the places makes the profile.
+func (m *Manager) madeBy(ctx context.Context, root fs.FS, name, uuid, profile string) (bool, error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	text, err := readPolicy([]fs.FS{root}, name)
+	if err != nil {
+		return false, nil // it makes nothing
+	}
+	files := hasFiles(strings.TrimPrefix(name, "libvirt/TEMPLATE."))
+	if m.options.Derive.Method != Strict {
+		made, err := InstantiateCompat(m.options.Derive.Method, name, text, uuid, files)
+		return err == nil && made == profile, nil
+	}
+	t, err := ParseTemplate(ctx, name, text)
+	if err != nil {
+		return false, ctx.Err()
+	}
+	made, err := t.instantiate(m.names, uuid, files)
+	return err == nil && made == profile, nil
+}
+
+// hasFile reports whether the machine has a file here.
+func (m *Manager) hasFile(uuid string) (bool, error) {
+	names, err := m.store.list()
+	profile := m.names.profile(uuid)
+	return slices.Contains(names, profile) || slices.Contains(names, profile+".files"), err
 }
 
 // Status is the state of a machine.
@@ -60,10 +81,14 @@ type Status struct {
 	// complain, ...
 	Loaded bool   `json:"loaded"`
 	Mode   string `json:"mode,omitempty"`
+	// Stale says that what is in force is not what the files say: the profile
+	// was edited, others have loaded another one, or a run was killed between
+	// the two.
+	Stale bool `json:"stale"`
 }
 
-// Status returns the state of a machine. One that there is no trace of is
-// ErrNotFound.
+// Status returns the state of a machine. One that has no file here is
+// ErrNotFound, or ErrForeign if a profile of its name is in force.
 func (m *Manager) Status(ctx context.Context, uuid string) (Status, error) {
 	_, unlock, err := m.lock(ctx, uuid)
 	if err != nil {
@@ -79,15 +104,43 @@ func (m *Manager) Status(ctx context.Context, uuid string) (Status, error) {
 		return Status{}, err
 	}
 	s := m.status(uuid, names, loaded)
-	if s == (Status{UUID: uuid, Profile: profilePrefix + uuid, Driver: m.driver.Name()}) {
+	if !s.HasProfile && !s.HasFiles {
+		if s.Loaded {
+			return Status{}, m.checkForeign(ctx, uuid)
+		}
 		return Status{}, fmt.Errorf("%s: %w", uuid, ErrNotFound)
 	}
-	s.Edited, err = m.edited(ctx, uuid)
+	if s.Edited, err = m.edited(ctx, uuid); err != nil {
+		return Status{}, err
+	}
+	if s.Loaded && s.HasProfile {
+		s.Stale, err = m.stale(ctx, uuid)
+	}
 	return s, err
 }
 
+// stale reports whether what is in force is not what the files say.
+func (m *Manager) stale(ctx context.Context, uuid string) (bool, error) {
+	compiled, err := m.compile(ctx, uuid)
+	if err != nil {
+		if ctx.Err() != nil {
+			return false, ctx.Err()
+		}
+		return true, nil // the files are no policy any more
+	}
+	mark := m.driver.Mark(compiled)
+	if mark == nil {
+		return false, nil
+	}
+	same, err := m.driver.InForce(ctx, Confinement{Profile: m.names.profile(uuid), Mark: mark})
+	if errors.Is(err, loader.ErrNoDigest) {
+		return false, nil
+	}
+	return !same && err == nil, err
+}
+
 func (m *Manager) status(uuid string, names []string, loaded []Loaded) Status {
-	s := Status{UUID: uuid, Profile: profilePrefix + uuid, Driver: m.driver.Name()}
+	s := Status{UUID: uuid, Profile: m.names.profile(uuid), Driver: m.driver.Name()}
 	s.HasProfile = slices.Contains(names, s.Profile)
 	s.HasFiles = slices.Contains(names, s.Profile+".files")
 	for _, l := range loaded {
@@ -98,8 +151,9 @@ func (m *Manager) status(uuid string, names []string, loaded []Loaded) Status {
 	return s
 }
 
-// List returns the states of all machines that have a file or a profile in
-// force, sorted by UUID. Edited is not filled in.
+// List returns the states of all machines that have a file here, sorted by UUID.
+// Edited and Stale are not filled in. What is in force and has no file here is
+// somebody else's.
 func (m *Manager) List(ctx context.Context) ([]Status, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -113,9 +167,9 @@ func (m *Manager) List(ctx context.Context) ([]Status, error) {
 		return nil, err
 	}
 	byID := map[string]*Status{}
-	get := func(name string) *Status {
-		uuid, ok := strings.CutPrefix(name, profilePrefix)
-		if !ok || CheckUUID(uuid) != nil {
+	get := func(name string, here bool) *Status {
+		uuid, ok := m.names.uuid(name)
+		if !ok || !here && byID[uuid] == nil {
 			return &Status{} // somebody else's
 		}
 		if byID[uuid] == nil {
@@ -125,13 +179,13 @@ func (m *Manager) List(ctx context.Context) ([]Status, error) {
 	}
 	for _, n := range names {
 		if base, ok := strings.CutSuffix(n, ".files"); ok {
-			get(base).HasFiles = true
+			get(base, true).HasFiles = true
 		} else {
-			get(n).HasProfile = true
+			get(n, true).HasProfile = true
 		}
 	}
 	for _, l := range loaded {
-		s := get(l.Name)
+		s := get(l.Name, false)
 		s.Loaded, s.Mode = true, l.Mode
 	}
 	out := make([]Status, 0, len(byID))

@@ -30,7 +30,14 @@ type store interface {
 const fileMode = 0o644
 
 // dirStore is a store in the file system.
-type dirStore struct{ root *os.Root }
+type dirStore struct {
+	root  *os.Root
+	held  *os.File // of the lock on the directory
+	bytes *os.File // whose bytes are locked by those that share it
+}
+
+// close gives back the locks and the directory.
+func (s *dirStore) close() error { return errors.Join(s.unlock(), s.root.Close()) }
 
 // openStore opens the directory, which it makes if it is not there.
 func openStore(dir string) (*dirStore, error) {
@@ -41,7 +48,7 @@ func openStore(dir string) (*dirStore, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &dirStore{root}, nil
+	return &dirStore{root: root}, nil
 }
 
 func (s *dirStore) read(name string) ([]byte, error) {

@@ -78,6 +78,15 @@ func (f *fakeDriver) Load(_ context.Context, c Compiled) error {
 
 func (f *fakeDriver) Mark(c Compiled) Mark { return c }
 
+func (f *fakeDriver) InForce(_ context.Context, c Confinement) (bool, error) {
+	if err := f.failing("inforce"); err != nil {
+		return false, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.loaded[c.Profile] == c.Mark.(fakeCompiled).digest, nil
+}
+
 func (f *fakeDriver) Unload(_ context.Context, profile string, o loader.RetireOptions) error {
 	if err := f.failing("unload"); err != nil {
 		return err
@@ -212,6 +221,24 @@ func newFixture(t testing.TB, o ManagerOptions) *fixture {
 	return f
 }
 
+// closed closes the Manager of a fixture, so that another may have its
+// directory.
+func closed(t testing.TB, f *fixture) {
+	t.Helper()
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// put creates a machine, or replaces it if it is there.
+func (f *fixture) put(ctx context.Context, d *Domain) error {
+	err := f.Create(ctx, d)
+	if errors.Is(err, ErrExists) {
+		return f.Replace(ctx, d)
+	}
+	return err
+}
+
 // state returns every file and what is in force.
 func (f *fixture) state(t testing.TB) map[string]string {
 	t.Helper()
@@ -260,7 +287,7 @@ func TestManagerLife(t *testing.T) {
 	if err := f.Update(ctx, testUUID, Change{}); !errors.Is(err, ErrNotFound) {
 		t.Errorf("update before: %v", err)
 	}
-	if err := f.Create(ctx, testDomain("/srv/a", "/srv/b")); err != nil {
+	if err := f.put(ctx, testDomain("/srv/a", "/srv/b")); err != nil {
 		t.Fatal(err)
 	}
 	s := f.state(t)
@@ -268,6 +295,7 @@ func TestManagerLife(t *testing.T) {
 		t.Errorf("the profile is\n%s", s[testProfile])
 	}
 	wantFiles := filesHeader + `# machine: "vm" "kvm" -1
+# notes: 1
   "/run/libvirt/qemu/qemu.tunnelmigrate.dest.vm" rw, # domain machine
   "/run/libvirt/qemu/vm.pid" rwk, # domain machine
   "/srv/a" rwk, # disk vda
@@ -302,7 +330,7 @@ func TestManagerLife(t *testing.T) {
 	}
 
 	// The machine's rules change, the profile does not.
-	if err := f.Create(ctx, testDomain("/srv/a")); err != nil {
+	if err := f.put(ctx, testDomain("/srv/a")); err != nil {
 		t.Fatal(err)
 	}
 	if s := f.state(t); strings.Contains(s[testFiles], "/srv/b") || s["loaded "+testProfile] == first {
@@ -361,7 +389,7 @@ func TestManagerLoadIsCreate(t *testing.T) {
 	f := newFixture(t, ManagerOptions{})
 	d := testDomain("/srv/a b", "/srv/c,d")
 	d.Devices.Graphics = []Graphics{{Type: "spice", RenderNode: "/dev/dri/renderD128", GL: true}}
-	if err := f.Create(ctx, d); err != nil {
+	if err := f.put(ctx, d); err != nil {
 		t.Fatal(err)
 	}
 	created := f.driver.loaded[testProfile]
@@ -376,7 +404,7 @@ func TestManagerLoadIsCreate(t *testing.T) {
 func TestManagerUpdate(t *testing.T) {
 	ctx := context.Background()
 	f := newFixture(t, ManagerOptions{})
-	if err := f.Create(ctx, testDomain("/srv/a", "/srv/shared")); err != nil {
+	if err := f.put(ctx, testDomain("/srv/a", "/srv/shared")); err != nil {
 		t.Fatal(err)
 	}
 	rules := func() string {
@@ -432,6 +460,7 @@ func TestManagerUpdate(t *testing.T) {
 	}
 
 	// A Manager that did not create the machine goes on with it.
+	closed(t, f)
 	other := newFixture(t, ManagerOptions{Dir: f.dir})
 	if err := other.Update(ctx, testUUID, Change{Add: Devices{Disks: []Disk{{ID: "vde", Image: Image{Path: "/srv/e"}}}}}); err != nil {
 		t.Fatal(err)
@@ -442,6 +471,7 @@ func TestManagerUpdate(t *testing.T) {
 	if len(other.driver.loaded) != 0 {
 		t.Error("a profile that is not in force was loaded")
 	}
+	f = other
 
 	before := f.state(t)
 	for name, c := range map[string]Change{
@@ -466,20 +496,20 @@ func TestManagerFaults(t *testing.T) {
 	ctx := context.Background()
 	errDriver := errors.New("the kernel says no")
 	ops := map[string]func(f *fixture) error{
-		"create anew":                  func(f *fixture) error { return f.Create(ctx, testDomain("/srv/new")) },
-		"create again":                 func(f *fixture) error { return f.Create(ctx, testDomain("/srv/new")) },
-		"create over an empty profile": func(f *fixture) error { return f.Create(ctx, testDomain("/srv/new")) },
+		"create anew":                  func(f *fixture) error { return f.put(ctx, testDomain("/srv/new")) },
+		"create again":                 func(f *fixture) error { return f.put(ctx, testDomain("/srv/new")) },
+		"create over an empty profile": func(f *fixture) error { return f.put(ctx, testDomain("/srv/new")) },
 		"update": func(f *fixture) error {
 			return f.Update(ctx, testUUID, Change{Add: Devices{Disks: []Disk{{ID: "x", Image: Image{Path: "/srv/x"}}}}})
 		},
 		"load":           func(f *fixture) error { return f.Load(ctx, testUUID) },
 		"unload":         func(f *fixture) error { return f.Unload(ctx, testUUID) },
-		"compile broken": func(f *fixture) error { return f.Create(ctx, testDomain("/etc/passwd")) },
+		"compile broken": func(f *fixture) error { return f.put(ctx, testDomain("/etc/passwd")) },
 	}
 	prepare := func(t *testing.T, name string) (*fixture, map[string]string) {
 		f := newFixture(t, ManagerOptions{})
 		if name != "create anew" {
-			if err := f.Create(ctx, testDomain("/srv/a")); err != nil {
+			if err := f.put(ctx, testDomain("/srv/a")); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -534,12 +564,12 @@ func TestManagerFaults(t *testing.T) {
 func TestManagerInconsistent(t *testing.T) {
 	ctx := context.Background()
 	f := newFixture(t, ManagerOptions{})
-	if err := f.Create(ctx, testDomain("/srv/a")); err != nil {
+	if err := f.put(ctx, testDomain("/srv/a")); err != nil {
 		t.Fatal(err)
 	}
 	f.driver.fail["load"] = errors.New("the kernel says no")
 	f.faults.after = 1 // writing succeeds, undoing does not
-	if err := f.Create(ctx, testDomain("/srv/b")); !errors.Is(err, ErrInconsistent) {
+	if err := f.put(ctx, testDomain("/srv/b")); !errors.Is(err, ErrInconsistent) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -548,7 +578,7 @@ func TestManagerEdited(t *testing.T) {
 	ctx := context.Background()
 	f := newFixture(t, ManagerOptions{})
 	d := testDomain("/srv/a")
-	if err := f.Create(ctx, d); err != nil {
+	if err := f.put(ctx, d); err != nil {
 		t.Fatal(err)
 	}
 	path := filepath.Join(f.dir, "libvirt", testProfile)
@@ -562,7 +592,7 @@ func TestManagerEdited(t *testing.T) {
 	}
 	edited := edit("{\n", "{\n  /opt/tool r,\n")
 	before := f.driver.loaded[testProfile]
-	if err := f.Create(ctx, d); err != nil {
+	if err := f.put(ctx, d); err != nil {
 		t.Fatal(err)
 	}
 	if s := f.state(t); s[testProfile] != edited || s["loaded "+testProfile] == before {
@@ -581,7 +611,7 @@ func TestManagerEdited(t *testing.T) {
 	} {
 		edit(change[0], change[1])
 		before := f.state(t)
-		if err := f.Create(ctx, testDomain("/srv/b")); err == nil {
+		if err := f.put(ctx, testDomain("/srv/b")); err == nil {
 			t.Errorf("%s: taken", name)
 		}
 		if diff := cmp.Diff(before, f.state(t)); diff != "" {
@@ -613,7 +643,7 @@ func TestManagerOddFiles(t *testing.T) {
 		if err := os.Symlink(victim, filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
 		}
-		if err := f.Create(ctx, testDomain("/srv/a")); err == nil {
+		if err := f.put(ctx, testDomain("/srv/a")); err == nil {
 			t.Errorf("%s: a symbolic link was taken for the file", name)
 		}
 		if data, err := os.ReadFile(victim); err != nil || string(data) != "precious" {
@@ -627,7 +657,7 @@ func TestManagerOddFiles(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, testProfile), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.Create(ctx, testDomain("/srv/a")); err != nil {
+	if err := f.put(ctx, testDomain("/srv/a")); err != nil {
 		t.Fatal(err)
 	}
 	// Rules that others wrote are replaced as a whole, but not changed.
@@ -637,7 +667,7 @@ func TestManagerOddFiles(t *testing.T) {
 	if err := f.Update(ctx, testUUID, Change{}); !errors.Is(err, ErrForeign) {
 		t.Errorf("update of somebody's rules: %v", err)
 	}
-	if err := f.Create(ctx, testDomain("/srv/a")); err != nil {
+	if err := f.put(ctx, testDomain("/srv/a")); err != nil {
 		t.Fatal(err)
 	}
 	for _, n := range []string{"README", "libvirt-x", "TEMPLATE.qemu", ".libvirt-" + testUUID, testProfile + ".files~"} {
@@ -658,7 +688,7 @@ func TestManagerRefusesNames(t *testing.T) {
 		d.UUID = uuid
 		_, status := f.Status(ctx, uuid)
 		for op, err := range map[string]error{
-			"create": f.Create(ctx, d), "update": f.Update(ctx, uuid, Change{}), "load": f.Load(ctx, uuid), "unload": f.Unload(ctx, uuid),
+			"create": f.put(ctx, d), "update": f.Update(ctx, uuid, Change{}), "load": f.Load(ctx, uuid), "unload": f.Unload(ctx, uuid),
 			"remove": f.Remove(ctx, uuid), "start": f.Start(ctx, uuid, exec.Command("true")), "change profile": f.ChangeProfile(ctx, uuid), "status": status,
 		} {
 			var ie *IdentityError
@@ -669,12 +699,17 @@ func TestManagerRefusesNames(t *testing.T) {
 	}
 	d := testDomain("/srv/a")
 	d.Type = "../x"
-	if err := f.Create(ctx, d); err == nil {
+	if err := f.put(ctx, d); err == nil {
 		t.Error("a type with a path was taken")
 	}
 	d.Type = "xen"
+	var ie *IdentityError
+	if err := f.put(ctx, d); !errors.As(err, &ie) || ie.What != "type" {
+		t.Errorf("a type that was not asked for: %v", err)
+	}
+	f = newFixture(t, ManagerOptions{Types: []string{"xen"}})
 	var te *FileError
-	if err := f.Create(ctx, d); !errors.As(err, &te) || !errors.Is(err, fs.ErrNotExist) {
+	if err := f.put(ctx, d); !errors.As(err, &te) || !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a type without a template: %v", err)
 	}
 	if s := f.state(t); len(s) != 0 {
@@ -704,9 +739,9 @@ func TestManagerTemplates(t *testing.T) {
 	for _, test := range []struct {
 		templates Templates
 		site      bool
-	}{{TemplatesHost, true}, {TemplatesOwn, false}, {TemplatesHostOnly, true}} {
+	}{{TemplatesDefault, false}, {TemplatesHost, true}, {TemplatesOwn, false}, {TemplatesHostOnly, true}} {
 		f := newFixture(t, ManagerOptions{Dir: host(t), Templates: test.templates})
-		if err := f.Create(ctx, testDomain("/srv/a")); err != nil {
+		if err := f.put(ctx, testDomain("/srv/a")); err != nil {
 			t.Fatal(err)
 		}
 		created := f.driver.loaded[testProfile]
@@ -739,10 +774,10 @@ func TestManagerParts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := newFixture(t, ManagerOptions{Parts: []Part{template, abstraction}})
+	f := newFixture(t, ManagerOptions{Types: []string{"firecracker"}, Parts: []Part{template, abstraction}})
 	d := testDomain("/srv/a")
 	d.Type = "firecracker"
-	if err := f.Create(ctx, d); err != nil {
+	if err := f.put(ctx, d); err != nil {
 		t.Fatal(err)
 	}
 	s := f.state(t)
@@ -792,11 +827,11 @@ func TestManagerParts(t *testing.T) {
 // TestManagerContainer checks that a container has no rules of its own.
 func TestManagerContainer(t *testing.T) {
 	ctx := context.Background()
-	f := newFixture(t, ManagerOptions{})
+	f := newFixture(t, ManagerOptions{Types: []string{"lxc"}})
 	d := testDomain()
 	d.Type = "lxc"
 	d.Devices.Filesystems = []Filesystem{{Source: "/"}} // its own root
-	if err := f.Create(ctx, d); err != nil {
+	if err := f.put(ctx, d); err != nil {
 		t.Fatal(err)
 	}
 	s := f.state(t)
@@ -817,7 +852,7 @@ func TestManagerCompat(t *testing.T) {
 	o := ManagerOptions{Derive: Options{Method: Compat128}}
 	f := newFixture(t, o)
 	d := testDomain("/srv/b*", "/srv/a")
-	if err := f.Create(ctx, d); err != nil {
+	if err := f.put(ctx, d); err != nil {
 		t.Fatal(err)
 	}
 	d.Devices.Disks[0].Image.Path = "/srv/changed" // the Manager has its own
@@ -839,6 +874,7 @@ func TestManagerCompat(t *testing.T) {
 		t.Error(diff)
 	}
 	o.Dir = f.dir
+	closed(t, f)
 	other := newFixture(t, o)
 	if err := other.Update(ctx, testUUID, Change{}); !errors.Is(err, ErrNotFound) {
 		t.Errorf("update by another Manager: %v", err)
@@ -859,12 +895,14 @@ func TestManagerConcurrent(t *testing.T) {
 			for i := range 6 {
 				d := testDomain(fmt.Sprintf("/srv/%d-%d", worker, i))
 				d.UUID = uuids[(worker+i)%len(uuids)]
+				d.Name = d.UUID
+				d.Devices.Disks[0].Image.Path += d.UUID
 				var err error
 				switch (worker + i) % 5 {
 				case 0, 1:
-					err = f.Create(ctx, d)
+					err = f.put(ctx, d)
 				case 2:
-					err = f.Update(ctx, d.UUID, Change{Add: Devices{Disks: []Disk{{ID: fmt.Sprint("w", worker), Image: Image{Path: "/srv/x"}}}}})
+					err = f.Update(ctx, d.UUID, Change{Add: Devices{Disks: []Disk{{ID: fmt.Sprint("w", worker), Image: Image{Path: "/srv/x" + d.UUID}}}}})
 				case 3:
 					_, err = f.List(ctx)
 				case 4:
@@ -878,7 +916,7 @@ func TestManagerConcurrent(t *testing.T) {
 	}
 	wg.Wait()
 	for _, uuid := range uuids {
-		if err := f.Create(ctx, &Domain{UUID: uuid, Name: "vm"}); err != nil {
+		if err := f.put(ctx, &Domain{UUID: uuid, Name: uuid}); err != nil {
 			t.Error(err)
 		}
 	}
@@ -905,19 +943,19 @@ func TestManagerContext(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
-	go func() { done <- f.Create(ctx, testDomain("/srv/a")) }()
+	go func() { done <- f.put(ctx, testDomain("/srv/a")) }()
 	cancel()
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 	unlock()
-	if err := f.Create(ctx, testDomain("/srv/a")); !errors.Is(err, context.Canceled) {
+	if err := f.put(ctx, testDomain("/srv/a")); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 	if s := f.state(t); len(s) != 0 {
 		t.Errorf("left: %v", s)
 	}
-	if err := f.Create(context.Background(), testDomain("/srv/a")); err != nil {
+	if err := f.put(context.Background(), testDomain("/srv/a")); err != nil {
 		t.Error(err)
 	}
 }
@@ -1002,7 +1040,7 @@ func TestTemplateIsParsedOnce(t *testing.T) {
 	if err != nil || !strings.HasSuffix(changed.Text(), "# changed\n") {
 		t.Errorf("the change was not seen: %v", err)
 	}
-	if err := f.Create(ctx, testDomain("/srv/a")); err != nil {
+	if err := f.put(ctx, testDomain("/srv/a")); err != nil {
 		t.Fatal(err)
 	}
 	if text := f.state(t)[testProfile]; !strings.HasSuffix(text, "# changed\n") {
@@ -1016,7 +1054,7 @@ func BenchmarkCreate(b *testing.B) {
 	d := testDomain("/srv/a")
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := f.Create(ctx, d); err != nil {
+		if err := f.put(ctx, d); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 )
 
@@ -34,7 +35,7 @@ func (m *Manager) Update(ctx context.Context, uuid string, c Change) error {
 		return err
 	}
 	defer unlock()
-	if err := checkAdded(&c.Add); err != nil {
+	if err := errors.Join(checkAdded(&c.Add), checkRemoved(c.Remove)); err != nil {
 		return err
 	}
 	file, err := m.read(ctx, uuid)
@@ -45,12 +46,12 @@ func (m *Manager) Update(ctx context.Context, uuid string, c Change) error {
 	var next *Domain
 	switch {
 	case m.options.Derive.Method == Strict:
-		rules, err = m.updated(ctx, uuid, c)
+		rules, err = m.updated(ctx, g, uuid, c)
 	case g.domain == nil:
 		err = fmt.Errorf("%s: another Manager created it by the method %s: %w", uuid, m.options.Derive.Method, ErrNotFound)
 	default:
 		next = g.domain.with(c)
-		rules, err = Derive(ctx, next, m.options.Derive)
+		rules, err = m.derive(ctx, g, next, nil)
 	}
 	if err != nil {
 		return err
@@ -59,7 +60,7 @@ func (m *Manager) Update(ctx context.Context, uuid string, c Change) error {
 	if err != nil {
 		return err
 	}
-	profile := profilePrefix + uuid
+	profile := m.names.profile(uuid)
 	inForce := slices.ContainsFunc(loaded, func(l Loaded) bool { return l.Name == profile })
 	if err := m.apply(ctx, change{uuid: uuid, state: g, profile: file, rules: rules, load: inForce}); err != nil {
 		return err
@@ -70,8 +71,8 @@ func (m *Manager) Update(ctx context.Context, uuid string, c Change) error {
 }
 
 // updated changes the rules that are on disk.
-func (m *Manager) updated(ctx context.Context, uuid string, c Change) (*Rules, error) {
-	files := profilePrefix + uuid + ".files"
+func (m *Manager) updated(ctx context.Context, g *machineState, uuid string, c Change) (*Rules, error) {
+	files := m.names.profile(uuid) + ".files"
 	data, err := m.store.read(files)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s has no rules: %w", uuid, ErrNotFound)
@@ -83,7 +84,7 @@ func (m *Manager) updated(ctx context.Context, uuid string, c Change) (*Rules, e
 	if err != nil {
 		return nil, err
 	}
-	added, err := Derive(ctx, rules.identity.domain(uuid, c.Add), m.options.Derive)
+	added, err := m.derive(ctx, g, rules.identity.domain(uuid, c.Add), rules.remembered())
 	if err != nil {
 		return nil, err
 	}
@@ -96,6 +97,12 @@ func (m *Manager) updated(ctx context.Context, uuid string, c Change) (*Rules, e
 	rules.gl = slices.DeleteFunc(rules.gl, func(d Device) bool { return leaves[d] })
 	rules.list = sortRules(append(rules.list, added.list...))
 	rules.gl = append(rules.gl, added.gl...)
+	for d := range leaves {
+		delete(rules.chains, d)
+		delete(rules.shared, d)
+	}
+	rules.chains = joined(rules.chains, added.chains)
+	rules.shared = joined(rules.shared, added.shared)
 	if err := checkPrograms(rules.list); err != nil {
 		return nil, err
 	}
@@ -113,6 +120,27 @@ func checkIDs(d *Devices) error {
 		}
 		seen[dev] = true
 	})
+	return errors.Join(errs...)
+}
+
+// joined returns what two maps have together.
+func joined[K comparable, V any](a, b map[K]V) map[K]V {
+	if len(a) == 0 {
+		return b
+	}
+	maps.Copy(a, b)
+	return a
+}
+
+// checkRemoved refuses kinds of devices that there are not: one that is
+// misspelled would be removed from nobody, in silence.
+func checkRemoved(list []Device) error {
+	var errs []error
+	for _, d := range list {
+		if !slices.Contains(deviceKinds, d.Kind) {
+			errs = append(errs, &PathError{Device: d, Reason: ReasonUnsupported, Err: fmt.Errorf("unknown kind of device %q", d.Kind)})
+		}
+	}
 	return errors.Join(errs...)
 }
 

@@ -36,6 +36,12 @@ const (
 	DeviceExtra      DeviceKind = "extra"
 )
 
+// deviceKinds are the kinds that there are.
+var deviceKinds = []DeviceKind{
+	DeviceDomain, DeviceBoot, DeviceDisk, DeviceSerial, DeviceConsole, DeviceParallel, DeviceChannel, DeviceChardev, DeviceGraphics, DeviceHost,
+	DeviceFilesystem, DeviceInput, DeviceNet, DeviceMemory, DeviceShmem, DeviceTPM, DeviceSmartcard, DevicePStore, DeviceProgram, DeviceExtra,
+}
+
 // Device names a part of a machine. It is comparable.
 type Device struct {
 	Kind DeviceKind

@@ -3,9 +3,12 @@
 package svirt
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -13,9 +16,10 @@ import (
 	"github.com/goarmor/apparmor/parser"
 )
 
-// ErrForeign is matched by the error of ParseRules for text that the strict
-// policy did not write, and of a Manager for a machine with such a `.files`.
-var ErrForeign = errors.New("the rules were not written by the method Strict")
+// ErrForeign is matched by the error of ParseRules for text that Strict did not
+// write, and by that of a Manager for a machine with such a `.files`, or whose
+// profile is in force without any file of the Manager's.
+var ErrForeign = errors.New("it is somebody else's")
 
 // ParseRules reads back what AppendFile or AppendText of rules of the strict
 // policy wrote, with the devices that the rules are for. The name is used in
@@ -31,6 +35,9 @@ func ParseRules(ctx context.Context, name string, text []byte) (*Rules, error) {
 		if owner, ok := strings.CutPrefix(line, machinePrefix); ok {
 			if r.identity, ok = parseIdentity(owner); !ok {
 				return nil, fmt.Errorf("%s: the machine is not named as it should be: %w", name, ErrForeign)
+			}
+			if !r.parseNotes(rest[len(line)+1:]) {
+				return nil, fmt.Errorf("%s: what is remembered of the machine cannot be read: %w", name, ErrForeign)
 			}
 		}
 	}
@@ -75,6 +82,97 @@ func ParseRules(ctx context.Context, name string, text []byte) (*Rules, error) {
 	return r, nil
 }
 
+// The lines of what is remembered of a machine, after the one that names it.
+// Earlier releases take them for comments.
+const (
+	notesLine   = "# notes: 1\n" // without it, a release wrote the file that remembers nothing
+	chainPrefix = "# chain: "
+	sharePrefix = "# shareable: "
+)
+
+// appendNotes writes what parseNotes reads.
+func (r *Rules) appendNotes(dst []byte) []byte {
+	dst = append(dst, notesLine...)
+	if len(r.chains)+len(r.shared) == 0 {
+		return dst
+	}
+	for _, d := range sortedDevices(r.chains) {
+		dst = appendOwner(append(dst, chainPrefix...), d)
+		c := r.chains[d]
+		for _, file := range append([]string{c.top}, c.files...) {
+			dst = strconv.AppendQuoteToASCII(append(dst, ' '), file)
+		}
+		dst = append(dst, '\n')
+	}
+	for _, d := range sortedDevices(r.shared) {
+		dst = append(appendOwner(append(dst, sharePrefix...), d), '\n')
+	}
+	return dst
+}
+
+func sortedDevices[V any](m map[Device]V) []Device {
+	return slices.SortedFunc(maps.Keys(m), func(a, b Device) int {
+		return cmp.Or(strings.Compare(string(a.Kind), string(b.Kind)), strings.Compare(a.ID, b.ID))
+	})
+}
+
+// parseNotes reads the lines at the start of a text.
+func (r *Rules) parseNotes(text string) bool {
+	text, r.noted = strings.CutPrefix(text, notesLine)
+	for r.noted {
+		line, rest, ok := strings.Cut(text, "\n")
+		if !ok {
+			return true
+		}
+		if s, ok := strings.CutPrefix(line, chainPrefix); ok {
+			d, s, ok := parseDevice(s)
+			var files []string
+			for ok && s != "" {
+				quoted, err := strconv.QuotedPrefix(strings.TrimPrefix(s, " "))
+				if err != nil || s[0] != ' ' {
+					return false
+				}
+				file, err := strconv.Unquote(quoted)
+				if err != nil {
+					return false
+				}
+				files = append(files, file)
+				s = s[1+len(quoted):]
+			}
+			if !ok || len(files) < 2 {
+				return false
+			}
+			r.chains = joined(r.chains, map[Device]chain{d: {files[0], files[1:]}})
+		} else if s, ok := strings.CutPrefix(line, sharePrefix); ok {
+			d, s, ok := parseDevice(s)
+			if !ok || s != "" {
+				return false
+			}
+			r.shared = joined(r.shared, map[Device]bool{d: true})
+		} else {
+			return true
+		}
+		text = rest
+	}
+	return true
+}
+
+// remembered returns the chains that were found before. Of a file that an
+// earlier release wrote, whatever a disk has counts as found.
+func (r *Rules) remembered() map[Device]chain {
+	if r.noted {
+		return r.chains
+	}
+	chains := map[Device]chain{}
+	for i := range r.list {
+		if d := r.list[i].Device; d.Kind == DeviceDisk {
+			path, _ := r.list[i].Path.Unescape()
+			chains[d] = chain{files: append(chains[d].files, path)}
+		}
+	}
+	return chains
+}
+
 // comment returns the comment behind a statement on its line.
 func comment(src string, end int) string {
 	line, _, _ := strings.Cut(src[end:], "\n")
@@ -88,29 +186,35 @@ type owner struct {
 	exec   ast.Exec
 }
 
+// parseDevice reads a device as appendOwner writes it, and returns the rest.
+func parseDevice(s string) (d Device, rest string, ok bool) {
+	kind, rest, ok := strings.Cut(s, " ")
+	if !ok || kind == "" {
+		return d, "", false
+	}
+	d.Kind = DeviceKind(kind)
+	if quoted, err := strconv.QuotedPrefix(rest); err == nil && rest[0] == '"' {
+		if d.ID, err = strconv.Unquote(quoted); err != nil {
+			return d, "", false
+		}
+		return d, rest[len(quoted):], true
+	}
+	n := 0
+	for n < len(rest) && isWord(rest[n:n+1]) {
+		n++
+	}
+	d.ID = rest[:n]
+	return d, rest[n:], n > 0
+}
+
 // parseOwners reads `disk vda, disk "v d b" rk`.
 func parseOwners(s string) (owners []owner, ok bool) {
 	for {
 		var o owner
-		kind, rest, ok := strings.Cut(s, " ")
-		if !ok || kind == "" {
+		var rest string
+		var ok bool
+		if o.device, rest, ok = parseDevice(s); !ok {
 			return nil, false
-		}
-		o.device.Kind = DeviceKind(kind)
-		if quoted, err := strconv.QuotedPrefix(rest); err == nil && rest[0] == '"' {
-			if o.device.ID, err = strconv.Unquote(quoted); err != nil {
-				return nil, false
-			}
-			rest = rest[len(quoted):]
-		} else {
-			n := 0
-			for n < len(rest) && isWord(rest[n:n+1]) {
-				n++
-			}
-			if n == 0 {
-				return nil, false
-			}
-			o.device.ID, rest = rest[:n], rest[n:]
 		}
 		if perms, ok := strings.CutPrefix(rest, " "); ok {
 			perms, _, _ = strings.Cut(perms, ",")

@@ -23,6 +23,7 @@ func (r *Rules) AppendFile(dst []byte) []byte {
 	dst = append(dst, filesHeader...)
 	if r.method == Strict {
 		dst = appendIdentity(dst, r.identity)
+		dst = r.appendNotes(dst)
 	}
 	return r.AppendText(dst)
 }

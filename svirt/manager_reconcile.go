@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package svirt
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+)
+
+// ReconcileOptions say what Reconcile mends. The zero value mends nothing and
+// only tells.
+type ReconcileOptions struct {
+	// Load puts the profiles in force of machines that are wanted, where what
+	// is in force is not what their files say.
+	Load bool
+	// Replace derives the rules of machines that are wanted anew, where their
+	// files are missing or say something else.
+	Replace bool
+	// Remove removes machines that are not wanted and that no process runs
+	// under.
+	Remove bool
+}
+
+// Reconciled is the state of a machine as Reconcile left it.
+type Reconciled struct {
+	Status
+	// Wanted says that the machine is one of those that were named.
+	Wanted bool `json:"wanted"`
+	// Differs says that the machine's description leads to other rules than
+	// its files have.
+	Differs bool `json:"differs"`
+	// InUse says that a process runs under the profile.
+	InUse bool `json:"in_use"`
+	// Loaded, Replaced and Removed in Did say what was done.
+	Did ReconcileOptions `json:"did,omitzero"`
+	// Err is why something could not be found out or mended.
+	Err error `json:"-"`
+}
+
+// Reconcile compares what machines there should be with what there is, after a
+// restart of the manager or of the host, a crash, a migration that failed, or a
+// change of this package: the files in the directory, and what is in force. It
+// returns the state of each machine that is wanted or there, by UUID, and mends
+// what it is asked to. What is loaded and has no file here is somebody else's
+// and left alone.
+//
+// The error joins those of the machines; the others are mended all the same.
+func (m *Manager) Reconcile(ctx context.Context, domains []*Domain, o ReconcileOptions) ([]Reconciled, error) {
+	wanted := map[string]*Domain{}
+	for _, d := range domains {
+		if err := CheckUUID(d.UUID); err != nil {
+			return nil, err
+		}
+		wanted[d.UUID] = d
+	}
+	list, err := m.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]bool{}
+	for _, s := range list {
+		all[s.UUID] = true
+	}
+	for uuid := range wanted {
+		all[uuid] = true
+	}
+	var out []Reconciled
+	var errs []error
+	for _, uuid := range slices.Sorted(maps.Keys(all)) {
+		if err := ctx.Err(); err != nil {
+			return out, errors.Join(append(errs, err)...)
+		}
+		r := m.reconcile(ctx, uuid, wanted[uuid], o)
+		if r.Err != nil {
+			errs = append(errs, r.Err)
+		}
+		out = append(out, r)
+	}
+	return out, errors.Join(errs...)
+}
+
+// reconcile is Reconcile for one machine, which is wanted if d is not nil.
+func (m *Manager) reconcile(ctx context.Context, uuid string, d *Domain, o ReconcileOptions) Reconciled {
+	r := m.look(ctx, uuid, d)
+	var err error
+	switch {
+	case r.Err != nil && !errors.Is(r.Err, ErrForeign):
+		return r
+	case d == nil && o.Remove && !r.InUse:
+		err = m.Remove(ctx, uuid)
+		r.Did.Remove = err == nil
+	case d != nil && o.Replace && r.Differs:
+		if r.HasProfile && r.HasFiles {
+			err = m.Replace(ctx, d)
+		} else {
+			err = m.Create(ctx, d)
+		}
+		r.Did.Replace = err == nil
+	case d != nil && o.Load && r.HasProfile && (!r.Loaded || r.Stale):
+		err = m.Load(ctx, uuid)
+		r.Did.Load = err == nil
+	default:
+		return r
+	}
+	if err != nil {
+		r.Err = errors.Join(r.Err, err)
+		return r
+	}
+	did := r.Did
+	if r = m.look(ctx, uuid, d); errors.Is(r.Err, ErrNotFound) && did.Remove {
+		r.Err = nil
+	}
+	r.Did = did
+	return r
+}
+
+// look returns the state of a machine.
+func (m *Manager) look(ctx context.Context, uuid string, d *Domain) Reconciled {
+	r := Reconciled{Status: Status{UUID: uuid, Profile: m.names.profile(uuid), Driver: m.driver.Name()}, Wanted: d != nil, Differs: d != nil}
+	status, err := m.Status(ctx, uuid)
+	switch {
+	case errors.Is(err, ErrNotFound) && d != nil:
+		return r
+	case err != nil:
+		r.Err = err
+		return r
+	}
+	r.Status = status
+	if r.Loaded {
+		if r.InUse, err = m.driver.InUse(ctx, status.Profile); err != nil {
+			r.Err = err
+			return r
+		}
+	}
+	if d != nil {
+		r.Differs, r.Err = m.differs(ctx, d)
+	}
+	return r
+}
+
+// differs reports whether the description of a machine leads to other rules
+// than its files have.
+func (m *Manager) differs(ctx context.Context, d *Domain) (bool, error) {
+	g, unlock, err := m.lock(ctx, d.UUID)
+	if err != nil {
+		return false, err
+	}
+	defer unlock()
+	before, err := m.rulesText(d.UUID)
+	if err != nil {
+		return false, err
+	}
+	rules, err := m.rulesOf(ctx, g, d, before)
+	if err != nil || rules == nil {
+		return false, err
+	}
+	return string(rules.AppendFile(nil)) != string(before), nil
+}
