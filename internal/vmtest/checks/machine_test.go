@@ -139,7 +139,7 @@ func TestMachines(t *testing.T) {
 		if err := os.CopyFS(dir, os.DirFS(filepath.Join(guest.FilesDir, "debian"))); err != nil {
 			t.Fatal(err)
 		}
-		tryMachines(t, newManagerWith(t, svirt.ManagerOptions{Dir: dir}), templates{})
+		tryMachines(t, newManagerWith(t, svirt.ManagerOptions{Dir: dir, Templates: svirt.TemplatesHost}), templates{})
 	})
 }
 
@@ -398,7 +398,9 @@ func TestMachineLifecycle(t *testing.T) {
 	files := []string{m.profile(), m.profile() + ".files"}
 
 	wantLoaded(t, k)
-	m.create(t, manager)
+	if err := manager.Create(ctx, m.Domain); err != nil {
+		t.Fatal(err)
+	}
 	wantLoaded(t, k, loaded)
 	wantFiles(files...)
 	wantError(t, manager.Start(ctx, "a22e3930-d87a-584e-22b2-1d8950212bac", probeCommand(vmm)), svirt.ErrNotLoaded)
@@ -416,6 +418,12 @@ func TestMachineLifecycle(t *testing.T) {
 	must(manager.Unload) // is no error
 
 	// From what is on disk, by a manager that did not write it.
+	if _, err := svirt.New(ctx, svirt.ManagerOptions{}); !errors.Is(err, svirt.ErrLocked) {
+		t.Errorf("a second manager of the directory: %v", err)
+	}
+	if err := manager.Close(); err != nil {
+		t.Fatal(err)
+	}
 	again := newManager(t)
 	if err := again.Load(ctx, m.UUID); err != nil {
 		t.Fatal(err)

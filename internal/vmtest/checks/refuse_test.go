@@ -132,7 +132,7 @@ func TestRefused(t *testing.T) {
 		if list := (diag.List)(nil); !errors.As(err, &list) {
 			t.Errorf("unknown permissions: %v", err)
 		}
-		err = manager.Create(ctx, &svirt.Domain{UUID: m.UUID, Name: "a/b"})
+		err = manager.Replace(ctx, &svirt.Domain{UUID: m.UUID, Name: "a/b"})
 		if refused := new(svirt.IdentityError); !errors.As(err, &refused) {
 			t.Errorf("a name with a slash: %v", err)
 		}
