@@ -30,6 +30,12 @@ func namedByPath(p *policy.Profile) bool {
 	return p.Parent == nil && !p.Hat && strings.HasPrefix(p.Name, "/")
 }
 
+// plainName reports whether the profile attaches to the one path that it is
+// called by.
+func plainName(p *policy.Profile) bool {
+	return (p.Attachment == "" || p.Attachment == ownName(p)) && len(p.Alternates) == 0 && len(p.Xattrs) == 0 && namedByPath(p) && ownName(p).IsLiteral()
+}
+
 // ownName is the name without those of parents.
 func ownName(p *policy.Profile) ast.Pattern {
 	name := p.Name
@@ -50,7 +56,7 @@ func attachment(e *emitter, out *blob.Profile) *ruleset {
 	rules := &ruleset{}
 	e.glob(ownName(e.profile)) // to refuse a name that is no pattern
 	patterns := attachments(e.profile)
-	if len(patterns) == 0 {
+	if len(patterns) == 0 || e.plainNames && plainName(e.profile) {
 		return rules
 	}
 	xattrs := e.profile.Xattrs

@@ -6,6 +6,7 @@ import "github.com/goarmor/apparmor/diag"
 
 // Codes of the diagnostics of this package.
 const (
+	CodeAttachConflict          = diag.CodeAttachConflict     // two profiles that attach to one program equally well; a warning of class dangerous under Report
 	CodeBadMqueue               = diag.CodeCondition          // a message queue that is neither a path nor a key
 	CodeBadNetAddress           = diag.CodeAddress            // an IP address or a port that is none
 	CodeBadPattern              = diag.CodePattern            // a pattern that is none

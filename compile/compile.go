@@ -93,6 +93,12 @@ type Options struct {
 	// speaks of. Tables are larger for it. Kernels without usable tables have
 	// no place for it.
 	KeepDenials bool
+	// PlainNames compares the name of a profile that is a plain path, and has
+	// no attachment, as apparmor_parser up to 4.1 has kernels do: without an
+	// automaton, so that such a profile is taken before any whose attachment
+	// matches. Otherwise, as in apparmor_parser 5.0.2 and 6.0, it attaches by
+	// its name like others, and may be as good as another one.
+	PlainNames bool
 	// Limits bound the work. The zero value selects the defaults.
 	Limits Limits
 }
@@ -167,6 +173,17 @@ func Compile(ctx context.Context, set *policy.Set, o Options) (*Output, error) {
 	}
 	if err := c.errs.Err(); err != nil {
 		return nil, err
+	}
+	conflicts, err := attachConflicts(ctx, set, profiles)
+	if err != nil {
+		return nil, err
+	}
+	if o.Degrade == Strict && len(conflicts) > 0 {
+		return nil, conflicts
+	}
+	for _, w := range conflicts {
+		w.Severity, w.Class = diag.Warning, diag.ClassDangerous
+		c.out.Warnings = append(c.out.Warnings, w)
 	}
 	p, err := blob.Encode(profiles)
 	if err != nil {

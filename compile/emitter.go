@@ -14,9 +14,10 @@ import (
 // no class of rules.
 type emitter struct {
 	support
-	form    form
-	strict  bool // what the kernel cannot enforce is an error
-	profile *policy.Profile
+	form       form
+	strict     bool // what the kernel cannot enforce is an error
+	plainNames bool // Options.PlainNames
+	profile    *policy.Profile
 
 	rule   *policy.Rule // the rule at hand, nil between rules
 	source source       // where expressions are from: the rule at hand, or what implies them

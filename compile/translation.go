@@ -29,11 +29,12 @@ func newTranslation(o *Options, f form, p *policy.Profile) *translation {
 	return &translation{
 		classes: classes,
 		emitter: emitter{
-			support: support{kernel: o.Kernel, abi: p.ABI},
-			form:    f,
-			strict:  o.Degrade == Strict,
-			profile: p,
-			files:   ruleset{space: fileSpace},
+			support:    support{kernel: o.Kernel, abi: p.ABI},
+			form:       f,
+			strict:     o.Degrade == Strict,
+			plainNames: o.PlainNames,
+			profile:    p,
+			files:      ruleset{space: fileSpace},
 		},
 	}
 }

@@ -46,6 +46,7 @@ const (
 	CodeUnexpected   Code = "unexpected-rule"        // a class of rules that has no place in a resolved profile
 
 	// Kernels.
+	CodeAttachConflict     Code = "attachment-conflict"   // two profiles that attach to one program equally well; a warning where not all is strict
 	CodeImpossibleMount    Code = "impossible-mount"      // a mount rule that fits no operation
 	CodeMixedNamespaces    Code = "mixed-namespaces"      // profiles of different namespaces in one load
 	CodeNotEnforceable     Code = "not-enforceable"       // a rule or flag that the kernel cannot enforce
