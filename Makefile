@@ -9,7 +9,7 @@ test:
 
 # Everything, the long tables and all kernels included.
 full:
-	APPARMOR_TEST_FULL=1 ./test.sh
+	APPARMOR_TEST_REQUIRE=1 APPARMOR_TEST_FULL=1 ./test.sh
 
 bench:
 	go run ./internal/bench

@@ -1,24 +1,28 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Runs every test: unit, differential against Debian's programs, and on real
-# kernels in virtual machines. Installs the Debian packages that they need
+# kernels in virtual machines. Installs the few Debian packages that they need
 # when it may (as root, or with sudo that asks for no password) and says what
-# is missing when it may not.
+# is missing when it may not. Debian's programs, profiles, sources and kernels
+# are not installed: tests fetch them by apt into ~/.cache/goarmor, or the
+# folder that APPARMOR_TEST_CACHE names, and run them there.
 #
 #   ./test.sh              everything, in all of the repository's Go modules
 #   ./test.sh ./parser     only some packages; arguments go to `go test`
 #
-# APPARMOR_TEST_REQUIRE=1 turns every skipped test into a failure.
+# APPARMOR_TEST_REQUIRE=1 turns every test that is skipped for want of a
+# package, a kernel or a program into a failure. APPARMOR_TEST_FULL=1 runs
+# everything where otherwise a sample is, which takes hours. APPARMOR_CORPUS and
+# APPARMOR_TOOLS may name folders of private test data and tools, which add
+# tests; nothing is missing without them.
 set -euo pipefail
 cd "$(dirname "$0")"
 
 packages=(
-  apparmor                # apparmor_parser, the base of /etc/apparmor.d
-  apparmor-profiles       # more profiles
-  apparmor-profiles-extra # more profiles
-  libvirt-daemon-system   # TEMPLATEs, abstractions, virt-aa-helper
-  qemu-system-x86         # boots the test kernels
-  python3                 # the second judge of compiled policy
+  qemu-system-x86        # boots the test kernels
+  python3                # runs upstream's generators of policy tests
+  xz-utils               # unpacks sources
+  debian-archive-keyring # checks what is fetched
 )
 
 missing=()

@@ -7,16 +7,12 @@ import (
 	"testing"
 
 	"github.com/goarmor/apparmor/ast"
-	"github.com/goarmor/apparmor/internal/testenv"
+	"github.com/goarmor/apparmor/internal/upstream"
 )
 
-// TestGlobCorpus holds Glob against what apparmor_parser 6.0 compiles.
+// TestGlobCorpus holds Glob against what apparmor_parser compiles.
 func TestGlobCorpus(t *testing.T) {
-	type line struct {
-		Pattern string `json:"pattern"`
-		OK      bool   `json:"ok"`
-	}
-	for _, l := range testenv.CorpusLines[line](t, "aare_match.jsonl.gz") {
+	for _, l := range upstream.Matches(t) {
 		switch {
 		case !strings.HasPrefix(l.Pattern, "/"), strings.Contains(l.Pattern, "!"):
 			continue // unquoted, it is no word

@@ -5,14 +5,13 @@ package blob_test
 import (
 	"bytes"
 	"errors"
-	"path"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/goarmor/apparmor/blob"
-	"github.com/goarmor/apparmor/internal/testenv"
+	"github.com/goarmor/apparmor/internal/upstream"
 )
 
 // kernelLimits are those of the kernels that the reference blobs are for.
@@ -34,9 +33,12 @@ var loadReferences = sync.OnceValue(func() func(testing.TB) []reference {
 	return func(tb testing.TB) []reference {
 		tb.Helper()
 		once.Do(func() {
-			for name, f := range testenv.CorpusFS(tb, "profiles-6.0-blobs.tar.gz") {
-				kernel := path.Base(path.Dir(name))
-				refs = append(refs, reference{kernel, strings.TrimSuffix(path.Base(name), ".bin"), f.Data})
+			for _, release := range upstream.Releases(tb) {
+				for _, name := range release.Sample() {
+					for _, kernel := range []string{"6.1", "6.12", "7.3"} {
+						refs = append(refs, reference{kernel, name, release.Compiled(tb, kernel, name)})
+					}
+				}
 			}
 			slices.SortFunc(refs, func(a, b reference) int {
 				return strings.Compare(a.name+"\x00"+a.kernel, b.name+"\x00"+b.kernel)
@@ -49,13 +51,13 @@ var loadReferences = sync.OnceValue(func() func(testing.TB) []reference {
 func references(tb testing.TB) []reference {
 	tb.Helper()
 	refs := loadReferences()(tb)
-	if len(refs) != 3*198 {
-		tb.Fatalf("%d reference blobs, want %d", len(refs), 3*198)
+	if len(refs) < 100 {
+		tb.Skip("the reference blobs could not be made; see the first test that needs them")
 	}
 	return refs
 }
 
-// TestReferenceBlobs decodes what apparmor_parser 6.0 compiled and writes it
+// TestReferenceBlobs decodes what apparmor_parser compiled and writes it
 // again: the bytes must be the same.
 func TestReferenceBlobs(t *testing.T) {
 	same := 0
@@ -80,7 +82,7 @@ func TestReferenceBlobs(t *testing.T) {
 		}
 		same++
 	}
-	t.Logf("%d of %d blobs encode to the same bytes", same, 3*198)
+	t.Logf("%d of %d blobs encode to the same bytes", same, len(references(t)))
 }
 
 // checkReference asks whether the kernel that the reference was compiled for
@@ -146,7 +148,7 @@ func TestReferenceDiff(t *testing.T) {
 	}
 	// User namespaces are new in 6.12 for every profile; sockets and buses in
 	// 7.3 for those that confine.
-	if differ["6.1-6.12"] != 198 || differ["6.12-7.3"] < 100 {
+	if differ["6.1-6.12"] != len(byName) || differ["6.12-7.3"] < len(byName)/2 {
 		t.Errorf("differences in %v profiles", differ)
 	}
 }

@@ -21,10 +21,7 @@ func judge(t *testing.T, args ...string) (bool, string) {
 		t.Skip("the independent decoder takes seconds")
 	}
 	python := testenv.Command(t, "python3", "python3")
-	script := filepath.Join(testenv.Root(t), "..", "shared", "tools", "decode_blob.py")
-	if _, err := os.Stat(script); err != nil {
-		testenv.Missing(t, script, "put the independent decoder there")
-	}
+	script := testenv.Tool(t, "decode_blob.py")
 	out, err := exec.Command(python, append([]string{script}, args...)...).CombinedOutput()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {

@@ -18,6 +18,7 @@ import (
 	"github.com/goarmor/apparmor/compile/internal/automaton"
 	"github.com/goarmor/apparmor/internal/oracle"
 	"github.com/goarmor/apparmor/internal/testenv"
+	"github.com/goarmor/apparmor/internal/upstream"
 	"github.com/goarmor/apparmor/parser"
 	"github.com/goarmor/apparmor/policy"
 )
@@ -132,10 +133,7 @@ func BenchmarkLibvirt(b *testing.B) {
 // text to binary policy, and tells which one takes longest. With -cpu 1 the
 // times are those of one core.
 func BenchmarkUpstream(b *testing.B) {
-	tree, err := fs.Sub(testenv.CorpusFS(b, "profiles-6.0.tar.gz"), "apparmor.d")
-	if err != nil {
-		b.Fatal(err)
-	}
+	tree := upstream.Profiles(b).FS
 	files, err := fs.ReadDir(tree, ".")
 	if err != nil {
 		b.Fatal(err)

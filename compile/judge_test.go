@@ -12,17 +12,14 @@ import (
 
 	"github.com/goarmor/apparmor/internal/oracle"
 	"github.com/goarmor/apparmor/internal/testenv"
+	"github.com/goarmor/apparmor/internal/upstream"
 )
 
 // secondJudge returns the paths of Python and of the independent decoder.
 func secondJudge(tb testing.TB) (python, script string) {
 	tb.Helper()
 	python = testenv.Command(tb, "python3", "python3")
-	script = filepath.Join(testenv.Root(tb), "..", "shared", "tools", "decode_blob.py")
-	if _, err := os.Stat(script); err != nil {
-		testenv.Missing(tb, script, "put the independent decoder there")
-	}
-	return python, script
+	return python, testenv.Tool(tb, "decode_blob.py")
 }
 
 // judge runs the independent decoder and returns whether it was content.
@@ -39,20 +36,13 @@ func judge(t *testing.T, args ...string) (bool, string) {
 
 // TestSecondJudge has a sample of what we compile judged by a decoder that
 // shares no code with package blob: that the kernels take it, and that it
-// means what 6.0's means.
+// means what the reference's means.
 func TestSecondJudge(t *testing.T) {
 	if testing.Short() {
 		t.Skip("the independent decoder takes seconds")
 	}
-	tree, err := fs.Sub(testenv.CorpusFS(t, "profiles-6.0.tar.gz"), "apparmor.d")
-	if err != nil {
-		t.Fatal(err)
-	}
-	blobs := testenv.CorpusFS(t, "profiles-6.0-blobs.tar.gz")
-	files, err := fs.Glob(tree, "*")
-	if err != nil {
-		t.Fatal(err)
-	}
+	profiles := upstream.Profiles(t)
+	tree := profiles.FS
 	dir := t.TempDir()
 	save := func(name string, data []byte) string {
 		path := filepath.Join(dir, name)
@@ -62,14 +52,15 @@ func TestSecondJudge(t *testing.T) {
 		return path
 	}
 	judged := 0
-	for _, name := range files {
-		theirs, ok := blobs["blobs/6.12/"+name+".bin"]
-		if !ok || len(theirs.Data) > 40_000 {
+	for i, name := range profiles.Names {
+		if i%judgeEvery != 0 {
 			continue
 		}
-		if judged++; judged%judgeEvery != 0 {
+		theirs := profiles.Compiled(t, "6.12", name)
+		if len(theirs) > 40_000 {
 			continue
 		}
+		judged++
 		text, err := fs.ReadFile(tree, name)
 		if err != nil {
 			t.Fatal(err)
@@ -84,13 +75,13 @@ func TestSecondJudge(t *testing.T) {
 				t.Errorf("%s for %s: %s", name, short, msg)
 			}
 			if short == "6.12" {
-				if ok, msg := judge(t, ours, "--equal", save("theirs", theirs.Data)); !ok {
+				if ok, msg := judge(t, ours, "--equal", save("theirs", theirs)); !ok {
 					t.Errorf("%s for %s: %s", name, short, msg)
 				}
 			}
 		}
 	}
-	t.Logf("%d profiles judged", judged/judgeEvery)
+	t.Logf("%d profiles judged", judged)
 }
 
 // judgeEvery is the size of a sample's step.

@@ -9,7 +9,7 @@ import (
 
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/internal/oracle"
-	"github.com/goarmor/apparmor/internal/testenv"
+	"github.com/goarmor/apparmor/internal/upstream"
 )
 
 // language is what apparmor_parser 6.0 takes and refuses, by topic, in the
@@ -665,7 +665,7 @@ func each(text string, words ...string) []string {
 // TestLanguage walks the language, and checks that every construct is taken
 // and every near miss refused.
 func TestLanguage(t *testing.T) {
-	v := newVerdicts(t, testenv.PolicyTests(t, false))
+	v := newVerdicts(t, upstream.PolicyTests(t, false))
 	n := 0
 	for _, l := range language {
 		for want, texts := range map[bool][]string{true: l.good, false: l.bad} {

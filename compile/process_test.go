@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"github.com/goarmor/apparmor/internal/oracle"
-	"github.com/goarmor/apparmor/internal/testenv"
+	"github.com/goarmor/apparmor/internal/upstream"
 )
 
 // processDigest is set in processes that only print what they compile.
@@ -50,10 +50,7 @@ func TestProcesses(t *testing.T) {
 // policy, and a profile with everything that is kept in a map on the way.
 func digestSample(t *testing.T) string {
 	t.Helper()
-	tree, err := fs.Sub(testenv.CorpusFS(t, "profiles-6.0.tar.gz"), "apparmor.d")
-	if err != nil {
-		t.Fatal(err)
-	}
+	tree := upstream.Profiles(t).FS
 	files, err := fs.ReadDir(tree, ".")
 	if err != nil {
 		t.Fatal(err)

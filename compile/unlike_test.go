@@ -9,14 +9,14 @@ import (
 
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/internal/oracle"
-	"github.com/goarmor/apparmor/internal/testenv"
+	"github.com/goarmor/apparmor/internal/upstream"
 )
 
 // TestVerdictsUnlikeReference checks the texts on whose validity we do not
 // agree with apparmor_parser 6.0, and says why. They were found by comparing
 // verdicts on random texts over the whole grammar.
 func TestVerdictsUnlikeReference(t *testing.T) {
-	v := newVerdicts(t, testenv.PolicyTests(t, false))
+	v := newVerdicts(t, upstream.PolicyTests(t, false))
 	for _, tt := range []struct {
 		text, reason string
 		accept       bool
@@ -52,7 +52,7 @@ func TestVerdictsUnlikeReference(t *testing.T) {
 // TestVerdictsLikeReference checks texts on which verdicts are easily wrong,
 // which came up in the same comparison.
 func TestVerdictsLikeReference(t *testing.T) {
-	v := newVerdicts(t, testenv.PolicyTests(t, false))
+	v := newVerdicts(t, upstream.PolicyTests(t, false))
 	for _, tt := range []struct {
 		text   string
 		accept bool

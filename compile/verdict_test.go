@@ -8,7 +8,7 @@ import (
 	"github.com/goarmor/apparmor/compile"
 	"github.com/goarmor/apparmor/features"
 	"github.com/goarmor/apparmor/internal/oracle"
-	"github.com/goarmor/apparmor/internal/testenv"
+	"github.com/goarmor/apparmor/internal/upstream"
 	"github.com/goarmor/apparmor/parser"
 	"github.com/goarmor/apparmor/policy"
 )
@@ -20,7 +20,7 @@ type verdicts struct {
 	kernel *features.Set
 }
 
-func newVerdicts(tb testing.TB, s testenv.PolicySuite) verdicts {
+func newVerdicts(tb testing.TB, s upstream.PolicySuite) verdicts {
 	tb.Helper()
 	return verdicts{
 		config: parser.Config{Roots: s.Roots, Abs: s.Abs, Dir: s.Dir, Cache: &parser.Cache{}},
@@ -63,17 +63,12 @@ var refusedCorners = map[string]string{
 
 // TestCorners checks the verdicts on the corners of the language.
 func TestCorners(t *testing.T) {
-	type corner struct {
-		ID, Group, Profile string
-		Verdict            string `json:"upstream_6_0"`
-		Message            string `json:"upstream_6_0_message"`
-	}
-	v := newVerdicts(t, testenv.PolicyTests(t, false))
+	v := newVerdicts(t, upstream.PolicyTests(t, false))
 	agree := 0
-	for _, c := range testenv.CorpusLines[corner](t, "corners.jsonl.gz") {
+	for _, c := range upstream.Corners(t) {
 		err := v.check(t, c.ID, c.Profile)
-		if want := c.Verdict == "accept" && refusedCorners[c.ID] == ""; (err == nil) != want {
-			t.Errorf("%s %q: 6.0 says %s (%s), we say %v", c.ID, c.Profile, c.Verdict, c.Message, err)
+		if want := c.Accept && refusedCorners[c.ID] == ""; (err == nil) != want {
+			t.Errorf("%s %q: the reference accepts: %v (%s), we say %v", c.ID, c.Profile, c.Accept, c.Message, err)
 			continue
 		}
 		agree++
@@ -83,7 +78,7 @@ func TestCorners(t *testing.T) {
 
 // TestVerdicts checks the verdicts on upstream's policy tests.
 func TestVerdicts(t *testing.T) {
-	tests := testenv.PolicyTests(t, !testing.Short())
+	tests := upstream.PolicyTests(t, !testing.Short())
 	v := newVerdicts(t, tests)
 	agree := 0
 	for _, test := range tests.Tests {

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -15,7 +14,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/goarmor/apparmor/diag"
-	"github.com/goarmor/apparmor/internal/testenv"
 )
 
 func mustParse(tb testing.TB, text string) *Set {
@@ -217,88 +215,6 @@ func TestFromFS(t *testing.T) {
 }
 
 func blank(n int) []byte { return []byte(strings.Repeat(" ", n)) }
-
-// TestABI compares the built-in tables with the abi files that AppArmor ships.
-func TestABI(t *testing.T) {
-	for _, name := range ABIs() {
-		t.Run(name, func(t *testing.T) {
-			data, err := os.ReadFile(filepath.Join("/etc/apparmor.d/abi", name))
-			if err != nil {
-				file, ok := testenv.CorpusFS(t, "profiles-6.0.tar.gz")["apparmor.d/abi/"+name]
-				if !ok {
-					testenv.Missing(t, "abi file "+name, "apt-get install apparmor")
-				}
-				data = file.Data
-			}
-			got, ok := ABI(name)
-			if !ok {
-				t.Fatal("not built in")
-			}
-			if diff := cmp.Diff(mustParse(t, string(data)).String(), got.String()); diff != "" {
-				t.Error(diff)
-			}
-		})
-	}
-	if s, ok := ABI("2.0"); ok || s != nil {
-		t.Errorf("unknown ABI gives %v", s)
-	}
-}
-
-// TestDefault compares Default with the text inside of the reference parser.
-// That text closes the brace of domain early and has one too many later.
-func TestDefault(t *testing.T) {
-	data, err := os.ReadFile(testenv.Command(t, "apparmor_parser", "apparmor"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	text := regexp.MustCompile(`query \{label \{multi_transaction[a-z0-9_ .{}]*`).Find(data)
-	if text == nil {
-		testenv.Missing(t, "the default features in apparmor_parser", "apt-get install apparmor")
-	}
-	repaired := strings.Replace(strings.TrimRight(string(text), "\x00"), "version {1.2}}", "version {1.2}", 1)
-	if diff := cmp.Diff(mustParse(t, repaired).String(), Default().String()); diff != "" {
-		t.Error(diff)
-	}
-}
-
-// TestKernels reads what four kernels show and checks what differs between
-// them.
-func TestKernels(t *testing.T) {
-	type row struct {
-		PermTable                                   uint64
-		State32, Diff, V8, V9, Unix, DBus, Kill, IO bool
-	}
-	for name, want := range map[string]row{
-		"kernel-6.1.192":  {V8: true},
-		"kernel-6.12.107": {PermTable: 1, V8: true, IO: true},
-		"kernel-7.2.13":   {3, true, true, true, true, true, true, true, true},
-		"kernel-7.3.4":    {3, true, true, true, true, true, true, true, true},
-	} {
-		data, err := os.ReadFile(testenv.Corpus(t, "features/"+name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		s := mustParse(t, string(data))
-		got := row{
-			s.PermTableVersion(), s.Supports(State32), s.DiffEncode(), s.Supports(NetworkV8), s.Supports(NetworkV9),
-			s.Unix(), s.Supports(DBus), s.KillSignal(), s.Supports(IOUring),
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("%s: %s", name, diff)
-		}
-		for _, always := range []string{Mount, Signal, Ptrace, Capabilities, Rlimits, Stacking, Xattrs, SetLoad, Versions + "/v8", OutOfBand} {
-			if !s.Supports(always) {
-				t.Errorf("%s lacks %s", name, always)
-			}
-		}
-		if s.Supports(NetworkOld) || s.Supports(PosixMqueue) || s.Supports(SysvMqueue) {
-			t.Errorf("%s has what no kernel has", name)
-		}
-		if !mustParse(t, s.String()).Equal(s) {
-			t.Errorf("%s: the canonical text is not read back", name)
-		}
-	}
-}
 
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(small))

@@ -10,6 +10,7 @@ import (
 
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/internal/testenv"
+	"github.com/goarmor/apparmor/internal/upstream"
 	"github.com/goarmor/apparmor/parser"
 	"github.com/goarmor/apparmor/parser/grammar"
 )
@@ -50,10 +51,10 @@ func compareGrammar(tb testing.TB, name, src string) {
 }
 
 func TestGrammar(t *testing.T) {
-	for _, c := range testenv.CorpusLines[struct{ ID, Profile string }](t, "corners.jsonl.gz") {
+	for _, c := range upstream.Corners(t) {
 		compareGrammar(t, c.ID, c.Profile)
 	}
-	for _, test := range testenv.PolicyTests(t, false).Tests {
+	for _, test := range upstream.PolicyTests(t, false).Tests {
 		compareGrammar(t, test.Path, test.Text)
 	}
 	root := os.DirFS(testenv.DebianTree(t))

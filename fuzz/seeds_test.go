@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/goarmor/apparmor/internal/testenv"
+	"github.com/goarmor/apparmor/internal/upstream"
 )
 
 // ours are texts to start from. They touch every construct of the language
@@ -86,17 +87,9 @@ func texts(tb testing.TB, most int) []string {
 	if testing.Short() {
 		return out
 	}
-	if name := "corners.jsonl.gz"; testenv.Has(tb, name) {
-		lines := testenv.CorpusLines[struct{ Profile string }](tb, name)
-		for i := range share(len(lines), most) {
-			out = append(out, lines[i].Profile)
-		}
-	}
-	if testenv.Has(tb, "simple_tests.tar.gz") {
-		tests := testenv.PolicyTests(tb, false).Tests
-		for i := range share(len(tests), most) {
-			out = append(out, tests[i].Text)
-		}
+	texts := upstream.Texts(tb)
+	for i := range share(len(texts), most) {
+		out = append(out, texts[i])
 	}
 	return append(out, debian(tb, most)...)
 }
@@ -105,10 +98,11 @@ func texts(tb testing.TB, most int) []string {
 // kilobytes.
 func debian(tb testing.TB, most int) []string {
 	tb.Helper()
-	root := os.DirFS("/etc/apparmor.d")
-	if _, err := fs.Stat(root, "."); err != nil {
+	dir, ok := testenv.CachedDebianTree()
+	if !ok {
 		return nil
 	}
+	root := os.DirFS(dir)
 	names := policyFiles(tb, root)
 	var out []string
 	for i := range share(len(names), most) {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,6 +21,7 @@ import (
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/diag"
 	"github.com/goarmor/apparmor/internal/testenv"
+	"github.com/goarmor/apparmor/internal/upstream"
 )
 
 func mapFS(files ...string) fstest.MapFS {
@@ -289,50 +289,25 @@ func TestDebianUnits(t *testing.T) {
 // TestReferenceErrors holds file and line of errors against those that the
 // reference reports for upstream's own tests of messages.
 func TestReferenceErrors(t *testing.T) {
-	tree := testenv.CorpusFS(t, "errors.tar.gz")
-	data, err := fs.ReadFile(tree, "errors/errors.jsonl")
-	if err != nil {
-		if data, err = fs.ReadFile(tree, "errors.jsonl"); err != nil {
-			t.Fatal(slices.Sorted(maps.Keys(tree)), err)
-		}
-	}
-	base := "errors"
-	if _, err := fs.Stat(tree, "errors/errors"); err == nil {
-		base = "errors/errors"
-	}
-	root, err := fs.Sub(tree, base)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cases := testenv.Lines[struct {
-		ID, Input, Expect string
-		Structured        *struct {
-			Kind, File string
-			Line       int
-		}
-	}](t, "errors.tar.gz", data)
+	dir, cases := upstream.Messages(t)
+	config := Config{Roots: []fs.FS{os.DirFS(filepath.Join(dir, "errors"))}, RootNames: []string{"errors"}}
 	judged := 0
 	for _, c := range cases {
-		name, ok := strings.CutPrefix(c.Input, "errors/")
-		if !ok {
-			continue
-		}
-		config := Config{Roots: []fs.FS{root}, RootNames: []string{"errors"}}
-		_, err := config.ParseFS(t.Context(), name)
-		if c.Expect == "accept" {
+		_, err := config.ParseFS(t.Context(), filepath.Base(c.Input))
+		if c.Status == 0 {
 			if err != nil {
-				t.Errorf("%s: %v", c.ID, err)
+				t.Errorf("%s: %v", c.Input, err)
 			}
 			continue
 		}
 		var list diag.List
-		if !errors.As(err, &list) || c.Structured == nil {
-			t.Errorf("%s: %v", c.ID, err)
+		if !errors.As(err, &list) || c.File == "" {
+			t.Errorf("%s: %v, the reference says %q", c.Input, err, c.Stderr)
 			continue
 		}
 		judged++
-		if p := list[0].Pos; p.File != c.Structured.File || p.Line != c.Structured.Line {
-			t.Errorf("%s: at %v, the reference says %s:%d", c.ID, p, c.Structured.File, c.Structured.Line)
+		if p := list[0].Pos; p.File != c.File || p.Line != c.Line {
+			t.Errorf("%s: at %v, the reference says %s:%d", c.Input, p, c.File, c.Line)
 		}
 	}
 	if judged < 4 {

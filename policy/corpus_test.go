@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/goarmor/apparmor/features"
-	"github.com/goarmor/apparmor/internal/testenv"
+	"github.com/goarmor/apparmor/internal/upstream"
 	"github.com/goarmor/apparmor/parser"
 	"github.com/goarmor/apparmor/policy"
 )
@@ -38,17 +38,12 @@ var refused = map[string]string{
 }
 
 func TestCorners(t *testing.T) {
-	type corner struct {
-		ID, Group, Profile string
-		Verdict            string `json:"upstream_6_0"`
-		Message            string `json:"upstream_6_0_message"`
-	}
 	n, skipped := 0, 0
-	config := testConfig(testenv.PolicyTests(t, false))
-	for _, c := range testenv.CorpusLines[corner](t, "corners.jsonl.gz") {
+	config := testConfig(upstream.PolicyTests(t, false))
+	for _, c := range upstream.Corners(t) {
 		err := resolveWith(t, config, c.ID, c.Profile)
 		accepted := err == nil
-		if c.Verdict == "reject" && later(c.Message) {
+		if !c.Accept && later(c.Message) {
 			skipped++
 			continue
 		}
@@ -59,15 +54,15 @@ func TestCorners(t *testing.T) {
 			}
 			continue
 		}
-		if accepted != (c.Verdict == "accept") {
-			t.Errorf("%s %q: 6.0 says %s (%s), we say %v", c.ID, c.Profile, c.Verdict, c.Message, err)
+		if accepted != c.Accept {
+			t.Errorf("%s %q: the reference accepts: %v (%s), we say %v", c.ID, c.Profile, c.Accept, c.Message, err)
 		}
 	}
 	t.Logf("%d corners, %d more are refused when compiling", n, skipped)
 }
 
 // testConfig returns how policy tests are parsed.
-func testConfig(suite testenv.PolicySuite) parser.Config {
+func testConfig(suite upstream.PolicySuite) parser.Config {
 	return parser.Config{Roots: suite.Roots, Abs: suite.Abs, Dir: suite.Dir, Cache: &parser.Cache{}}
 }
 
@@ -90,7 +85,7 @@ var overlap = regexp.MustCompile(`^generated_(x|perms_safe)/(ambiguous|dominate)
 // TestSimple runs upstream's policy tests through parser and resolver. The
 // verdicts must agree, but for what is only seen when compiling.
 func TestSimple(t *testing.T) {
-	suite := testenv.PolicyTests(t, true)
+	suite := upstream.PolicyTests(t, true)
 	config := testConfig(suite)
 	agree, compiled := 0, 0
 	for _, test := range suite.Tests {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -16,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/internal/oracle"
 	"github.com/goarmor/apparmor/internal/testenv"
 	"github.com/goarmor/apparmor/parser"
 	"github.com/goarmor/apparmor/policy"
@@ -25,8 +25,8 @@ import (
 // the rules on files with what the reference parser prints of them.
 func TestDebian(t *testing.T) {
 	tree := testenv.DebianTree(t)
-	reference := testenv.Command(t, "apparmor_parser", "apparmor")
-	featureFile := testenv.Corpus(t, "features/kernel-6.1.192")
+	reference := oracle.Parser(t)
+	features := oracle.Features(t, "kernel-6.1")
 	list, err := os.ReadDir(tree)
 	if err != nil {
 		t.Fatal(err)
@@ -47,16 +47,12 @@ func TestDebian(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%+v", err)
 			}
-			run := func(args ...string) string {
-				args = append([]string{"--config-file=/dev/null", "-M", featureFile, "-b", tree, "-Q", "-K", "-q"}, append(args, filepath.Join(tree, e.Name()))...)
-				cmd := exec.Command(reference, args...)
-				var stderr strings.Builder
-				cmd.Stderr = &stderr
-				out, err := cmd.Output()
-				if err != nil {
-					t.Fatalf("%v: %v\n%s", args, err, stderr.String())
+			run := func(flag string) string {
+				a := reference.Run(oracle.Job{File: filepath.Join(tree, e.Name()), Base: tree, Features: features}, "-Q", "-K", "-q", flag)
+				if a.Exit != 0 {
+					t.Fatalf("%s: status %d\n%s", flag, a.Exit, a.Stderr)
 				}
-				return string(out)
+				return string(a.Stdout)
 			}
 			var names []string
 			for _, p := range set.Profiles {
@@ -79,8 +75,8 @@ func TestDebian(t *testing.T) {
 // TestReference compares the rules on files of small policies with what the
 // reference parser makes of them.
 func TestReference(t *testing.T) {
-	reference := testenv.Command(t, "apparmor_parser", "apparmor")
-	featureFile := testenv.Corpus(t, "features/features.all")
+	reference := oracle.Parser(t)
+	features := oracle.Features(t, "features.all")
 	uses := `/t { /1/@{V}/y r, /2@{V}y r, /3@{V}/y r, /4/@{V}y r, /@{V}/5 r, @{V} r, @{V}/5 r, //@{V}/6 r, /7//@{V}//y r, /8/@{V} r,
 		"@{V}@{V}" w, "/9/@{V}/@{V}/y" w, "/{x,/@{V}}" k, "/\\\\/@{V}" r, "/a\\@{V}" r, }`
 	for name, text := range map[string]string{
@@ -113,13 +109,11 @@ func TestReference(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%+v", err)
 			}
-			cmd := exec.Command(reference, "--config-file=/dev/null", "-M", featureFile, "-b", t.TempDir(), "-Q", "-K", "-q", "-d")
-			cmd.Stdin = strings.NewReader(text)
-			out, err := cmd.Output()
-			if err != nil {
-				t.Fatalf("%v\n%s", err, out)
+			a := reference.Run(oracle.Job{Text: text, Features: features}, "-Q", "-K", "-q", "-d")
+			if a.Exit != 0 {
+				t.Fatalf("status %d\n%s", a.Exit, a.Stderr)
 			}
-			want := parseDump(string(out))
+			want := parseDump(string(a.Stdout))
 			for _, p := range set.Profiles {
 				key := p.Name
 				if i := strings.LastIndex(key, "//"); p.Parent != nil && want[key] == nil {

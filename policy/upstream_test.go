@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/goarmor/apparmor/blob"
-	"github.com/goarmor/apparmor/internal/testenv"
+	"github.com/goarmor/apparmor/internal/upstream"
 	"github.com/goarmor/apparmor/parser"
 	"github.com/goarmor/apparmor/policy"
 )
@@ -32,42 +32,33 @@ var rlimitNumbers = []string{
 	"nice", "rtprio", "rttime",
 }
 
-// TestUpstream resolves AppArmor 6.0's own profiles and compares all that is
-// flat with what its parser compiled them to for kernel 6.12.
+// TestUpstream resolves AppArmor's own profiles and compares all that is flat
+// with what its parser compiled them to for kernel 6.12.
 func TestUpstream(t *testing.T) {
-	tree, err := fs.Sub(testenv.CorpusFS(t, "profiles-6.0.tar.gz"), "apparmor.d")
-	if err != nil {
-		t.Fatal(err)
+	for _, release := range upstream.Releases(t) {
+		t.Run(release.Name, func(t *testing.T) { compareFlat(t, release) })
 	}
-	blobs := testenv.CorpusFS(t, "profiles-6.0-blobs.tar.gz")
-	roots := []fs.FS{tree}
+}
+
+func compareFlat(t *testing.T, release upstream.Release) {
+	roots := []fs.FS{release.FS}
 	cache := &parser.Cache{}
-	list, err := fs.ReadDir(tree, ".")
-	if err != nil {
-		t.Fatal(err)
-	}
 	n := 0
-	for _, e := range list {
-		if e.IsDir() {
-			continue
-		}
-		compiled := blobs["blobs/6.12/"+e.Name()+".bin"]
-		if compiled == nil {
-			continue
-		}
-		unit, err := parser.Config{Roots: roots, Cache: cache}.ParseFS(t.Context(), e.Name())
+	for _, name := range release.Sample() {
+		compiled := release.Compiled(t, "6.12", name)
+		unit, err := parser.Config{Roots: roots, Cache: cache}.ParseFS(t.Context(), name)
 		if err != nil {
-			t.Errorf("%s: %v", e.Name(), err)
+			t.Errorf("%s: %v", name, err)
 			continue
 		}
 		set, err := policy.Resolve(t.Context(), unit, policy.Options{Roots: roots})
 		if err != nil {
-			t.Errorf("%s: %+v", e.Name(), err)
+			t.Errorf("%s: %+v", name, err)
 			continue
 		}
-		reference, err := blob.Inspect(compiled.Data)
+		reference, err := blob.Inspect(compiled)
 		if err != nil {
-			t.Errorf("%s: %v", e.Name(), err)
+			t.Errorf("%s: %v", name, err)
 			continue
 		}
 		n++
@@ -107,7 +98,7 @@ func TestUpstream(t *testing.T) {
 			got = append(got, f)
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("%s: %s", e.Name(), diff)
+			t.Errorf("%s: %s", name, diff)
 		}
 	}
 	t.Logf("%d files", n)

@@ -6,7 +6,6 @@ import (
 	"context"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/compile"
 	"github.com/goarmor/apparmor/internal/testenv"
+	"github.com/goarmor/apparmor/internal/upstream"
 	"github.com/goarmor/apparmor/parser"
 	"github.com/goarmor/apparmor/policy"
 	"github.com/goarmor/apparmor/query"
@@ -84,14 +84,16 @@ func BenchmarkVM(b *testing.B) {
 }
 
 // BenchmarkLargest compares upstream's two largest profiles as
-// apparmor_parser 6.0 compiles them.
+// apparmor_parser compiles them.
 func BenchmarkLargest(b *testing.B) {
 	var all []*query.Profile
-	for name, f := range testenv.CorpusFS(b, "profiles-6.0-blobs.tar.gz") {
-		if path.Base(path.Dir(name)) != "7.3" || len(f.Data) < 100e3 {
+	profiles := upstream.Profiles(b)
+	for _, name := range profiles.Names {
+		data := profiles.Compiled(b, "7.3", name)
+		if len(data) < 100e3 {
 			continue
 		}
-		set, err := blob.Inspect(f.Data)
+		set, err := blob.Inspect(data)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/internal/testenv"
 	"github.com/goarmor/apparmor/internal/treetest"
+	"github.com/goarmor/apparmor/internal/upstream"
 	"github.com/goarmor/apparmor/parser"
 	"github.com/goarmor/apparmor/render"
 )
@@ -25,10 +26,10 @@ func texts(t *testing.T, f func(t *testing.T, name string, file *ast.File)) {
 		each(t, os.DirFS(dir), f, true)
 	})
 	t.Run("upstream", func(t *testing.T) {
-		each(t, testenv.CorpusFS(t, "profiles-6.0.tar.gz"), f, true)
+		each(t, upstream.Profiles(t).FS, f, true)
 	})
 	t.Run("simple_tests", func(t *testing.T) {
-		each(t, testenv.CorpusFS(t, "simple_tests.tar.gz"), f, false)
+		each(t, upstream.PolicyTests(t, false).Tree, f, false)
 	})
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/goarmor/apparmor/compile"
 	"github.com/goarmor/apparmor/features"
 	"github.com/goarmor/apparmor/internal/testenv"
+	"github.com/goarmor/apparmor/internal/upstream"
 	"github.com/goarmor/apparmor/parser"
 	"github.com/goarmor/apparmor/policy"
 	"github.com/goarmor/apparmor/render"
@@ -203,20 +204,16 @@ func TestMeaning(t *testing.T) {
 		compare(t, filesOf(t, os.DirFS(testenv.DebianTree(t))), 20)
 	})
 	t.Run("upstream", func(t *testing.T) {
-		tree, err := fs.Sub(testenv.CorpusFS(t, "profiles-6.0.tar.gz"), "apparmor.d")
-		if err != nil {
-			t.Fatal(err)
-		}
 		var list []subject
-		for i, s := range filesOf(t, tree) {
+		for i, s := range filesOf(t, upstream.Profiles(t).FS) {
 			if i%min(step, upstreamStep) == 0 {
 				list = append(list, s)
 			}
 		}
-		compare(t, list, 198/upstreamStep-1)
+		compare(t, list, 160/upstreamStep-1)
 	})
 	t.Run("policy tests", func(t *testing.T) {
-		suite := testenv.PolicyTests(t, !testing.Short())
+		suite := upstream.PolicyTests(t, !testing.Short())
 		config := parser.Config{Roots: suite.Roots, Abs: suite.Abs, Dir: suite.Dir, Cache: &parser.Cache{}}
 		formatted := config
 		formatted.Roots, formatted.Cache = []fs.FS{canonical(t, suite.Roots[0])}, &parser.Cache{}
@@ -230,10 +227,7 @@ func TestMeaning(t *testing.T) {
 	})
 	t.Run("equality", func(t *testing.T) {
 		var list []subject
-		for i, c := range testenv.CorpusLines[struct {
-			ID       string
-			Profiles []string
-		}](t, "equality_core.jsonl.gz") {
+		for i, c := range upstream.EqualityCases(t) {
 			if i%step == 0 {
 				for j, text := range c.Profiles {
 					list = append(list, subject{name: fmt.Sprintf("%s-%d", c.ID, j), text: text + "\n"})
@@ -244,13 +238,13 @@ func TestMeaning(t *testing.T) {
 	})
 	t.Run("corners and pairs", func(t *testing.T) {
 		var list []subject
-		for _, c := range testenv.CorpusLines[struct{ ID, Profile string }](t, "corners.jsonl.gz") {
+		for _, c := range upstream.Corners(t) {
 			list = append(list, subject{name: c.ID, text: c.Profile})
 		}
-		for _, c := range testenv.CorpusLines[struct{ ID, A, B string }](t, "pairs.jsonl.gz") {
-			list = append(list, subject{name: c.ID + "a", text: c.A + "\n"}, subject{name: c.ID + "b", text: c.B + "\n"})
+		for _, c := range upstream.Pairs(t) {
+			list = append(list, subject{name: c.ID + "a", text: c.A}, subject{name: c.ID + "b", text: c.B})
 		}
-		compare(t, list, 800)
+		compare(t, list, 600)
 	})
 }
 

@@ -61,36 +61,53 @@ type Binary struct {
 // changes. A suite may list more than one; the newest that the archive still
 // has is taken.
 func (s Source) Fetch(ctx context.Context, cache string) (Tree, error) {
-	t, err := fetchTree(ctx, cache, s.Suite, "source-"+s.Name, func(ctx context.Context, a *apt, dir string) ([]Package, error) {
+	t, err := fetchTree(ctx, cache, s.Suite, s.key(), func(ctx context.Context, a *apt, dir string) ([]Package, error) {
 		return a.source(ctx, s.Name, dir)
 	})
 	if err != nil {
 		return Tree{}, fmt.Errorf("source of %s from Debian %s: %w", s.Name, s.Suite, err)
 	}
-	// Upstream packs one folder.
-	top, err := os.ReadDir(t.Dir)
-	if err != nil {
-		return Tree{}, err
-	}
-	if len(top) == 1 && top[0].IsDir() {
+	return t.below(), nil
+}
+
+// Cached returns what Fetch would, if it is in the cache.
+func (s Source) Cached(cache string) (Tree, bool) {
+	t, ok := cachedTree(filepath.Join(cache, "packages", s.Suite, s.key()))
+	return t.below(), ok
+}
+
+func (s Source) key() string { return "source-" + s.Name }
+
+// below returns the folder of upstream's tarball, which has everything in one.
+func (t Tree) below() Tree {
+	if top, err := os.ReadDir(t.Dir); err == nil && len(top) == 1 && top[0].IsDir() {
 		t.Dir = filepath.Join(t.Dir, top[0].Name())
 	}
-	return t, nil
+	return t
 }
 
 // Fetch returns the files of the packages, put together in one root.
 func (b Binary) Fetch(ctx context.Context, cache string) (Tree, error) {
-	key := strings.Join(b.Names, "+")
-	if b.Libraries {
-		key += "+libs"
-	}
-	t, err := fetchTree(ctx, cache, b.Suite, key, func(ctx context.Context, a *apt, dir string) ([]Package, error) {
+	t, err := fetchTree(ctx, cache, b.Suite, b.key(), func(ctx context.Context, a *apt, dir string) ([]Package, error) {
 		return a.binary(ctx, b, dir)
 	})
 	if err != nil {
 		return Tree{}, fmt.Errorf("%s from Debian %s: %w", strings.Join(b.Names, ", "), b.Suite, err)
 	}
 	return t, nil
+}
+
+// Cached returns what Fetch would, if it is in the cache.
+func (b Binary) Cached(cache string) (Tree, bool) {
+	return cachedTree(filepath.Join(cache, "packages", b.Suite, b.key()))
+}
+
+func (b Binary) key() string {
+	key := strings.Join(b.Names, "+")
+	if b.Libraries {
+		key += "+libs"
+	}
+	return key
 }
 
 // listsAge is for how long the lists of a suite are good enough. A package
@@ -424,4 +441,38 @@ func (t Tree) Command(program string) ([]string, error) {
 		return []string{loader, "--library-path", strings.Join(dirs, ":"), path}, nil
 	}
 	return nil, fmt.Errorf("%s: no dynamic loader was fetched with it", t.Dir)
+}
+
+// Derive returns a folder of the cache with what make puts there, which is
+// called with an empty folder unless that was done before. Name says what it
+// is made of and how: nothing else makes it be made again.
+func Derive(cache, name string, make func(dir string) error) (string, error) {
+	base := filepath.Join(cache, "derived")
+	dir := filepath.Join(base, name)
+	if _, err := os.Stat(dir); err == nil {
+		return dir, nil
+	}
+	if err := os.MkdirAll(base, 0o755); err != nil {
+		return "", err
+	}
+	unlock, err := lock(filepath.Join(base, "lock-"+name))
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	if _, err := os.Stat(dir); err == nil {
+		return dir, nil
+	}
+	tmp, err := os.MkdirTemp(base, "part-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(tmp)
+	if err := os.Chmod(tmp, 0o755); err != nil {
+		return "", err
+	}
+	if err := make(tmp); err != nil {
+		return "", err
+	}
+	return dir, os.Rename(tmp, dir)
 }

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package oracle runs the reference programs of Debian for tests:
-// apparmor_parser (3.0.8 in Debian 12) and libvirt's virt-aa-helper. What they
-// do is what this module's own packages are held against. Where a program is
-// missing the test is skipped, see package testenv.
+// apparmor_parser of a suite, and libvirt's virt-aa-helper. What they do is
+// what this module's own packages are held against. The programs come out of
+// packages in the cache folder, with the libraries that they were built for;
+// where they cannot be fetched the test is skipped, see package testenv.
 //
 // Every run has a temporary directory of its own for working directory and
-// base directory, reads no configuration and writes no cache.
+// base directory, reads no configuration and writes no cache of policy. What a
+// parser said is kept in the cache folder under everything that it depends on:
+// the version, the arguments, the text, the features and the files that may be
+// included. A second run of a test asks there.
 package oracle
 
 import (
@@ -16,28 +20,56 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/goarmor/apparmor/features"
+	"github.com/goarmor/apparmor/internal/debian"
 	"github.com/goarmor/apparmor/internal/testenv"
 )
 
 // DefaultTimeout is how long a run may take unless its Job says otherwise.
 const DefaultTimeout = 2 * time.Minute
 
+// Suites of Debian by the release of apparmor_parser that they have. Only the
+// first two never move.
+const (
+	Bookworm = "bookworm" // 3.0.8
+	Trixie   = "trixie"   // 4.1.0
+	Newest   = "sid"      // 5.0.2 in November 2026
+)
+
 // ApparmorParser is Debian's apparmor_parser. It is safe for concurrent use.
 type ApparmorParser struct {
-	tb   testing.TB
-	path string
+	tb      testing.TB
+	command []string
+	version string
+	plain   bool // compresses unless it is told not to
+	answers answers
 }
 
-// Parser finds apparmor_parser, or skips the test.
+// Parser fetches apparmor_parser 3.0.8, or skips the test.
 func Parser(tb testing.TB) ApparmorParser {
 	tb.Helper()
-	return ApparmorParser{tb, testenv.Command(tb, "apparmor_parser", "apparmor")}
+	return ParserOf(tb, Bookworm)
 }
+
+// ParserOf fetches the apparmor_parser of a suite, or skips the test.
+func ParserOf(tb testing.TB, suite string) ApparmorParser {
+	tb.Helper()
+	tree := testenv.Packages(tb, debian.Binary{Suite: suite, Names: []string{"apparmor"}, Libraries: true})
+	command, err := tree.Command("/sbin/apparmor_parser")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	cache := testenv.CacheDir(tb)
+	return ApparmorParser{tb, command, tree.Version(), suite == Newest, answers{filepath.Join(cache, "answers", "apparmor_parser-"+tree.Version()), cache}}
+}
+
+// Command returns the program with its first arguments.
+func (p ApparmorParser) Command() []string { return p.command }
 
 // Job is what a run of the parser works on. Beside the text everything is
 // optional.
@@ -69,16 +101,33 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Features returns the path of a feature file of the corpus, such as
-// "kernel-6.1.192" or "features.all".
+// Features returns the path of a feature file: what a kernel of Debian shows,
+// by names such as "kernel-6.12", or a file of upstream's tests, such as
+// "features.all".
 func Features(tb testing.TB, name string) string {
 	tb.Helper()
-	return testenv.Corpus(tb, "features/"+name)
+	if !strings.HasPrefix(name, "kernel-") {
+		return filepath.Join(testenv.Source(tb, Trixie, "apparmor"), "parser", "tst", "features_files", name)
+	}
+	file := filepath.Join(tb.TempDir(), name)
+	if err := os.WriteFile(file, []byte(FeatureSet(tb, name).String()+"\n"), 0o600); err != nil {
+		tb.Fatal(err)
+	}
+	return file
 }
 
-// FeatureSet reads that file.
+// FeatureSet returns the features of that name. Of a kernel's release only
+// the series counts.
 func FeatureSet(tb testing.TB, name string) *features.Set {
 	tb.Helper()
+	if release, ok := strings.CutPrefix(name, "kernel-"); ok {
+		number := strings.SplitN(release, ".", 3)
+		s, ok := features.Kernel(strings.Join(number[:min(2, len(number))], "."))
+		if !ok {
+			tb.Fatalf("no features of %s are known", name)
+		}
+		return s
+	}
 	data, err := os.ReadFile(Features(tb, name))
 	if err != nil {
 		tb.Fatal(err)
@@ -94,13 +143,17 @@ func FeatureSet(tb testing.TB, name string) *features.Set {
 // *Error when the parser refuses it.
 func (p ApparmorParser) Compile(j Job) ([]byte, error) {
 	p.tb.Helper()
-	return p.run(j, "-Q", "-K", "-S", "-q")
+	flags := []string{"-Q", "-K", "-S", "-q"}
+	if p.plain {
+		flags = append(flags, "-c0")
+	}
+	return p.Run(j, flags...).result()
 }
 
 // Accepts compiles and throws away: the parser's verdict on a policy.
 func (p ApparmorParser) Accepts(j Job) error {
 	p.tb.Helper()
-	_, err := p.run(j, "-Q", "-K", "-q")
+	_, err := p.Run(j, "-Q", "-K", "-q").result()
 	return err
 }
 
@@ -108,14 +161,14 @@ func (p ApparmorParser) Accepts(j Job) error {
 // it: each include is followed by a comment that begins with `##included`.
 func (p ApparmorParser) Preprocess(j Job) (string, error) {
 	p.tb.Helper()
-	out, err := p.run(j, "-Q", "-K", "-q", "-p")
+	out, err := p.Run(j, "-Q", "-K", "-q", "-p").result()
 	return string(out), err
 }
 
 // Names returns the full names of the profiles, as `-N` lists them.
 func (p ApparmorParser) Names(j Job) ([]string, error) {
 	p.tb.Helper()
-	out, err := p.run(j, "-Q", "-K", "-q", "-N")
+	out, err := p.Run(j, "-Q", "-K", "-q", "-N").result()
 	if err != nil {
 		return nil, err
 	}
@@ -126,28 +179,26 @@ func (p ApparmorParser) Names(j Job) ([]string, error) {
 	return strings.Split(text, "\n"), nil
 }
 
-// Version returns the parser's version, such as "3.0.8".
-func (p ApparmorParser) Version() string {
+// Version returns the package's version, such as "3.0.8-3".
+func (p ApparmorParser) Version() string { return p.version }
+
+// Run runs the parser with other flags and returns how it ended.
+func (p ApparmorParser) Run(j Job, flags ...string) Answer {
 	p.tb.Helper()
-	out, _, err := run(p.tb, Job{}, p.path, "--version")
+	flags = append(flags, "--config-file=/dev/null")
+	key, err := p.answers.key(j, flags)
 	if err != nil {
 		p.tb.Fatal(err)
 	}
-	line, _, _ := strings.Cut(string(out), "\n")
-	fields := strings.Fields(line)
-	if len(fields) == 0 {
-		p.tb.Fatalf("apparmor_parser --version says %q", out)
+	if a, ok := p.answers.get(key); ok {
+		return a
 	}
-	return fields[len(fields)-1]
-}
-
-func (p ApparmorParser) run(j Job, args ...string) ([]byte, error) {
-	p.tb.Helper()
+	args := append(p.command[1:len(p.command):len(p.command)], flags...)
 	base := j.Base
 	if base == "" {
 		base = p.tb.TempDir()
 	}
-	args = append(args, "--config-file=/dev/null", "-b", base)
+	args = append(args, "-b", base)
 	for _, dir := range j.Include {
 		args = append(args, "-I", dir)
 	}
@@ -158,11 +209,16 @@ func (p ApparmorParser) run(j Job, args ...string) ([]byte, error) {
 	if j.File != "" {
 		args = append(args, j.File)
 	}
-	out, _, err := run(p.tb, j, p.path, args...)
-	if err != nil {
-		return nil, err
+	out, msg, err := run(p.tb, j, p.command[0], args...)
+	a := Answer{Stdout: out, Stderr: string(msg)}
+	if e := (*Error)(nil); errors.As(err, &e) {
+		a.Exit, a.Failed = e.Exit, e.Err.Error()
+		if errors.Is(e, context.DeadlineExceeded) || errors.Is(e, context.Canceled) {
+			return a // it says nothing about the program
+		}
 	}
-	return out, nil
+	p.answers.put(key, a)
+	return a
 }
 
 // run starts a program and returns what it printed on both outputs.

@@ -14,8 +14,7 @@ import (
 // DecodeEqual compares two binary policies with decode_blob.py, a decoder that
 // shares no code with this module, by the rules of the given kernel ("6.1",
 // "6.12", "7.2" or "7.3"). It returns what differs, a line each, and nothing
-// when the two mean the same. The tool is looked for in $APPARMOR_TOOLS or in
-// ../shared/tools next to the module.
+// when the two mean the same. The tool is an extra, see testenv.Tool.
 func DecodeEqual(tb testing.TB, a, b []byte, kernel string) []string {
 	tb.Helper()
 	out, err := decode(tb, [][]byte{a, b}, func(f []string) []string {
@@ -52,14 +51,7 @@ func lines(out string, err error) []string {
 func decode(tb testing.TB, blobs [][]byte, args func(files []string) []string) (string, error) {
 	tb.Helper()
 	python := testenv.Command(tb, "/usr/bin/python3", "python3")
-	dir := os.Getenv("APPARMOR_TOOLS")
-	if dir == "" {
-		dir = filepath.Join(testenv.Root(tb), "..", "shared", "tools")
-	}
-	tool := filepath.Join(dir, "decode_blob.py")
-	if _, err := os.Stat(tool); err != nil {
-		testenv.Missing(tb, tool, "put the decoder there or name its directory in APPARMOR_TOOLS")
-	}
+	tool := testenv.Tool(tb, "decode_blob.py")
 	tmp := tb.TempDir()
 	var files []string
 	for i, blob := range blobs {

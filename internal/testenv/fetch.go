@@ -4,6 +4,7 @@ package testenv
 
 import (
 	"context"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -42,7 +43,7 @@ func Source(tb testing.TB, suite, name string) string {
 	t := fetch(tb, "source "+suite+" "+name, func(ctx context.Context) (debian.Tree, error) {
 		return debian.Source{Name: name, Suite: suite}.Fetch(ctx, cache)
 	})
-	tb.Logf("source of %s from Debian %s", t.Packages[0], suite)
+	logOnce(tb, fmt.Sprintf("source of %s from Debian %s", t.Packages[0], suite))
 	return t.Dir
 }
 
@@ -56,8 +57,19 @@ func Packages(tb testing.TB, b debian.Binary) debian.Tree {
 	for _, p := range t.Packages[:min(len(b.Names), len(t.Packages))] {
 		names = append(names, p.String())
 	}
-	tb.Logf("%s from Debian %s", strings.Join(names, ", "), b.Suite)
+	logOnce(tb, fmt.Sprintf("%s from Debian %s", strings.Join(names, ", "), b.Suite))
 	return t
+}
+
+// logged are the lines that logOnce has printed.
+var logged sync.Map
+
+// logOnce logs a line in the first test of the process that has it to say.
+func logOnce(tb testing.TB, line string) {
+	tb.Helper()
+	if _, before := logged.LoadOrStore(line, true); !before {
+		tb.Log(line)
+	}
 }
 
 // failed remembers what could not be fetched: the next test of the process
@@ -83,39 +95,52 @@ func fetch(tb testing.TB, what string, f func(context.Context) (debian.Tree, err
 // folder that nothing may write to: a test that changes it copies it.
 func DebianTree(tb testing.TB) string {
 	tb.Helper()
-	return etc(tb, debian.Binary{Suite: "bookworm", Names: []string{
-		"apparmor", "apparmor-profiles", "apparmor-profiles-extra", "libvirt-daemon-system"}})
-}
-
-// NewestTree returns /etc/apparmor.d of the newest release in Debian.
-func NewestTree(tb testing.TB) string {
-	tb.Helper()
-	return etc(tb, debian.Binary{Suite: "sid", Names: []string{"apparmor", "apparmor-profiles"}})
-}
-
-func etc(tb testing.TB, b debian.Binary) string {
-	tb.Helper()
-	dir := filepath.Join(Packages(tb, b).Dir, "etc", "apparmor.d")
-	if err := addLocal(dir); err != nil {
+	dir := filepath.Join(Packages(tb, bookworm()).Dir, "etc", "apparmor.d")
+	done := filepath.Join(filepath.Dir(dir), ".local-complete-2")
+	if _, err := os.Stat(done); err == nil {
+		return dir
+	}
+	if err := AddLocal(dir); err != nil {
+		tb.Fatal(err)
+	}
+	if err := os.WriteFile(done, nil, 0o644); err != nil {
 		tb.Fatal(err)
 	}
 	return dir
 }
 
+func bookworm() debian.Binary {
+	return debian.Binary{Suite: "bookworm", Names: []string{
+		"apparmor", "apparmor-profiles", "apparmor-profiles-extra", "libvirt-daemon-system"}}
+}
+
+// CachedDebianTree is DebianTree for those who can do without: it fetches
+// nothing.
+func CachedDebianTree() (string, bool) {
+	cache, err := debian.CacheDir()
+	if err != nil {
+		return "", false
+	}
+	t, ok := bookworm().Cached(cache)
+	return filepath.Join(t.Dir, "etc", "apparmor.d"), ok
+}
+
 // localInclude matches the include of a file for the administrator's rules.
 var localInclude = regexp.MustCompile(`(?m)^\s*#?include\s+<(local/[^>\s]+)>`)
 
-// addLocal makes the empty files that Debian's packages leave for the
-// administrator when they are installed.
-func addLocal(dir string) error {
-	done := filepath.Join(filepath.Dir(dir), ".local-complete")
-	if _, err := os.Stat(done); err == nil {
-		return nil
-	}
+// AddLocal makes the empty files that Debian's packages leave for the
+// administrator when they are installed: those below local that profiles
+// include, and one in tunables/xdg-user-dirs.d.
+func AddLocal(dir string) error {
 	if err := os.MkdirAll(filepath.Join(dir, "local"), 0o755); err != nil {
 		return err
 	}
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+	if _, err := os.Stat(filepath.Join(dir, "tunables", "xdg-user-dirs.d")); err == nil {
+		if err := os.WriteFile(filepath.Join(dir, "tunables", "xdg-user-dirs.d", "site.local"), nil, 0o644); err != nil {
+			return err
+		}
+	}
+	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {
 			return err
 		}
@@ -141,8 +166,4 @@ func addLocal(dir string) error {
 		}
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(done, nil, 0o644)
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package testenv finds what tests need beside the code: the corpora below
-// ../shared/corpus and the reference programs. What is missing skips a test
-// with a word on how to get it, and fails it where nothing may be skipped.
+// Package testenv finds what tests need beside the code: packages and sources
+// of Debian and programs. What is missing skips a test with a word on how to
+// get it, and fails it where nothing may be skipped.
 package testenv
 
 import (
@@ -11,7 +11,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -58,35 +57,41 @@ func Root(tb testing.TB) string {
 	}
 }
 
-// Corpus returns the path of a file of the corpus: below $APPARMOR_CORPUS if
-// that is set, else below ../shared/corpus next to the module.
+// ExtraCorpus returns the folder of private test data that APPARMOR_CORPUS
+// names, and whether it names one. The data adds tests; without it nothing is
+// missing.
+func ExtraCorpus() (string, bool) {
+	dir := os.Getenv("APPARMOR_CORPUS")
+	return dir, dir != ""
+}
+
+// Corpus returns the path of a file of the private corpus, or skips the test.
 func Corpus(tb testing.TB, name string) string {
 	tb.Helper()
-	path, ok := corpus(tb, name)
+	dir, ok := ExtraCorpus()
 	if !ok {
-		Missing(tb, path, "put the test corpus there or name its directory in APPARMOR_CORPUS")
+		tb.Skipf("an extra: its data is private, in %s of a folder that APPARMOR_CORPUS names", name)
+	}
+	path := filepath.Join(dir, filepath.FromSlash(name))
+	if _, err := os.Stat(path); err != nil {
+		tb.Fatalf("APPARMOR_CORPUS: %v", err)
 	}
 	return path
 }
 
-// Has reports whether the corpus holds a file, for tests that can do without.
-// Where nothing may be missing it says yes, and Corpus fails the test.
-func Has(tb testing.TB, name string) bool {
+// Tool returns the path of a tool of the folder that APPARMOR_TOOLS names, an
+// extra as the private corpus is, or skips the test.
+func Tool(tb testing.TB, name string) string {
 	tb.Helper()
-	_, ok := corpus(tb, name)
-	return ok || os.Getenv(require) != ""
-}
-
-// corpus returns where a file of the corpus should be, and whether it is.
-func corpus(tb testing.TB, name string) (string, bool) {
-	tb.Helper()
-	dir := os.Getenv("APPARMOR_CORPUS")
+	dir := os.Getenv("APPARMOR_TOOLS")
 	if dir == "" {
-		dir = filepath.Join(Root(tb), "..", "shared", "corpus")
+		tb.Skipf("an extra: it runs %s of a folder that APPARMOR_TOOLS names", name)
 	}
-	path := filepath.Join(dir, filepath.FromSlash(name))
-	_, err := os.Stat(path)
-	return path, !errors.Is(err, os.ErrNotExist)
+	path := filepath.Join(dir, name)
+	if _, err := os.Stat(path); err != nil {
+		tb.Fatalf("APPARMOR_TOOLS: %v", err)
+	}
+	return path
 }
 
 // CorpusFS unpacks a .tar.gz of the corpus into memory. Symbolic links and

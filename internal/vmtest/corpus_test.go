@@ -8,14 +8,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/compile"
 	"github.com/goarmor/apparmor/features"
-	"github.com/goarmor/apparmor/internal/testenv"
+	"github.com/goarmor/apparmor/internal/upstream"
 	"github.com/goarmor/apparmor/internal/vmtest/checks"
 	"github.com/goarmor/apparmor/parser"
 	"github.com/goarmor/apparmor/policy"
@@ -35,7 +34,7 @@ func newCorpus(tb testing.TB, shown string) *corpus {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return &corpus{tb: tb, kernel: kernel, tree: os.DirFS(testenv.NewestTree(tb))}
+	return &corpus{tb: tb, kernel: kernel, tree: upstream.Profiles(tb).FS}
 }
 
 func (c *corpus) compile(name, text string) *blob.Policy {
@@ -86,10 +85,7 @@ func (c *corpus) addEquality(files map[string][]byte) {
 	compared := map[[2][32]byte]bool{}
 	var all []*blob.Profile
 	var questions []checks.Question
-	for _, test := range testenv.CorpusLines[struct {
-		ID, Op   string
-		Profiles []string
-	}](c.tb, "equality.jsonl.gz") {
+	for _, test := range upstream.EqualityCases(c.tb) {
 		if test.Op != "not_equal" {
 			continue
 		}

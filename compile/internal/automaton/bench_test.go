@@ -7,13 +7,13 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/internal/oracle"
 	"github.com/goarmor/apparmor/internal/testenv"
 )
 
@@ -35,14 +35,12 @@ func debianRules(tb testing.TB, name, text string) workload {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		tb.Fatal(err)
 	}
-	cmd := exec.Command(testenv.Command(tb, "apparmor_parser", "apparmor"), "--config-file=/dev/null",
-		"-M", testenv.Corpus(tb, "features/kernel-6.1.192"), "-b", tree, "-Q", "-K", "-d", file)
-	out, err := cmd.Output()
-	if err != nil {
-		tb.Fatal(err)
+	answer := oracle.Parser(tb).Run(oracle.Job{File: file, Base: tree, Features: oracle.Features(tb, "kernel-6.1")}, "-Q", "-K", "-d")
+	if answer.Exit != 0 {
+		tb.Fatal(answer.Stderr)
 	}
 	w := workload{name: name}
-	for line := range bytes.Lines(out) {
+	for line := range bytes.Lines(answer.Stdout) {
 		if m := dumpedRule.FindSubmatch(line); m != nil {
 			w.modes = append(w.modes, string(m[1]))
 			w.patterns = append(w.patterns, string(m[2]))

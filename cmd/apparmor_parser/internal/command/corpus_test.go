@@ -3,6 +3,7 @@
 package command
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -13,13 +14,14 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/goarmor/apparmor/internal/testenv"
+	"github.com/goarmor/apparmor/internal/oracle"
+	"github.com/goarmor/apparmor/internal/upstream"
 )
 
-// unpack writes an archive of the corpus below a directory.
-func unpack(tb testing.TB, archive, dir string) {
+// unpack writes a tree below a directory.
+func unpack(tb testing.TB, tree fs.FS, dir string) {
 	tb.Helper()
-	if err := os.CopyFS(dir, testenv.CorpusFS(tb, archive)); err != nil {
+	if err := os.CopyFS(dir, tree); err != nil {
 		tb.Fatal(err)
 	}
 }
@@ -31,14 +33,14 @@ var lineNumber = regexp.MustCompile(`at line (\d+):`)
 // the verdict.
 func TestPolicyTests(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "tst")
-	unpack(t, "simple_tests.tar.gz", dir)
-	features := testenv.Corpus(t, "features/features.all")
+	suite := upstream.PolicyTests(t, false)
+	unpack(t, suite.Tree, dir)
+	features := oracle.Features(t, "features.all")
 	include := filepath.Join(dir, "simple_tests")
 
 	var judged, agreed, lines, sameLine, near atomic.Int64
 	var work sync.WaitGroup
 	slots := make(chan struct{}, 2)
-	suite := testenv.PolicyTests(t, false)
 	for i, test := range slices.Concat(suite.Tests, suite.Todo) {
 		slots <- struct{}{}
 		work.Go(func() {
@@ -79,8 +81,8 @@ func TestPolicyTests(t *testing.T) {
 		})
 	}
 	work.Wait()
-	if judged.Load() != testenv.HandWritten {
-		t.Errorf("%d tests, there should be %d", judged.Load(), testenv.HandWritten)
+	if judged.Load() != int64(len(suite.Tests)) {
+		t.Errorf("%d tests, there should be %d", judged.Load(), len(suite.Tests))
 	}
 	t.Logf("%d of %d verdicts as expected; of %d lines in messages of the reference %d are the same, %d one off",
 		agreed.Load(), judged.Load(), lines.Load(), sameLine.Load(), near.Load())

@@ -4,31 +4,25 @@ package command
 
 import (
 	"crypto/sha256"
-	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 
-	"github.com/goarmor/apparmor/internal/testenv"
+	"github.com/goarmor/apparmor/internal/oracle"
+	"github.com/goarmor/apparmor/internal/upstream"
 )
-
-// fullSuite is the variable of the environment that asks for the whole of
-// upstream's equality suite, which takes minutes.
-const fullSuite = "APPARMOR_FULL_SUITE"
 
 // TestEqualBytes compiles what upstream's equality.sh compiles, as that does:
 // policy of one meaning is the same bytes, and policy of two is not.
 func TestEqualBytes(t *testing.T) {
-	type equality struct {
-		ID, Op, Features string
-		Profiles         []string
+	cases := upstream.EqualityCases(t)
+	features := map[string]string{}
+	for _, c := range cases {
+		if features[c.Features] == "" {
+			features[c.Features] = oracle.Features(t, c.Features)
+		}
 	}
-	file := "equality_core.jsonl.gz"
-	if os.Getenv(fullSuite) != "" {
-		file = "equality.jsonl.gz"
-	}
-	cases := testenv.CorpusLines[equality](t, file)
 	dir := t.TempDir()
 	var passed atomic.Int64
 	var work sync.WaitGroup
@@ -39,7 +33,7 @@ func TestEqualBytes(t *testing.T) {
 			defer func() { <-slots }()
 			var known [sha256.Size]byte
 			for i, profile := range c.Profiles {
-				got := runIn(t, dir, profile, "-QKSq", "--features-file", testenv.Corpus(t, "features/"+c.Features), "-b", dir)
+				got := runIn(t, dir, profile, "-QKSq", "--features-file", features[c.Features], "-b", dir)
 				if got.Status != 0 {
 					t.Errorf("%s: %s\n%s", c.ID, profile, got.Stderr)
 					return

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/goarmor/apparmor/blob"
-	"github.com/goarmor/apparmor/internal/testenv"
+	"github.com/goarmor/apparmor/internal/oracle"
 )
 
 // TestPins checks which features count, those of an abi statement, of an
@@ -25,9 +25,9 @@ func TestPins(t *testing.T) {
 		text = "profile t { file, network, dbus, userns, io_uring, mqueue, signal, ptrace, mount, unix, }\n"
 	)
 	names := map[string]string{
-		"K61": testenv.Corpus(t, "features/kernel-6.1.192"),
-		"K72": testenv.Corpus(t, "features/kernel-7.2.13"),
-		"ALL": testenv.Corpus(t, "features/features.all"),
+		"K61": oracle.Features(t, "kernel-6.1"),
+		"K72": oracle.Features(t, "kernel-7.2"),
+		"ALL": oracle.Features(t, "features.all"),
 	}
 	for _, tt := range []struct{ abi, args, want string }{
 		{"", "-M K61", as61},

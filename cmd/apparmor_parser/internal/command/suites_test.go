@@ -3,9 +3,6 @@
 package command
 
 import (
-	"bufio"
-	"encoding/json"
-	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -16,29 +13,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/goarmor/apparmor/internal/testenv"
+	"github.com/goarmor/apparmor/internal/oracle"
+	"github.com/goarmor/apparmor/internal/upstream"
 )
-
-// errorCase is one of upstream's cases on error messages.
-type errorCase struct {
-	ID     string   `json:"id"`
-	Args   []string `json:"args"`
-	Input  string   `json:"input"`
-	Expect string   `json:"expect"`
-	Stderr string   `json:"stderr"`
-	Setup  struct {
-		Mkdir   []string    `json:"mkdir"`
-		Symlink [][2]string `json:"symlink"`
-	} `json:"setup"`
-	Structured *struct {
-		Kind string `json:"kind"`
-		File string `json:"file"`
-		Line int    `json:"line"`
-	} `json:"structured"`
-	Reference struct {
-		Status int `json:"rc"`
-	} `json:"upstream_6_0"`
-}
 
 var (
 	errorForm   = regexp.MustCompile(`^AppArmor parser error for (.+) in profile (.+) at line (\d+): `)
@@ -48,85 +25,70 @@ var (
 // TestErrorCases runs upstream's cases on messages: the file and line, the
 // form of the message, and the status.
 func TestErrorCases(t *testing.T) {
-	dir := t.TempDir()
-	unpack(t, "errors.tar.gz", dir)
-	dir = filepath.Join(dir, "errors")
-	f, err := os.Open(filepath.Join(dir, "errors.jsonl"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	n := 0
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		var c errorCase
-		if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
-			t.Fatal(err)
-		}
-		n++
-		t.Run(c.ID, func(t *testing.T) {
-			tmp := t.TempDir()
-			place := func(s string) string { return strings.ReplaceAll(s, "{TMP}", tmp) }
-			for _, d := range c.Setup.Mkdir {
-				if err := os.MkdirAll(place(d), 0o755); err != nil {
-					t.Fatal(err)
-				}
-			}
-			for _, l := range c.Setup.Symlink {
-				if err := os.Symlink(l[0], place(l[1])); err != nil {
-					t.Fatal(err)
-				}
-			}
-			args := slices.Concat([]string{"-QK", "-M", testenv.Corpus(t, "features/features.all"), "-I", "errors"}, c.Args, []string{place(c.Input)})
+	dir, cases := upstream.Messages(t)
+	features := oracle.Features(t, "features.all")
+	for _, c := range cases {
+		t.Run(c.Input, func(t *testing.T) {
+			args := slices.Concat([]string{"-QKS", "-M", features, "-I", "errors"}, c.Args, []string{c.Input})
 			got := runIn(t, dir, "", args...)
-			if got.Status != c.Reference.Status {
-				t.Errorf("status %d, want %d", got.Status, c.Reference.Status)
+			if got.Status != c.Status {
+				t.Errorf("status %d, want %d", got.Status, c.Status)
 			}
-			if c.Structured == nil {
-				if d := cmp.Diff(place(c.Stderr), got.Stderr); d != "" {
+			if c.File == "" {
+				if d := cmp.Diff(c.Stderr, got.Stderr); d != "" {
 					t.Errorf("standard error (-want +got):\n%s", d)
 				}
 				return
 			}
 			form := errorForm
-			if c.Structured.Kind == "warning" {
+			if c.Warning {
 				form = warningForm
 			}
 			m := form.FindStringSubmatch(got.Stderr)
 			if m == nil {
-				t.Fatalf("no %s in its form: %q", c.Structured.Kind, got.Stderr)
+				t.Fatalf("not in the form of %q: %q", c.Stderr, got.Stderr)
 			}
-			if m[1] != c.Input || m[2] != c.Structured.File || m[3] != strconv.Itoa(c.Structured.Line) {
-				t.Errorf("%s %s:%s, want %s %s:%d", m[1], m[2], m[3], c.Input, c.Structured.File, c.Structured.Line)
+			if m[1] != c.Input || m[2] != c.File || m[3] != strconv.Itoa(c.Line) {
+				t.Errorf("%s %s:%s, want %s %s:%d", m[1], m[2], m[3], c.Input, c.File, c.Line)
 			}
 			if strings.Contains(c.Stderr, "Could not open") && got.Stderr != c.Stderr {
 				t.Errorf("got %q, want %q", got.Stderr, c.Stderr)
 			}
 		})
 	}
-	if n == 0 {
-		t.Fatal("there are no cases")
+}
+
+// TestAbsentFiles names files that are not there, and links to none.
+func TestAbsentFiles(t *testing.T) {
+	dir := t.TempDir()
+	profiles := filepath.Join(dir, "profiles")
+	if err := os.Mkdir(profiles, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("nothing", filepath.Join(profiles, "link")); err != nil {
+		t.Fatal(err)
+	}
+	features := oracle.Features(t, "kernel-6.12")
+	for _, tt := range []struct{ input, stderr string }{
+		{filepath.Join(dir, "none"), "File " + filepath.Join(dir, "none") + " not found, skipping...\n"},
+		{filepath.Join(profiles, "link"), "File " + filepath.Join(profiles, "link") + " not found, skipping...\n"},
+		{profiles, "There was an error while loading profiles from " + profiles + "\n"},
+	} {
+		for _, jobs := range []string{"-j0", "-j1", "-j8", "-jauto"} {
+			got := runIn(t, dir, "", "-QKS", "-M", features, jobs, tt.input)
+			if got.Status == 0 || got.Stderr != tt.stderr {
+				t.Errorf("%s %s: status %d, %q; want %q", tt.input, jobs, got.Status, got.Stderr, tt.stderr)
+			}
+		}
 	}
 }
 
 // TestDirectories runs upstream's cases on directories: what is good in one is
 // listed whatever else is in it.
 func TestDirectories(t *testing.T) {
-	dir := t.TempDir()
-	unpack(t, "dirtest.tar.gz", dir)
-	dir = filepath.Join(dir, "dirtest")
-	want, err := os.ReadFile(filepath.Join(dir, "expected_names.txt"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, target := range map[string]string{
-		"gooddir/good_link": "../goodtarget", "badlink/good_link": "../goodtarget", "badprofile/good_link": "../goodtarget",
-		"badlink/bar": "foo",
-	} {
-		if err := os.Symlink(target, filepath.Join(dir, name)); err != nil && !errors.Is(err, os.ErrExist) {
-			t.Fatal(err)
-		}
-	}
-	features := testenv.Corpus(t, "features/features.all")
+	dir, want := upstream.Directories(t)
+	slices.Sort(want)
+	features := oracle.Features(t, "features.all")
 	for _, test := range []struct {
 		dir    string
 		status int
@@ -143,7 +105,7 @@ func TestDirectories(t *testing.T) {
 			if got.Status != test.status || !strings.HasPrefix(got.Stderr, test.stderr) || test.stderr == "" && got.Stderr != "" {
 				t.Errorf("%s %s: status %d, %q; want %d, %q", test.dir, more, got.Status, got.Stderr, test.status, test.stderr)
 			}
-			if d := cmp.Diff(strings.Fields(string(want)), names); d != "" {
+			if d := cmp.Diff(want, names); d != "" {
 				t.Errorf("%s %s (-want +got):\n%s", test.dir, more, d)
 			}
 		}
