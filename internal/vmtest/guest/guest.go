@@ -149,7 +149,7 @@ func prepare(portName string) (*os.File, error) {
 			errs = append(errs, fmt.Errorf("mount %s: %w", m.fs, err))
 		}
 	}
-	os.Chmod("/tmp", 0o1777)
+	os.Chmod("/tmp", 0o777|os.ModeSticky)
 	port, err := os.OpenFile(portName, os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
 		return nil, errors.Join(append(errs, err)...)
