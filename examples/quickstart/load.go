@@ -32,7 +32,7 @@ func loadAndTry(ctx context.Context, w io.Writer, dir string, machine *svirt.Dom
 		return err
 	}
 
-	manager, err := svirt.New(ctx, svirt.ManagerOptions{Dir: dir, Templates: svirt.TemplatesOwn})
+	manager, err := svirt.New(ctx, svirt.ManagerOptions{Dir: filepath.Join(dir, "policy")})
 	if err != nil {
 		return err
 	}

@@ -97,10 +97,9 @@ func run(ctx context.Context, args []string, w io.Writer) error {
 	// loaded. This driver only keeps what it would load.
 	d := &dryRun{kernel: kernel}
 	manager, err := svirt.New(ctx, svirt.ManagerOptions{
-		Dir:       dir,
-		Driver:    d,
-		Derive:    derive,
-		Templates: svirt.TemplatesOwn,
+		Dir:    filepath.Join(dir, "policy"), // of which no machine gets anything
+		Driver: d,
+		Derive: derive,
 	})
 	if err != nil {
 		return err
@@ -109,7 +108,7 @@ func run(ctx context.Context, args []string, w io.Writer) error {
 	if err := manager.Create(ctx, machine); err != nil {
 		return err
 	}
-	if err := showFiles(w, filepath.Join(dir, "libvirt")); err != nil {
+	if err := showFiles(w, filepath.Join(dir, "policy", "libvirt")); err != nil {
 		return err
 	}
 
