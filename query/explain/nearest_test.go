@@ -39,3 +39,27 @@ func TestNearestPermission(t *testing.T) {
 		}
 	}
 }
+
+// TestLimitsAreWritten: limits are explained in the words of a rule.
+func TestLimitsAreWritten(t *testing.T) {
+	k := featureSet(t, k612)
+	p := open(t, k, resolve(t, k, "profile t {\n set rlimit cpu <= 2 min,\n set rlimit rttime <= 5 ms,\n set rlimit core <= infinity,\n link /l -> /t,\n}\n"))
+	if p.Compiled().Policy.Len() == 0 || len(p.Query().Profiles()) != 1 {
+		t.Error("nothing compiled")
+	}
+	for ask, want := range map[query.Request]string{
+		query.Rlimit{Resource: "cpu", Value: 120}:         "allowed\n  policy:2:2: set rlimit cpu <= 120 s, decides\n",
+		query.Rlimit{Resource: "rttime", Value: 5001}:     "denied, above the limit of 5000\n  policy:3:2: set rlimit rttime <= 5000 us, decides\n",
+		query.Rlimit{Resource: "core", Value: ^uint64(0)}: "allowed\n  policy:4:2: set rlimit core <= infinity, decides\n",
+		query.Link{Path: "/l", Target: "/x"}:              "",
+		query.Link{Path: "/lx", Target: "/t"}:             "denied\n  no rule speaks of it\n  the nearest is policy:5:2: link /l -> /t,\n",
+	} {
+		e, err := p.Explain(t.Context(), "t", ask)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := e.String(); want != "" && got != ask.String()+": "+want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
