@@ -150,7 +150,10 @@ func (a *AppArmor) ChangeProfile(ctx context.Context, c Confinement, accept load
 		err = a.Kernel.ChangeProfile(a.Kernel.Qualify(c.Profile))
 	}
 	if err == nil {
-		err = a.Kernel.Confines(ctx, print, accept)
+		// On another thread: this one may not look any more.
+		after := make(chan error)
+		go func() { after <- a.Kernel.Confines(ctx, print, accept) }()
+		err = <-after
 	}
 	return a.notLoaded(ctx, c.Profile, err)
 }

@@ -21,9 +21,10 @@ import (
 
 func TestMain(m *testing.M) {
 	os.Exit(guest.Main(m, guest.Commands{
-		"report": report,
-		"mark":   mark,
-		"nnp":    startUnderNoNewPrivs,
+		"report":    report,
+		"mark":      mark,
+		"nnp":       startUnderNoNewPrivs,
+		"forkchain": forkChain,
 	}))
 }
 
