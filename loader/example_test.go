@@ -41,7 +41,7 @@ func ExampleTasks_Start() {
 	if err := kernel.Start(ctx, vm, "vm-17"); err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(vm.Wait(), kernel.Remove(ctx, "vm-17"))
+	fmt.Println(vm.Wait(), kernel.Retire(ctx, "vm-17", loader.RetireOptions{}))
 }
 
 // What the kernel says about a task is a name, or a stack of them, and a mode.

@@ -17,8 +17,11 @@ func (k *Kernel) Load(ctx context.Context, p *blob.Policy) error {
 }
 
 // Replace loads a set of profiles and takes the place of those that are
-// loaded. Processes under them are confined by the new ones from their next
-// system call on. Children that are loaded but not in the set stay.
+// loaded. What processes under them ask for from their next system call on is
+// up to the new ones. What they have is not taken away: reading, writing and
+// mapping descriptors that are open goes on, on all kernels, also of files that
+// the new profile does not allow; only opening them again and truncating them
+// fail. Children that are loaded but not in the set stay.
 func (k *Kernel) Replace(ctx context.Context, p *blob.Policy) error {
 	return k.put(ctx, OpReplace, ".replace", p)
 }
@@ -65,7 +68,8 @@ func (k *Kernel) put(ctx context.Context, op Op, file string, p *blob.Policy) er
 }
 
 // Remove removes a profile with its children and hats. Processes under it are
-// unconfined from then on. The name is that of a profile in this namespace, or
+// unconfined from then on, and nobody looks whether there are any: Retire does.
+// The name is that of a profile in this namespace, or
 // :ns:profile for one in a namespace below, as Qualify writes it; a profile is
 // not looked for anywhere else, so that one whose policy names its namespace
 // itself is not found under its bare name (ErrNotExist). A whole namespace is

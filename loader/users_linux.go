@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 
@@ -50,16 +49,17 @@ func (k *Kernel) label(name string) (string, error) {
 // scan looks for the threads under a profile.
 //
 // That it has found none, and is clear, means that there was none when it came
-// to its end, if what runs under the profile can do no more than fork. procfs
-// lists processes by their numbers, from the lowest up, and each is looked at
-// as soon as it is listed, before the kernel is asked for those that follow. The
-// kernel gives numbers from the lowest up, too. A process that ends and leaves
-// a child before it is looked at has left one that is listed later, and so on
-// until one is looked at in time, or all have ended. What remains is a number
-// that is lower because the kernel has begun again at the lowest: then the scan
-// is not clear. Threads of one process are listed in no such order. They are
-// listed again until none has ended between being listed and being looked at,
-// and none can be born of another process's.
+// to its end, if what runs under the profile can do no more than fork. It lists
+// processes, looks at each that it has not looked at yet, and does so again
+// until there was none of these. procfs lists processes by their numbers, from
+// the lowest up, and the kernel gives numbers from the lowest up, too: a process
+// that ends before the list has come to it leaves a child that is listed later.
+// So what forks and ends is in each list, and in the last one as a process that
+// was looked at while it ran. What remains is a number that is lower because
+// the kernel has begun again at the lowest: then the scan is not clear. Threads
+// of one process are listed in no such order. They are listed again until none
+// has ended between being listed and being looked at, and none can be born of
+// another process's.
 type scan struct {
 	tasks   *Tasks
 	profile string // label
@@ -83,48 +83,41 @@ func (s *scan) run(ctx context.Context) error {
 		return err
 	}
 	s.numbers = clock.byNumber
-	f, err := t.proc.open(".", unix.O_RDONLY|unix.O_DIRECTORY)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	settled := true
-	for n := 0; len(s.users) < stop; n++ {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		// Names come from what one system call has given, and when that is
-		// used up from the next.
-		names, err := f.Readdirnames(1)
-		if err == io.EOF {
-			break
-		}
+	settled, complete := true, false
+	looked := map[int]bool{}
+	for n := 0; n < maxListings && !complete && len(s.users) < stop; n++ {
+		// In the order of procfs, however many system calls it takes.
+		list, err := t.proc.names(".")
 		if err != nil {
 			return err
 		}
-		if n%64 == 0 {
-			if err := clock.tick(); err != nil {
+		complete = true
+		for _, name := range list {
+			pid, err := strconv.Atoi(name)
+			if err != nil || looked[pid] {
+				continue
+			}
+			looked[pid], complete = true, false
+			if len(looked)%64 == 0 {
+				if err := clock.tick(); err != nil {
+					return err
+				}
+			}
+			ok, err := s.process(ctx, pid)
+			if err != nil {
 				return err
 			}
+			settled = settled && ok
 		}
-		pid, err := strconv.Atoi(names[0])
-		if err != nil {
-			continue
-		}
-		ok, err := s.process(ctx, pid)
-		if err != nil {
-			return err
-		}
-		settled = settled && ok
 	}
 	if err := clock.tick(); err != nil {
 		return err
 	}
-	s.clear = settled && clock.onward && len(s.users) == 0
+	s.clear = complete && settled && clock.onward && len(s.users) == 0
 	return nil
 }
 
-// maxListings is how often the threads of a process are listed again.
+// maxListings is how often processes are listed again, and the threads of one.
 const maxListings = 100
 
 // process looks at the threads of one process. It reports whether it has seen

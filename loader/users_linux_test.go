@@ -37,6 +37,14 @@ func TestUsers(t *testing.T) {
 		{name: "thread of a process that is over", change: func(f *fake) {
 			f.process(10, task{label: "p (enforce)", stat: "Z 1 1 1 0 -1 4194304"}, task{id: 12, label: "p (enforce)"})
 		}, want: []User{user(10, 12, "p", "enforce")}},
+		{name: "born meanwhile", change: func(f *fake) {
+			f.answer = func(name string) (string, bool) {
+				if name == "proc/2/task/2/attr/apparmor/current" {
+					f.process(10, task{label: "p (enforce)"})
+				}
+				return "", false
+			}
+		}, want: []User{user(10, 10, "p", "enforce")}},
 		{name: "over", change: func(f *fake) {
 			f.process(10, task{label: "p (enforce)", stat: "Z 1 1 1 0 -1 4194304"})
 			f.process(11, task{label: "p (enforce)", stat: "X 1 1 1 0 -1 4194304"})

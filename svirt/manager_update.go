@@ -26,6 +26,10 @@ type Change struct {
 // are removed, whoever else needs the same path keeps it, what comes is
 // derived, and the profile is replaced if it is in force.
 //
+// That takes nothing from a process that has a file of the device open: it goes
+// on to read, write and map what is open, and can only not open it again. Have
+// the machine close a device before it is removed, or end the machine.
+//
 // Under Strict the machine's other rules stay as they are, also in
 // a Manager that did not create them. Under Compat all rules are derived anew,
 // which takes the Manager that created the machine.

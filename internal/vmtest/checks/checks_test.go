@@ -21,10 +21,12 @@ import (
 
 func TestMain(m *testing.M) {
 	os.Exit(guest.Main(m, guest.Commands{
-		"report":    report,
-		"mark":      mark,
-		"nnp":       startUnderNoNewPrivs,
-		"forkchain": forkChain,
+		"report":          report,
+		"mark":            mark,
+		"nnp":             startUnderNoNewPrivs,
+		"forkchain":       forkChain,
+		"inherited":       inherited,
+		"start inherited": startInherited,
 	}))
 }
 
