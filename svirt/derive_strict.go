@@ -103,8 +103,9 @@ func (s *strict) grant(u use, path string, perms ast.FilePerm) {
 // check returns the real path of what a device names, if the device may have
 // it.
 func (s *strict) check(u use, path string, perms ast.FilePerm) (string, bool) {
-	real, found, file, ok := path, false, info{}, true
+	real, found, file := path, false, info{}
 	if s.look != nil || !isPlain(path) {
+		var ok bool
 		if real, found, file, ok = s.canonical(path); !ok {
 			return "", false
 		}

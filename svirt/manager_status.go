@@ -45,7 +45,7 @@ func (m *Manager) madeBy(ctx context.Context, root fs.FS, name, uuid, profile st
 	}
 	text, err := readPolicy([]fs.FS{root}, name)
 	if err != nil {
-		return false, nil // it makes nothing
+		return false, nil //nolint:nilerr // a template that cannot be read makes nothing
 	}
 	files := hasFiles(strings.TrimPrefix(name, "libvirt/TEMPLATE."))
 	if m.options.Derive.Method != Strict {
