@@ -32,7 +32,7 @@ var debianKernels = []struct {
 	series string
 	limits blob.KernelLimits
 }{
-	{"6.1", blob.KernelLimits{MaxABI: 8}},
+	{"6.1", blob.KernelLimits{MaxABI: 8, Disconnected: true}},
 	{"6.12", blob.KernelLimits{MaxABI: 9, Prompt: true, Disconnected: true}},
 	{"7.2", laterKernels},
 	{"7.3", laterKernels},

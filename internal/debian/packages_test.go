@@ -49,13 +49,13 @@ func TestCommand(t *testing.T) {
 	if _, err := tree.Command("/sbin/p"); err == nil {
 		t.Error("runs without a loader")
 	}
-	write("lib64/ld-linux-x86-64.so.2")
+	write("usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2")
 	got, err := tree.Command("/sbin/p")
 	if err != nil {
 		t.Fatal(err)
 	}
 	at := func(name string) string { return filepath.Join(tree.Dir, name) }
-	want := []string{at("lib64/ld-linux-x86-64.so.2"), "--library-path",
+	want := []string{at("usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"), "--library-path",
 		at("lib/x86_64-linux-gnu") + ":" + at("usr/lib/x86_64-linux-gnu"), at("usr/sbin/p")}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

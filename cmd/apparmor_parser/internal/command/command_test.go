@@ -82,9 +82,9 @@ func TestOutcomes(t *testing.T) {
 		{"ambiguous option", "--skip-ca --skip", "", outcome{1, "", "apparmor_parser: option '--skip' is ambiguous; possibilities: '--skip-kernel-load' '--skip-read-cache' '--skip-cache' '--skip-bad-cache' '--skip-bad-cache-rebuild'\n"}},
 		{"unknown option", "--what", "", outcome{1, "", "apparmor_parser: unrecognized option '--what'\n"}},
 		{"unknown letter", "-Nz", "", outcome{1, "", "apparmor_parser: invalid option -- 'z'\n"}},
-		{"getopt.Argument missing", "-n", "", outcome{1, "", "apparmor_parser: option requires an argument -- 'n'\n"}},
-		{"long getopt.Argument missing", "--base", "", outcome{1, "", "apparmor_parser: option '--base' requires an argument\n"}},
-		{"getopt.Argument too many", "--names=x", "", outcome{1, "", "apparmor_parser: option '--names' doesn't allow an argument\n"}},
+		{"argument missing", "-n", "", outcome{1, "", "apparmor_parser: option requires an argument -- 'n'\n"}},
+		{"long argument missing", "--base", "", outcome{1, "", "apparmor_parser: option '--base' requires an argument\n"}},
+		{"argument too many", "--names=x", "", outcome{1, "", "apparmor_parser: option '--names' doesn't allow an argument\n"}},
 		{"an action twice", "-a -a", "", outcome{1, "", "apparmor_parser: Too many actions given on the command line.\n"}},
 		{"two actions", "-a -r", "", outcome{1, "", "apparmor_parser: Too many actions given on the command line.\n"}},
 		{"wrong warning", "--warn=x", "", outcome{1, "", "apparmor_parser: Invalid --warn option x\n"}},
@@ -376,7 +376,7 @@ func TestConfiguration(t *testing.T) {
 	}
 	for args, want := range map[string]outcome{
 		"--config-file=wrong": {1, "", "apparmor_parser: Invalid --warn option nonsense\n"},
-		"--config-file=short": {1, "", "apparmor_parser: option (jobs) in config file needs an getopt.Argument\n"},
+		"--config-file=short": {1, "", "apparmor_parser: option (jobs) in config file needs an argument\n"},
 		// What is said about the file itself is switched by arguments.
 		"--config-file=none --warn=no-config":   {0, "/t\n", ""},
 		"--config-file=none -q":                 {0, "/t\n", "Warning: config file 'none' not found\n"},
@@ -439,7 +439,7 @@ func TestHelp(t *testing.T) {
 }
 
 // TestReferenceOptions holds the table against the options of version 6.0: the
-// long names, the letter, and whether there is an getopt.Argument.
+// long names, the letter, and whether one is needed.
 func TestReferenceOptions(t *testing.T) {
 	table := optionTable()
 	for takes, names := range map[getopt.Argument]string{
@@ -456,7 +456,7 @@ func TestReferenceOptions(t *testing.T) {
 			long, letter, _ := strings.Cut(name, "/")
 			opt, ok := exactLong(table, long)
 			if short := strings.TrimLeft(string(rune(opt.Short)), "\x00"); !ok || opt.Takes != takes || short != letter {
-				t.Errorf("--%s: known %v, letter %q, getopt.Argument %d; want letter %q, argument %d", long, ok, short, opt.Takes, letter, takes)
+				t.Errorf("--%s: known %v, letter %q, argument %d; want letter %q, argument %d", long, ok, short, opt.Takes, letter, takes)
 			}
 		}
 	}
@@ -477,7 +477,7 @@ func TestOptionTable(t *testing.T) {
 		}
 		short[o.Short] = true
 		if o.Takes != getopt.None && o.Help != "" && o.Value == "" {
-			t.Errorf("--%s: its getopt.Argument has no name", o.Long[0])
+			t.Errorf("--%s: its argument has no name", o.Long[0])
 		}
 	}
 }
