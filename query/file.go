@@ -15,7 +15,7 @@ import (
 // symbolic links, directories with a slash at the end.
 type File struct {
 	Path  string
-	Perms Perms // Read, Write, Append, Exec, Mmap, Lock, ...
+	Perms Perms // Read, Write, Append, Exec, Mmap, Lock, ...: what the kernel has of files, at least one
 	// Owner is set when the file belongs to the task's fsuid.
 	Owner bool
 }
@@ -32,6 +32,9 @@ func (r File) String() string {
 func (r File) texts() iter.Seq2[textKind, string] { return texts(textPath, r.Path) }
 
 func (r File) ask(p asked) (Decision, error) {
+	if err := onlyPerms(r, r.Perms, askedOfFiles|askedOfLinks); err != nil {
+		return Decision{}, err
+	}
 	return decide(r.Perms, p.onPath(r.Path, r.Owner, r.Perms)), nil
 }
 
@@ -43,14 +46,17 @@ func fileSide(p *Profile) side {
 	return side{db.DFA, start, p.FilePerms}
 }
 
-// What is asked for on files, by the kind of the string.
+// The permissions that a class has; of files, those that a kind of string has.
 const (
-	askedOfFiles  Perms = 1<<18 - 1
-	askedOfLabels       = Perms(blob.PermChangeProf | blob.PermOnexec)
-	askedOfLinks        = Perms(blob.PermLink)
-	askedOnExec         = Perms(blob.PermOnexec)
-	askedOfNet          = Perms(blob.AllNetPerms)
-	askedOfMqueue       = Create | MayOpen | Delete | Read | Write | Getattr | Setattr
+	askedOfFiles   Perms = 1<<18 - 1
+	askedOfLabels        = Perms(blob.PermChangeProf | blob.PermOnexec)
+	askedOfLinks         = Perms(blob.PermLink)
+	askedOnExec          = Perms(blob.PermOnexec)
+	askedOfNet           = Perms(blob.AllNetPerms)
+	askedOfUnix          = Create | Bind | Accept | Getattr | Setattr | Shutdown | Listen | netOption | netPeer
+	askedOfSignals       = Send | Receive
+	askedOfPeers         = Trace | ReadPeer | TracedBy | ReadBy
+	askedOfMqueue        = Create | MayOpen | Delete | Read | Write | Getattr | Setattr
 )
 
 // fileGrammar is paths, labels, and behind the NUL of a path the target of a

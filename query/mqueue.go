@@ -49,6 +49,9 @@ func (r Mqueue) texts() iter.Seq2[textKind, string] {
 }
 
 func (r Mqueue) ask(p asked) (Decision, error) {
+	if err := onlyPerms(r, r.want(), askedOfMqueue); err != nil {
+		return Decision{}, err
+	}
 	class, text := blob.ClassPosixMq, []byte(r.Name)
 	if r.Name == "" {
 		class, text = blob.ClassSysVMq, binary.BigEndian.AppendUint32(nil, r.Key)

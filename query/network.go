@@ -81,6 +81,9 @@ func (r Network) ask(p asked) (Decision, error) {
 	if want == 0 {
 		want = Create
 	}
+	if err := onlyPerms(r, want, askedOfNet); err != nil {
+		return Decision{}, err
+	}
 	class, s := netClass(p.Profile)
 	if s == blob.TrapState {
 		if p.Families != nil {

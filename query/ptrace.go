@@ -43,6 +43,9 @@ func ptraceNames(a Perms) string {
 func (r Ptrace) texts() iter.Seq2[textKind, string] { return texts(textAny, r.Peer) }
 
 func (r Ptrace) ask(p asked) (Decision, error) {
+	if err := onlyPerms(r, r.Perms, askedOfPeers); err != nil {
+		return Decision{}, err
+	}
 	// Mediation goes by the class, the string by that of labels.
 	if !p.Mediates(blob.ClassPtrace) {
 		return unmediated(r.Perms).in(wordsPtrace), nil
@@ -60,7 +63,7 @@ func ptraceSide(p *Profile) side {
 	return policydbSide(p, p.Policydb.DFA.Step(p.ClassState(blob.ClassLabel), byte(blob.ClassPtrace)))
 }
 
-var ptraceGrammar = sync.OnceValue(func() grammar { return newGrammar(label(Trace | ReadPeer | TracedBy | ReadBy)) })
+var ptraceGrammar = sync.OnceValue(func() grammar { return newGrammar(label(askedOfPeers)) })
 
 func onPeers(in []byte, differ Perms, _ bool) []Request {
 	return []Request{Ptrace{Perms: differ, Peer: string(in)}}

@@ -76,8 +76,9 @@ const (
 )
 
 // Ask returns what the profile says to the request. The error is a *RequestError
-// for a request that names something unknown, a *TextError for one with a text
-// that no kernel asks for, and a *diag.LimitError beyond MaxRequest or MaxSteps.
+// for a request that names something unknown or asks for a permission that its
+// class does not have, a *TextError for one with a text that no kernel asks for,
+// and a *diag.LimitError beyond MaxRequest or MaxSteps.
 // The decision that comes with an error denies everything.
 func (p *Profile) Ask(r Request) (Decision, error) { return p.put(r, nil) }
 
@@ -170,16 +171,35 @@ func (p *Profile) Allows(r Request) bool {
 	return err == nil && d.Allowed()
 }
 
-// RequestError says that a request names something that does not exist.
+// RequestError says that a request names something that does not exist, asks for
+// a permission that its class does not have, or asks for none at all: then What
+// is "permission" and Name is empty.
 type RequestError struct {
 	Request Request
-	What    string // "capability", "address family", ...
+	What    string // "capability", "address family", "permission", ...
 	Name    string
 }
 
 // Error implements error.
 func (e *RequestError) Error() string {
+	if e.What == whatPermission && e.Name == "" {
+		return fmt.Sprintf("%v: no permission is asked for", e.Request)
+	}
 	return fmt.Sprintf("%v: unknown %s %q", e.Request, e.What, e.Name)
+}
+
+const whatPermission = "permission"
+
+// onlyPerms refuses a request for permissions that its class does not have. No
+// rule could grant or deny them, so that they would drop out of the answer.
+func onlyPerms(r Request, want, class Perms) error {
+	if want == 0 {
+		return &RequestError{Request: r, What: whatPermission}
+	}
+	if unknown := want &^ class; unknown != 0 {
+		return &RequestError{r, whatPermission, unknown.String()}
+	}
+	return nil
 }
 
 // Decision is what a profile says to a request. Permission sets hold only what

@@ -295,6 +295,76 @@ func TestRequestErrors(t *testing.T) {
 	}
 }
 
+// TestUnknownPerms asks every request that has permissions for each single bit,
+// alone and with one that the class has, of profiles that grant everything or
+// mediate nothing: a bit that the class does not have is an error.
+func TestUnknownPerms(t *testing.T) {
+	const (
+		net  = Create | Delete | Read | Write | MayOpen | Setattr | Getattr | Accept | Bind | Listen | Setopt | Getopt
+		link = Perms(blob.PermLink)
+	)
+	profiles := []*Profile{
+		profile(t, open(t, &blob.Profile{Name: "all", File: everyString(), Policydb: everyString()}), "all"),
+		profile(t, open(t, &blob.Profile{Name: "none"}), "none"),
+		profile(t, open(t, &blob.Profile{Name: "families", Families: make([]blob.FamilyMask, 45)}), "families"),
+	}
+	for _, tt := range []struct {
+		name  string
+		class Perms // has these
+		zero  bool  // no permission at all stands for one
+		with  func(Perms) Request
+	}{
+		{"file", 1<<18 - 1 | link, false, func(a Perms) Request { return File{Path: "/x", Perms: a} }},
+		{"signal", Send | Receive, false, func(a Perms) Request { return Signal{Signal: "term", Perms: a, Peer: "p"} }},
+		{"ptrace", Trace | ReadPeer | TracedBy | ReadBy, false, func(a Perms) Request { return Ptrace{Perms: a, Peer: "p"} }},
+		{"inet", net, true, func(a Perms) Request { return Network{Family: "inet", Type: "stream", Perms: a} }},
+		{"unix as a network", net, true, func(a Perms) Request { return Network{Family: "unix", Type: "stream", Perms: a} }},
+		{"unix", net, true, func(a Perms) Request { return Unix{Type: "stream", Perms: a} }},
+		{"mqueue", Create | MayOpen | Delete | Read | Write | Getattr | Setattr, true, func(a Perms) Request { return Mqueue{Name: "/q", Perms: a} }},
+		{"System V mqueue", Create | MayOpen | Delete | Read | Write | Getattr | Setattr, true, func(a Perms) Request { return Mqueue{Key: 1, Perms: a} }},
+	} {
+		for _, p := range profiles {
+			check := func(a, unknown Perms, fine bool) {
+				t.Helper()
+				r := tt.with(a)
+				d, err := p.Ask(r)
+				if fine {
+					if err != nil || d.Request != a && a != 0 {
+						t.Errorf("%s, %s: %v: %+v, %v", p.Name, tt.name, r, d, err)
+					}
+					return
+				}
+				var bad *RequestError
+				if !errors.As(err, &bad) || bad.What != "permission" || unknown != 0 && bad.Name != unknown.String() || unknown == 0 && bad.Name != "" {
+					t.Errorf("%s, %s: %v: %v, want a RequestError on %v", p.Name, tt.name, r, err, unknown)
+				}
+				if d.Allowed() || p.Allows(r) {
+					t.Errorf("%s, %s: %v is allowed", p.Name, tt.name, r)
+				}
+			}
+			check(0, 0, tt.zero)
+			for i := range 32 {
+				bit := Perms(1) << i
+				check(bit, bit, tt.class&bit != 0)
+				some := tt.class & -tt.class
+				check(bit|some, bit, tt.class&bit != 0)
+			}
+		}
+	}
+	for _, tt := range []struct {
+		ask  Request
+		want string
+	}{
+		{Unix{Type: "stream", Perms: Rename}, `unix rename stream: unknown permission "rename"`},
+		{Network{Family: "inet", Type: "raw", Perms: Rename | Create}, `network inet raw create|rename: unknown permission "rename"`},
+		{File{Path: "/x"}, `file none /x: no permission is asked for`},
+	} {
+		if _, err := profiles[0].Ask(tt.ask); err == nil || err.Error() != tt.want {
+			t.Errorf("%v, want %s", err, tt.want)
+		}
+	}
+}
+
 func TestAttachment(t *testing.T) {
 	policy := reference(t, "6.12", `
 profile plain /usr/bin/foo { }

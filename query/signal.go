@@ -42,6 +42,9 @@ func (r Signal) ask(p asked) (Decision, error) {
 	if !ok {
 		return Decision{}, &RequestError{r, "signal", r.Signal}
 	}
+	if err := onlyPerms(r, r.Perms, askedOfSignals); err != nil {
+		return Decision{}, err
+	}
 	return eachLabel(r.Peer, r.Perms, func(label string, want Perms) Decision {
 		return p.inClass(blob.ClassSignal, append([]byte{n}, label...), want).in(wordsMessage)
 	}), nil
@@ -59,7 +62,7 @@ func signalPrefixes() []string {
 }
 
 // signalGrammar is the peer of a signal.
-var signalGrammar = sync.OnceValue(func() grammar { return newGrammar(label(Send | Receive)) })
+var signalGrammar = sync.OnceValue(func() grammar { return newGrammar(label(askedOfSignals)) })
 
 func onSignals(in []byte, differ Perms, _ bool) []Request {
 	if len(in) == 0 {

@@ -68,6 +68,9 @@ func (r Unix) ask(p asked) (Decision, error) {
 			return Decision{}, &RequestError{r, "kind of address", addr}
 		}
 	}
+	if err := onlyPerms(r, r.want(), askedOfUnix); err != nil {
+		return Decision{}, err
+	}
 	class, start := unixClass(p.Profile, typ, r.Protocol)
 	if start == blob.TrapState {
 		// Such kernels see a unix socket as any other.

@@ -185,5 +185,5 @@ func (r Source) Request() query.Request {
 		return pick[query.Request](r, query.Userns{}, query.IOUring{}, query.IOUring{OverrideCreds: true, Label: "x"})
 	}
 	return query.File{Path: r.path(), Owner: r.IntN(2) == 0, Perms: pick(r, query.Read, query.Write, query.Exec, query.Mmap, query.Lock, query.Append,
-		query.Perms(blob.PermOpen), query.Read|query.Write, query.Exec|query.Mmap|query.Read, query.Create|query.Getattr, query.Perms(r.Uint32()))}
+		query.Perms(blob.PermOpen), query.Read|query.Write, query.Exec|query.Mmap|query.Read, query.Create|query.Getattr, query.Perms(1+r.IntN(1<<19-1)))}
 }

@@ -570,7 +570,7 @@ func TestDebianTree(t *testing.T) {
 				File{Path: "/usr/lib/x86_64-linux-gnu/libc.so.6", Perms: Read | Mmap},
 				File{Path: "/home/u/.ssh/id", Perms: Read | Append, Owner: true},
 				File{Path: "/usr/bin/dash", Perms: Exec | Mmap},
-				File{Path: "/proc/1/attr/current", Perms: ^Perms(0), Owner: true},
+				File{Path: "/proc/1/attr/current", Perms: 1<<19 - 1, Owner: true},
 				Link{Path: "/home/u/a", Target: "/home/u/b", Owner: true},
 				Capability("setuid"),
 				Network{Family: "inet", Type: "stream", Protocol: 6},
