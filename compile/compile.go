@@ -25,35 +25,9 @@
 // # Where the reference is not followed
 //
 // The meaning of policy is that of apparmor_parser 6.0, compared with its
-// output for upstream's, Debian's and random policy. These are its mistakes:
-//
-//   - It has no transition for an exec that is prompted for, so that it fails
-//     even if it is granted. Here it has the one of the rule.
-//   - `deny all,` denies files to their owners only, and has the words that keep
-//     denials of capabilities out of the log the wrong way round. What
-//     `audit deny all,` denies is not logged.
-//   - What is in a block is lost, but for rules of files and links and
-//     change_profile; from the block of an if, limits of resources are.
-//   - `network unix,` grants no unix socket where those are mediated, and one
-//     with permissions grants all of them; `audit deny network unix` is not
-//     logged. What such a rule denies without audit is logged in both. A unix
-//     rule that denies one of getopt and setopt denies the other one, too.
-//   - A network rule for old kernels also holds for the profiles after its own,
-//     and what it denies is logged.
-//   - Conditions on the peer of an inet socket, and denials with conditions,
-//     reach further than they say; ports below 1024 can be bound and not
-//     listened at; icmp has the number of another protocol. See inet.go.
-//   - A mount rule whose options and operands no operation has becomes one for
-//     new mounts with what is left of its options. Here it is without effect.
-//   - The label of an untyped mqueue rule stands twice in the string of System V
-//     queues.
-//   - `cx -> target` in a child leads to a child of no profile, because the
-//     parent's name is left out; `px -> ::b` makes kernels refuse the policy.
-//   - More than twelve exec targets are refused where tables have room for them.
-//   - Of several flags debug counts only as the first, and kill.signal and
-//     interruptible never count, since kernels show them as other features.
-//   - Flags are written for kernels that do not load a policy with them.
-//   - Audit is lost or added for bits that are those of execution elsewhere.
+// output for upstream's, Debian's and random policy. Where it is not, the
+// documentation says so, with an example and a test for each place:
+// docs/differences-from-apparmor_parser.md.
 package compile
 
 import (
