@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/goarmor/apparmor/internal/oracle"
+	"github.com/goarmor/apparmor/internal/testenv"
 	"github.com/goarmor/apparmor/internal/vmtest"
 )
 
@@ -53,7 +54,7 @@ func TestKernels(t *testing.T) {
 			addDebian(tb, files)
 			c := newCorpus(tb, k.Features)
 			c.addUpstream(files)
-			if os.Getenv("APPARMOR_CORPUS") != "" {
+			if testenv.Full() {
 				c.addEquality(files)
 			}
 			if files["quickstart"], err = quickstart(); err != nil {
