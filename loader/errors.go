@@ -81,6 +81,7 @@ const (
 	OpMode            Op = "read the mode of the kernel"
 	OpConfines        Op = "verify confinement"
 	OpUsers           Op = "look for processes"
+	OpFiles           Op = "look for open files"
 	OpSeal            Op = "seal"
 	OpRetire          Op = "retire"
 )

@@ -60,6 +60,11 @@ func (k *Kernel) Retire(context.Context, string, RetireOptions) error { return u
 // Users is unsupported.
 func (k *Kernel) Users(context.Context, string) ([]User, error) { return nil, unsupported(OpUsers) }
 
+// Files is unsupported.
+func (k *Kernel) Files(context.Context, string, func(File) bool) ([]File, error) {
+	return nil, unsupported(OpFiles)
+}
+
 // Digest is unsupported.
 func (k *Kernel) Digest(context.Context, string) (Digest, error) {
 	return Digest{}, unsupported(OpDigest)

@@ -67,6 +67,9 @@ type scan struct {
 	users   []User
 	clear   bool
 	numbers bool // PID and TID are what the caller's own system calls know
+	// visit, if set, is called for each of the users, of which no list is made
+	// then. That a task has ended meanwhile is not an error of it.
+	visit func(task string, pid int) error
 }
 
 // stop are enough users.
@@ -164,6 +167,11 @@ func (s *scan) process(ctx context.Context, pid int) (settled bool, err error) {
 				settled = false
 			case err != nil:
 				return false, err
+			case state != "Z" && state != "X" && s.visit != nil:
+				if err := s.visit(dir, pid); err != nil && !ended(err) {
+					return false, err
+				}
+				found = true
 			case state != "Z" && state != "X":
 				s.users = append(s.users, User{PID: pid, TID: tid, Label: l})
 				found = true

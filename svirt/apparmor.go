@@ -119,6 +119,14 @@ func (a *AppArmor) InUse(ctx context.Context, profile string) (bool, error) {
 	return len(users) > 0, err
 }
 
+// Files implements Driver.
+func (a *AppArmor) Files(ctx context.Context, profile string, want func(loader.File) bool) ([]loader.File, error) {
+	if a.Kernel == nil {
+		return nil, errNoKernel
+	}
+	return a.Kernel.Files(ctx, profile, want)
+}
+
 // InForce implements Driver.
 func (a *AppArmor) InForce(ctx context.Context, c Confinement) (bool, error) {
 	if a.Kernel == nil {

@@ -139,7 +139,7 @@ func TestBadPaths(t *testing.T) {
 				"replace":     func() error { return there.Replace(ctx, d) },
 			}
 			if kind != DeviceBoot {
-				ops["update"] = func() error { return there.Update(ctx, testUUID, Change{Add: d.Devices}) }
+				ops["update"] = func() error { return there.update(ctx, testUUID, Change{Add: d.Devices}) }
 			}
 			for op, do := range ops {
 				t.Run(fmt.Sprintf("%s/%s/%s", name, kind, op), func(t *testing.T) {
@@ -303,7 +303,7 @@ func TestBadFiles(t *testing.T) {
 		}
 		for op, do := range map[string]func() error{
 			"create": func() error { return f.put(ctx, testDomain("/srv/b")) },
-			"update": func() error { return f.Update(ctx, testUUID, Change{}) },
+			"update": func() error { return f.update(ctx, testUUID, Change{}) },
 			"load":   func() error { return f.Load(ctx, testUUID) },
 		} {
 			if err := wantRefused(t, f, do); !errors.Is(err, diag.ErrLimit) || !strings.Contains(err.Error(), name) {

@@ -36,6 +36,9 @@ type Driver interface {
 	// InUse reports whether a thread of any process runs under the profile.
 	// What cannot be read is an error.
 	InUse(ctx context.Context, profile string) (bool, error)
+	// Files returns what processes under the profile have open, of that which
+	// want reports true for; see loader.Kernel.Files.
+	Files(ctx context.Context, profile string, want func(loader.File) bool) ([]loader.File, error)
 	// InForce reports whether what is in force under a name is what should be,
 	// in whatever mode.
 	InForce(ctx context.Context, c Confinement) (bool, error)
@@ -105,6 +108,11 @@ func (None) List(ctx context.Context) ([]Loaded, error) { return nil, ctx.Err() 
 
 // InUse implements Driver: nothing ever is.
 func (None) InUse(ctx context.Context, _ string) (bool, error) { return false, ctx.Err() }
+
+// Files implements Driver: nothing runs under a profile.
+func (None) Files(ctx context.Context, _ string, _ func(loader.File) bool) ([]loader.File, error) {
+	return nil, ctx.Err()
+}
 
 // InForce implements Driver: nothing ever is.
 func (None) InForce(ctx context.Context, _ Confinement) (bool, error) { return false, ctx.Err() }

@@ -87,7 +87,7 @@ func ExampleManager() {
 	// manager.Start(ctx, machine.UUID, cmd) starts the machine confined. While
 	// it runs it gets another disk:
 	more := svirt.Devices{Disks: []svirt.Disk{{ID: "vdb", Image: svirt.Image{Path: "/srv/vm/data.img", Format: "raw"}}}}
-	if err := manager.Update(ctx, machine.UUID, svirt.Change{Add: more}); err != nil {
+	if _, err := manager.Update(ctx, machine.UUID, svirt.Change{Add: more}); err != nil {
 		fmt.Println(err)
 		return
 	}

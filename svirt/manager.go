@@ -114,6 +114,7 @@ type machineState struct {
 	lock   chan struct{}
 	users  int     // who have the lock or wait for it; under Manager.mu
 	domain *Domain // under Compat, as last derived; nil when it is not known
+	rules  []Rule  // of domain
 	// mark is of what was put in force last, by this Manager; nil when that is
 	// not known.
 	mark Mark

@@ -75,7 +75,10 @@ func (m *Manager) make(ctx context.Context, d *Domain, there bool) error {
 		return err
 	}
 	if m.options.Derive.Method != Strict {
-		g.domain = d.with(Change{})
+		g.domain, g.rules = d.with(Change{}), nil
+		if c.rules != nil {
+			g.rules = c.rules.List()
+		}
 	}
 	m.log.InfoContext(ctx, "machine created", "uuid", d.UUID, "name", d.Name, "driver", m.driver.Name(), "replaced", there)
 	return nil

@@ -90,7 +90,7 @@ func (m *Manager) RemoveWith(ctx context.Context, uuid string, o RemoveOptions) 
 	if err != nil {
 		return err
 	}
-	g.domain = nil
+	g.domain, g.rules = nil, nil
 	m.unclaim(uuid)
 	m.log.InfoContext(ctx, "machine removed", "uuid", uuid, "kept profile", edited)
 	return nil

@@ -25,7 +25,7 @@ func TestStartContent(t *testing.T) {
 	}{
 		{"created", func(f *fixture) *fixture { return f }, nil},
 		{"updated", func(f *fixture) *fixture {
-			f.must(t, f.Update(ctx, testUUID, Change{Add: Devices{Disks: []Disk{{ID: "new", Image: Image{Path: "/srv/new"}}}}}))
+			f.must(t, f.update(ctx, testUUID, Change{Add: Devices{Disks: []Disk{{ID: "new", Image: Image{Path: "/srv/new"}}}}}))
 			return f
 		}, nil},
 		{"loaded", func(f *fixture) *fixture {
@@ -34,7 +34,7 @@ func TestStartContent(t *testing.T) {
 		}, nil},
 		{"updated before it is loaded", func(f *fixture) *fixture {
 			f.must(t, f.Unload(ctx, testUUID))
-			f.must(t, f.Update(ctx, testUUID, Change{Add: Devices{Disks: []Disk{{ID: "new", Image: Image{Path: "/srv/new"}}}}}))
+			f.must(t, f.update(ctx, testUUID, Change{Add: Devices{Disks: []Disk{{ID: "new", Image: Image{Path: "/srv/new"}}}}}))
 			f.must(t, f.Load(ctx, testUUID))
 			return f
 		}, nil},

@@ -84,12 +84,12 @@ func TestHelpers(t *testing.T) {
 			m := helper(t, dir, driver)
 			defer m.Close()
 			d := numbered(i+1, raw("a", fmt.Sprint("/srv/own", i)))
-			err := errors.Join(m.Create(ctx, d), m.Update(ctx, testUUID, Change{Add: Devices{Disks: []Disk{raw(fmt.Sprint("d", i), fmt.Sprint("/srv/d", i))}}}))
+			err := errors.Join(m.Create(ctx, d), m.update(ctx, testUUID, Change{Add: Devices{Disks: []Disk{raw(fmt.Sprint("d", i), fmt.Sprint("/srv/d", i))}}}))
 			if err != nil {
 				t.Error(err)
 			}
 			// Of what all of them want, one gets it.
-			refused <- m.Update(ctx, d.UUID, Change{Add: Devices{Disks: []Disk{raw("b", "/srv/wanted")}}})
+			refused <- m.update(ctx, d.UUID, Change{Add: Devices{Disks: []Disk{raw("b", "/srv/wanted")}}})
 		})
 	}
 	wg.Wait()
@@ -224,7 +224,7 @@ func TestKilled(t *testing.T) {
 			a, b := testDomain("/srv/a"), testDomain("/srv/a", "/srv/b")
 			err := errors.Join(
 				m.Create(ctx, a), m.Replace(ctx, b),
-				m.Update(ctx, testUUID, Change{Remove: []Device{{DeviceDisk, "vda"}}}),
+				m.update(ctx, testUUID, Change{Remove: []Device{{DeviceDisk, "vda"}}}),
 				m.Remove(ctx, testUUID))
 			if err != nil {
 				t.Fatal(err)
@@ -240,7 +240,7 @@ func TestKilled(t *testing.T) {
 			t.Fatal(err)
 		}
 		valid[f.state(t)[testFiles]] = true
-		if err := f.Update(ctx, testUUID, Change{Remove: []Device{{DeviceDisk, "vda"}}}); err != nil {
+		if err := f.update(ctx, testUUID, Change{Remove: []Device{{DeviceDisk, "vda"}}}); err != nil {
 			t.Fatal(err)
 		}
 		valid[f.state(t)[testFiles]] = true

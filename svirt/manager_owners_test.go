@@ -195,10 +195,10 @@ func TestOwnersUpdate(t *testing.T) {
 		t.Fatal(err)
 	}
 	add := func(d *Domain, disks ...Disk) error {
-		return f.Update(ctx, d.UUID, Change{Add: Devices{Disks: disks}})
+		return f.update(ctx, d.UUID, Change{Add: Devices{Disks: disks}})
 	}
 	wantReasons(t, "add", add(two, raw("b", "/srv/1")), ReasonShared)
-	if err := f.Update(ctx, one.UUID, Change{Remove: []Device{{DeviceDisk, "a"}}}); err != nil {
+	if err := f.update(ctx, one.UUID, Change{Remove: []Device{{DeviceDisk, "a"}}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := add(two, raw("b", "/srv/1")); err != nil {
@@ -221,7 +221,7 @@ func TestOwnersUpdate(t *testing.T) {
 	wantReasons(t, "the other's new one", add(two, raw("c", "/srv/new")), ReasonShared)
 
 	var pe *PathError
-	if err := f.Update(ctx, one.UUID, Change{Remove: []Device{{"dsik", "a"}}}); !errors.As(err, &pe) || pe.Reason != ReasonUnsupported {
+	if err := f.update(ctx, one.UUID, Change{Remove: []Device{{"dsik", "a"}}}); !errors.As(err, &pe) || pe.Reason != ReasonUnsupported {
 		t.Errorf("a misspelled kind: %v", err)
 	}
 }
@@ -265,7 +265,7 @@ func TestChains(t *testing.T) {
 		t.Fatalf("the rules are\n%s", text)
 	}
 	rewrite := func(file, backing string) { host["srv/"+file].Data = qcow2Header(backing) }
-	add := func() error { return f.Update(ctx, d.UUID, Change{Add: d.Devices}) }
+	add := func() error { return f.update(ctx, d.UUID, Change{Add: d.Devices}) }
 	refused := func(what string, want Reason) {
 		t.Helper()
 		before := f.state(t)
@@ -378,7 +378,7 @@ func TestHungFileSystem(t *testing.T) {
 	hang := Change{Add: Devices{Disks: []Disk{raw("b", "/srv/hung/b")}}}
 	for range 3 {
 		short, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
-		if err := f.Update(short, stuck.UUID, hang); !errors.Is(err, ErrNoAnswer) || !errors.Is(err, context.DeadlineExceeded) {
+		if err := f.update(short, stuck.UUID, hang); !errors.Is(err, ErrNoAnswer) || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v", err)
 		}
 		cancel()
@@ -396,7 +396,7 @@ func TestHungFileSystem(t *testing.T) {
 		t.Errorf("its end: %v", err)
 	}
 	close(until)
-	if err := errors.Join(f.Create(ctx, stuck), f.Update(ctx, stuck.UUID, hang)); err != nil {
+	if err := errors.Join(f.Create(ctx, stuck), f.update(ctx, stuck.UUID, hang)); err != nil {
 		t.Errorf("once it answers: %v", err)
 	}
 }

@@ -75,7 +75,7 @@ func TestPrefix(t *testing.T) {
 	if err := f.Load(ctx, testUUID); err != nil || f.driver.loaded[profile] != created {
 		t.Errorf("load: %v", err)
 	}
-	if err := f.Update(ctx, testUUID, Change{Add: Devices{Disks: []Disk{raw("b", "/srv/b")}}}); err != nil || f.driver.loaded[profile] == created {
+	if err := f.update(ctx, testUUID, Change{Add: Devices{Disks: []Disk{raw("b", "/srv/b")}}}); err != nil || f.driver.loaded[profile] == created {
 		t.Errorf("update: %v", err)
 	}
 	// One with libvirt's prefix has the directory beside it.

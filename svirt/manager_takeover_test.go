@@ -115,7 +115,7 @@ func TestTakeOver(t *testing.T) {
 	hold(web, "/srv/vm/new.img", false, false)
 
 	// A device more, and one less: what is left has the names of v0.1.0.
-	err = m.Update(ctx, web, svirt.Change{
+	_, err = m.Update(ctx, web, svirt.Change{
 		Remove: []svirt.Device{{Kind: svirt.DeviceDisk, ID: "sda"}},
 		Add:    svirt.Devices{Disks: []svirt.Disk{{ID: "vdb", Image: svirt.Image{Path: "/srv/vm/new.img", Format: "raw"}}}},
 	})

@@ -31,6 +31,7 @@ type fakeDriver struct {
 	mu      sync.Mutex
 	loaded  map[string]string // name -> digest of what is in force
 	used    map[string]bool
+	files   map[string][]loader.File // by profile
 	started []string
 	options []StartOptions         // of those
 	retired []loader.RetireOptions // of each Unload
@@ -124,6 +125,18 @@ func (f *fakeDriver) InUse(_ context.Context, profile string) (bool, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.used[profile], nil
+}
+
+func (f *fakeDriver) Files(_ context.Context, profile string, want func(loader.File) bool) ([]loader.File, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var out []loader.File
+	for _, file := range f.files[profile] {
+		if want(file) {
+			out = append(out, file)
+		}
+	}
+	return out, f.fail["files"]
 }
 
 func (f *fakeDriver) Start(_ context.Context, _ *exec.Cmd, c Confinement, o StartOptions) error {
@@ -230,6 +243,12 @@ func closed(t testing.TB, f *fixture) {
 	}
 }
 
+// update is Update without what it returns.
+func (m *Manager) update(ctx context.Context, uuid string, c Change) error {
+	_, err := m.Update(ctx, uuid, c)
+	return err
+}
+
 // put creates a machine, or replaces it if it is there.
 func (f *fixture) put(ctx context.Context, d *Domain) error {
 	err := f.Create(ctx, d)
@@ -284,7 +303,7 @@ func TestManagerLife(t *testing.T) {
 	if err := f.Load(ctx, testUUID); !errors.Is(err, ErrNotFound) {
 		t.Errorf("load before: %v", err)
 	}
-	if err := f.Update(ctx, testUUID, Change{}); !errors.Is(err, ErrNotFound) {
+	if err := f.update(ctx, testUUID, Change{}); !errors.Is(err, ErrNotFound) {
 		t.Errorf("update before: %v", err)
 	}
 	if err := f.put(ctx, testDomain("/srv/a", "/srv/b")); err != nil {
@@ -448,7 +467,7 @@ func TestManagerUpdate(t *testing.T) {
 	}
 	for _, s := range steps {
 		before := f.driver.loaded[testProfile]
-		if err := f.Update(ctx, testUUID, s.change); err != nil {
+		if err := f.update(ctx, testUUID, s.change); err != nil {
 			t.Fatalf("%s: %v", s.name, err)
 		}
 		if diff := cmp.Diff(s.want, rules()); diff != "" {
@@ -462,7 +481,7 @@ func TestManagerUpdate(t *testing.T) {
 	// A Manager that did not create the machine goes on with it.
 	closed(t, f)
 	other := newFixture(t, ManagerOptions{Dir: f.dir})
-	if err := other.Update(ctx, testUUID, Change{Add: Devices{Disks: []Disk{{ID: "vde", Image: Image{Path: "/srv/e"}}}}}); err != nil {
+	if err := other.update(ctx, testUUID, Change{Add: Devices{Disks: []Disk{{ID: "vde", Image: Image{Path: "/srv/e"}}}}}); err != nil {
 		t.Fatal(err)
 	}
 	if want := "  \"/srv/a\" rwk, # disk vda\n  \"/srv/base\" rwk, # extra commit\n  \"/srv/e\" rwk, # disk vde\n"; rules() != want {
@@ -481,7 +500,7 @@ func TestManagerUpdate(t *testing.T) {
 		"host device": {Add: Devices{HostDevices: []HostDevice{{ID: "x", Kind: HostPCI}}}},
 	} {
 		var pe *PathError
-		if err := f.Update(ctx, testUUID, c); !errors.As(err, &pe) {
+		if err := f.update(ctx, testUUID, c); !errors.As(err, &pe) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if diff := cmp.Diff(before, f.state(t)); diff != "" {
@@ -500,7 +519,7 @@ func TestManagerFaults(t *testing.T) {
 		"create again":                 func(f *fixture) error { return f.put(ctx, testDomain("/srv/new")) },
 		"create over an empty profile": func(f *fixture) error { return f.put(ctx, testDomain("/srv/new")) },
 		"update": func(f *fixture) error {
-			return f.Update(ctx, testUUID, Change{Add: Devices{Disks: []Disk{{ID: "x", Image: Image{Path: "/srv/x"}}}}})
+			return f.update(ctx, testUUID, Change{Add: Devices{Disks: []Disk{{ID: "x", Image: Image{Path: "/srv/x"}}}}})
 		},
 		"load":           func(f *fixture) error { return f.Load(ctx, testUUID) },
 		"unload":         func(f *fixture) error { return f.Unload(ctx, testUUID) },
@@ -664,7 +683,7 @@ func TestManagerOddFiles(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, testFiles), []byte("  \"/x\" rw,\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.Update(ctx, testUUID, Change{}); !errors.Is(err, ErrForeign) {
+	if err := f.update(ctx, testUUID, Change{}); !errors.Is(err, ErrForeign) {
 		t.Errorf("update of somebody's rules: %v", err)
 	}
 	if err := f.put(ctx, testDomain("/srv/a")); err != nil {
@@ -688,7 +707,7 @@ func TestManagerRefusesNames(t *testing.T) {
 		d.UUID = uuid
 		_, status := f.Status(ctx, uuid)
 		for op, err := range map[string]error{
-			"create": f.put(ctx, d), "update": f.Update(ctx, uuid, Change{}), "load": f.Load(ctx, uuid), "unload": f.Unload(ctx, uuid),
+			"create": f.put(ctx, d), "update": f.update(ctx, uuid, Change{}), "load": f.Load(ctx, uuid), "unload": f.Unload(ctx, uuid),
 			"remove": f.Remove(ctx, uuid), "start": f.Start(ctx, uuid, exec.Command("true")), "change profile": f.ChangeProfile(ctx, uuid), "status": status,
 		} {
 			var ie *IdentityError
@@ -793,7 +812,7 @@ func TestManagerParts(t *testing.T) {
 	}
 
 	// A program of the machine's own, plugged in and out again.
-	if err := f.Update(ctx, testUUID, Change{Add: Devices{Programs: []Program{{ID: "helper", Path: "/usr/libexec/helper"}}}}); err != nil {
+	if err := f.update(ctx, testUUID, Change{Add: Devices{Programs: []Program{{ID: "helper", Path: "/usr/libexec/helper"}}}}); err != nil {
 		t.Fatal(err)
 	}
 	if files := f.state(t)[testFiles]; !strings.Contains(files, "\"/usr/libexec/helper\" mrix, # program helper\n") {
@@ -804,16 +823,16 @@ func TestManagerParts(t *testing.T) {
 	}
 	before := f.state(t)
 	var pe *PathError
-	if err := f.Update(ctx, testUUID, Change{Add: Devices{Extra: []PathGrant{{ID: "x", Path: "/usr/libexec/helper", Perms: "w"}}}}); !errors.As(err, &pe) {
+	if err := f.update(ctx, testUUID, Change{Add: Devices{Extra: []PathGrant{{ID: "x", Path: "/usr/libexec/helper", Perms: "w"}}}}); !errors.As(err, &pe) {
 		t.Errorf("a program was made writable by where it is: %v", err)
 	}
-	if err := f.Update(ctx, testUUID, Change{Add: Devices{Programs: []Program{{ID: "disk", Path: "/srv/a"}}}}); !errors.As(err, &pe) || pe.Reason != ReasonWritable {
+	if err := f.update(ctx, testUUID, Change{Add: Devices{Programs: []Program{{ID: "disk", Path: "/srv/a"}}}}); !errors.As(err, &pe) || pe.Reason != ReasonWritable {
 		t.Errorf("a disk that is written was made a program: %v", err)
 	}
 	if diff := cmp.Diff(before, f.state(t)); diff != "" {
 		t.Error(diff)
 	}
-	if err := f.Update(ctx, testUUID, Change{Remove: []Device{{DeviceProgram, "helper"}}}); err != nil {
+	if err := f.update(ctx, testUUID, Change{Remove: []Device{{DeviceProgram, "helper"}}}); err != nil {
 		t.Fatal(err)
 	}
 	if after := f.state(t); after[testFiles] != s[testFiles] || after["loaded "+testProfile] != s["loaded "+testProfile] {
@@ -838,7 +857,7 @@ func TestManagerContainer(t *testing.T) {
 	if _, ok := s[testFiles]; ok || strings.Contains(s[testProfile], ".files") || s["loaded "+testProfile] == "" {
 		t.Errorf("got %v", s)
 	}
-	if err := f.Update(ctx, testUUID, Change{}); !errors.Is(err, ErrNotFound) {
+	if err := f.update(ctx, testUUID, Change{}); !errors.Is(err, ErrNotFound) {
 		t.Errorf("update: %v", err)
 	}
 	if err := f.Remove(ctx, testUUID); err != nil || len(f.state(t)) != 0 {
@@ -856,7 +875,7 @@ func TestManagerCompat(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.Devices.Disks[0].Image.Path = "/srv/changed" // the Manager has its own
-	if err := f.Update(ctx, testUUID, Change{
+	if err := f.update(ctx, testUUID, Change{
 		Remove: []Device{{DeviceDisk, "vdb"}},
 		Add:    Devices{Disks: []Disk{{ID: "vdc", Image: Image{Path: "/srv/c"}}}},
 	}); err != nil {
@@ -876,7 +895,7 @@ func TestManagerCompat(t *testing.T) {
 	o.Dir = f.dir
 	closed(t, f)
 	other := newFixture(t, o)
-	if err := other.Update(ctx, testUUID, Change{}); !errors.Is(err, ErrNotFound) {
+	if err := other.update(ctx, testUUID, Change{}); !errors.Is(err, ErrNotFound) {
 		t.Errorf("update by another Manager: %v", err)
 	}
 }
@@ -902,7 +921,7 @@ func TestManagerConcurrent(t *testing.T) {
 				case 0, 1:
 					err = f.put(ctx, d)
 				case 2:
-					err = f.Update(ctx, d.UUID, Change{Add: Devices{Disks: []Disk{{ID: fmt.Sprint("w", worker), Image: Image{Path: "/srv/x" + d.UUID}}}}})
+					err = f.update(ctx, d.UUID, Change{Add: Devices{Disks: []Disk{{ID: fmt.Sprint("w", worker), Image: Image{Path: "/srv/x" + d.UUID}}}}})
 				case 3:
 					_, err = f.List(ctx)
 				case 4:

@@ -22,35 +22,61 @@ type Change struct {
 	Add Devices
 }
 
+// Changed is what an Update has changed.
+type Changed struct {
+	// Added and Removed are the rules that the machine has now and did not
+	// have before, and the other way round. One that grants more or less than
+	// before is in both, as it is and as it was. They are in the order of
+	// Rules.List.
+	Added, Removed []Rule
+	// Holders are what processes under the profile still have open of that
+	// which was removed; see Manager.Holders. HoldersErr is why that could not
+	// be found out, or not all of it: then a process may have any of it open.
+	// The update itself was made all the same.
+	Holders    []Holder
+	HoldersErr error
+}
+
+// Holder is a process that has a file open that its profile no longer allows.
+type Holder struct {
+	PID    int // as procfs numbers it
+	Path   string
+	Device Device // the first whose removed rule was for the path
+	// Read and Write say what it can still do.
+	Read, Write bool
+}
+
 // Update changes the devices of a machine, all at once: the rules of what goes
 // are removed, whoever else needs the same path keeps it, what comes is
 // derived, and the profile is replaced if it is in force.
 //
 // That takes nothing from a process that has a file of the device open: it goes
-// on to read, write and map what is open, and can only not open it again. Have
-// the machine close a device before it is removed, or end the machine.
+// on to read, write and map what is open, and can only not open it again.
+// Changed.Holders says who does. Have the machine close a device before it is
+// removed, wait until Holders returns none, or end the machine.
 //
 // Under Strict the machine's other rules stay as they are, also in
 // a Manager that did not create them. Under Compat all rules are derived anew,
 // which takes the Manager that created the machine.
-func (m *Manager) Update(ctx context.Context, uuid string, c Change) error {
+func (m *Manager) Update(ctx context.Context, uuid string, c Change) (Changed, error) {
 	g, unlock, err := m.lock(ctx, uuid)
 	if err != nil {
-		return err
+		return Changed{}, err
 	}
 	defer unlock()
 	if err := errors.Join(checkAdded(&c.Add), checkRemoved(c.Remove)); err != nil {
-		return err
+		return Changed{}, err
 	}
 	file, err := m.read(ctx, uuid)
 	if err != nil {
-		return err
+		return Changed{}, err
 	}
 	var rules *Rules
 	var next *Domain
+	before := g.rules
 	switch {
 	case m.options.Derive.Method == Strict:
-		rules, err = m.updated(ctx, g, uuid, c)
+		rules, before, err = m.updated(ctx, g, uuid, c)
 	case g.domain == nil:
 		err = fmt.Errorf("%s: another Manager created it by the method %s: %w", uuid, m.options.Derive.Method, ErrNotFound)
 	default:
@@ -58,24 +84,30 @@ func (m *Manager) Update(ctx context.Context, uuid string, c Change) error {
 		rules, err = m.derive(ctx, g, next, nil)
 	}
 	if err != nil {
-		return err
+		return Changed{}, err
 	}
 	loaded, err := m.driver.List(ctx)
 	if err != nil {
-		return err
+		return Changed{}, err
 	}
 	profile := m.names.profile(uuid)
 	inForce := slices.ContainsFunc(loaded, func(l Loaded) bool { return l.Name == profile })
 	if err := m.apply(ctx, change{uuid: uuid, state: g, profile: file, rules: rules, load: inForce}); err != nil {
-		return err
+		return Changed{}, err
 	}
-	g.domain = next
-	m.log.InfoContext(ctx, "machine updated", "uuid", uuid, "loaded", inForce)
-	return nil
+	if next != nil {
+		g.domain, g.rules = next, rules.List()
+	}
+	done := Changed{Added: missingIn(before, rules.List()), Removed: missingIn(rules.List(), before)}
+	if inForce {
+		done.Holders, done.HoldersErr = m.holders(ctx, profile, done.Removed, rules.List())
+	}
+	m.log.InfoContext(ctx, "machine updated", "uuid", uuid, "loaded", inForce, "holders", len(done.Holders))
+	return done, nil
 }
 
-// updated changes the rules that are on disk.
-func (m *Manager) updated(ctx context.Context, g *machineState, uuid string, c Change) (*Rules, error) {
+// rulesOnDisk returns the rules that are on disk, of a machine under Strict.
+func (m *Manager) rulesOnDisk(ctx context.Context, uuid string) (*Rules, error) {
 	files := m.names.profile(uuid) + ".files"
 	data, err := m.store.read(files)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -84,13 +116,20 @@ func (m *Manager) updated(ctx context.Context, g *machineState, uuid string, c C
 	if err != nil {
 		return nil, err
 	}
-	rules, err := ParseRules(ctx, files, data)
+	return ParseRules(ctx, files, data)
+}
+
+// updated changes the rules that are on disk, and returns those that it found
+// there, too.
+func (m *Manager) updated(ctx context.Context, g *machineState, uuid string, c Change) (rules *Rules, before []Rule, err error) {
+	rules, err = m.rulesOnDisk(ctx, uuid)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	before = slices.Clone(rules.list)
 	added, err := m.derive(ctx, g, rules.identity.domain(uuid, c.Add), rules.remembered())
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	leaves := map[Device]bool{}
 	for _, d := range c.Remove {
@@ -108,9 +147,9 @@ func (m *Manager) updated(ctx context.Context, g *machineState, uuid string, c C
 	rules.chains = joined(rules.chains, added.chains)
 	rules.shared = joined(rules.shared, added.shared)
 	if err := checkPrograms(rules.list); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return rules, nil
+	return rules, before, nil
 }
 
 // checkIDs refuses devices of one kind with the same ID: one could not be

@@ -330,7 +330,7 @@ func TestMachineUpdate(t *testing.T) {
 	late := m.file("late.img")
 	update := func(c svirt.Change) {
 		t.Helper()
-		if err := manager.Update(ctx, m.UUID, c); err != nil {
+		if _, err := manager.Update(ctx, m.UUID, c); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -355,7 +355,7 @@ func TestMachineUpdate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = manager.Update(ctx, m.UUID, svirt.Change{Add: svirt.Devices{Disks: []svirt.Disk{
+	_, err = manager.Update(ctx, m.UUID, svirt.Change{Add: svirt.Devices{Disks: []svirt.Disk{
 		{ID: "vdc", Image: svirt.Image{Path: "/etc/shadow", Format: "raw"}},
 	}}})
 	if refused := new(svirt.PathError); !errors.As(err, &refused) {
