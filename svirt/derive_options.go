@@ -138,6 +138,12 @@ type Options struct {
 	// link where images are can give an image's name to another file of the
 	// same file system.
 	HardLinks bool
+	// Live says that the number in the description is libvirtd's own word on a
+	// running machine; see libvirtxml.ParseLive. Under Strict the runtime
+	// directory of the machine with that number is granted, so without Live a
+	// description that has one is refused, as it always is under FromTenant. A
+	// Manager knows which of its machines has which number and needs no Live.
+	Live bool
 	// FS is the file system of the host, by names without a leading slash.
 	// Symbolic links are followed in it, files are looked at, images are
 	// probed and host devices looked up. Without one every path is taken as it

@@ -72,20 +72,20 @@ func TestOpenPlaces(t *testing.T) {
 		return &svirt.Domain{UUID: uuid, Name: "vm", Type: "kvm", ID: &seven, Boot: boot, Devices: dev}
 	}
 	for _, p := range []string{"/var/lib/libvirt/images/vm.qcow2", "/srv/vm.img", "/data/vms/vm.img", "/mnt/nfs/vm.img", "/images/vm.img", "/tmp/vm.img", "/var/lib/nova/instances/x/disk", "/var/lib/vm/disk"} {
-		wantReason(t, p, machine(svirt.Boot{}, svirt.Devices{Disks: []svirt.Disk{{ID: "a", Image: svirt.Image{Path: p}}}}), svirt.Options{}, "")
+		wantReason(t, p, machine(svirt.Boot{}, svirt.Devices{Disks: []svirt.Disk{{ID: "a", Image: svirt.Image{Path: p}}}}), svirt.Options{Live: true}, "")
 	}
 	for _, p := range []string{"/dev/sdb", "/dev/sdb1", "/dev/vg0/vm", "/dev/mapper/vg0-vm", "/dev/dm-3", "/dev/nvme0n1p2", "/dev/disk/by-id/ata-X", "/dev/zvol/tank/vm", "/dev/loop7", "/dev/rbd/pool/vm"} {
-		wantReason(t, p, machine(svirt.Boot{}, svirt.Devices{Disks: []svirt.Disk{{ID: "a", Image: svirt.Image{Type: svirt.ImageBlock, Path: p}}}}), svirt.Options{}, "")
+		wantReason(t, p, machine(svirt.Boot{}, svirt.Devices{Disks: []svirt.Disk{{ID: "a", Image: svirt.Image{Type: svirt.ImageBlock, Path: p}}}}), svirt.Options{Live: true}, "")
 	}
 	for _, p := range []string{
 		"/var/lib/libvirt/qemu/channel/target/domain-7-vm/org.qemu.guest_agent.0", "/run/libvirt/qemu/channel/7-vm/org.qemu.guest_agent.0",
 		"/var/lib/libvirt/qemu/channel/target/vm.agent", "/srv/vm/serial.sock", "/run/vm/api.sock", "/var/run/vm/api.sock", "/run/vmm/" + uuid + "/api.sock",
 		"/run/libvirt/qemu/dbus/7-vm-dbus.sock", "/var/lib/libvirt/qemu/domain-7-vm/vnc.sock",
 	} {
-		wantReason(t, p, machine(svirt.Boot{}, svirt.Devices{Channels: []svirt.Chardev{{ID: "a", Type: svirt.ChardevUnix, Path: p}}}), svirt.Options{}, "")
+		wantReason(t, p, machine(svirt.Boot{}, svirt.Devices{Channels: []svirt.Chardev{{ID: "a", Type: svirt.ChardevUnix, Path: p}}}), svirt.Options{Live: true}, "")
 	}
 	for _, p := range []string{"/var/log/libvirt/qemu/vm-serial0.log", "/var/log/vm/console.log", "/srv/vm/console.log"} {
-		wantReason(t, p, machine(svirt.Boot{}, svirt.Devices{Serials: []svirt.Chardev{{ID: "a", Type: svirt.ChardevFile, Path: p}}}), svirt.Options{}, "")
+		wantReason(t, p, machine(svirt.Boot{}, svirt.Devices{Serials: []svirt.Chardev{{ID: "a", Type: svirt.ChardevFile, Path: p}}}), svirt.Options{Live: true}, "")
 	}
 	wantReason(t, "firmware", machine(svirt.Boot{
 		Loader: &svirt.Loader{Path: "/usr/share/OVMF/OVMF_CODE.fd", ReadOnly: true}, NVRAM: &svirt.Image{Path: "/var/lib/libvirt/qemu/nvram/vm_VARS.fd"},
@@ -95,7 +95,7 @@ func TestOpenPlaces(t *testing.T) {
 		Graphics:    []svirt.Graphics{{ID: "g", Type: "sdl", XAuth: "/home/u/.Xauthority"}},
 		Filesystems: []svirt.Filesystem{{ID: "f", Source: "/srv/share"}},
 		Inputs:      []svirt.Input{{ID: "i", Path: "/dev/input/by-id/kbd-event-kbd"}},
-	}), svirt.Options{}, "")
+	}), svirt.Options{Live: true}, "")
 	for what, d := range map[string]*svirt.Domain{
 		"the switch itself":    domain(svirt.Devices{Nets: []svirt.Net{{ID: "n", Socket: "/run/openvswitch/db.sock"}}}),
 		"another's cookies":    domain(svirt.Devices{Graphics: []svirt.Graphics{{ID: "g", Type: "sdl", XAuth: "/home/u/.ssh/id"}}}),
@@ -105,7 +105,7 @@ func TestOpenPlaces(t *testing.T) {
 		"a directory at home":  domain(svirt.Devices{Disks: []svirt.Disk{{ID: "a", Image: svirt.Image{Path: "/home/vm/x"}}}}),
 		"root's own directory": domain(svirt.Devices{Disks: []svirt.Disk{{ID: "a", Image: svirt.Image{Path: "/root/vm/x"}}}}),
 	} {
-		wantReason(t, what, d, svirt.Options{}, svirt.ReasonClosed)
+		wantReason(t, what, d, svirt.Options{Live: true}, svirt.ReasonClosed)
 	}
 }
 
@@ -177,9 +177,16 @@ func TestRoots(t *testing.T) {
 	seven := 7
 	d := disk("/srv/b.img")
 	d.ID = &seven
-	var ie *svirt.IdentityError
-	if _, err := svirt.Derive(context.Background(), d, tenant(images("/srv"))); !errors.As(err, &ie) || ie.What != "number" {
-		t.Errorf("a tenant's number: %v", err)
+	live := tenant(images("/srv"))
+	live.Live = true
+	for what, o := range map[string]svirt.Options{
+		"a tenant's number": tenant(images("/srv")), "a tenant's number that is said to be live": live,
+		"a number that nobody vouches for": images("/srv"),
+	} {
+		var ie *svirt.IdentityError
+		if _, err := svirt.Derive(context.Background(), d, o); !errors.As(err, &ie) || ie.What != "number" {
+			t.Errorf("%s: %v", what, err)
+		}
 	}
 	for what, o := range map[string]svirt.Options{
 		"a tenant under compat": {Origin: svirt.FromTenant, Method: svirt.Compat128},

@@ -97,7 +97,7 @@ func TestOwnPolicy(t *testing.T) {
 			t.Run("type="+virtType+"/"+kernel, func(t *testing.T) {
 				d := everything()
 				d.Type = virtType
-				rules := derived(t, d, svirt.Options{})
+				rules := derived(t, d, svirt.Options{Live: true})
 				if virtType == "lxc" {
 					rules = nil
 				}
@@ -150,7 +150,7 @@ func TestOwnPolicy(t *testing.T) {
 func TestHostPolicy(t *testing.T) {
 	host := os.DirFS(testenv.DebianTree(t))
 	d := everything()
-	ours := compiled(t, source(t, d, derived(t, d, svirt.Options{}), host, svirt.PolicyFS()), "6.12")
+	ours := compiled(t, source(t, d, derived(t, d, svirt.Options{Live: true}), host, svirt.PolicyFS()), "6.12")
 	p, ok := query.Open(ours).Profile("libvirt-" + uuid)
 	if !ok {
 		t.Fatal("no profile")
@@ -164,7 +164,7 @@ func TestHostPolicy(t *testing.T) {
 func TestOwnPolicyGrants(t *testing.T) {
 	const all = query.Read | query.Write | query.Lock
 	d := everything()
-	policy := compiled(t, source(t, d, derived(t, d, svirt.Options{}), svirt.PolicyFS()), "7.3")
+	policy := compiled(t, source(t, d, derived(t, d, svirt.Options{Live: true}), svirt.PolicyFS()), "7.3")
 	p, ok := query.Open(policy).Profile("libvirt-" + uuid)
 	if !ok {
 		t.Fatal("no profile")
@@ -284,7 +284,7 @@ func BenchmarkCompile(b *testing.B) {
 // what is linked.
 func TestLinks(t *testing.T) {
 	d := everything()
-	policy := compiled(t, source(t, d, derived(t, d, svirt.Options{}), svirt.PolicyFS()), "6.12")
+	policy := compiled(t, source(t, d, derived(t, d, svirt.Options{Live: true}), svirt.PolicyFS()), "6.12")
 	p, ok := query.Open(policy).Profile("libvirt-" + uuid)
 	if !ok {
 		t.Fatal("no profile")

@@ -58,6 +58,8 @@ func deriveStrict(ctx context.Context, d *Domain, o *Options, in surroundings) (
 	}
 	if o.Origin == FromTenant && d.ID != nil {
 		s.errs = append(s.errs, &IdentityError{What: "number", Value: strconv.Itoa(*d.ID), Reason: "it is not a tenant's to give: clear it in the description"})
+	} else if d.ID != nil && !o.Live && !s.within.managed {
+		s.errs = append(s.errs, &IdentityError{What: "number", Value: strconv.Itoa(*d.ID), Reason: "nothing shows that it is this machine's: set Options.Live if libvirtd says so, or clear it"})
 	}
 	if err := checkName(d.Name, true); err != nil {
 		// The name is part of the paths of much that follows.

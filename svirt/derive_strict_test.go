@@ -419,7 +419,7 @@ rwl "/srv/vm/**" -> "/srv/vm/**", # filesystem 0
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			rules, err := svirt.Derive(context.Background(), test.domain, svirt.Options{FS: host, Backing: []string{"/srv"}})
+			rules, err := svirt.Derive(context.Background(), test.domain, svirt.Options{FS: host, Backing: []string{"/srv"}, Live: true})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -453,7 +453,7 @@ func TestStrictOptions(t *testing.T) {
 	if _, err := svirt.Derive(context.Background(), top, svirt.Options{FS: host, Backing: []string{"/srv/vm", "/sr"}}); err == nil {
 		t.Error("a backing file was taken from outside of the directories for them")
 	}
-	text(top, svirt.Options{FS: host, Backing: []string{"/srv"}})
+	text(top, svirt.Options{FS: host, Backing: []string{"/srv"}, Live: true})
 	if got, want := text(disk("/srv/a*\"\n@{X}\\"), svirt.Options{EscapeSpecial: true}), `  "/srv/a\*\"\012@\{X\}\\" rwk, # disk vda`+"\n"; got != want {
 		t.Errorf("escaped: got %q, want %q", got, want)
 	}

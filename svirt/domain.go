@@ -15,7 +15,8 @@ type Domain struct {
 	// Name is the machine's name. It is part of the paths of libvirt's
 	// runtime files and must be a file name.
 	Name string `json:"name"`
-	// ID is libvirt's number of a running machine; nil when it has none.
+	// ID is libvirt's number of a running machine; nil when it has none. See
+	// Options.Live for who may give it.
 	ID *int `json:"id,omitempty"`
 	// Type is libvirt's virtualization type (kvm, qemu, lxc, ...). It decides
 	// which runtime files libvirt keeps for the machine, and which template

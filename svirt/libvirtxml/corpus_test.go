@@ -61,7 +61,7 @@ func derive(data []byte, o svirt.Options) ([]byte, error) {
 	if o.Method == svirt.Compat128 {
 		version = libvirtxml.Libvirt128
 	}
-	d, err := version.Parse(data)
+	d, err := version.ParseLive(data)
 	if err != nil {
 		return nil, err
 	}

@@ -134,7 +134,7 @@ func (c *helperCase) derive(t *testing.T, policy svirt.Method, host fstest.MapFS
 	if policy == svirt.Compat128 {
 		version = libvirtxml.Libvirt128
 	}
-	d, err := version.Parse([]byte(text))
+	d, err := version.ParseLive([]byte(text))
 	if err != nil {
 		return "", err
 	}

@@ -52,18 +52,31 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Parse reads one domain. The error is an *Error, or an *svirt.IdentityError
-// for a name or UUID that cannot be used.
+// Parse reads one domain. The number that it may say of itself is left out:
+// it is libvirtd's to give, and the runtime directory of the machine that has
+// it goes by it. The error is an *Error, or an *svirt.IdentityError for a name
+// or UUID that cannot be used.
 func Parse(data []byte) (*svirt.Domain, error) { return Any.Parse(data) }
 
-// Parse reads one domain and refuses what the version refuses. Errors are
-// those of the function Parse.
-func (v Version) Parse(data []byte) (*svirt.Domain, error) {
+// ParseLive is Parse with the number, for a document that is libvirtd's own
+// word on a running machine, such as what `virsh dumpxml` prints and what
+// virt-aa-helper gets. It must not have passed through the hands of anybody who
+// is not trusted with all machines.
+func ParseLive(data []byte) (*svirt.Domain, error) { return Any.ParseLive(data) }
+
+// Parse reads one domain and refuses what the version refuses. The number and
+// errors are as with the function Parse.
+func (v Version) Parse(data []byte) (*svirt.Domain, error) { return v.read(data, false) }
+
+// ParseLive is the function ParseLive, and refuses what the version refuses.
+func (v Version) ParseLive(data []byte) (*svirt.Domain, error) { return v.read(data, true) }
+
+func (v Version) read(data []byte, live bool) (*svirt.Domain, error) {
 	root, err := v.parse(data)
 	if err != nil {
 		return nil, err
 	}
-	c := converter{root: root}
+	c := converter{root: root, live: live}
 	d, err := c.domain()
 	if err != nil {
 		return nil, err
@@ -77,6 +90,7 @@ func (v Version) Parse(data []byte) (*svirt.Domain, error) {
 // converter turns the tree of one document into a Domain.
 type converter struct {
 	root  *node
+	live  bool // the number counts
 	d     *svirt.Domain
 	hvm   bool
 	slots []slot // of the disks so far
@@ -120,7 +134,7 @@ func (c *converter) domain() (*svirt.Domain, error) {
 		return nil, invalid("domain/os/type", "there is no OS type %q", ostype)
 	}
 	c.hvm = ostype == "hvm"
-	if s, ok := root.lookup("id"); ok {
+	if s, ok := root.lookup("id"); ok && c.live {
 		id, err := strconv.ParseInt(strings.TrimSpace(s), 10, 32)
 		if err == nil && id >= 0 {
 			n := int(id)

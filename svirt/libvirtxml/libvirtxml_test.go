@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -59,8 +60,7 @@ func TestParse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	id := 4
-	want := &svirt.Domain{UUID: uuid, Name: "vm", ID: &id, Type: "kvm", Devices: svirt.Devices{
+	want := &svirt.Domain{UUID: uuid, Name: "vm", Type: "kvm", Devices: svirt.Devices{
 		Disks: []svirt.Disk{
 			{ID: "vda", Image: svirt.Image{Type: "network"}},
 			{ID: "vdb", Image: svirt.Image{Type: "file", Path: "/srv/<a>.qcow2", Format: "qcow2",
@@ -84,6 +84,34 @@ func TestParse(t *testing.T) {
 	want.Devices.Disks = []svirt.Disk{want.Devices.Disks[0], want.Devices.Disks[1], want.Devices.Disks[2]}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestParseLive reads the number of a machine, which only libvirtd gives.
+func TestParseLive(t *testing.T) {
+	for number, want := range map[string]string{" id='4'": "4", " id=' 12 '": "12", " id='-1'": "", " id='x'": "", "": ""} {
+		text := []byte(strings.Replace(document(""), " id='4'", number, 1))
+		for _, v := range []libvirtxml.Version{libvirtxml.Any, libvirtxml.Libvirt90, libvirtxml.Libvirt128} {
+			plain, err := v.Parse(text)
+			if err != nil || plain.ID != nil {
+				t.Errorf("%q, %v: number %v, %v", number, v, plain.ID, err)
+			}
+			live, err := v.ParseLive(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := ""
+			if live.ID != nil {
+				got = strconv.Itoa(*live.ID)
+			}
+			live.ID = nil
+			if got != want || cmp.Diff(plain, live) != "" {
+				t.Errorf("%q, %v: live number %s, want %s", number, v, got, want)
+			}
+		}
+		if d, err := libvirtxml.ParseLive(text); err != nil || (d.ID != nil) != (want != "") {
+			t.Errorf("%q: %+v, %v", number, d, err)
+		}
 	}
 }
 
@@ -198,7 +226,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("<domain type='lxc'><name>a</name></domain>"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, v := range []libvirtxml.Version{libvirtxml.Any, libvirtxml.Libvirt90, libvirtxml.Libvirt128} {
-			d, err := v.Parse(data)
+			d, err := v.ParseLive(data)
 			if (d == nil) == (err == nil) {
 				t.Fatalf("got %v and %v", d, err)
 			}
@@ -206,7 +234,7 @@ func FuzzParse(f *testing.F) {
 				continue
 			}
 			for _, p := range []svirt.Method{svirt.Strict, svirt.Compat90, svirt.Compat128} {
-				svirt.Derive(context.Background(), d, svirt.Options{Method: p})
+				svirt.Derive(context.Background(), d, svirt.Options{Method: p, Live: true})
 			}
 		}
 	})

@@ -292,9 +292,9 @@ func (r *run) derive(ctx context.Context) (*machine, error) {
 	case svirt.Compat128:
 		version = libvirtxml.Libvirt128
 	}
-	// libvirtd ends the text with a NUL.
+	// libvirtd ends the text with a NUL. The number in it is libvirtd's own.
 	m := &machine{}
-	if m.domain, err = version.Parse(bytes.TrimRight(text, "\x00")); err != nil {
+	if m.domain, err = version.ParseLive(bytes.TrimRight(text, "\x00")); err != nil {
 		return nil, fmt.Errorf("could not get VM definition: %w", err)
 	}
 	if m.domain.UUID != r.uuid {
@@ -341,7 +341,7 @@ func (r *run) grant() svirt.PathGrant {
 }
 
 func (r *run) rules(ctx context.Context, d *svirt.Domain) (*svirt.Rules, error) {
-	rules, err := svirt.Derive(ctx, d, svirt.Options{Method: r.method, FS: r.env.Host})
+	rules, err := svirt.Derive(ctx, d, svirt.Options{Method: r.method, FS: r.env.Host, Live: true})
 	if err != nil {
 		return nil, fmt.Errorf("%w\ninvalid VM definition", err)
 	}
