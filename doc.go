@@ -21,7 +21,7 @@
 //   - blob is that form: decoded, encoded, verified with the kernel's own
 //     checks, compared by meaning.
 //   - query asks a binary what it allows; package query/explain tells which
-//     rules are behind an answer.
+//     rules decide an answer.
 //   - loader is the kernel: profiles in force, and processes under them.
 //   - svirt manages a profile for each virtual machine. It makes rules from a
 //     description of the machine; package svirt/libvirtxml reads libvirt's.

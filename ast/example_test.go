@@ -44,8 +44,7 @@ func ExampleNew() {
 	// FileRule.Exec: x alone is possible only in deny rules; write ix, px, cx or ux
 }
 
-// A name stands for the profile in its head, Exact of it in the rules of
-// others.
+// A name is for the head of the profile, Exact of it for the rules of others.
 func ExampleName() {
 	name, err := ast.Name("guest*1")
 	fmt.Println(name, err)

@@ -27,7 +27,7 @@ func TestFamilyNumbers(t *testing.T) {
 	for _, name := range want {
 		i := slices.Index(all, name)
 		if i <= last {
-			t.Errorf("%s is at %d, behind %d", name, i, last)
+			t.Errorf("%s is at %d, after %d", name, i, last)
 		}
 		last = i
 	}

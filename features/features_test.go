@@ -146,7 +146,7 @@ func TestParseErrors(t *testing.T) {
 		{"closed twice", "a {b}}", CodeSyntax, 1, 6},
 		{"no name", "a {{b}}", CodeSyntax, 1, 4},
 		{"no name at the top", "a {b} {c}", CodeSyntax, 1, 7},
-		{"behind the end", "{a {b}} c", CodeSyntax, 1, 9},
+		{"after the end", "{a {b}} c", CodeSyntax, 1, 9},
 		{"control byte", "a {b\x01}", CodeSyntax, 1, 5},
 		{"NUL", "a {\x00}", CodeSyntax, 1, 4},
 		{"twice", "a {b} a {c}", CodeDuplicate, 1, 12},

@@ -37,7 +37,7 @@ const (
 	PermTableVer   = "policy/permstable32_version"   // a number, see Set.PermTableVersion
 	State32        = "policy/state32"                // 32-bit state numbers
 	CompressedLoad = "policy/compressed_load"        // policy in zstd frames
-	ExtendedHeader = "policy/extended_policy_header" // the header of 8 bytes in front of a load
+	ExtendedHeader = "policy/extended_policy_header" // the header of 8 bytes before a load
 )
 
 // PermTableVersion returns the version of the permission table that a kernel

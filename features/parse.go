@@ -107,7 +107,7 @@ func (p *parser) entries(name string, depth int) (entry, error) {
 					return e, err
 				}
 				if rest, at := p.next(); rest != "" {
-					return e, p.fail(at, CodeSyntax, "text behind the closing brace", rest)
+					return e, p.fail(at, CodeSyntax, "text after the closing brace", rest)
 				}
 				return inner, nil
 			}

@@ -178,7 +178,7 @@ func policyHint(op Op, errno syscall.Errno) string {
 		return "the name of a profile is too long"
 	case syscall.EEXIST:
 		if op != OpLoad {
-			// Some kernels leave the directory of a failed load behind.
+			// Some kernels leave the directory of a failed load in place.
 			return "an earlier load has failed half-way and blocks the namespace until any profile in it is removed"
 		}
 	case syscall.ENOENT:

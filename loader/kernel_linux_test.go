@@ -430,7 +430,7 @@ func TestQuery(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ns.Close()
-	// The answer is read behind what was written, so that it can be prepared.
+	// The answer is read after what was written, so that it can be prepared.
 	const answer = "allow 0x00000044\ndeny 0x00000000\naudit 0x00000001\nquiet 0x80000002\n"
 	for _, c := range []struct {
 		k     *Kernel

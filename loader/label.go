@@ -21,7 +21,7 @@ type Label struct {
 }
 
 // ParseLabel parses what the kernel says about a task: a name, and the mode
-// in parentheses behind it. The name may hold blanks and parentheses itself. A
+// in parentheses after it. The name may hold blanks and parentheses itself. A
 // newline at the end is taken off. Nothing is invalid: what does not end in a
 // mode is all name.
 func ParseLabel(s string) Label {
@@ -110,7 +110,7 @@ func splitNamespace(s string) (ns, name string) {
 	return ns, strings.TrimPrefix(name, "//")
 }
 
-// qualify puts a namespace in front of a name.
+// qualify puts a namespace before a name.
 func qualify(ns, name string) string {
 	if ns == "" {
 		return name

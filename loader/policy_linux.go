@@ -94,7 +94,7 @@ func (k *Kernel) Remove(ctx context.Context, name string) error {
 }
 
 // removable splits the name of a profile that may be removed. A namespace with
-// no profile behind it would go with all that is in it.
+// no profile after it would go with all that is in it.
 func removable(name string) (ns, profile string, err error) {
 	ns, profile = splitNamespace(name)
 	if strings.HasPrefix(profile, ":") || profile == "" && ns != "" {

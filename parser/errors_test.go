@@ -12,8 +12,8 @@ import (
 	"github.com/goarmor/apparmor/diag"
 )
 
-// TestErrors pins messages, places and codes. The text of a rule stands in the
-// profile on a line of its own; a text that begins with a bar stands alone.
+// TestErrors pins messages, places and codes. The text of a rule is in the
+// profile on a line of its own; a text that begins with a bar is a whole file.
 func TestErrors(t *testing.T) {
 	for _, c := range []struct {
 		src  string

@@ -114,7 +114,7 @@ func TestIncludeForms(t *testing.T) {
 		"include a#b":                  "/cwd/a#b",
 		"include \"/dev/../one/null\"": "",
 
-		// What stands between the brackets and quotes.
+		// What is between the brackets and quotes.
 		"include < a >":        "/one/a",
 		"include <\"a\">":      "/one/a",
 		"include <sp ace>":     "/one/sp ace",

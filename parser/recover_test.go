@@ -37,7 +37,7 @@ func TestRecover(t *testing.T) {
 		{"rule outside", "/a r,\n/t { /b r, }\n", "Bad Profile{FileRule}", "1:4"},
 		{"many lines", "/t {\n dbus send\n  bus=session\n  pth=/a\n  interface=b,\n /b r,\n}\n", "Profile{Bad FileRule}", "4:3"},
 		{"include", "/t {\n /a q\n include <b>\n #include <c>\n}\n", "Profile{Bad Include Include}", "2:5"},
-		{"include behind", "/t {\n /a\n #include <c>\n}\n", "Profile{Bad Include}", "3:2"},
+		{"include after a path", "/t {\n /a\n #include <c>\n}\n", "Profile{Bad Include}", "3:2"},
 		{"end of file", "/t {\n /a r,\n", "Bad", "3:1"},
 		{"illegal", "/t { ! }\n/u { }\n", "Profile{Bad} Profile{}", "1:6"},
 		{"quote", "/t {\n \"/a r,\n /b r,\n}\n", "Profile{Bad FileRule}", "2:2"},

@@ -67,7 +67,7 @@ func (r *resolver) eval(x ast.Expr, f *frame, depth int) (value, ok bool) {
 	return false, false
 }
 
-// operand returns the set that a side of a comparison stands for: the values
+// operand returns the set that a side of a comparison means: the values
 // of a variable, sorted, or the one word.
 func (r *resolver) operand(p ast.Pattern, o Origin) ([]string, bool) {
 	text := string(p)

@@ -120,7 +120,7 @@ func TestConditions(t *testing.T) {
 		code diag.Code
 	}{
 		"unset boolean":                {&ast.BoolVar{Name: "U"}, diag.CodeUndefined},
-		"unset behind or":              {or(lit(true), &ast.BoolVar{Name: "U"}), diag.CodeUndefined},
+		"unset after or":               {or(lit(true), &ast.BoolVar{Name: "U"}), diag.CodeUndefined},
 		"set variable":                 {&ast.BoolVar{Name: "V"}, diag.CodeUndefined},
 		"boolean in a comparison":      {&ast.CompareExpr{X: "@{T}", Y: "a"}, diag.CodeUndefined},
 		"no expression":                {nil, diag.CodeExpression},

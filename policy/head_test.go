@@ -37,7 +37,7 @@ func TestFlags(t *testing.T) {
 			Flags{PathWords: true, MediateDeleted: true, AttachDisconnected: true, ChrootRelative: true, ChrootAttach: true}, ""},
 		{"off", flag("delegate_deleted", "", "no_attach_disconnected", "", "namespace_relative", "", "chroot_no_attach", ""), Flags{PathWords: true}, ""},
 		{"disconnected path", flag("attach_disconnected.path", "/@{V}"), Flags{PathWords: true, AttachDisconnected: true, DisconnectedPath: "/v"}, ""},
-		{"slash behind the path", flag("attach_disconnected.path", "//att//t/"), Flags{PathWords: true, AttachDisconnected: true, DisconnectedPath: "//att/t"}, ""},
+		{"slash after the path", flag("attach_disconnected.path", "//att//t/"), Flags{PathWords: true, AttachDisconnected: true, DisconnectedPath: "//att/t"}, ""},
 		{"disconnected root", flag("attach_disconnected.path", "/"), Flags{PathWords: true, AttachDisconnected: true, DisconnectedPath: "/"}, ""},
 		{"disconnected ipc", flag("attach_disconnected.ipc", ""), Flags{PathWords: true, AttachDisconnectedIPC: true}, ""},
 		{"disconnected ipc path", flag("attach_disconnected.ipc", "/p"), Flags{PathWords: true, AttachDisconnectedIPC: true, DisconnectedIPCPath: "/p"}, ""},

@@ -14,7 +14,7 @@ import (
 	"github.com/goarmor/apparmor/policy"
 )
 
-// flat is what of a profile stands in the kernel's form outside of automata.
+// flat is what the kernel's form of a profile has outside of automata.
 type flat struct {
 	Namespace, Name string
 	Hat             bool

@@ -25,12 +25,12 @@ func TestWarningPlaces(t *testing.T) {
 		{"nothing to say", "profile t /t {\n  /a rwk,\n  /b Ux,\n}\n", nil},
 
 		{"path as name", "/t {\n}\n", []string{"1:1 deprecated path-as-name"}},
-		{"path as name behind a word", "profile /t {\n}\n", []string{"1:1 deprecated path-as-name"}},
+		{"path as name after a word", "profile /t {\n}\n", []string{"1:1 deprecated path-as-name"}},
 		{"path as name in a namespace", ":ns:/t {\n}\n", []string{"1:1 deprecated path-as-name"}},
 		{"path as name of a child", "profile t {\n  profile /c { }\n}\n", nil},
 		{"upper case", "profile t {\n  /a RW,\n  /b rW,\n}\n", []string{"2:6 deprecated upper-case-mode", "3:6 deprecated upper-case-mode"}},
 		{"comma in a variable", "profile t {\n  /@{a,b} r,\n}\n", []string{"2:3 deprecated comma-in-variable"}},
-		{"comma behind an escaped at sign", "profile t {\n  /\\@{a,b} r,\n}\n", nil},
+		{"comma after an escaped at sign", "profile t {\n  /\\@{a,b} r,\n}\n", nil},
 		{"target of link and exec", "profile t {\n  /a lpx -> b,\n}\n", []string{"2:3 deprecated link-exec"}},
 
 		{"pound include", "profile t {\n  #include if exists <x>\n}\n", []string{"2:3 pound-include pound-include"}},

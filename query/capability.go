@@ -21,7 +21,7 @@ func (r Capability) String() string { return "capability " + string(r) }
 func (r Capability) texts() iter.Seq2[textKind, string] { return texts(textAny, string(r)) }
 
 func (r Capability) ask(p asked) (Decision, error) {
-	// The kernel has no permission bits for capabilities; exec stands for
+	// The kernel has no permission bits for capabilities; exec means
 	// having it.
 	n, ok := linux.Capabilities.Number(string(r))
 	if !ok {

@@ -59,7 +59,7 @@ const (
 	askedOfMqueue        = Create | MayOpen | Delete | Read | Write | Getattr | Setattr
 )
 
-// fileGrammar is paths, labels, and behind the NUL of a path the target of a
+// fileGrammar is paths, labels, and after the NUL of a path the target of a
 // link or the label to change to. Labels and links can be left out.
 func fileGrammar(labels, links bool) grammar {
 	i := 0
@@ -95,7 +95,7 @@ func newFileGrammar(labels, links bool) grammar {
 }
 
 // firstOfPair keeps what matters of the first name of a pair, and reports
-// whether what stands behind it has a say in any request.
+// whether what follows it has a say in any request.
 func firstOfPair(g granted) (granted, bool) {
 	const leads = blob.PermLink | blob.PermOnexec
 	on := false

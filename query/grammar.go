@@ -17,8 +17,8 @@ type row struct {
 	next [256]uint16 // the row after each byte; zero: no such string
 	// ends is what is asked for after the strings that end here.
 	ends Perms
-	// gate is set where what was granted in front of the last byte decides
-	// whether, and how, what comes behind it matters.
+	// gate is set where what was granted before the last byte decides
+	// whether, and how, what follows it matters.
 	gate bool
 	// binary prefers low bytes to those that read well.
 	binary bool
@@ -33,7 +33,7 @@ type row struct {
 const grammarStart = 1
 
 // piece appends a part of a string to the state of a nondeterministic
-// automaton and returns the state behind it.
+// automaton and returns the state after it.
 type piece func(n *nfa, from int) (to int)
 
 type nfa []nfaState
@@ -122,7 +122,7 @@ func ends(want Perms) piece {
 	}
 }
 
-// gate stands behind the byte that leads through it.
+// gate follows the byte that leads through it.
 func gate(n *nfa, from int) int {
 	(*n)[from].gate = true
 	return from

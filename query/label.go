@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// labelSep stands between the components of a compound label.
+// labelSep separates the components of a compound label.
 const labelSep = "//&"
 
 // eachLabel asks about a label as a whole and, if it is compound, about each of

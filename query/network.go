@@ -22,7 +22,7 @@ import (
 // both ends are Connect, Send and Receive; everything else but Create is asked
 // of the socket at its own address. A permission is looked for step by step:
 // at the type, then, where the policy says to go on, at the protocol, the
-// addresses and what stands behind them.
+// addresses and what follows them.
 type Network struct {
 	Family   string // inet, inet6, unix, netlink, ...
 	Type     string // stream, dgram, raw, ...
@@ -189,7 +189,7 @@ const (
 	netLocal  = ^(Create | Bind | Listen | netOption | netPeer)
 )
 
-// atAddresses decides what is open, but for creation, behind the protocol.
+// atAddresses decides what is open, but for creation, after the protocol.
 func (r Network) atAddresses(w *netWalk) {
 	open, text := w.open, w.text
 	for _, group := range [...]Perms{Bind, Listen, netOption, netPeer, netLocal} {
@@ -330,7 +330,7 @@ func onSockets(in []byte, differ Perms, _ bool) []Request {
 	if end == 2 {
 		n.Remote = addr
 		if n.Local = (netip.AddrPort{}); len(rest) > 3 {
-			n.Local, _, ok = cutAddr(rest[3:]) // behind NUL 01 00
+			n.Local, _, ok = cutAddr(rest[3:]) // after NUL 01 00
 		}
 		return requestIf(ok, n)
 	}

@@ -49,7 +49,7 @@ func has(e blob.Effective, want Perms) bool {
 // that has such permissions.
 func (s *side) reaching(want Perms) []bool {
 	n := s.dfa.States()
-	before := make([][]uint32, n) // the states in front of each
+	before := make([][]uint32, n) // the states before each
 	reached := make([]bool, n)
 	var todo []uint32
 	var next [256]uint32
@@ -104,7 +104,7 @@ type product struct {
 	ctx     context.Context
 	a, b    side
 	grammar grammar
-	// through is asked at gates for what goes on to be granted behind them;
+	// through is asked at gates for what goes on to be granted after them;
 	// false ends the walk there.
 	through func(p *product, at place, to place) (place, bool)
 

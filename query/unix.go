@@ -143,7 +143,7 @@ func unixAddr(addr string) ([]byte, bool) {
 	return nil, false
 }
 
-// unixSide is behind the family. Where there are no strings of unix sockets it
+// unixSide is after the family. Where there are no strings of unix sockets it
 // is the trap, and the sockets are those of any other family.
 func unixSide(p *Profile) side {
 	_, s := netClass(p.Profile)
@@ -156,7 +156,7 @@ func unixSide(p *Profile) side {
 	return policydbSide(p, p.Policydb.DFA.Match(s, []byte{0, linux.FamilyUnix}))
 }
 
-// unixGrammar is unix sockets behind the family. The name of an abstract
+// unixGrammar is unix sockets after the family. The name of an abstract
 // address may hold NULs, so that there can be several ways to read a string.
 var unixGrammar = sync.OnceValue(func() grammar {
 	addr := alt(seq(), lit(1), seq(lit(0), many(noneOf())))
@@ -207,7 +207,7 @@ func onUnix(in []byte, differ Perms, _ bool) []Request {
 }
 
 // eachUnixAddr calls yield for each address that in may begin with, up to end,
-// and what stands behind it.
+// and what follows it.
 func eachUnixAddr(in, end []byte, yield func(addr string, rest []byte)) {
 	for i := 0; i+len(end) <= len(in); i++ {
 		if !bytes.HasPrefix(in[i:], end) {

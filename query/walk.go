@@ -22,7 +22,7 @@ type walk struct {
 	index   map[granted]uint32
 	settled map[settled]bool
 	count   map[Perms]int // differences that were found in what is asked for
-	prefix  string        // of the strings, in front of those of the product
+	prefix  string        // of the strings, before those of the product
 	// reachA and reachB are the states from which labels lead to anything,
 	// once that is asked for.
 	reachA, reachB []bool
@@ -46,7 +46,7 @@ func (c *comparison) kind(k *kind) error {
 	}
 	done := map[[2]uint32]bool{}
 	for _, w.prefix = range k.prefixes() {
-		a, b := a.behind(w.prefix), b.behind(w.prefix)
+		a, b := a.after(w.prefix), b.after(w.prefix)
 		if starts := [2]uint32{a.start, b.start}; done[starts] {
 			continue
 		} else {
@@ -90,8 +90,8 @@ func (c *comparison) bytes(a, b *blob.DFA) (class, order [256]byte) {
 	return class, order
 }
 
-// behind is the side behind the beginning of its strings.
-func (s side) behind(prefix string) side {
+// after is the side after the beginning of its strings.
+func (s side) after(prefix string) side {
 	if s.dfa != nil {
 		s.start = s.dfa.MatchString(s.start, prefix)
 	}

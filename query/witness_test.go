@@ -81,7 +81,7 @@ func TestDiff(t *testing.T) {
 	}
 }
 
-// TestWitnessClasses finds the request behind a string of every class.
+// TestWitnessClasses finds the request that asks for a string of every class.
 func TestWitnessClasses(t *testing.T) {
 	const unix = "\x0f\x00\x01\x00\x01\x00\x00"
 	for _, tt := range []struct {

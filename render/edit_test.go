@@ -252,7 +252,7 @@ func TestEditor(t *testing.T) {
 			if diff := cmp.Diff(tt.want, string(e.Bytes())); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
-			if tt.name != "in order" { // an assignment behind a profile
+			if tt.name != "in order" { // an assignment after a profile
 				if _, err := parser.Parse("edited", string(e.Bytes())); err != nil {
 					t.Error(err)
 				}
@@ -396,6 +396,6 @@ func TestVerbatim(t *testing.T) {
 	}
 	f.Stmts = []ast.Stmt{f.Stmts[0], f.Stmts[0]}
 	if _, err := render.Verbatim(f); err == nil {
-		t.Error("a statement stands twice")
+		t.Error("a statement appears twice")
 	}
 }

@@ -14,7 +14,7 @@ import (
 // spellings are texts that say the same; the first one is canonical.
 type spellings []string
 
-// statements stand in a file.
+// statements are those of a file.
 var statements = []spellings{
 	{`include <a/b>`, `#include <a/b>`, `include <"a/b">`, "include\t< a/b >"},
 	{`include if exists <a>`, `#include if exists <a>`},
@@ -52,7 +52,7 @@ var statements = []spellings{
 	{"profile a {\n  file,\n\n  profile b {\n  }\n\n  all,\n}", `profile a { file, profile b {} all, }`},
 }
 
-// rules stand in a profile.
+// rules are those of a profile.
 var rules = []spellings{
 	{`file,`, "file\t,"}, {`audit file,`},
 	{`/a r,`, `r /a,`, `"/a" r,`, `file /a r,`, `file r /a,`, `/a R,`},

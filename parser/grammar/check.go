@@ -228,7 +228,7 @@ func (d *differ) values(path string, a, b reflect.Value) bool {
 		for i := range a.NumField() {
 			f := a.Type().Field(i)
 			if f.Type == reflect.TypeFor[ast.Span]() && a.Type() == reflect.TypeFor[ast.VarAssign]() {
-				// What continues the line behind the last value belongs to
+				// What continues the line after the last value belongs to
 				// the statement, and is no token.
 				assign := b.Interface().(ast.VarAssign)
 				assign.To = a.Interface().(ast.VarAssign).To

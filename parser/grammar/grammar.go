@@ -18,7 +18,7 @@ type file struct {
 	Items []*item `parser:"@@*"`
 }
 
-// fragment is a file of what stands in a profile's body, such as an
+// fragment is a file of what a profile's body holds, such as an
 // abstraction.
 type fragment struct {
 	Stmts []*stmt `parser:"@@*"`
@@ -82,7 +82,7 @@ type child struct {
 	Body    *body  `parser:"@@"`
 }
 
-// head is what stands between the name and the body of a profile.
+// head is what a profile has between its name and the body of a profile.
 type head struct {
 	Attachment string        `parser:"@(Path | Var)?"`
 	Xattrs     *xattrs       `parser:"@@?"`
@@ -105,7 +105,7 @@ type list struct {
 	Values []string `parser:"OpenParen Comma* (@Value Comma*)+ CloseParen"`
 }
 
-// body is what stands in the braces of a profile, block or conditional.
+// body is what the braces hold of a profile, block or conditional.
 type body struct {
 	Tokens []lexer.Token
 	Stmts  []*stmt `parser:"Open @@* Close"`
@@ -167,7 +167,7 @@ type compare struct {
 	Y  string `parser:"@(Word | Mode | Keyword | Var | Value)"`
 }
 
-// qualifiers stand before a rule or block.
+// qualifiers come before a rule or block.
 type qualifiers struct {
 	Priority string `parser:"('priority' Assign @Number)?"`
 	Audit    bool   `parser:"@'audit'?"`
@@ -370,7 +370,7 @@ var (
 
 // EBNF returns the grammar of a policy file in extended Backus-Naur form, one
 // production a line. Names in angle brackets are tokens: what the lexer makes
-// of the text, which depends on what stands before it.
+// of the text, which depends on what comes before it.
 func EBNF() string {
 	p, err := fileParser()
 	if err != nil { // a mistake in the productions, which TestEBNF finds

@@ -325,7 +325,7 @@ func TestRefused(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	if _, err := Check(t.Context(), c, "f", deep[len("/t { "):len(deep)-1]); err == nil {
-		t.Error("blocks stand outside of profiles")
+		t.Error("blocks are taken outside of profiles")
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -15,7 +15,7 @@ import (
 // This file makes the tree of package ast from what the productions captured.
 // It shares no code with package parser: it reads the text of the tokens, and
 // decides for itself what it means. What package parser would refuse, such as
-// a word that is no signal, it leaves out.
+// an unknown signal, it leaves out.
 
 func lowerFile(f *file) []ast.Stmt {
 	var out []ast.Stmt
@@ -103,7 +103,7 @@ func match(word string) ast.Pattern {
 	return "{,}"
 }
 
-// variable is the name of a variable: what is behind its sigil, without braces.
+// variable is the name of a variable: what follows its sigil, without braces.
 func variable(word string) string {
 	return strings.TrimSuffix(strings.TrimPrefix(word[1:], "{"), "}")
 }
@@ -512,7 +512,7 @@ func lowerSignal(s *signal, q ast.Qualifiers, at ast.Span) ast.Stmt {
 		case "set":
 			name := string(pattern(c.value))
 			if number, ok := strings.CutPrefix(name, "rtmin+"); ok {
-				// Digits behind a sign, as far as they go; none are 0.
+				// Digits after a sign, as far as they go; none are 0.
 				number = strings.TrimLeft(number, "+-")
 				end := len(number) - len(strings.TrimLeft(number, "0123456789"))
 				n, _ := strconv.Atoi(number[:end])

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package explain tells which rules are behind what a policy allows: where
+// Package explain tells which rules decide what a policy allows: where
 // they are written, what they say, which of them decided and which had to
 // yield.
 //
 // The answers themselves are those of package query, read from the compiled
-// policy. For the rules behind them the resolved profiles are needed, too;
+// policy. For the rules that decide them the resolved profiles are needed, too;
 // those who only ask need package query alone.
 //
 // Everything here is safe for concurrent use.
@@ -126,7 +126,7 @@ func (e *Explanation) tells(rule ast.Rule) bool {
 	return false
 }
 
-// Explanation is an answer with the rules behind it.
+// Explanation is an answer with the rules that decide it.
 type Explanation struct {
 	Profile string
 	Request query.Request
@@ -241,7 +241,7 @@ type Override struct {
 	Why   Reason
 }
 
-// step finds the rules behind one lookup.
+// step finds the rules that decide one lookup.
 func (p *Policy) step(ctx context.Context, profile string, l query.Lookup) (Step, error) {
 	s := Step{Lookup: l}
 	var found []trace.Contribution

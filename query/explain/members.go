@@ -15,7 +15,7 @@ import (
 // linkPerms is what Link asks for.
 const linkPerms = query.Perms(blob.PermLink)
 
-// members returns what is behind a lookup of what is no automaton of rules:
+// members returns what decides a lookup outside of automata of rules:
 // resource limits and attachments. They decide, whichever way.
 func (p *Policy) members(profile string, l query.Lookup) []Rule {
 	q := p.profiles[profile]

@@ -10,7 +10,7 @@ import (
 )
 
 // TestNearestPermission: what comes near grants what is missing, each permission
-// by the letter that stands for it.
+// by its letter.
 func TestNearestPermission(t *testing.T) {
 	k := featureSet(t, k612)
 	for letters, grants := range map[string][]query.Perms{
