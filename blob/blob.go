@@ -54,7 +54,7 @@ func (p *Policy) Digest() [32]byte { return sha256.Sum256(p.data) }
 // shared and must not be changed; the slice is the caller's.
 func (p *Policy) Profiles() []*Profile { return slices.Clone(p.profiles) }
 
-// Profile returns the profile of that name as it stands in the stream
+// Profile returns the profile of that name as the stream has it
 // (parent//child for children and hats), or nil.
 func (p *Policy) Profile(name string) *Profile {
 	for _, q := range p.profiles {

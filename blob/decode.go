@@ -33,11 +33,11 @@ const (
 // the kernel itself (see Policy.Needs).
 //
 // It is stricter than kernels in a few things that no producer writes: names
-// must not be repeated, must not hold NUL, and a parent must stand before its
+// must not be repeated, must not hold NUL, and a parent must come before its
 // child; a state 0 with a way out, an explicit start state 0, a permission
 // table without automaton and the tag sets of 7.3 are refused.
 //
-// A stream behind the 8-byte header of 7.3 is accepted and kept without the
+// A stream after the 8-byte header of 7.3 is accepted and kept without the
 // header; a compressed one gives ErrCompressed. Memory is bounded by a small
 // multiple of len(data), which is copied.
 func Inspect(data []byte) (*Policy, error) {

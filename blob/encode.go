@@ -12,7 +12,7 @@ import (
 // equal bytes. The Policy keeps the tables of the automata, which must not be
 // changed any more; all else is copied.
 //
-// All profiles must name the same Namespace, and parents must stand before
+// All profiles must name the same Namespace, and parents must come before
 // their children. Errors are of type *FormatError.
 func Encode(profiles []*Profile) (*Policy, error) {
 	if len(profiles) == 0 {

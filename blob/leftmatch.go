@@ -13,7 +13,7 @@ package blob
 // the order in which states are numbered, over a short history, and may count a
 // few bytes more.
 func (d *DFA) LeftMatch(s uint32, path string) (state uint32, count int) {
-	first := map[uint32]int{s: 0} // the bytes in front of each state
+	first := map[uint32]int{s: 0} // the bytes before each state
 	looped := false
 	for i := 0; i < len(path) && s != TrapState; i++ {
 		s = d.plainStep(s, path[i])

@@ -34,14 +34,14 @@ const (
 	oldXMax        = 15
 )
 
-// oldFileBits is what the seven permissions of a half stand for. The lowest bit
+// oldFileBits is what the seven permissions of a half mean. The lowest bit
 // of each is in none of the others.
 var oldFileBits = [oldPerms]uint32{PermExec, AllWritePerms, AllReadPerms, PermAppend, PermLink, PermLock, PermMmap}
 
-// oldHighBits is what the second seven permissions of a class stand for.
+// oldHighBits is what the second seven permissions of a class mean.
 var oldHighBits = [oldPerms]uint32{PermSetattr, PermGetattr, PermAccept, PermBind, PermListen, PermSetopt, PermGetopt}
 
-// widen returns what the seven lowest bits stand for.
+// widen returns what the seven lowest bits mean.
 func widen(packed uint32, bits *[oldPerms]uint32) uint32 {
 	var perms uint32
 	for i, b := range bits {
@@ -124,7 +124,7 @@ func packXIndex(x uint32) uint32 {
 // Profile.FilePerms. An exec index points to one of the first MaxOldTargets
 // entries of the transition table.
 //
-// The old form has what r, w, a, l, k, m and x of policy stand for, change_profile
+// The old form has what r, w, a, l, k, m and x of policy mean, change_profile
 // and onexec, which are everybody's, and of those what is audited and what is
 // quiet. The rest of an entry of a permission table has no place in it.
 func PackFile(owner, other Perm) (accept, accept2 uint32) {

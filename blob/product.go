@@ -119,8 +119,8 @@ func (s *pairSet) add(a, b, scope uint32) bool {
 }
 
 // ByteClasses sorts bytes into classes that no state of the automata tells
-// apart: class[b] is the byte that stands for b. Order holds all bytes, those
-// first that read best in a message; the first of a class in it stands for the
+// apart: class[b] is the byte that represents b. Order holds all bytes, those
+// first that read best in a message; the first of a class in it represents the
 // class. The automata must be verified.
 func ByteClasses(automata ...*DFA) (class, order [256]byte) {
 	order = *readingOrder()
@@ -176,7 +176,7 @@ func split(class, order *[256]byte, next *[256]uint32) {
 		return
 	}
 	// The first byte, in reading order, of every (old class, next state)
-	// stands for the new class.
+	// represents the new class.
 	type cell struct {
 		class byte
 		next  uint32

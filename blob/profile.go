@@ -2,14 +2,14 @@
 
 package blob
 
-// Profile is one profile, child or hat as it stands in the stream. The zero
+// Profile is one profile, child or hat as the stream has it. The zero
 // value with a Name is the smallest profile a kernel loads: it mediates files,
 // all of which it denies, and nothing else.
 type Profile struct {
-	// Header is the version word in front of the profile; zero means
+	// Header is the version word before the profile; zero means
 	// DefaultHeader. Bit 11 forces complain mode.
 	Header uint32
-	// Namespace is that of the header in front of the profile, relative to
+	// Namespace is that of the header before the profile, relative to
 	// the namespace that the policy is loaded into; empty for none. All
 	// profiles of a set are loaded into one namespace.
 	Namespace string
@@ -51,8 +51,8 @@ type Profile struct {
 	Secmarks []Secmark
 
 	// Families is the old form of network mediation, by number of address
-	// family; nil: not written. It stands for families that it does not have
-	// as for those whose masks are zero. Kernels before 4.17 and, as long as
+	// family; nil: not written. Families beyond its end are as those
+	// whose masks are zero. Kernels before 4.17 and, as long as
 	// Policydb has no network class, Ubuntu's look at it; others refuse it.
 	Families []FamilyMask
 

@@ -293,7 +293,7 @@ func TestRefusedSets(t *testing.T) {
 		{"duplicate", named("a", "b", "a"), ErrDuplicate, 0, `profile "a", name: a profile of this name is in the set already`},
 		{"duplicate by spelling", named(":n:a", ":n://a"), ErrDuplicate, 0, "already"},
 		{"duplicate hat", named("a", "a//h", "a//h"), ErrDuplicate, 0, "already"},
-		{"parent last", named("a//h", "a"), ErrParent, ENOENT, "the parent stands after its child"},
+		{"parent last", named("a//h", "a"), ErrParent, ENOENT, "the parent comes after its child"},
 		{"namespaces mixed", named(":n:a", ":m:b"), ErrNamespace, EACCES, "mixed namespaces"},
 		{"namespace later", named("a", ":m:b"), ErrNamespace, EACCES, "mixed namespaces"},
 		{"header and name", in("n", named(":m:b")), ErrNamespace, EACCES, "mixed namespaces"},
@@ -517,7 +517,7 @@ func TestRefusedTruncations(t *testing.T) {
 			t.Fatalf("%d of %d bytes: %v, %v", n, len(data), p, err)
 		}
 		if f.Offset > n {
-			t.Fatalf("%d of %d bytes: offset %d lies behind them", n, len(data), f.Offset)
+			t.Fatalf("%d of %d bytes: offset %d lies after them", n, len(data), f.Offset)
 		}
 	}
 }

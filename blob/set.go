@@ -45,7 +45,7 @@ func (s *set) add(p *Profile) *FormatError {
 		return fail(ErrDuplicate, 0, "a profile of this name is in the set already", "leave one out, or write two sets")
 	}
 	if s.needed[name] {
-		return fail(ErrParent, ENOENT, "the parent stands after its child", "write parents first")
+		return fail(ErrParent, ENOENT, "the parent comes after its child", "write parents first")
 	}
 	if parent := ParentName(name); parent != "" && !s.names[parent] && !s.needed[parent] {
 		s.needed[parent] = true
@@ -55,7 +55,7 @@ func (s *set) add(p *Profile) *FormatError {
 	return nil
 }
 
-// ParentName returns what stands before the last separator "//" of a profile's
+// ParentName returns what comes before the last separator "//" of a profile's
 // full name, which is the profile that it is a hat or child of; "" for a
 // profile at the top. Kernels look for separators from the front: the child
 // "/bin/c" of p is "p///bin/c".
@@ -72,7 +72,7 @@ func ParentName(name string) string {
 }
 
 // splitName splits a name as kernels do: `:ns:name` and `:ns://name` carry a
-// namespace. Blanks in front of either part do not count.
+// namespace. Blanks before either part do not count.
 func splitName(full string) (namespace, name string) {
 	name = strings.TrimLeft(full, " \t\n\v\f\r")
 	if !strings.HasPrefix(name, ":") {

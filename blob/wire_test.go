@@ -97,7 +97,7 @@ func TestPaddingIsRelativeToTheProfile(t *testing.T) {
 	one := encode(t, &Profile{Name: "b", File: &PolicyDB{DFA: trivialDFA()}})
 	two := encode(t, &Profile{Name: "aa"}, &Profile{Name: "b", File: &PolicyDB{DFA: trivialDFA()}})
 	if !bytes.HasSuffix(two.Bytes(), one.Bytes()) {
-		t.Error("a profile is written differently behind another one")
+		t.Error("a profile is written differently after another one")
 	}
 }
 

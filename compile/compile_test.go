@@ -230,7 +230,7 @@ func TestAttachment(t *testing.T) {
 }
 
 // TestXattrs walks the values of extended attributes: in reverse order of the
-// text, each behind an out-of-band step and a NUL.
+// text, each after an out-of-band step and a NUL.
 func TestXattrs(t *testing.T) {
 	set := &policy.Set{Profiles: []*policy.Profile{{Name: "t", Attachment: "/a", Xattrs: []policy.Xattr{
 		{Name: "user.one", Value: "f*o", HasValue: true}, {Name: "user.two"},

@@ -279,11 +279,11 @@ func TestEquality(t *testing.T) {
 
 // ownPairs are the pairs that we do not decide as 6.0 does, and why.
 func ownPairs() map[string]string {
-	const lost = "6.0 loses what stands in a block, unless it is of a file"
+	const lost = "6.0 loses what a block holds, unless it is of a file"
 	own := map[string]string{
 		"p032": "6.0 loses rlimits in a conditional",
 		"p036": "6.0 forgets the network rules before a block",
-		"p038": "6.0 gives the network rules of one profile to those behind it",
+		"p038": "6.0 gives the network rules of one profile to those after it",
 		"p144": "port 0 is any port, for which 6.0 requires the bind of a privileged one",
 		"p205": "differs in a target that nothing leads to",
 	}

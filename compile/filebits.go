@@ -11,7 +11,7 @@ import (
 // File permissions as the automaton of files holds them until they are
 // written: seven bits for the owner of a file, the same seven for everybody
 // else, and two that do not depend on ownership. The seven are in the order of
-// the old accept word, in which the second seven stand fourteen bits up.
+// the old accept word, in which the second seven are fourteen bits up.
 const (
 	fileExec   uint32 = 1 << iota
 	fileWrite         // create, delete, chmod and so on included

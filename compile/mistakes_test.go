@@ -42,7 +42,7 @@ var mistakesTree = fstest.MapFS{
 }
 
 // TestMistakes checks what is said, word for word, about mistakes that people
-// make. In mistakesFile, each one is a line with its name behind ###, the
+// make. In mistakesFile, each one is a line with its name after ###, the
 // text, a line of ---, and the diagnostics.
 func TestMistakes(t *testing.T) {
 	data, err := os.ReadFile(mistakesFile)

@@ -124,7 +124,7 @@ type mountKind struct {
 	name  string
 	flags uint32 // that can be part of the string
 	// source and typ tell which parts the kernel fills in; the others are
-	// empty there, and any pattern stands for them.
+	// empty there, and any pattern matches them.
 	source, typ bool
 }
 

@@ -22,7 +22,7 @@ import (
 // the type and after the NUL of an address a kernel takes the permissions of
 // the state, unless they are not all that it wants and have
 // blob.PermContinue. Then it goes on: to the protocol, or through one more
-// NUL, in front of which labels are to stand one day, to a command.
+// NUL, before which labels are to come one day, to a command.
 //
 // Rules are split more finely than 6.0 splits them. 6.0 gives a rule's
 // permissions to every string of it: with those of the peer at the socket's

@@ -10,7 +10,7 @@ import (
 // Kernels with the feature network_v9_skb mediate packets, too, in a class of
 // their own; with its entry iface, by the interface. The strings are those that
 // 6.0 was seen to write. They are like those of inet, for every family, and
-// have the name of an interface behind each address:
+// have the name of an interface after each address:
 //
 //	class family type protocol peer NUL [interface NUL] label NUL 01 address NUL [interface NUL] [label NUL]
 //

@@ -24,7 +24,7 @@ type resolver struct {
 	scratch []part
 }
 
-// part is a record, or the piece of one, that stands on one level.
+// part is a record, or the piece of one, that is on one level.
 type part struct {
 	level  int
 	perms  uint32

@@ -12,7 +12,7 @@ import (
 )
 
 // Trace makes what package query/explain is built on, and is of use to that
-// package only: it tells which rules are behind what the automata of a policy
+// package only: it tells which rules decide what the automata of a policy
 // grant.
 //
 // It translates the rules as Compile does and returns the same errors for them,

@@ -17,7 +17,7 @@ const (
 	unixOptPerms   = blob.PermGetopt | blob.PermSetopt
 	unixPeerPerms  = blob.PermOpen | blob.PermSend | blob.PermReceive | blob.PermAccept
 
-	// The commands that continue a string behind the local end.
+	// The commands that continue a string after the local end.
 	peerCommand   = 1
 	listenCommand = 2
 	optCommand    = 4
@@ -147,8 +147,8 @@ func unixStrings(e *emitter, r *ast.UnixRule, typ int) {
 	}
 }
 
-// unixAddr matches an address: the name of an abstract one behind a NUL, 01
-// for none, five hexadecimal digits behind a NUL for one that the kernel
+// unixAddr matches an address: the name of an abstract one after a NUL, 01
+// for none, five hexadecimal digits after a NUL for one that the kernel
 // picked. Names are counted, not terminated, so any address may hold NULs.
 func unixAddr(e *emitter, addr ast.Pattern) node {
 	switch {

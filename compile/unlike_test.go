@@ -24,18 +24,18 @@ func TestVerdictsUnlikeReference(t *testing.T) {
 		// What 6.0 refuses.
 		{"$B=true\nprofile t { if (defined @{V}) { } }", "6.0 takes the parenthesis for part of the variable", true},
 		{"@{V}=a\nprofile t { if (true and @{V} == @{V}) { } }", "6.0 takes the parenthesis for part of the variable", true},
-		{"@{V}=/a\nprofile t { pivot_root @{V}, }", "6.0 knows no variable alone there, though one with text behind it", true},
+		{"@{V}=/a\nprofile t { pivot_root @{V}, }", "6.0 knows no variable alone there, though one that text follows", true},
 		{"@{V}=/a\nprofile t { @{V}?b r, }", "6.0 has no token for it; every other wildcard may follow a variable", true},
 		{"profile t { audit { change_profile /a -> b, } }", "6.0 checks the rule as if it were of a file with the mode x", true},
 		{"profile t { { change_profile /a -> b, } }", "6.0 checks the rule as if it were of a file with the mode x", true},
-		{"profile t { /a,\\ b r, }", "6.0 takes the backslash for what stands behind the comma, and not for an escape", true},
+		{"profile t { /a,\\ b r, }", "6.0 takes the backslash for what follows the comma, not for an escape", true},
 
 		// What 6.0 accepts.
 		{"alias /a -> b,\nprofile t { }", "no file has a path that begins so", false},
 		{"profile t { /a px -> \"\", }", "an empty target names no profile", false},
 		{"profile t { remount fstype=ext4 /a, }", "no kernel remounts by the type of the file system", false},
-		{"profile t { /a[][*] r, }", "an empty class swallows what is behind it", false},
-		{"profile t { /a/[^]/[b] r, }", "an empty class swallows what is behind it", false},
+		{"profile t { /a[][*] r, }", "an empty class swallows what follows it", false},
+		{"profile t { /a/[^]/[b] r, }", "an empty class swallows what follows it", false},
 		{"@{V}=\"a b\"\nprofile t { unix addr=@{V}, }", "no socket has such an address; 6.0 looks before variables are expanded", false},
 		{"profile t { set rlimit data <= 99999999999999999999M, }", "the value wraps around in 6.0", false},
 		{"profile t { set rlimit data <= 08, }", "6.0 takes it for 0", false},

@@ -11,8 +11,8 @@ import (
 // The rank of an attachment is the length that the reference computes: that
 // of the shortest string that matches, counted up to the first wildcard. For
 // the reference every class of bytes that is not spelled out, and so every
-// wildcard, might be the NUL that ends a path. Counting stops behind it, and
-// behind an alternation that has one.
+// wildcard, might be the NUL that ends a path. Counting stops after it, and
+// after an alternation that has one.
 
 // xmatchLen returns the rank of a profile with these attachments, all of which
 // are valid patterns.
@@ -47,7 +47,7 @@ func measureAll(seq []piece) (length int, stops bool) {
 }
 
 // measure computes the length of an alternation. The reference first moves
-// what alternatives have in common at their ends behind the alternation, where
+// what alternatives have in common at their ends after the alternation, where
 // it does not count if one of the alternatives stops the count.
 func (g *piece) measure() {
 	lengths := make([]int, len(g.alts))
@@ -141,7 +141,7 @@ func (s *rankScanner) wholeComponent(from int) bool {
 	return from > 0 && s.text[from-1] == '/' && (s.pos == len(s.text) || s.text[s.pos] == '/')
 }
 
-// skipClass moves behind the bracket that closes a class.
+// skipClass moves past the bracket that closes a class.
 func (s *rankScanner) skipClass() {
 	for s.pos < len(s.text) {
 		c := s.text[s.pos]

@@ -2,7 +2,7 @@
 
 // Apparmor_parser compiles AppArmor policy and loads it into the kernel. It
 // takes the options of the program of that name from AppArmor 6.0, so that it
-// can stand in its place, and some of its own. The flag --help lists them;
+// can take its place, and some of its own. The flag --help lists them;
 // --help=warn, --help=dump and --help=optimize list what these options take.
 //
 // # Options of its own

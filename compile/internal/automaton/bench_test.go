@@ -112,7 +112,7 @@ func (w workload) nodes(tb testing.TB) []Node {
 	return nodes
 }
 
-// builder makes a builder whose accept values stand for the texts of modes;
+// builder makes a builder whose accept values are numbers of the texts of modes;
 // owner:other covers what is less in both.
 func (w workload) builder(tb testing.TB) *Builder {
 	tb.Helper()

@@ -194,7 +194,7 @@ func (g *globScanner) escape() {
 }
 
 // nulEscape returns the length of the number at the start of s, the text
-// behind a backslash, if it is a NUL, and 0 otherwise. The lexer leaves the
+// after a backslash, if it is a NUL, and 0 otherwise. The lexer leaves the
 // numbers of NUL alone, as no pattern can hold the byte, and decodes all
 // others.
 func nulEscape(s string) int {

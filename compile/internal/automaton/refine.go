@@ -168,7 +168,7 @@ func (p *refiner) sort(marked []int32) {
 	}
 }
 
-// noMost stands for the block that most classes lead to, where there is none.
+// noMost takes the place of the block that most classes lead to, if there is none.
 const noMost = ^uint64(0)
 
 // signature appends the blocks that an element leads to: the one that more than

@@ -23,7 +23,7 @@ type arc struct {
 	to    uint32
 }
 
-// various stands for the state that most classes lead to, where there is none.
+// various takes the place of the state that most classes lead to, if there is none.
 const various = ^uint32(0)
 
 // add appends the row of a state.

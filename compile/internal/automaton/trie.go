@@ -76,7 +76,7 @@ func (t *trie) seq(i int32) []atom {
 	return t.atoms[own.from : own.from+own.n]
 }
 
-// next returns the key at the place of a tail and moves behind it.
+// next returns the key at the place of a tail and moves past it.
 func (t *trie) next(l *tail) (key uint32, ok bool) {
 	seq := t.seq(l.seq)
 	if int(l.atom) == len(seq) {

@@ -71,7 +71,7 @@ func TestOutcomes(t *testing.T) {
 		{"names of standard input", "--names", "profile a { }", outcome{0, "a\n", ""}},
 		{"names in a namespace", "-N -n x ok", "", outcome{0, ":x://ok\n", ""}},
 		{"names of a directory", "-N dir", "", outcome{0, "one\ntwo\n", "Ignoring: 'x.rpmsave'\n"}},
-		{"options behind operands", "ok -N", "", outcome{0, "ok\n", ""}},
+		{"options after operands", "ok -N", "", outcome{0, "ok\n", ""}},
 		{"end of options", "-N -- -N", "", outcome{2, "", "File -N not found, skipping...\n"}},
 		{"joined options", "-QKvMfeatures ok", "", outcome{0, "Addition succeeded for \"ok\".\n", ""}},
 		{"abbreviated option", "--skip-k --kernel=features --verb -K ok", "", outcome{0, "Addition succeeded for \"ok\".\n", ""}},
@@ -178,7 +178,7 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
-// elide replaces what stands in got where want has lines that end in dots:
+// elide replaces what got has where want has lines that end in dots:
 // messages are other packages' business.
 func elide(want, got string) string {
 	w, g := strings.SplitAfter(want, "\n"), strings.SplitAfter(got, "\n")
@@ -348,7 +348,7 @@ func TestBinary(t *testing.T) {
 }
 
 // TestFar checks that profiles of several namespaces are written one namespace
-// behind the other.
+// after the other.
 func TestFar(t *testing.T) {
 	dir := files(t, policyTree)
 	both := runIn(t, dir, "", "-S", "-q", "-M", "features", "other")

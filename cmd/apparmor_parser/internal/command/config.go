@@ -10,7 +10,7 @@ import (
 )
 
 // configure applies the text of a configuration file: an option to a line, by
-// its long name, with the argument behind "=" or blanks. An unknown option is
+// its long name, with the argument after "=" or blanks. An unknown option is
 // told to warn; a wrong argument, or none where one is needed, is an error. An
 // action is a default that arguments may change.
 func configure(o *options, table []getopt.Option[options], text string, warn func(string)) error {

@@ -61,7 +61,7 @@ func writeHunk(out *strings.Builder, edits []edit) {
 			nb++
 		}
 	}
-	// An empty range begins behind the line before it.
+	// An empty range begins after the line before it.
 	a, b := edits[0].a, edits[0].b
 	if na == 0 {
 		a--

@@ -171,7 +171,7 @@ func (f *flattener) stmts(file *ast.File, list []ast.Stmt, at int) int {
 	return at
 }
 
-// include writes what stands in the place of an include statement.
+// include writes what takes the place of an include statement.
 func (f *flattener) include(s *ast.Include, text string) {
 	name := `"` + s.Path + `"`
 	if s.Kind == ast.IncludeMagic {
@@ -202,7 +202,7 @@ func (f *flattener) include(s *ast.Include, text string) {
 	}
 }
 
-// blanksBeforePath returns the blanks of an include statement in front of what
+// blanksBeforePath returns the blanks of an include statement before what
 // it names: the reference drops its words and keeps these.
 func blanksBeforePath(text string) string {
 	at := strings.LastIndexAny(text, "<")

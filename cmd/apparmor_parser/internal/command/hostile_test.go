@@ -147,7 +147,7 @@ func TestCacheFull(t *testing.T) {
 	}
 	for _, name := range list(t, usedDir(t, full)) {
 		if name != featuresFile {
-			t.Errorf("%s is left behind", name)
+			t.Errorf("%s is left over", name)
 		}
 	}
 }
@@ -296,7 +296,7 @@ func TestRewriteKeepsWhatIsThere(t *testing.T) {
 		t.Errorf("%+v; %d bytes of %d left, %v", got, len(data), len(old), err)
 	}
 	if names := list(t, small); len(names) != 1 {
-		t.Errorf("left behind: %v", names)
+		t.Errorf("left over: %v", names)
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 // input is one policy to work on.
 type input struct {
 	arg  string // what was given; empty: standard input
-	name string // of the file, as it stands in messages; empty: standard input
+	name string // of the file, as messages name it; empty: standard input
 }
 
 // stdinName is how standard input is called in messages.
@@ -87,7 +87,7 @@ func (r *run) expand(yield func(input) bool) (status int) {
 }
 
 // expandDir lists the policy files of a directory by name, leaving out what
-// editors and package managers leave behind. The error is about a file that
+// editors and package managers leave. The error is about a file that
 // cannot be looked at, such as a link that leads nowhere; the others are
 // listed with it.
 func (r *run) expandDir(dir string) (inputs []input, bad error) {

@@ -102,7 +102,7 @@ func (r *run) write(ctx context.Context, res *result) error {
 }
 
 // local lists the profiles of a resolved set by their own names, children and
-// hats in front of what they belong to, which is how the reference tells of
+// hats before what they belong to, which is how the reference tells of
 // them.
 func (res *result) local() (list []profileName) {
 	var add func(p *policy.Profile)

@@ -14,7 +14,7 @@ import (
 )
 
 // names returns the profiles of a unit by their names alone. As in the
-// reference, variables in names stand as they were written, and what is wrong
+// reference, variables in names stay as they were written, and what is wrong
 // with rules beyond their syntax does not keep profiles from being listed.
 func (r *run) names(ctx context.Context, unit *ast.Unit) (*policy.Set, error) {
 	s := skeleton{unit: unit, files: map[*ast.File]*ast.File{}, included: map[*ast.Include][]*ast.File{}}
@@ -29,8 +29,8 @@ func (r *run) names(ctx context.Context, unit *ast.Unit) (*policy.Set, error) {
 	return set, nil
 }
 
-// Control characters stand for what marks variables while names are resolved,
-// so that nobody finds any.
+// Control characters replace what marks variables while names are resolved, so
+// that nobody finds any.
 var (
 	hiddenVariable = regexp.MustCompile(`@\{([^{}]*)\}`)
 	shownVariables = strings.NewReplacer("\x01", "@{", "\x02", "}")

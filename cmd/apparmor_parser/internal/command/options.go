@@ -33,8 +33,7 @@ const (
 // maxCacheDirs is how many directories of the cache may be named.
 const maxCacheDirs = 4
 
-// ofKernel stands for the running kernel where a file of features can be
-// named.
+// ofKernel means the running kernel where a file of features can be named.
 const ofKernel = "<kernel>"
 
 // options is what the arguments and the configuration file ask for.

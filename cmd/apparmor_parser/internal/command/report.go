@@ -15,7 +15,7 @@ import (
 	"github.com/goarmor/apparmor/diag"
 )
 
-// program is the name in front of messages that are not about policy.
+// program is the name before messages that are not about policy.
 const program = "apparmor_parser"
 
 // reporter writes diagnostics, as text in the forms of the reference or as
@@ -132,8 +132,8 @@ func shownPlace(d *diag.Diagnostic) ast.Position {
 	return d.Pos
 }
 
-// byPlace puts warnings behind those of the same file that are shown with
-// places in front of their own.
+// byPlace puts warnings after those of the same file that are shown with
+// places before their own.
 func byPlace(list diag.List) diag.List {
 	for i := len(list) - 1; i >= 0; i-- {
 		place := shownPlace(list[i])

@@ -90,7 +90,7 @@ func (v *variables) assign(s *ast.VarAssign) {
 	}
 }
 
-// expand adds every text that a value stands for to out. Open are the
+// expand adds every text that a value expands to to out. Open are the
 // variables that are being expanded.
 func (v *variables) expand(done, rest string, open []string, out map[string]bool) error {
 	if len(out) > maxValues {

@@ -365,7 +365,7 @@ func TestLockWaits(t *testing.T) {
 		again()
 	}
 	if entries, err := os.ReadDir(s.dir); err != nil || len(entries) != 0 {
-		t.Errorf("left behind: %v %v", entries, err)
+		t.Errorf("left over: %v %v", entries, err)
 	}
 }
 
