@@ -174,7 +174,7 @@ func read(name string) (*svirt.Domain, error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	if _, err := dec.Token(); err != io.EOF {
-		return nil, fmt.Errorf("%s: there is more behind the description", name)
+		return nil, fmt.Errorf("%s: more text follows the description", name)
 	}
 	return d, nil
 }

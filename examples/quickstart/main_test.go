@@ -167,7 +167,7 @@ func TestRefused(t *testing.T) {
 	for _, test := range []struct{ name, domain, want string }{
 		{"nothing", ``, "EOF"},
 		{"unknown field", `{` + uuid + `, "disk": 1}`, `unknown field "disk"`},
-		{"two values", `{` + uuid + `} {}`, "more behind"},
+		{"two values", `{` + uuid + `} {}`, "more text follows"},
 		{"no uuid", `{"uuid": "web", "name": "m"}`, "uuid"},
 		{"name with a slash", `{"uuid": "a22e3930-d87a-584e-22b2-1d8950212bac", "name": "a/b"}`, "name"},
 		{"relative path", disk(`"disk.img"`), "not absolute"},
