@@ -388,7 +388,7 @@ func TestEndlessTemplate(t *testing.T) {
 }
 
 // TestRemoveFaults fails every step of Remove in turn. Until the profile is out
-// of force nothing changes; behind that a second call takes the rest away.
+// of force nothing changes; after that a second call takes the rest away.
 func TestRemoveFaults(t *testing.T) {
 	ctx := context.Background()
 	errDriver := errors.New("the kernel says no")

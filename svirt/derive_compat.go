@@ -141,7 +141,7 @@ func (c *compat) canonical(path string) string {
 	return path
 }
 
-// add derives the rules of one path. Perms are letters; R stands for reading
+// add derives the rules of one path. Perms are letters; R means reading
 // without the rule that silences writing. A path that is not absolute is left
 // out, as the reference does.
 func (c *compat) add(path, perms string, recursive bool) error {
@@ -251,8 +251,8 @@ func (c *compat) probe(list []*Image, image *Image) []*Image {
 		}
 		next := &Image{Type: ImageFile, Path: path, Format: h.backingFormat}
 		if next.Format == "" {
-			// Nothing says what the file is: it is taken if it stands for
-			// itself.
+			// Nothing says what the file is: it is taken if it has no backing
+			// file.
 			if real, err := c.look.real(path); err == nil {
 				if h, err := c.look.probe(real); err == nil {
 					if h.backing != "" {

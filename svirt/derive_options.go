@@ -170,7 +170,7 @@ var (
 	// path that is not absolute.
 	ErrOptions = errors.New("the options are wrong")
 	// ErrNoAnswer: the context ended before the file system had answered. What
-	// was asked of it is left behind and ends when it answers.
+	// was asked of it is left running and ends when it answers.
 	ErrNoAnswer = errors.New("the file system did not answer")
 )
 

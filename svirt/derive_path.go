@@ -38,7 +38,7 @@ func isPlain(path string) bool {
 	if len(path) < 2 || len(path) > ast.MaxPath || path[0] != '/' {
 		return false
 	}
-	after := true // behind a slash
+	after := true // the byte before is a slash
 	for i := 1; i < len(path); i++ {
 		switch byteClass[path[i]] {
 		case 0:

@@ -11,7 +11,7 @@ import (
 // of both made into one. It works in place.
 //
 // Paths of one machine mostly share a long start, so they are sorted by the
-// few bytes behind what all have in common, and compared as a whole only where
+// few bytes after what all have in common, and compared as a whole only where
 // these are equal. Only numbers move while sorting.
 func sortRules(list []Rule) []Rule {
 	if len(list) < 2 {

@@ -331,7 +331,7 @@ func (s *strict) images(u use, image *Image, perms ast.FilePerm) {
 		return
 	}
 	if image.Backing == nil && image.Data == nil && !s.mayProbe(image) {
-		// Most images stand alone.
+		// Most images have no other image below them.
 		if image.local() {
 			s.grant(imageUse(u, image), image.Path, perms)
 		}

@@ -138,8 +138,8 @@ func TestFileTypes(t *testing.T) {
 	}
 }
 
-// TestUnknownWords misspells what is no path: it would be granted nothing, in
-// silence.
+// TestUnknownWords misspells words other than paths: each would be granted
+// nothing, in silence.
 func TestUnknownWords(t *testing.T) {
 	for what, dev := range map[string]svirt.Devices{
 		"image":           {Disks: []svirt.Disk{{ID: "a", Image: svirt.Image{Type: "flie", Path: "/srv/x"}}}},

@@ -12,7 +12,7 @@ import (
 )
 
 // Abstraction is a file of policy that profiles include, such as
-// abstractions/libvirt-qemu: what stands in it stands in each of them. It is
+// abstractions/libvirt-qemu: what it holds holds in each of them. It is
 // read from text or made of values, is never changed, and may be shared.
 type Abstraction struct {
 	document

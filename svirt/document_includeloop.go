@@ -61,7 +61,7 @@ func (l *loopFinder) visit(f *ast.File) *diag.Diagnostic {
 }
 
 // entered reports whether a file of the name is on the way. One file may have
-// two trees, for the two places that it can stand in.
+// two trees, for the two places that it can be in.
 func (l *loopFinder) entered(name string) bool {
 	for _, s := range l.path {
 		if s.file.Name == name {

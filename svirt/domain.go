@@ -20,7 +20,7 @@ type Domain struct {
 	ID *int `json:"id,omitempty"`
 	// Type is libvirt's virtualization type (kvm, qemu, lxc, ...). It decides
 	// which runtime files libvirt keeps for the machine, and which template
-	// its profile is made from (see TemplateFor); empty stands for a VMM
+	// its profile is made from (see TemplateFor); empty means a VMM
 	// without libvirt, which has no such files. A VMM with a template of its
 	// own has a type of its own.
 	Type string `json:"type,omitempty"`
@@ -39,7 +39,7 @@ type Boot struct {
 	Shim   string   `json:"shim,omitempty"`
 	DTB    string   `json:"dtb,omitempty"`
 	ACPI   []string `json:"acpi,omitempty"`   // ACPI tables
-	FWCfg  []string `json:"fw_cfg,omitempty"` // files behind fw_cfg entries of sysinfo
+	FWCfg  []string `json:"fw_cfg,omitempty"` // files of fw_cfg entries of sysinfo
 	Loader *Loader  `json:"loader,omitempty"`
 	NVRAM  *Image   `json:"nvram,omitempty"`
 	// VarStore is the file of UEFI variables in QEMU's JSON form.
@@ -52,7 +52,7 @@ type Loader struct {
 	ReadOnly bool   `json:"readonly,omitempty"`
 }
 
-// Devices are the parts of a machine that stand for something on the host.
+// Devices are the parts of a machine that correspond to something on the host.
 //
 // Every device may have an ID, unique among those of its kind, by which it is
 // removed again (see Device). A device without one is known by its index.
@@ -63,7 +63,7 @@ type Devices struct {
 	Parallels []Chardev `json:"parallels,omitempty"`
 	Channels  []Chardev `json:"channels,omitempty"`
 	// Chardevs are further character devices, such as USB redirection, a
-	// source of entropy or a smartcard behind a socket. Compat grants them
+	// source of entropy or a smartcard at a socket. Compat grants them
 	// nothing, as the reference does.
 	Chardevs    []Chardev    `json:"chardevs,omitempty"`
 	Graphics    []Graphics   `json:"graphics,omitempty"`

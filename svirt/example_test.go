@@ -55,8 +55,8 @@ func ExampleDerive_refused() {
 }
 
 // A VMM keeps the profiles of its machines with a Manager. The driver None
-// stands for a host without AppArmor; by default it is the running kernel's,
-// and New fails where there is none.
+// is for a host without AppArmor; by default it is the running kernel's, and
+// New fails where there is none.
 func ExampleManager() {
 	ctx := context.Background()
 	dir, err := os.MkdirTemp("", "example-") // /etc/apparmor.d on a host

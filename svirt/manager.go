@@ -59,7 +59,7 @@ type ManagerOptions struct {
 	// Driver is what machines are confined with; nil: the AppArmor of the
 	// running kernel, and an error if there is none.
 	Driver Driver
-	// Derive says how rules are derived. A nil FS stands for HostFS.
+	// Derive says how rules are derived. A nil FS means HostFS.
 	Derive Options
 	// Templates says where templates come from.
 	Templates Templates
@@ -119,7 +119,7 @@ type machineState struct {
 	// not known.
 	mark Mark
 	// left is closed when a file system has answered that a derivation for the
-	// machine was left behind with; nil: there is none.
+	// machine was left waiting for; nil: there is none.
 	left <-chan struct{}
 }
 

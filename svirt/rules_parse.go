@@ -173,7 +173,7 @@ func (r *Rules) remembered() map[Device]chain {
 	return chains
 }
 
-// comment returns the comment behind a statement on its line.
+// comment returns the comment after a statement on its line.
 func comment(src string, end int) string {
 	line, _, _ := strings.Cut(src[end:], "\n")
 	_, text, _ := strings.Cut(line, "#")

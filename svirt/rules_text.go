@@ -112,7 +112,7 @@ func appendQuoted(dst []byte, p ast.Pattern) []byte {
 	return append(dst, '"')
 }
 
-// appendOwner appends a device as it stands in a comment.
+// appendOwner appends a device as a comment names it.
 func appendOwner(dst []byte, d Device) []byte {
 	dst = append(dst, d.Kind...)
 	dst = append(dst, ' ')
@@ -122,7 +122,7 @@ func appendOwner(dst []byte, d Device) []byte {
 	return strconv.AppendQuote(dst, d.ID)
 }
 
-// isWord reports whether an ID stands in a comment without quotes.
+// isWord reports whether an ID is written in a comment without quotes.
 func isWord(s string) bool {
 	for i := 0; i < len(s); i++ {
 		switch c := s[i]; {

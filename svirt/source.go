@@ -65,7 +65,7 @@ func (a *AppArmor) Compile(ctx context.Context, src *Source) (Compiled, error) {
 }
 
 // Resolve makes profiles of the policy of a machine. What kernel can do decides
-// what `abi <kernel>` stands for. Files that many machines include are kept in
+// what `abi <kernel>` means. Files that many machines include are kept in
 // the cache, if there is one.
 func (src *Source) Resolve(ctx context.Context, kernel *features.Set, cache *parser.Cache) (*policy.Set, error) {
 	config := parser.Config{Roots: src.Roots, Cache: cache}

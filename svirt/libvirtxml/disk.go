@@ -72,7 +72,7 @@ func letter(s string) int {
 }
 
 // place returns where a disk goes: before the first of those at the end of
-// its bus that have later letters, otherwise behind the last of its bus, and
+// its bus that have later letters, otherwise after the last of its bus, and
 // to the very end when it is the first.
 func (s slot) place(slots []slot) int {
 	at := -1

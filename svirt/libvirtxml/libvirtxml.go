@@ -3,7 +3,7 @@
 // Package libvirtxml reads libvirt's domain XML into package svirt's values.
 //
 // Only what matters for confinement is read, and only that is checked: an
-// element that stands for nothing on the host may say what it likes. The input
+// element that corresponds to nothing on the host may say what it likes. The input
 // may be hostile; size, depth and number of elements are bounded.
 package libvirtxml
 
@@ -118,7 +118,7 @@ func (c *converter) domain() (*svirt.Domain, error) {
 	}
 	uuid, ok := canonicalUUID(root.child("uuid").content())
 	if !ok {
-		return nil, &svirt.IdentityError{What: "uuid", Value: root.child("uuid").content(), Reason: "it is no UUID"}
+		return nil, &svirt.IdentityError{What: "uuid", Value: root.child("uuid").content(), Reason: "it is not a UUID"}
 	}
 	c.d.UUID = uuid
 	if c.d.Name == "" {
@@ -164,7 +164,7 @@ func canonicalUUID(s string) (string, bool) {
 	for i := 0; i < len(s); i++ {
 		switch b := s[i]; {
 		case b == '-':
-			// A dash parts bytes, not their halves, and stands alone.
+			// A dash parts bytes, not their halves, and two do not follow each other.
 			if len(digits)%2 != 0 || i+1 == len(s) {
 				return "", false
 			}
