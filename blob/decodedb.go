@@ -151,8 +151,8 @@ func (d *decoder) readXTable(member string) ([]string, *FormatError) {
 	return d.readStrings(ErrXTable, member+" xtable", decodeTarget)
 }
 
-// decodeTarget checks the text of an exec target and turns the NUL that stands
-// for the second colon of ":ns:name" back into one.
+// decodeTarget checks the text of an exec target and turns the NUL that takes
+// the place of the second colon of ":ns:name" back into one.
 func decodeTarget(b []byte) (target, wrong string) {
 	if len(b) > 0 && (isSpace(b[0]) || isSpace(b[len(b)-1]) && b[len(b)-1] < 0x80) {
 		return "", "begins or ends with a blank"

@@ -100,7 +100,7 @@ func TestRefusedTables(t *testing.T) {
 }
 
 // TestAcceptedChains checks that chains of differentially encoded states which
-// end are accepted, in whatever order the states stand.
+// end are accepted, in whatever order the states have.
 func TestAcceptedChains(t *testing.T) {
 	for _, defaults := range [][4]uint32{{0, 2, 3, 0}, {0, 0, 1, 2}, {0, 3, 1, 0}, {0, 3, 3, 0}} {
 		d := chainDFA("/x", 4, 0)

@@ -459,7 +459,7 @@ func TestSafeChangeProfile(t *testing.T) {
 }
 
 // TestMountSource: the one path of a rule on propagation is its mount point,
-// wherever it stands.
+// wherever it is.
 func TestMountSource(t *testing.T) {
 	options := func(words ...ast.Pattern) []ast.MountCond { return []ast.MountCond{{Options: true, Values: words}} }
 	for _, tt := range []struct {

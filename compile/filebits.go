@@ -85,8 +85,8 @@ func oldFile(g grant) (w words) {
 	return w
 }
 
-// maxTableEntries is how long a permission table can be, whose length stands
-// in 16 bits.
+// maxTableEntries is how long a permission table can be, whose length is
+// written in 16 bits.
 const maxTableEntries = 1<<16 - 1
 
 // maxTableTargets is how many exec targets a permission table has room for at

@@ -79,7 +79,7 @@ func patternHint(e *automaton.GlobError) string {
 	return ""
 }
 
-// patternPlace is where a pattern stands, or the rule or profile at hand if it
+// patternPlace is where a pattern is written, or the rule or profile at hand if it
 // cannot be found there: its variables were expanded, or its escapes decoded.
 func (e *emitter) patternPlace(p ast.Pattern) ast.Position {
 	o := e.origin()

@@ -36,8 +36,8 @@ type part struct {
 // effect.
 func level(priority int16, e effect) int { return 4*int(priority) + int(e) }
 
-// parts appends the parts of a record: execution by an exact expression stands
-// above other permissions of the same rule.
+// parts appends the parts of a record: execution by an exact expression comes
+// before other permissions of the same rule.
 func (r *resolver) parts(to []part, rec *record) []part {
 	perms := rec.perms
 	if x := perms & (r.space.exec[0] | r.space.exec[1]); x != 0 && rec.exact && rec.effect == effectAllow {

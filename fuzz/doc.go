@@ -16,7 +16,7 @@
 //
 // Seeds are small texts of our own and, where they are at hand, a share of the
 // corpora and of Debian's policy. A text may bring files that it includes: each
-// stands behind a line `-- NAME --`.
+// follows a line `-- NAME --`.
 //
 // Targets that need what a package does not export are in that package. `make
 // fuzz` runs all of them for a while each.

@@ -31,7 +31,7 @@ func FuzzGrammar(f *testing.F) {
 // compareGrammar holds the parser against the grammar of record: a text that
 // the grammar refuses must be a syntax error to the parser, one that it takes
 // must not, and what both take must have the same statements, field by field.
-// It is read as a file, as a fragment, and as what stands in a profile.
+// It is read as a file, as a fragment, and as what a profile holds.
 func compareGrammar(tb testing.TB, name, src string) {
 	tb.Helper()
 	for what, c := range map[string]struct {

@@ -79,7 +79,7 @@ func printText(t *testing.T, text string, where parser.Context) {
 	}
 }
 
-// comments returns what stands behind a # between the tokens of a text.
+// comments returns what follows a # between the tokens of a text.
 func comments(text string) []string {
 	var out []string
 	l := lex.New(text)

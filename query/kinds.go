@@ -6,7 +6,7 @@ import (
 	"github.com/goarmor/apparmor/blob"
 )
 
-// kind is a kind of strings: those of one class, with the requests that stand
+// kind is a kind of strings: those of one class, with the requests that ask
 // for them. The parts of a kind are in the file of its class.
 //
 // What kernels ask automata for, string by string and bit by bit, is written

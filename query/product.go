@@ -81,7 +81,7 @@ func (s *side) reaching(want Perms) []bool {
 	return reached
 }
 
-// place is where a walk stands: the states of both sides, those of a second
+// place is where a walk is: the states of both sides, those of a second
 // string that is walked at the same time, the row of the grammar and what was
 // granted at gates. The second string is the target of a pair or, within
 // labels, the component without slashes that may belong to a separator.

@@ -311,7 +311,7 @@ func TestUnknownPerms(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		class Perms // has these
-		zero  bool  // no permission at all stands for one
+		zero  bool  // no permission at all means one
 		with  func(Perms) Request
 	}{
 		{"file", 1<<18 - 1 | link, false, func(a Perms) Request { return File{Path: "/x", Perms: a} }},

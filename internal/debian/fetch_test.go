@@ -67,7 +67,7 @@ func TestFetchTwice(t *testing.T) {
 		t.Errorf("two fetches give %v", trees)
 	}
 	if parts, _ := filepath.Glob(filepath.Join(cache, "packages", "*", "part-*")); len(parts) > 0 {
-		t.Errorf("left behind: %v", parts)
+		t.Errorf("left over: %v", parts)
 	}
 	if _, err := (debian.Binary{Suite: b.Suite, Names: []string{"no-such-package"}}).Fetch(t.Context(), cache); err == nil {
 		t.Error("a package that no suite has was fetched")

@@ -92,7 +92,7 @@ func FuzzLex(f *testing.F) {
 			}
 			l.Next(&tok)
 			if int(tok.From) < end || tok.To < tok.From || int(tok.To) > len(src) {
-				t.Fatalf("token %+v behind %d", tok, end)
+				t.Fatalf("token %+v after %d", tok, end)
 			}
 			gap := src[end:tok.From]
 			if strings.Trim(gap, " \t\r\n\\") != "" && !strings.Contains(gap, "#") {
@@ -111,7 +111,7 @@ func FuzzLex(f *testing.F) {
 		}
 		for range 2 {
 			if l.Next(&tok); tok.Kind != EOF {
-				t.Fatalf("%+v behind the end", tok)
+				t.Fatalf("%+v after the end", tok)
 			}
 		}
 	})

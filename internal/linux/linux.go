@@ -126,7 +126,7 @@ func SignalNumber(name string) (byte, bool) {
 	return byte(SignalRealTime + n), ok
 }
 
-// SignalName is the opposite of SignalNumber; "" for what is no signal.
+// SignalName is the opposite of SignalNumber; "" for an unknown signal.
 func SignalName(n byte) string {
 	if n >= SignalRealTime && n <= SignalRealTime+MaxRealTime {
 		return "rtmin+" + strconv.Itoa(int(n)-SignalRealTime)

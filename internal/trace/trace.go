@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package trace is how package compile tells package explain which rules are
-// behind what the automata of a policy grant.
+// Package trace is how package compile tells package explain which rules
+// decide what the automata of a policy grant.
 package trace
 
 import (

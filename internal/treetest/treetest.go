@@ -36,7 +36,7 @@ func (c *copier) copyTo(to int) {
 	switch {
 	case c.err != nil:
 	case to < c.at || to > len(c.file.Src):
-		c.err = fmt.Errorf("%s: offset %d behind %d or the end", c.file.Name, to, c.at)
+		c.err = fmt.Errorf("%s: offset %d after %d or the end", c.file.Name, to, c.at)
 	default:
 		c.text.WriteString(c.file.Src[c.at:to])
 		c.at = to

@@ -101,7 +101,7 @@ func (m machine) bootWith(ctx context.Context, accel string, hello time.Duration
 		args = append(args, "-serial", "file:"+console, "-serial", "stdio")
 	}
 	cmd := exec.CommandContext(ctx, m.qemu, args...)
-	// A test binary that is killed must not leave guests behind. The signal
+	// A test binary that is killed must not leave guests running. The signal
 	// comes when the thread that started the guest ends.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

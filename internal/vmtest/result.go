@@ -27,7 +27,7 @@ type result struct {
 	sub     []*result
 }
 
-// newResult gathers events. The root stands for the whole run; its log is
+// newResult gathers events. The root is the whole run; its log is
 // what the binary printed outside of tests.
 func newResult(events []event) *result {
 	root := &result{}

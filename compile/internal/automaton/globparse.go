@@ -54,7 +54,7 @@ func (p *globParser) literal(c byte) {
 	p.lit = append(p.lit, c)
 }
 
-// symbol reads a byte that means what it means where it stands: brackets,
+// symbol reads a byte that means what it means where it is: brackets,
 // and within a class, a caret and a dash.
 func (p *globParser) symbol(c byte) {
 	k := &p.class

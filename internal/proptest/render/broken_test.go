@@ -26,7 +26,7 @@ func typed(err error) error {
 }
 
 // spoil changes a tree in ways that no parser would: places that are not where
-// the text is, statements that stand twice, are exchanged or gone, nil nodes.
+// the text is, statements that appear twice, are exchanged or gone, nil nodes.
 func (g trees) spoil(f *ast.File) {
 	lists := []*[]ast.Stmt{&f.Stmts}
 	for n := range ast.All(f) {

@@ -26,7 +26,7 @@ type scribe struct {
 	b strings.Builder
 }
 
-// gap writes what stands between two statements.
+// gap writes what is between two statements.
 func (w *scribe) gap(newline, glue bool) {
 	switch w.Intn(7) {
 	case 0:

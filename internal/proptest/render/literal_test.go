@@ -239,7 +239,7 @@ func matchesOnly(text, path string, others []string) error {
 }
 
 // TestLiterals holds for every path: as a literal it matches itself and nothing
-// else, wherever it stands and however it is spelled.
+// else, wherever it is and however it is spelled.
 func TestLiterals(t *testing.T) {
 	parameters := gopter.DefaultTestParameters()
 	parameters.MinSuccessfulTests = 150

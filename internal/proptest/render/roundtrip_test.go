@@ -19,7 +19,7 @@ import (
 	"github.com/goarmor/apparmor/render"
 )
 
-// parseBack parses text where the statements of f may stand.
+// parseBack parses text where the statements of f may be.
 func parseBack(f *ast.File, text string) (*ast.File, error) {
 	c := parser.Config{Context: parser.ContextFile}
 	for _, s := range f.Stmts {

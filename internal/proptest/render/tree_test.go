@@ -21,7 +21,7 @@ type trees struct {
 	wild  int // one field in so many holds anything; 0: none does
 }
 
-// The types of statement and expression, by where they stand.
+// The types of statement and expression, by where they may be.
 var (
 	bodyTypes = []reflect.Type{
 		reflect.TypeFor[ast.FileRule](), reflect.TypeFor[ast.FileRule](), reflect.TypeFor[ast.LinkRule](),

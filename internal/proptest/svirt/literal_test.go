@@ -28,7 +28,7 @@ func disk(path string) *svirt.Domain {
 }
 
 // TestLiteralMatchesItself checks, all the way to the automaton, that a path
-// in a rule stands for that path and no other.
+// in a rule matches that path and no other.
 func TestLiteralMatchesItself(t *testing.T) {
 	special := []byte("*?[]{}^,\\\"@!#-abAB \t\n\x01\x7f\xc3\xa9.$~+:;'()")
 	root := fs.FS(oneProfile{})

@@ -122,7 +122,7 @@ func report([]string) int {
 	return 0
 }
 
-// mark leaves a file behind, to show that it ran, and waits for its end.
+// mark leaves a file, to show that it ran, and waits for its end.
 func mark(args []string) int {
 	if err := os.WriteFile(args[0], nil, 0o644); err != nil {
 		fmt.Fprintln(os.Stderr, err)

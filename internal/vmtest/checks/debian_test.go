@@ -123,7 +123,7 @@ func TestDebian(t *testing.T) {
 			}
 		}
 		if list, err := k.Profiles(background); err != nil || len(list) != 0 {
-			t.Errorf("left behind: %v, %v", list, err)
+			t.Errorf("left over: %v, %v", list, err)
 		}
 	})
 	slices.Sort(want)

@@ -26,7 +26,7 @@ func TestModes(t *testing.T) {
 		granted, denied, audited, other syscall.Errno
 	}{
 		{"enforce", "enforce", 0, syscall.EACCES, syscall.EACCES, syscall.EACCES},
-		// A denial that is not logged stands.
+		// A denial that is not logged stays one.
 		{"complain", "complain", 0, syscall.EACCES, 0, 0},
 		{"unconfined", "unconfined", 0, 0, 0, 0},
 		{"default_allow", "unconfined", 0, 0, 0, 0},

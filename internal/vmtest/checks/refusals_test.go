@@ -172,7 +172,7 @@ func refusals() []refusal {
 			w.structure("caps64", func() { w.u32("", 0, 0, 0) })
 		}}, errno: proto},
 		{name: "not closed", profileParts: profileParts{unclosed: true}, errno: proto},
-		{name: "a byte behind the end", profileParts: profileParts{afterwards: []byte{0}}, errno: proto},
+		{name: "a byte after the end", profileParts: profileParts{afterwards: []byte{0}}, errno: proto},
 		{name: "string without its end", profileParts: early(func(w *wire) {
 			w.tag("attach", 5)
 			w.u16(2)
@@ -268,7 +268,7 @@ func refusals() []refusal {
 		// Exec targets of the old form, and permission tables.
 		{name: "exec target", profileParts: xtable(1|4<<10|1<<14, "target")},
 		{name: "exec target that is not there", profileParts: xtable(1|5<<10, "target"), errno: proto},
-		{name: "blank in front of a target", profileParts: xtable(1|4<<10, " target"), errno: proto},
+		{name: "blank before a target", profileParts: xtable(1|4<<10, " target"), errno: proto},
 		{name: "permission table", profileParts: permTable(1, nil), errno: proto, until: before612, settled: before72}, // 6.12.107 loads it, 6.12.118 does not
 		{name: "version of the permission table", profileParts: permTable(2, nil), errno: proto},
 		{name: "allow and deny", profileParts: entry(allow, 4, deny, 4), errno: proto},
@@ -372,7 +372,7 @@ func TestRefusedSets(t *testing.T) {
 	}{
 		{"missing parent", join("p//c"), unix.ENOENT},
 		{"missing hat's parent", join("p", "q//c"), unix.ENOENT},
-		{"parent behind", join("p//c", "p"), unix.ENOENT},
+		{"parent after its child", join("p//c", "p"), unix.ENOENT},
 		{"name of 254", join(strings.Repeat("n", 254)), unix.ENAMETOOLONG},
 		{"empty name", join(""), unix.EPROTO},
 		{"namespace alone", join(":a:"), unix.EPROTO},

@@ -13,7 +13,7 @@ type wire []byte
 func (w *wire) raw(b ...byte) { *w = append(*w, b...) }
 func (w *wire) u16(v int)     { *w = binary.LittleEndian.AppendUint16(*w, uint16(v)) }
 
-// tag writes a tag behind a name, if there is one.
+// tag writes a tag after a name, if there is one.
 func (w *wire) tag(name string, tag byte) {
 	if name != "" {
 		w.raw(4)
@@ -76,7 +76,7 @@ const (
 	tableCheck
 )
 
-// automaton is what stands in a blob.
+// automaton is what a blob holds.
 type automaton struct {
 	magic, headerSize uint32
 	flags             uint16
@@ -84,7 +84,7 @@ type automaton struct {
 	trailing          []byte
 }
 
-// onePath is an automaton that grants reading /x: states 2 and 3 are behind
+// onePath is an automaton that grants reading /x: states 2 and 3 are after
 // the slash and the x.
 func onePath() *automaton {
 	const states, slots = 4, 512

@@ -172,7 +172,7 @@ func makeRaw(fd int) error {
 }
 
 // runTests runs the test binary once more, not as process 1, and sends its
-// output and exit status. It reaps whatever the tests leave behind.
+// output and exit status. It reaps whatever the tests leave.
 func runTests(frames *json.Encoder, c Config) error {
 	var uts unix.Utsname
 	if err := unix.Uname(&uts); err != nil {
