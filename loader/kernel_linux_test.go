@@ -579,3 +579,43 @@ func TestMounts(t *testing.T) {
 		}
 	}
 }
+
+// TestEnsureMode has kernels that as a whole do not enforce.
+func TestEnsureMode(t *testing.T) {
+	for _, c := range []struct {
+		mode   string
+		accept Accept
+		want   error
+	}{
+		{mode: "enforce"},
+		{mode: "kill"},
+		{mode: "complain", want: ErrMode},
+		{mode: "complain", accept: Accept{Complain: true}},
+		{mode: "complain", accept: Accept{Unconfined: true, Prompt: true, Unverified: true}, want: ErrMode},
+		{mode: "unconfined", accept: Accept{Complain: true}, want: ErrMode},
+		{mode: "unconfined", accept: Accept{Unconfined: true}},
+		{mode: "something new", accept: Accept{Complain: true, Unconfined: true, Prompt: true}, want: ErrMode},
+	} {
+		for _, loaded := range []bool{false, true} {
+			f := newFake(t)
+			f.kernel(SHA256)
+			k, p := f.open(nil), named(t, "p")
+			if loaded {
+				f.load(p, SHA256)
+			}
+			f.file("sys/module/apparmor/parameters/mode", c.mode+"\n")
+			changed, err := k.EnsureWith(t.Context(), p, c.accept)
+			if !errors.Is(err, c.want) || changed != (err == nil && !loaded) || len(f.writes) > 0 != changed {
+				t.Errorf("%s, %+v, loaded %v: %v, %v, writes %q", c.mode, c.accept, loaded, changed, err, f.writes)
+			}
+			if own := new(Error); err != nil && (!errors.As(err, &own) || own.Op != OpEnsure) {
+				t.Errorf("%v", err)
+			}
+			if c.accept == (Accept{}) {
+				if _, err := k.Ensure(t.Context(), p); !errors.Is(err, c.want) {
+					t.Errorf("%s: Ensure: %v", c.mode, err)
+				}
+			}
+		}
+	}
+}

@@ -28,15 +28,27 @@ func (k *Kernel) Replace(ctx context.Context, p *blob.Policy) error {
 
 // Ensure replaces the set unless just these bytes are loaded already, under
 // every name in the set, and reports whether it wrote anything. Where the
-// kernel does not show what is loaded it always does. That the profiles are
-// enforced is another question; see Confines.
+// kernel does not show what is loaded it always does.
+//
+// A kernel that as a whole enforces nothing is an error that matches ErrMode,
+// and then nothing is written; see EnsureWith. Modes of profiles are what p
+// says.
 func (k *Kernel) Ensure(ctx context.Context, p *blob.Policy) (changed bool, err error) {
+	return k.EnsureWith(ctx, p, Accept{})
+}
+
+// EnsureWith is Ensure that also takes a kernel in a mode that a accepts. With
+// Accept.Unverified it takes one whose mode the caller may not read.
+func (k *Kernel) EnsureWith(ctx context.Context, p *blob.Policy, a Accept) (changed bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if err := k.verify(ctx, p); err != nil {
+		return false, k.fail(OpEnsure, names(p), err)
+	}
+	if err := k.kernelMode(ctx, a); err != nil {
 		return false, k.fail(OpEnsure, names(p), err)
 	}
 	same, err := k.holds(ctx, FingerprintOf(p))

@@ -48,6 +48,11 @@ func (k *Kernel) Ensure(context.Context, *blob.Policy) (changed bool, err error)
 	return false, unsupported(OpEnsure)
 }
 
+// EnsureWith is unsupported.
+func (k *Kernel) EnsureWith(context.Context, *blob.Policy, Accept) (changed bool, err error) {
+	return false, unsupported(OpEnsure)
+}
+
 // Remove is unsupported.
 func (k *Kernel) Remove(context.Context, string) error { return unsupported(OpRemove) }
 

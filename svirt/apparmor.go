@@ -29,6 +29,10 @@ type AppArmor struct {
 	// package compile. Abstractions that are shared by all kernels have some
 	// for any of them.
 	Degrade compile.Degrade
+	// Accept says what modes of the kernel as a whole Load takes besides one
+	// that enforces. What is loaded then confines nothing; each Start must
+	// accept it for itself.
+	Accept loader.Accept
 	// Logger is told of what is not enforced; nil: slog.Default.
 	Logger *slog.Logger
 
@@ -65,13 +69,15 @@ func (a *AppArmor) logger() *slog.Logger {
 
 var errNoKernel = errors.New("the driver has no kernel")
 
-// Load implements Driver. What is loaded already is not loaded again.
+// Load implements Driver. What is loaded already is not loaded again. A kernel
+// that enforces nothing as a whole is an error that matches loader.ErrMode
+// unless Accept takes it.
 func (a *AppArmor) Load(ctx context.Context, c Compiled) error {
 	p, ok := c.(*blob.Policy)
 	if !ok || a.Kernel == nil {
 		return errNoKernel
 	}
-	_, err := a.Kernel.Ensure(ctx, p)
+	_, err := a.Kernel.EnsureWith(ctx, p, a.Accept)
 	return err
 }
 

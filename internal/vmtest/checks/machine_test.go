@@ -330,8 +330,11 @@ func TestMachineUpdate(t *testing.T) {
 	late := m.file("late.img")
 	update := func(c svirt.Change) {
 		t.Helper()
-		if _, err := manager.Update(ctx, m.UUID, c); err != nil {
+		// The machine closes what it has tried.
+		if changed, err := manager.Update(ctx, m.UUID, c); err != nil {
 			t.Fatal(err)
+		} else if changed.HoldersErr != nil || len(changed.Holders) > 0 {
+			t.Errorf("holders %+v, %v", changed.Holders, changed.HoldersErr)
 		}
 	}
 	disk := func(readOnly bool) svirt.Devices {

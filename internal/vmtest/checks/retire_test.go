@@ -401,6 +401,9 @@ func TestStartMode(t *testing.T) {
 		if err := os.WriteFile(mode, []byte(name), 0); err != nil {
 			t.Fatal(err)
 		}
+		if err := manager.Load(ctx, m.UUID); !errors.Is(err, loader.ErrMode) {
+			t.Errorf("load into a kernel in mode %s: %v", name, err)
+		}
 		start("kernel in mode "+name, loader.ErrMode, loader.Accept{Prompt: true})
 		start("kernel in mode "+name+", accepted", nil, loader.Accept{Complain: true, Unconfined: true})
 	}
