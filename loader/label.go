@@ -56,24 +56,37 @@ func (l Label) String() string {
 }
 
 // Profiles returns the profiles that are stacked in the label, one for most
-// labels.
-func (l Label) Profiles() []string { return strings.Split(l.Name, "//&") }
+// labels. Kernels write a namespace before the first of its profiles only
+// (seen on 6.1 to 7.3): :ns:a//&b is a and b of ns, and both are returned with
+// it.
+func (l Label) Profiles() []string {
+	parts := strings.Split(l.Name, "//&")
+	within := ""
+	for i, p := range parts {
+		if ns, _ := splitNamespace(p); ns != "" {
+			within = ns
+		} else {
+			parts[i] = qualify(within, p)
+		}
+	}
+	return parts
+}
 
 // Is reports whether the label is made of the same profiles as name, in
 // whatever order they are stacked and whether a namespace is written :ns:name
-// or :ns://name.
+// or :ns://name, before each of its profiles or before the first only.
 func (l Label) Is(name string) bool {
 	return slices.Equal(components(l.Name), components(name))
 }
 
 // Uses reports whether the profile, or a child or hat of it, is one of those
-// that the label is made of. It rather says yes once too often: within a stack,
-// kernels write a namespace before the first of its profiles only, so that one
-// without may be of either.
+// that the label is made of. It rather says yes once too often: in a stack a
+// profile without a namespace after one with a namespace is taken to be of
+// either.
 func (l Label) Uses(profile string) bool {
 	within, want := splitNamespace(profile)
 	above := ""
-	for _, p := range l.Profiles() {
+	for p := range strings.SplitSeq(l.Name, "//&") {
 		ns, name := splitNamespace(p)
 		if ns != "" {
 			above = ns
@@ -87,7 +100,7 @@ func (l Label) Uses(profile string) bool {
 
 // components returns the profiles of a label, sorted, in one spelling.
 func components(label string) []string {
-	parts := strings.Split(label, "//&")
+	parts := Label{Name: label}.Profiles()
 	for i, p := range parts {
 		if ns, name := splitNamespace(p); ns != "" {
 			parts[i] = qualify(ns, name)

@@ -24,6 +24,8 @@ func TestParseLabel(t *testing.T) {
 		{"blanks (and) parentheses (kill)\n", Label{"blanks (and) parentheses", "kill"}, []string{"blanks (and) parentheses"}},
 		{"x (enforce) (unconfined)\n", Label{"x (enforce)", "unconfined"}, []string{"x (enforce)"}},
 		{"a//&b//&:ns:c (mixed)\n", Label{"a//&b//&:ns:c", "mixed"}, []string{"a", "b", ":ns:c"}},
+		{":stacked:one//&two (enforce)\n", Label{":stacked:one//&two", "enforce"}, []string{":stacked:one", ":stacked:two"}},
+		{"a//&:n://b//&c//hat//&:n//m:d//&e", Label{Name: "a//&:n://b//&c//hat//&:n//m:d//&e"}, []string{"a", ":n://b", ":n:c//hat", ":n//m:d", ":n//m:e"}},
 		{"name (odd)\n", Label{Name: "name (odd)"}, []string{"name (odd)"}},
 		{" (enforce)\n", Label{Name: " (enforce)"}, []string{" (enforce)"}},
 		{"a (enforce", Label{Name: "a (enforce"}, []string{"a (enforce"}},
@@ -56,7 +58,15 @@ func TestLabelIs(t *testing.T) {
 		{"a//&b (enforce)", "b//&a//&b", true},
 		{":ns:a (enforce)", ":ns://a", true},
 		{":ns:a (enforce)", "a", false},
-		{":ns//sub:a//&b (enforce)", "b//&:ns//sub://a", true},
+		{":ns//sub:a//&b (enforce)", "b//&:ns//sub://a", false},
+		{":ns//sub:a//&b (enforce)", ":ns//sub:b//&:ns//sub://a", true},
+		{":stacked:one//&two (enforce)", ":stacked:two//&:stacked:one", true},
+		{":stacked:one//&two (enforce)", ":stacked:one//&two", true},
+		{":stacked:one//&two (enforce)", "two//&:stacked:one", false},
+		{"own//&:stacked:one//&two (mixed)", ":stacked://one//&two//&:stacked:two", false},
+		{"own//&:stacked:one//&two (mixed)", "own//&:stacked:two//&one", true},
+		{"own//&:a:one//&two//&:b:three//&two", ":b:two//&three//&:a:two//&one", false},
+		{"two//&:a:one//&two//&:b:three//&two", "two//&:b:two//&three//&:a:two//&one", true},
 		{"unconfined", "unconfined", true},
 		{"unconfined", "", false},
 	} {
@@ -148,7 +158,7 @@ func FuzzParseLabel(f *testing.F) {
 		if !l.Is(l.Name) {
 			t.Errorf("%q is not itself", l.Name)
 		}
-		if strings.Join(l.Profiles(), "//&") != l.Name {
+		if !l.Is(strings.Join(l.Profiles(), "//&")) || len(l.Profiles()) != strings.Count(l.Name, "//&")+1 {
 			t.Errorf("profiles of %q: %q", l.Name, l.Profiles())
 		}
 		if !strings.HasPrefix(s, l.String()) {
