@@ -28,8 +28,9 @@ type RetireOptions struct {
 	Unverified bool
 }
 
-// DefaultRetireTimeout is how long Retire waits for processes to end.
-const DefaultRetireTimeout = 5 * time.Second
+// DefaultRetireTimeout is how long Retire waits for processes to end, and looks
+// for them: a busy host takes its time over that.
+const DefaultRetireTimeout = 30 * time.Second
 
 func (o RetireOptions) timeout() time.Duration {
 	if o.Timeout <= 0 {

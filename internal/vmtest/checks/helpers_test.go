@@ -25,7 +25,11 @@ func confine(t *testing.T, k *loader.Kernel, label string) *probe {
 		}
 		return r
 	}, label))
-	return newProbe(t, path, func(cmd *exec.Cmd) error { return k.Start(t.Context(), cmd, label) })
+	// What each mode comes to is for the tests to find out.
+	any := loader.Accept{Complain: true, Unconfined: true, Prompt: true}
+	return newProbe(t, path, func(cmd *exec.Cmd) error {
+		return k.StartWith(t.Context(), cmd, label, loader.StartOptions{Accept: any})
+	})
 }
 
 // unconfined starts the control: what it can do and others cannot is denied by
