@@ -76,7 +76,7 @@ func inspect(data []byte, written []*DFA) (*Policy, *FormatError) {
 		p, err := d.next()
 		if err != nil {
 			if err.Err == ErrSyntax && len(profiles) > 0 && start == d.pos {
-				err.Reason, err.Err = "this is no profile: "+err.Reason, ErrTrailing
+				err.Reason, err.Err = "not a profile: "+err.Reason, ErrTrailing
 			}
 			return nil, err
 		}

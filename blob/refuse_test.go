@@ -155,7 +155,7 @@ func TestRefusedBlobs(t *testing.T) {
 		{"no entries", put32(accept+8, 0), "table ACCEPT is empty"},
 		{"too many entries", put32(next+8, 1<<31), "runs past the end"},
 		{"entries beyond the padding", put32(next+528+8, 259), "runs past the end"},
-		{"trailing zeros", func(b []byte) []byte { return append(b, make([]byte, 8)...) }, "8 bytes are left, which is no table"},
+		{"trailing zeros", func(b []byte) []byte { return append(b, make([]byte, 8)...) }, "8 bytes are left, which is less than the head of a table"},
 		{"trailing table", func(b []byte) []byte { return append(b, make([]byte, 16)...) }, "unknown table with id 0"},
 		{"truncated", func(b []byte) []byte { return b[:len(b)-8] }, "runs past the end"},
 		{"other order of tables", func(b []byte) []byte {
@@ -482,7 +482,7 @@ func TestRefusedMembers(t *testing.T) {
 		{"data twice", body(open("data"), str("", "k"), func(w *writer) { w.blob("", nil) }, str("", "k"), func(w *writer) { w.blob("", nil) }, end), ErrValue, EPROTO, "appears twice"},
 		{"data not closed", body(open("data"), u32("", 1), end), ErrSyntax, EPROTO, "end of the data struct"},
 		{"not closed", list(v, begin, flags(0), caps), ErrSyntax, EPROTO, "end of the profile struct"},
-		{"trailing byte", append(body(), raw("\x00")), ErrTrailing, EPROTO, "this is no profile"},
+		{"trailing byte", append(body(), raw("\x00")), ErrTrailing, EPROTO, "not a profile"},
 		{"trailing tag", append(body(), end), ErrTrailing, EPROTO, "STRUCTEND"},
 		{"trailing header", append(body(), v), ErrSyntax, EPROTO, "the profile struct is missing"},
 	}

@@ -123,7 +123,7 @@ func decodeDFA(blob []byte) (*DFA, *tableError) {
 // size, and data that lie within the blob, padding included.
 func readTableHeader(blob []byte, pos int) (id tableID, elem, n, next int, err *tableError) {
 	if len(blob)-pos < tableHeader {
-		return 0, 0, 0, 0, tableErrorf(pos, "%d bytes are left, which is no table", len(blob)-pos)
+		return 0, 0, 0, 0, tableErrorf(pos, "%d bytes are left, which is less than the head of a table", len(blob)-pos)
 	}
 	be := binary.BigEndian
 	id = tableID(be.Uint16(blob[pos:]))
@@ -172,7 +172,7 @@ func readUint32s(b []byte) []uint32 {
 	return t
 }
 
-// encodedLen returns the length of the DFA on the wire, padding in front left
+// encodedLen returns the length of the DFA on the wire, padding before it left
 // out.
 func (d *DFA) encodedLen() int {
 	elem := 2

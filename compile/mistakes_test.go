@@ -83,7 +83,7 @@ func TestMistakes(t *testing.T) {
 }
 
 // mistakes returns what is said about a text, a line for each diagnostic, with
-// its code in front. What follows from a statement that could not be parsed is
+// its code before it. What follows from a statement that could not be parsed is
 // not asked for.
 func mistakes(t *testing.T, text string) string {
 	t.Helper()

@@ -17,7 +17,7 @@ import (
 // queues look at the queue first, and for what that does not grant at the queue
 // with its label.
 type Mqueue struct {
-	// Name is that of a POSIX queue, with the slash in front. Empty: a System V
+	// Name is that of a POSIX queue, with its first slash. Empty: a System V
 	// queue, which Key is the key of.
 	Name  string
 	Key   uint32

@@ -238,7 +238,7 @@ const (
 	wordsUserns               // one, which unconfined profiles mediate as well
 )
 
-// text names the permissions, with a blank in front; "" when there is but one.
+// text names the permissions, after a blank; "" when there is but one.
 func (w words) text(a Perms) string {
 	switch w {
 	case wordsNone, wordsUserns:

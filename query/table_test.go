@@ -359,7 +359,7 @@ func TestFamilies(t *testing.T) {
 func TestDifferences(t *testing.T) {
 	for _, tt := range []struct {
 		name, kernel, a, b string
-		want               []string // differences, and gaps that b leaves with a + in front
+		want               []string // differences, and gaps that b leaves, after a +
 	}{
 		{"owner", "6.1", "owner /a r,", "/a r,", []string{"t: file read|open /a: denied read|open | allowed", "+t: file read|open /a: denied read|open | allowed"}},
 		{"other", "7.3", "other /a r,", "/a r,", []string{"t: file read|open /a (owner): denied read|open | allowed", "+t: file read|open /a (owner): denied read|open | allowed"}},

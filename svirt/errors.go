@@ -20,7 +20,7 @@ const (
 	ReasonQuote       Reason = "the path has a quotation mark"
 	ReasonGlob        Reason = "the path has a byte that is special in policy"
 	ReasonRestricted  Reason = "the path is restricted to the system"
-	ReasonContains    Reason = "the directory contains what is restricted to the system"
+	ReasonContains    Reason = "the directory contains something restricted to the system"
 	ReasonReadOnly    Reason = "the path is restricted to reading"
 	ReasonDangling    Reason = "the path is a symbolic link to nothing"
 	ReasonLoop        Reason = "the path has too many symbolic links"

@@ -32,7 +32,7 @@ func CheckUUID(s string) error {
 			}
 		default:
 			if !('0' <= c && c <= '9' || 'a' <= c && c <= 'f') {
-				return &IdentityError{What: "uuid", Value: s, Reason: "it has a byte that is no lower-case hexadecimal digit"}
+				return &IdentityError{What: "uuid", Value: s, Reason: "it has a byte other than a lower-case hexadecimal digit"}
 			}
 		}
 	}

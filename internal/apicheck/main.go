@@ -64,7 +64,7 @@ func check(report io.Reader, log string) (changes int, unnamed []string, err err
 		}
 		m := change.FindStringSubmatch(line)
 		if m == nil {
-			return 0, nil, fmt.Errorf("a line that is no change: %q", line)
+			return 0, nil, fmt.Errorf("a line without a change: %q", line)
 		}
 		changes++
 		if !named(have, m[1]) && !follows(have, m[1], line) {

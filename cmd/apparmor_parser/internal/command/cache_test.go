@@ -59,7 +59,7 @@ func TestCache(t *testing.T) {
 		{"an include that comes", map[string]string{"maybe": "/m r,\n"}, "p", "miss"},
 		{"a file that comes in a directory", map[string]string{"d/2": "/m r,\n"}, "p", "miss"},
 		{"a file that goes from a directory", map[string]string{"d/1": ""}, "p", "miss"},
-		{"an include of another name in front", map[string]string{"first/i": "/other r,\n"}, "-I first p", "miss"},
+		{"an include of another name before", map[string]string{"first/i": "/other r,\n"}, "-I first p", "miss"},
 		{"the abi", map[string]string{"abi/one": cacheTree["features2"]}, "p", "miss"},
 		{"the kernel", nil, "--kernel-features features2 p", "miss"},
 		{"the features of policy", nil, "--policy-features features2 p", "miss"},

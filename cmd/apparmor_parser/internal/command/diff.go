@@ -43,7 +43,7 @@ func unifiedDiff(name, old, text string) string {
 	return out.String()
 }
 
-// edit is a line of either text, with a blank, minus or plus in front, and the
+// edit is a line of either text, after a blank, minus or plus, and the
 // line numbers, from 1, that both texts have reached.
 type edit struct {
 	op   byte

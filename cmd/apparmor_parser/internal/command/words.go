@@ -134,7 +134,7 @@ var optimizeWords = []struct {
 	name  string
 	set   optimizations
 	clear optimizations // taken out in place of set
-	no    bool          // may have no- in front
+	no    bool          // may follow no-
 }{
 	{"0", 0, noOptimizations, false},
 	{"equiv", optEquiv, 0, true},
