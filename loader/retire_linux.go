@@ -36,19 +36,7 @@ func (k *Kernel) Seal(ctx context.Context, name string) error {
 func (k *Kernel) seal(ctx context.Context, name string, mode blob.Mode) (Fingerprint, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	p, dir, err := k.lookup(ctx, name)
-	if err != nil {
-		return Fingerprint{}, err
-	}
-	list := []string{p.Name}
-	err = k.each(ctx, dir, p.Name, func(name, _ string) error {
-		list = append(list, name)
-		return nil
-	})
-	if err != nil {
-		return Fingerprint{}, err
-	}
-	policy, err := sealed(p.Namespace, list, mode)
+	policy, err := k.sealed(ctx, name, mode)
 	if err != nil {
 		return Fingerprint{}, err
 	}
@@ -59,6 +47,48 @@ func (k *Kernel) seal(ctx context.Context, name string, mode blob.Mode) (Fingerp
 		return Fingerprint{}, err
 	}
 	return FingerprintOf(policy), nil
+}
+
+// sealed returns what a profile and those below it are sealed by.
+func (k *Kernel) sealed(ctx context.Context, name string, mode blob.Mode) (*blob.Policy, error) {
+	p, dir, err := k.lookup(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	list := []string{p.Name}
+	err = k.each(ctx, dir, p.Name, func(name, _ string) error {
+		list = append(list, name)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(list)
+	return sealed(p.Namespace, list, mode)
+}
+
+// Sealed reports whether a profile is what Seal, or a Retire that has not come
+// to its end, has left. The name is as in Remove. The error matches ErrNotExist
+// when there is no such profile, and ErrNoDigest when the kernel does not show
+// what it was loaded from.
+func (k *Kernel) Sealed(ctx context.Context, name string) (bool, error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	for _, mode := range []blob.Mode{blob.Enforce, blob.Kill} {
+		policy, err := k.sealed(ctx, name, mode)
+		var same bool
+		if err == nil {
+			same, err = k.holds(ctx, FingerprintOf(policy))
+		}
+		if err != nil {
+			return false, k.fail(OpDigest, name, err)
+		}
+		if same {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // Retire removes a profile, with its children and hats, once nothing runs

@@ -361,3 +361,37 @@ func TestRetireCgroup(t *testing.T) {
 		}
 	})
 }
+
+// TestSealed asks what is sealed.
+func TestSealed(t *testing.T) {
+	for _, algorithm := range []Algorithm{SHA256, SHA1} {
+		for _, mode := range []blob.Mode{blob.Enforce, blob.Kill} {
+			f := newFake(t)
+			f.kernel(algorithm)
+			k, p := f.open(nil), named(t, "p", "p//c", "p//b", "q")
+			f.load(p, algorithm)
+			want := func(what, name string, want bool) {
+				t.Helper()
+				if got, err := k.Sealed(t.Context(), name); got != want || err != nil {
+					t.Errorf("%s %v: %s: %v, %v", algorithm, mode, what, got, err)
+				}
+			}
+			want("loaded", "p", false)
+			if _, err := k.seal(t.Context(), "p", mode); err != nil {
+				t.Fatal(err)
+			}
+			want("sealed", "p", true)
+			want("another", "q", false)
+			f.load(p, algorithm)
+			want("loaded again", "p", false)
+			if _, err := k.Sealed(t.Context(), "none"); !errors.Is(err, ErrNotExist) {
+				t.Errorf("no such profile: %v", err)
+			}
+		}
+	}
+	f := newFake(t)
+	f.load(named(t, "p"), "")
+	if _, err := f.open(nil).Sealed(t.Context(), "p"); !errors.Is(err, ErrNoDigest) {
+		t.Errorf("no digest: %v", err)
+	}
+}

@@ -59,6 +59,9 @@ func (k *Kernel) Remove(context.Context, string) error { return unsupported(OpRe
 // Seal is unsupported.
 func (k *Kernel) Seal(context.Context, string) error { return unsupported(OpSeal) }
 
+// Sealed is unsupported.
+func (k *Kernel) Sealed(context.Context, string) (bool, error) { return false, unsupported(OpDigest) }
+
 // Retire is unsupported.
 func (k *Kernel) Retire(context.Context, string, RetireOptions) error { return unsupported(OpRetire) }
 

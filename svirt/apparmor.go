@@ -98,6 +98,19 @@ func (a *AppArmor) Unload(ctx context.Context, profile string, o loader.RetireOp
 	return a.Kernel.Retire(ctx, profile, o)
 }
 
+// Sealed implements Driver. Where the kernel does not show what a profile was
+// loaded from it is not known.
+func (a *AppArmor) Sealed(ctx context.Context, profile string) (bool, error) {
+	if a.Kernel == nil {
+		return false, errNoKernel
+	}
+	sealed, err := a.Kernel.Sealed(ctx, profile)
+	if errors.Is(err, loader.ErrNoDigest) || errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return sealed, err
+}
+
 // List implements Driver.
 func (a *AppArmor) List(ctx context.Context) ([]Loaded, error) {
 	if a.Kernel == nil {

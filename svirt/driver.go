@@ -31,6 +31,10 @@ type Driver interface {
 	// could not be shown; the profile is then in force, or one that allows
 	// nothing. One that is not loaded is an error that matches fs.ErrNotExist.
 	Unload(ctx context.Context, profile string, o loader.RetireOptions) error
+	// Sealed reports whether what is in force under a name is the profile that
+	// allows nothing which a failed Unload has left. Where that cannot be known
+	// it is false.
+	Sealed(ctx context.Context, profile string) (bool, error)
 	// List returns the profiles in force, in any order.
 	List(ctx context.Context) ([]Loaded, error)
 	// InUse reports whether a thread of any process runs under the profile.
@@ -102,6 +106,9 @@ func (None) Mark(Compiled) Mark { return nil }
 
 // Unload implements Driver: nothing is ever loaded.
 func (None) Unload(context.Context, string, loader.RetireOptions) error { return fs.ErrNotExist }
+
+// Sealed implements Driver: nothing ever is.
+func (None) Sealed(ctx context.Context, _ string) (bool, error) { return false, ctx.Err() }
 
 // List implements Driver: nothing is ever loaded.
 func (None) List(ctx context.Context) ([]Loaded, error) { return nil, ctx.Err() }

@@ -134,6 +134,10 @@ var (
 	ErrInUse = loader.ErrInUse
 	// ErrNotLoaded: the machine's profile is not in force.
 	ErrNotLoaded = errors.New("the profile is not loaded")
+	// ErrRemoving: a Remove or Unload has put a profile that allows nothing in
+	// force and has not come to its end. Another one goes on from there; Load
+	// and Replace put the machine's own profile back.
+	ErrRemoving = errors.New("the machine is being removed")
 	// ErrExists: there is such a machine already. Replace and Update change it.
 	ErrExists = fmt.Errorf("the machine is there already: %w", fs.ErrExist)
 	// ErrLocked: another Manager has the directory, or another helper the

@@ -163,3 +163,28 @@ func TestMayMatch(t *testing.T) {
 		}
 	}
 }
+
+// TestUpdateRemoving changes a machine that a Remove has left sealed.
+func TestUpdateRemoving(t *testing.T) {
+	ctx := t.Context()
+	f := newFixture(t, ManagerOptions{})
+	f.must(t, f.Create(ctx, testDomain("/srv/a", "/srv/b")))
+	f.driver.sealed = map[string]bool{testProfile: true}
+	before := f.state(t)
+	change := Change{Remove: []Device{{DeviceDisk, "vda"}}}
+	if got, err := f.Update(ctx, testUUID, change); !errors.Is(err, ErrRemoving) || cmp.Diff(Changed{}, got) != "" {
+		t.Errorf("sealed: %+v, %v", got, err)
+	}
+	f.driver.fail["sealed"] = syscall.EIO
+	if _, err := f.Update(ctx, testUUID, change); !errors.Is(err, syscall.EIO) {
+		t.Errorf("not known: %v", err)
+	}
+	if diff := cmp.Diff(before, f.state(t)); diff != "" {
+		t.Error(diff)
+	}
+	delete(f.driver.fail, "sealed")
+	f.must(t, f.Load(ctx, testUUID))
+	if got, err := f.Update(ctx, testUUID, change); err != nil || len(got.Removed) != 1 {
+		t.Errorf("put back: %+v, %v", got, err)
+	}
+}

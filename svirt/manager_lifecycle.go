@@ -60,7 +60,7 @@ func (m *Manager) Remove(ctx context.Context, uuid string) error {
 // unconfined if it were missed. When that cannot be shown in time, or what runs
 // cannot be read, the error matches ErrInUse or says so, and the profile that
 // allows nothing stays in force; another call goes on from there, and Load or
-// Create put the machine's own back.
+// Replace put the machine's own back.
 //
 // Until the profile is out of force an error leaves the files as they are. From
 // then on files may be left, which another call removes.

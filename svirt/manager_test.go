@@ -31,6 +31,7 @@ type fakeDriver struct {
 	mu      sync.Mutex
 	loaded  map[string]string // name -> digest of what is in force
 	used    map[string]bool
+	sealed  map[string]bool          // by profile; loading ends it
 	files   map[string][]loader.File // by profile
 	started []string
 	options []StartOptions         // of those
@@ -74,6 +75,7 @@ func (f *fakeDriver) Load(_ context.Context, c Compiled) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.loaded[c.(fakeCompiled).name] = c.(fakeCompiled).digest
+	delete(f.sealed, c.(fakeCompiled).name)
 	return nil
 }
 
@@ -125,6 +127,12 @@ func (f *fakeDriver) InUse(_ context.Context, profile string) (bool, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.used[profile], nil
+}
+
+func (f *fakeDriver) Sealed(_ context.Context, profile string) (bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.sealed[profile], f.fail["sealed"]
 }
 
 func (f *fakeDriver) Files(_ context.Context, profile string, want func(loader.File) bool) ([]loader.File, error) {

@@ -55,6 +55,9 @@ type Holder struct {
 // Changed.Holders says who does. Have the machine close a device before it is
 // removed, wait until Holders returns none, or end the machine.
 //
+// While what a failed Remove or Unload has left is in force it is ErrRemoving,
+// and nothing changes.
+//
 // Under Strict the machine's other rules stay as they are, also in
 // a Manager that did not create them. Under Compat all rules are derived anew,
 // which takes the Manager that created the machine.
@@ -92,6 +95,15 @@ func (m *Manager) Update(ctx context.Context, uuid string, c Change) (Changed, e
 	}
 	profile := m.names.profile(uuid)
 	inForce := slices.ContainsFunc(loaded, func(l Loaded) bool { return l.Name == profile })
+	if inForce {
+		// A process that is to end must not get its rights back by the way.
+		switch sealed, err := m.driver.Sealed(ctx, profile); {
+		case err != nil:
+			return Changed{}, err
+		case sealed:
+			return Changed{}, fmt.Errorf("%s: %w", uuid, ErrRemoving)
+		}
+	}
 	if err := m.apply(ctx, change{uuid: uuid, state: g, profile: file, rules: rules, load: inForce}); err != nil {
 		return Changed{}, err
 	}
