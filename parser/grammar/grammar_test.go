@@ -244,6 +244,7 @@ func TestEveryField(t *testing.T) {
 			t.Fatal(d)
 		}
 	}
+	listed := map[ast.Class]bool{}
 	for _, n := range []any{
 		ast.Include{}, ast.ABI{}, ast.Alias{}, ast.VarAssign{}, ast.BoolAssign{}, ast.Profile{}, ast.Xattr{}, ast.Flag{},
 		ast.Block{}, ast.If{}, ast.BinaryExpr{}, ast.NotExpr{}, ast.ParenExpr{}, ast.BoolLit{}, ast.BoolVar{},
@@ -253,11 +254,19 @@ func TestEveryField(t *testing.T) {
 		ast.IOUringRule{}, ast.UsernsRule{}, ast.AllRule{},
 	} {
 		typ := reflect.TypeOf(n)
+		if r, ok := reflect.New(typ).Interface().(ast.Rule); ok {
+			listed[r.Class()] = true
+		}
 		for i := range typ.NumField() {
 			name := typ.Field(i).Name
 			if !set[typ][name] && name != "Span" && name != "Qualifiers" {
 				t.Errorf("no sample sets %v.%s", typ, name)
 			}
+		}
+	}
+	for c := range ast.Classes() {
+		if !listed[c] {
+			t.Errorf("the type of %s rules is not in this list", c)
 		}
 	}
 }
