@@ -269,8 +269,14 @@ func TestSealed(t *testing.T) {
 			break
 		}
 	}
+	if sealed, err := k.Sealed(t.Context(), "all"); sealed != false || err != nil {
+		t.Errorf("sealed %v, %v", sealed, err)
+	}
 	if err := k.Seal(t.Context(), "all"); err != nil {
 		t.Fatal(err)
+	}
+	if sealed, err := k.Sealed(t.Context(), "all"); sealed != true || err != nil {
+		t.Errorf("sealed %v, %v", sealed, err)
 	}
 	if l, err := k.Label(p.cmd.Process.Pid); err != nil || l.String() != "all (enforce)" {
 		t.Errorf("label %q, %v", l, err)
