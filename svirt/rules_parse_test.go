@@ -17,7 +17,7 @@ import (
 // TestParseRules checks that rules come back from their text as they were.
 func TestParseRules(t *testing.T) {
 	for name, d := range map[string]*svirt.Domain{"empty": domain(svirt.Devices{}), "everything": everything()} {
-		rules := derived(t, d, svirt.Options{})
+		rules := derived(t, d, svirt.Options{Live: true})
 		text := rules.AppendFile(nil)
 		back, err := svirt.ParseRules(context.Background(), "x.files", text)
 		if err != nil {
@@ -74,7 +74,7 @@ func TestParseRulesForeign(t *testing.T) {
 
 // FuzzParseRules checks that what is read is written so that it is read again.
 func FuzzParseRules(f *testing.F) {
-	f.Add(derived(f, everything(), svirt.Options{}).AppendFile(nil))
+	f.Add(derived(f, everything(), svirt.Options{Live: true}).AppendFile(nil))
 	f.Add([]byte(" A0 a, #0 0\n"))
 	f.Add([]byte("/ cX,#000 000\n"))
 	f.Add([]byte("  /srv/x mrkix, # disk vda rk, program vmm mrix\n  /srv/y rix, # program y\n"))
