@@ -36,7 +36,7 @@ var loadReferences = sync.OnceValue(func() func(testing.TB) []reference {
 			for _, release := range upstream.Releases(tb) {
 				for _, name := range release.Sample() {
 					for _, kernel := range []string{"6.1", "6.12", "7.3"} {
-						refs = append(refs, reference{kernel, name, release.Compiled(tb, kernel, name)})
+						refs = append(refs, reference{kernel, release.Name + "/" + name, release.Compiled(tb, kernel, name)})
 					}
 				}
 			}
