@@ -11,6 +11,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -457,7 +458,11 @@ func (r *run) refill(ctx context.Context, m *machine) error {
 
 // instantiate makes the text of the profile from its template.
 func (r *run) instantiate(m *machine) (string, error) {
-	name := templateFor(m.domain.Type)
+	name, err := svirt.TemplateFor(m.domain.Type)
+	if err != nil {
+		return "", err
+	}
+	name = path.Base(name) // the store is the directory that it is in
 	text, err := r.store.read(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("template does not exist: %w", err)
@@ -465,15 +470,6 @@ func (r *run) instantiate(m *machine) (string, error) {
 		return "", err
 	}
 	return svirt.InstantiateCompat(r.method, name, string(text), r.uuid, m.hasFiles())
-}
-
-// templateFor is the name of the template for a type of machine.
-func templateFor(virtType string) string {
-	switch virtType {
-	case "qemu", "kqemu", "kvm":
-		virtType = "qemu"
-	}
-	return "TEMPLATE." + virtType
 }
 
 // file is the text of the file of the machine's rules.
