@@ -2,7 +2,7 @@
 
 package ast
 
-// AllRule is `all,`: every rule type.
+// AllRule is `all,`, which grants what rules of every class can grant.
 type AllRule struct {
 	Span
 	Qualifiers

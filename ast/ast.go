@@ -9,16 +9,17 @@
 // position (both are zero) and prints in canonical form; see package render.
 //
 // The values are decoded: quotes are gone and escapes are resolved (see
-// Pattern), permission lists are bit sets, synonyms are one constant. What a
-// node means does not depend on how it was spelled.
+// Pattern), permission lists are bit sets, synonyms become one constant. What
+// a node means does not depend on how it was spelled.
 //
-// Trees are built as struct literals. Check, and New for a single node, tell
-// whether one can be written; package render refuses those that cannot. Text
-// that comes from elsewhere goes through Literal, Exact or Name, after which
-// no byte of it means anything but itself.
+// Trees are built as struct literals. Check, and New for a single node, report
+// whether policy text can be written for one; package render refuses those for
+// which it cannot. Text that comes from elsewhere goes through Literal, Exact
+// or Name, after which no byte of it means anything but itself.
 //
-// The package does no I/O and knows no kernel. Trees are plain data: they may
-// be read from many goroutines at once, and must not be changed while shared.
+// The package does no I/O and knows nothing about kernels. Trees are plain
+// data: they may be read from many goroutines at once, and must not be changed
+// while shared.
 package ast
 
 import (
@@ -78,8 +79,8 @@ type Stmt interface {
 	stmt()
 }
 
-// Rule is a statement that grants or denies something. A *Block is none: it
-// holds rules.
+// Rule is a statement that grants or denies something. A *Block is not a rule:
+// it holds rules.
 type Rule interface {
 	Stmt
 	// Quals returns the rule's qualifiers; they may be changed through it.
@@ -140,10 +141,10 @@ func (f *File) Text(n Node) string {
 // Unit is a file together with everything it includes.
 type Unit struct {
 	Main *File
-	// Included maps an include statement to the files that it names: one for
-	// a file, any number for a directory, in the order in which they count
-	// (the last name first, as the reference reads them), none for what
-	// "if exists" did not find. The same *File may appear under several
+	// Included maps an include statement to the files that it names: one for a
+	// file, any number for a directory, in the order in which they take effect
+	// (the last name first, as the reference reads them), and none if "if
+	// exists" found nothing. The same *File may appear under several
 	// statements.
 	Included map[*Include][]*File
 }

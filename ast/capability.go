@@ -28,8 +28,8 @@ func (r *CapabilityRule) clone() Rule {
 	return &c
 }
 
-// check lets any word pass that could be a capability: kernels may know more
-// than Capabilities.
+// check accepts any word that could be a capability: a kernel may know more
+// than Capabilities lists.
 func (r *CapabilityRule) check(c checker) *CheckError {
 	if err := c.qualifiers(&r.Qualifiers, takesPriority); err != nil {
 		return err

@@ -18,7 +18,7 @@ type CheckError struct {
 	Field   string    // of the node, as Go names it
 	Index   int       // of the item that is wrong, in a field that is a list
 	Text    string    // of the field or item, if it is text
-	Code    diag.Code // what programs know it by
+	Code    diag.Code // identifies the mistake to programs
 	Problem string    // one line, as the message of a diagnostic
 	Hint    string    // what would be right, if it is known
 	Err     error     // the cause, such as a *PatternError; or nil
@@ -66,13 +66,13 @@ func (e *CheckError) at(i int) *CheckError {
 // text that the parser takes and reads as the same values. It is for trees
 // that were built by hand. It finds nil nodes and missing parts, names made of
 // the wrong bytes, patterns that no text decodes to, unknown words, qualifiers
-// and conditions that do not go with a rule or with each other, and statements
-// in places where they are not possible. Capabilities are left open, as kernels
-// add to them: any word that could be one passes.
+// and conditions that do not fit a rule or each other, and statements in the
+// wrong place. Capabilities are left open, because kernels add to them: any
+// word that could be one passes.
 //
 // Check does not judge what only a whole policy or a compiler knows: whether a
-// variable is defined, a glob well formed (see Pattern.Check), or two rules
-// conflict. What the parser returns passes.
+// variable is defined, a glob is well formed (see Pattern.Check), or two rules
+// conflict. Every tree that the parser returns passes.
 //
 // Check does not allocate unless it fails. The error is a *CheckError.
 func Check(n Node) error {
@@ -82,21 +82,21 @@ func Check(n Node) error {
 	return nil
 }
 
-// State tells what a rule that is checked by itself does not say. The zero
-// State is that of a rule as it is written in the body of a profile.
+// State says what cannot be seen from a rule alone. The zero State is that of
+// a rule as it is written in the body of a profile.
 type State struct {
-	// Access of the blocks around the rule; Allow: none says.
+	// Access of the blocks around the rule; Allow if none has one.
 	Access Access
-	// Expanded says that the values of variables are in the rule, so that a
-	// path may be any text, and an address or an executable may begin with the
-	// brace of their alternation.
+	// Expanded means that variables were replaced by their values: a path may
+	// then be any text, and an address or an executable may begin with the
+	// brace of an alternation.
 	Expanded bool
 }
 
-// CheckRule reports whether a rule is valid by itself: as Check, but without
-// asking whether text can say it. The parser, the resolver and the compiler
-// all rely on its answer. It does not allocate unless it fails. The error is a
-// *CheckError.
+// CheckRule reports whether a rule is valid by itself. It checks what Check
+// does, except whether the rule can be written as text. The parser, the
+// resolver and the compiler all rely on its answer. It does not allocate
+// unless it fails. The error is a *CheckError.
 func CheckRule(r Rule, s State) error {
 	c := checker{node: r, scope: scope{body: true, access: s.Access}, expanded: s.Expanded}
 	if err := c.check(); err != nil {
@@ -111,14 +111,14 @@ type checker struct {
 	node     Node
 	depth    int
 	scope    scope
-	text     bool // ask whether text can say it
+	text     bool // also check whether it can be written as text
 	expanded bool // see State
 }
 
-// scope is what a node's surroundings say. The zero scope is unknown.
+// scope describes what surrounds a node. The zero scope is unknown.
 type scope struct {
 	body   bool   // among rules
-	access Access // of the blocks around; Allow: none says
+	access Access // of the blocks around it; Allow if none has one
 }
 
 // within returns the scope inside a block.
@@ -202,7 +202,7 @@ func (c checker) check() *CheckError {
 			return n.check(c)
 		}
 	}
-	return c.fail(diag.CodeRule, "", "", "no tree holds nodes of this type")
+	return c.fail(diag.CodeRule, "", "", "a node of this type cannot be in a tree")
 }
 
 // sub checks a node below this one.
@@ -251,7 +251,7 @@ func (c checker) file(f *File) *CheckError {
 // preamble checks that a statement is not among rules.
 func (c checker) preamble() *CheckError {
 	if c.scope.body {
-		return c.fail(diag.CodePlace, "", "", "the statement is not possible among rules")
+		return c.fail(diag.CodePlace, "", "", "the statement is not allowed among rules")
 	}
 	return nil
 }
@@ -266,7 +266,7 @@ func (c checker) include(path string, kind IncludeKind) *CheckError {
 	ok := false
 	switch kind {
 	case IncludeMagic:
-		// What is not possible bare between the brackets is put in quotes there.
+		// What cannot appear bare between the angle brackets is quoted there.
 		bare := strings.Trim(path, " ") == path && !strings.ContainsAny(path, "\x00\t\r\n\">")
 		ok = path != "" && (bare || endsQuoted(path))
 	case IncludeQuoted:
@@ -278,10 +278,10 @@ func (c checker) include(path string, kind IncludeKind) *CheckError {
 			ok = endsQuoted(path)
 		}
 	default:
-		return c.fail(diag.CodePath, "Kind", "", "the kind is not a value of its type")
+		return c.fail(diag.CodePath, "Kind", "", "the kind is out of range")
 	}
 	if !ok {
-		return c.fail(diag.CodePath, "Path", path, "the path has a byte that is not possible there")
+		return c.fail(diag.CodePath, "Path", path, "the path has a byte that cannot appear there")
 	}
 	return nil
 }
@@ -333,10 +333,10 @@ func (c checker) conditional(n *If) *CheckError {
 	}
 	if n.ElseIf {
 		if len(n.Else) != 1 {
-			return c.fail(diag.CodeSyntax, "Else", "", "else if is followed by one If")
+			return c.fail(diag.CodeSyntax, "Else", "", "else if must be followed by one If")
 		}
 		if _, ok := n.Else[0].(*If); !ok {
-			return c.fail(diag.CodeSyntax, "Else", "", "else if is followed by one If")
+			return c.fail(diag.CodeSyntax, "Else", "", "else if must be followed by one If")
 		}
 	}
 	return c.stmts("Else", n.Else, inner)

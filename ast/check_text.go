@@ -14,12 +14,12 @@ import (
 // inRange checks an enumeration against its highest value.
 func (c checker) inRange(field string, v, high int) *CheckError {
 	if v > high {
-		return c.fail(diag.CodeRule, field, "", "the field is not a value of its type")
+		return c.fail(diag.CodeRule, field, "", "the field is out of range")
 	}
 	return nil
 }
 
-// perms checks a set of permissions against all that there are.
+// perms checks a set of permissions against the known ones.
 func (c checker) perms(set, all uint) *CheckError {
 	if set&^all != 0 {
 		return c.fail(diag.CodePermissions, "Perms", "", "the set has unknown permissions")
@@ -65,8 +65,8 @@ func (c checker) needed(field string, p Pattern) *CheckError {
 	return c.pattern(field, p)
 }
 
-// path checks a pattern that must be a path. What variables made of it may be
-// any text.
+// path checks a pattern that must be a path. A path whose variables were
+// replaced may be any text.
 func (c checker) path(field string, p Pattern) *CheckError {
 	if err := c.needed(field, p); err != nil {
 		return err
@@ -102,12 +102,12 @@ func (c checker) fileName(field string, p Pattern) *CheckError {
 
 func (c checker) variable(field, name string) *CheckError {
 	if !IsVariableName(name) {
-		return c.fail(diag.CodeVariable, field, name, "the name of a variable is a letter and then letters, digits and underscores")
+		return c.fail(diag.CodeVariable, field, name, "the name of a variable must be a letter followed by letters, digits and underscores")
 	}
 	return nil
 }
 
-// optional checks a word that may be absent against those that policy has for a
+// optional checks a word that may be absent against the words known for one
 // purpose.
 func (c checker) optional(code diag.Code, field, word string, v Vocabulary, what string) *CheckError {
 	if word == "" || v.Has(word) {

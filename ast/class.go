@@ -7,7 +7,7 @@ import (
 	"reflect"
 )
 
-// Class is a class of rules: what begins with one word of the language.
+// Class is a class of rules: those that begin with one word of the language.
 type Class uint8
 
 // The classes, in the order of the manual.
@@ -37,9 +37,9 @@ var classes = [...]string{
 	ClassUserns: "userns", ClassAll: "all",
 }
 
-// String returns the word of the class, such as pivot_root. Without its
-// underscores it is the name of the files in this module that are about the
-// class.
+// String returns the word of the class, such as pivot_root. Without
+// underscores it is the name of the class's files in the packages of this
+// module.
 func (c Class) String() string {
 	if int(c) < len(classes) {
 		return classes[c]
@@ -58,8 +58,7 @@ func Classes() iter.Seq[Class] {
 	}
 }
 
-// CloneRule returns a copy of a rule that shares nothing with it that could be
-// changed; nil for nil.
+// CloneRule returns a deep copy of a rule, and nil for nil.
 func CloneRule(r Rule) Rule {
 	if !isOwn(r) {
 		return r

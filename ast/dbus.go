@@ -7,7 +7,8 @@ import (
 	"github.com/goarmor/apparmor/internal/lang"
 )
 
-// DBusPerm is a set of D-Bus permissions; zero means all that fit.
+// DBusPerm is a set of D-Bus permissions; zero means all that fit the rule's
+// conditions.
 type DBusPerm uint8
 
 // The D-Bus permissions.

@@ -20,8 +20,8 @@ func isErrno(name string) bool {
 }
 
 // Errnos returns the error codes that the flag error= takes, in the order of
-// their numbers, other names of the same last.
+// their numbers, aliases last.
 func Errnos() Vocabulary { return Vocabulary{words: linux.Errnos, more: errnoAliases} }
 
-// errnoAliases are what policy also calls EAGAIN, EDEADLK and EOPNOTSUPP.
+// errnoAliases are other names of EAGAIN, EDEADLK and EOPNOTSUPP.
 var errnoAliases = []string{"EWOULDBLOCK", "EDEADLOCK", "ENOTSUP"}

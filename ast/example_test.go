@@ -41,7 +41,7 @@ func ExampleNew() {
 	// receive <nil>
 	// SignalRule.Signals: unknown signal "queit"; did you mean "quit"?
 	// NetworkRule.Protocol: the family unix has no protocol tcp
-	// FileRule.Exec: x alone is possible only in deny rules; write ix, px, cx or ux
+	// FileRule.Exec: x alone is allowed only in deny rules; write ix, px, cx or ux
 }
 
 // A name is for the head of the profile, Exact of it for the rules of others.

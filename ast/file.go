@@ -17,7 +17,7 @@ const (
 	FileMmap
 )
 
-// Exec tells what happens when a matched file is executed.
+// Exec says what happens when a matched file is executed.
 type Exec uint8
 
 // The exec modes, by their lower-case spelling. ExecDeny is the bare `x` of
@@ -68,7 +68,7 @@ func (r *FileRule) check(c checker) *CheckError {
 		bare := r.Perms == 0 && r.Exec == ExecNone || r.Perms == every && r.Exec == ExecInherit
 		switch {
 		case !bare || r.Path != "" || r.Scrub || r.Target != "" || r.Link != "":
-			return c.fail(diag.CodeRule, "All", "", "a rule on all files has nothing else")
+			return c.fail(diag.CodeRule, "All", "", "a rule on all files takes no path, target or other permissions")
 		case denied:
 			return c.fail(diag.CodePermissions, "All", "", "file cannot be denied as a whole: it grants an exec mode too").hint("write deny all, or list permissions")
 		}
@@ -90,7 +90,7 @@ func (r *FileRule) check(c checker) *CheckError {
 	case r.Scrub && r.Exec <= ExecDeny:
 		return c.fail(diag.CodePermissions, "Scrub", "", "safe needs an exec mode")
 	case r.Exec == ExecDeny && r.Access != Deny:
-		return c.fail(diag.CodePermissions, "Exec", "", "x alone is possible only in deny rules").hint("write ix, px, cx or ux")
+		return c.fail(diag.CodePermissions, "Exec", "", "x alone is allowed only in deny rules").hint("write ix, px, cx or ux")
 	case r.Exec > ExecDeny && denied:
 		return c.fail(diag.CodePermissions, "Exec", "", "a deny rule takes no exec mode but x").hint("write x")
 	case r.Target != "" && r.Perms&FileLink != 0 && r.Exec == ExecNone:

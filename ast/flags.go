@@ -20,7 +20,7 @@ var profileFlags = []string{
 	"chroot_attach", "chroot_no_attach", "kill.signal", "error",
 }
 
-// flag checks a flag against what its name takes for a value.
+// flag checks the value of a flag.
 func (c checker) flag(f *Flag) *CheckError {
 	if !ProfileFlags().Has(f.Name) {
 		return c.unknown(diag.CodeFlag, "Name", f.Name, ProfileFlags(), "flag")

@@ -137,8 +137,7 @@ var mountFlags = [...]string{
 }
 
 // mountFlagsExclude reports whether one mount option is the opposite of the
-// other, in any of their spellings. Such options are not
-// possible in one list.
+// other, in any of their spellings. Such options cannot be in one list.
 func mountFlagsExclude(a, b string) bool {
 	a, b = mountFlag(a), mountFlag(b)
 	return a != "" && isNo(b, a) || b != "" && isNo(a, b)

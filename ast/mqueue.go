@@ -52,13 +52,13 @@ func (r *MqueueRule) check(c checker) *CheckError {
 	}
 	switch path := r.Name[0] == '/'; {
 	case path && r.Type == "sysv":
-		return c.fail(diag.CodeCondition, "Name", string(r.Name), "the name of a sysv message queue is a number")
+		return c.fail(diag.CodeCondition, "Name", string(r.Name), "the name of a sysv message queue must be a number")
 	case path:
 		return c.pattern("Name", r.Name)
 	case !isDigits(string(r.Name)):
-		return c.fail(diag.CodeCondition, "Name", string(r.Name), "the name of a message queue begins with a slash or is a number")
+		return c.fail(diag.CodeCondition, "Name", string(r.Name), "the name of a message queue must begin with a slash or be a number")
 	case r.Type == "posix":
-		return c.fail(diag.CodeCondition, "Name", string(r.Name), "the name of a posix message queue begins with a slash")
+		return c.fail(diag.CodeCondition, "Name", string(r.Name), "the name of a posix message queue must begin with a slash")
 	}
 	return nil
 }

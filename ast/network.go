@@ -73,14 +73,14 @@ func (r *NetworkRule) check(c checker) *CheckError {
 		c.optional(diag.CodeNetwork, "Protocol", r.Protocol, NetProtocols(), "network protocol"),
 		c.netEnd("Local", &r.Local),
 		c.netEnd("Peer", &r.Peer),
-		c.absent("Peer.Interface", r.Peer.Interface, "interface is not possible in peer=( )", ""),
+		c.absent("Peer.Interface", r.Peer.Interface, "interface is not allowed in peer=( )", ""),
 	); err != nil {
 		return err
 	}
 	inet := r.Family == "" || r.Family == "inet" || r.Family == "inet6"
 	switch {
 	case r.Type != "" && r.Protocol != "":
-		return c.fail(diag.CodeNetwork, "Protocol", r.Protocol, "a network rule has a socket type or a protocol, not both")
+		return c.fail(diag.CodeNetwork, "Protocol", r.Protocol, "a network rule takes a socket type or a protocol, not both")
 	case r.Family == "" && Families().Has(r.Type):
 		return c.fail(diag.CodeNetwork, "Type", r.Type, "the socket type would be read as an address family")
 	case r.Protocol != "" && !inet, r.Protocol == "icmp" && r.Family == "inet6":
@@ -103,9 +103,9 @@ func (c checker) netEnd(end string, e *NetEnd) *CheckError {
 	field := func(name string) string { return end + "." + name }
 	if e.IP != "" && e.IP != "none" {
 		if _, ok := lang.ParseIP(e.IP); !ok {
-			err := c.fail(diag.CodeAddress, field("IP"), e.IP, "the address is neither an IP address nor none")
+			err := c.fail(diag.CodeAddress, field("IP"), e.IP, "the address must be an IP address or none")
 			if strings.Contains(e.IP, "/") {
-				err.Hint = "a rule names one address, not a network"
+				err.Hint = "a rule takes one address, not a network"
 			}
 			return err
 		}
@@ -113,10 +113,10 @@ func (c checker) netEnd(end string, e *NetEnd) *CheckError {
 	if e.Port != "" {
 		from, to, ok := lang.ParsePorts(e.Port)
 		if !ok {
-			err := c.fail(diag.CodeAddress, field("Port"), e.Port, "the port is neither a number from 0 to 65535 nor a range of them")
+			err := c.fail(diag.CodeAddress, field("Port"), e.Port, "the port must be a number from 0 to 65535 or a range of them")
 			if low, high, ok := strings.Cut(e.Port, "-"); ok {
 				if _, _, ok := lang.ParsePorts(high + "-" + low); ok {
-					err.Hint = "the lower port comes first"
+					err.Hint = "the lower port must come first"
 				}
 			}
 			return err

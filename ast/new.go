@@ -11,10 +11,10 @@ package ast
 // Text from elsewhere becomes part of a node by Literal, Exact and Name, or by
 // Glob where it is meant as a pattern. What package render writes for a node
 // is always one statement that reads back as the same node, whatever is in its
-// fields, so New is not needed for safety: it tells of a mistake where it is
+// fields, so New is not needed for safety: it reports a mistake where it is
 // made.
 //
-// The error is a *CheckError, with the zero N.
+// The error is a *CheckError; the node is then the zero N.
 func New[N Node](n N) (N, error) {
 	if err := Check(n); err != nil {
 		var none N

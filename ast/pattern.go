@@ -13,9 +13,9 @@ import (
 // live, and a backslash makes the byte after it literal. It holds bytes, not
 // characters, and never a NUL; a NUL of the text stays an escape (`\000`).
 //
-// Literal makes the Pattern that matches one path and nothing else, Exact
-// does it for text that is not a path, Name makes what names one profile, and
-// Glob checks text that is meant as a pattern. The empty Pattern means absent.
+// Literal makes the Pattern that matches one path and nothing else, Exact does
+// so for text that is not a path, Name makes the name of one profile, and Glob
+// checks text that is meant as a pattern. The empty Pattern means absent.
 type Pattern string
 
 // MaxPath is the length of the longest path, in bytes, that Literal accepts:
@@ -25,7 +25,7 @@ const MaxPath = 4095
 // MaxNesting is the depth of braces that a pattern may have.
 const MaxNesting = 49
 
-// PatternProblem tells what is wrong with text that was to become a Pattern.
+// PatternProblem says why text cannot become a Pattern.
 type PatternProblem uint8
 
 // The problems.
@@ -155,17 +155,18 @@ func Exact(text string) (Pattern, error) {
 	return Pattern(b.String()), nil
 }
 
-// Name returns what names a profile byte for byte: its Name, or the Target of
-// an exec mode. Kernels are given names as they are, not as patterns: a
-// backslash before a byte would be part of the name, so nothing can be
-// escaped, and what policy takes for something else is refused: a NUL, a
-// variable, braces and brackets that would be no glob, a backslash that would
-// not stay as it is, a colon or an ampersand at the beginning, which begin a namespace
-// and a stack, and blanks at the ends, which kernels take off.
+// Name returns the Pattern that names a profile byte for byte, for the Name of
+// a profile or the Target of an exec mode. Kernels get names as they are, not
+// as patterns. A backslash before a byte would be part of the name, so nothing
+// can be escaped, and a name that policy would read differently is refused:
+// one with a NUL, a variable, malformed braces or brackets, or a backslash
+// that would not stay as it is, one that begins with a colon (a namespace) or
+// an ampersand (a stack), and one with blanks at its ends, which kernels
+// strip.
 //
-// A name that begins with a slash is the profile's attachment too, then as a
-// pattern, unless the profile has an Attachment. In rules that match labels,
-// such as that of a peer, Exact means the profile.
+// A name that begins with a slash is also the profile's attachment, as a
+// pattern, unless the profile has an Attachment. In conditions that match
+// labels, such as peer=, use Exact to mean one profile.
 //
 // The error is a *PatternError.
 func Name(name string) (Pattern, error) {
@@ -189,7 +190,7 @@ func Name(name string) (Pattern, error) {
 	return p, nil
 }
 
-// isKernelBlank is the kernel's isspace, which takes bytes for Latin-1.
+// isKernelBlank is the kernel's isspace, which treats bytes as Latin-1.
 func isKernelBlank(c byte) bool { return c == ' ' || '\t' <= c && c <= '\r' || c == 0xa0 }
 
 // Glob checks text as it would be between the quotes of a policy and
@@ -246,8 +247,8 @@ func Decode(word string) Pattern {
 	return Pattern(b.String())
 }
 
-// decodeEscape decodes the escape whose backslash is before s. It returns
-// the byte and how much of s it took, or 0 when the escape is to be kept.
+// decodeEscape decodes the escape whose backslash precedes s. It returns the
+// byte and how much of s it took, or 0 when the escape is to be kept.
 func decodeEscape(s string) (c byte, n int) {
 	if s == "" {
 		return 0, 0
@@ -277,8 +278,8 @@ func decodeEscape(s string) (c byte, n int) {
 	return 0, 0
 }
 
-// decodeNumber reads up to width digits of s from start. Values that are no
-// byte, and NUL, are not decoded.
+// decodeNumber reads up to width digits of s from start. NUL and values that
+// do not fit a byte are not decoded.
 func decodeNumber(s string, start, base, width int) (c byte, n int) {
 	v, i := 0, start
 	for ; i < len(s) && i < start+width; i++ {
@@ -425,7 +426,7 @@ func variable(s string) int {
 	return end + 1
 }
 
-// IsVariableName reports whether name is possible in `@{name}` or `$name`: a
+// IsVariableName reports whether name can appear in `@{name}` or `$name`: a
 // letter, then letters, digits and underscores.
 func IsVariableName(name string) bool {
 	for i := 0; i < len(name); i++ {

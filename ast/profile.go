@@ -18,17 +18,17 @@ func (c checker) profile(p *Profile) *CheckError {
 	}
 	switch b := p.Name[0]; {
 	case b == ':' || b == '&':
-		return c.fail(diag.CodeName, "Name", string(p.Name), "the name of a profile begins like a namespace or a stack")
+		return c.fail(diag.CodeName, "Name", string(p.Name), "the name of a profile cannot begin like a namespace or a stack")
 	case p.Kind == KindPath && p.Namespace == "" && b != '/':
-		return c.fail(diag.CodeName, "Name", string(p.Name), "the name of a profile must begin with a slash, or have the word profile before it")
+		return c.fail(diag.CodeName, "Name", string(p.Name), "the name of a profile must begin with a slash or follow the word profile")
 	case p.Kind == KindPath && c.scope.body:
-		return c.fail(diag.CodeName, "Kind", string(p.Name), "a profile among rules needs the word profile before it")
+		return c.fail(diag.CodeName, "Kind", string(p.Name), "a profile among rules must begin with the word profile")
 	case p.Namespace != "" && b == '/' && len(p.Name) > 1 && p.Name[1] == '/':
-		return c.fail(diag.CodeName, "Name", string(p.Name), "the name after a namespace begins with two slashes")
+		return c.fail(diag.CodeName, "Name", string(p.Name), "the name after a namespace cannot begin with two slashes")
 	}
 	for i := 0; i < len(p.Namespace); i++ {
 		if b := p.Namespace[i]; b == ':' || b == '\\' || b == 0 {
-			return c.fail(diag.CodeName, "Namespace", p.Namespace, "a namespace cannot have colons, backslashes and NUL bytes")
+			return c.fail(diag.CodeName, "Namespace", p.Namespace, "a namespace cannot have colons, backslashes or NUL bytes")
 		}
 	}
 	if a := p.Attachment; a != "" && a[0] != '/' && !a.startsVariable() {

@@ -9,7 +9,7 @@ import (
 	"github.com/goarmor/apparmor/internal/lang"
 )
 
-// Access tells what a rule does with the requests it matches.
+// Access says what a rule does with the requests it matches.
 type Access uint8
 
 // The accesses. A rule without a word is an allow rule; AllowExplicit is the
@@ -43,7 +43,7 @@ type Qualifiers struct {
 // Quals returns q; it makes every type that embeds Qualifiers offer them.
 func (q *Qualifiers) Quals() *Qualifiers { return q }
 
-// What a class takes of qualifiers, beside audit and access.
+// The qualifiers that a class may take besides audit and access.
 const (
 	takesPriority = 1 << iota
 	takesOwner
@@ -52,11 +52,11 @@ const (
 func (c checker) qualifiers(q *Qualifiers, takes int) *CheckError {
 	switch {
 	case q.Access > Prompt:
-		return c.fail(diag.CodeQualifier, "Access", "", "the access is not a value of its type")
+		return c.fail(diag.CodeQualifier, "Access", "", "the access is out of range")
 	case q.Owner > OnlyOther:
-		return c.fail(diag.CodeQualifier, "Owner", "", "the owner is not a value of its type")
+		return c.fail(diag.CodeQualifier, "Owner", "", "the owner is out of range")
 	case q.Priority < lang.MinPriority || q.Priority > lang.MaxPriority:
-		return c.fail(diag.CodeQualifier, "Priority", "", fmt.Sprintf("the priority is not within %d and %d", lang.MinPriority, lang.MaxPriority))
+		return c.fail(diag.CodeQualifier, "Priority", "", fmt.Sprintf("the priority must be from %d to %d", lang.MinPriority, lang.MaxPriority))
 	case q.Priority != 0 && takes&takesPriority == 0:
 		return c.fail(diag.CodeQualifier, "Priority", "", c.whats()+" take no priority")
 	case q.Owner != AnyOwner && takes&takesOwner == 0:

@@ -48,7 +48,7 @@ func (r *RlimitRule) check(c checker) *CheckError {
 // Rlimits returns the resources of rlimit rules; ofile is nofile.
 func Rlimits() Vocabulary { return Vocabulary{words: linux.Rlimits, more: rlimitAliases} }
 
-// rlimitAliases are what policy also calls nofile.
+// rlimitAliases are other names of nofile.
 var rlimitAliases = []string{"ofile"}
 
 // The range of the resource nice.
@@ -57,7 +57,7 @@ const (
 	maxNice = 19
 )
 
-// problem tells which field of a limit on a known resource is wrong, and why.
+// problem says which field of a limit on a known resource is wrong, and why.
 func (r *RlimitRule) problem() (field string, err error) {
 	if r.Value == "infinity" {
 		for i := 0; i < len(r.Unit); i++ {
@@ -65,7 +65,7 @@ func (r *RlimitRule) problem() (field string, err error) {
 				return "Unit", errors.New("a unit is a word of letters")
 			}
 		}
-		return "", nil // any unit is as good as none
+		return "", nil // a unit has no meaning here
 	}
 	digits := r.Value
 	if digits != "" && digits[0] == '-' {
@@ -73,10 +73,10 @@ func (r *RlimitRule) problem() (field string, err error) {
 	}
 	switch {
 	case !isDigits(digits):
-		return "Value", errors.New("the limit is neither a number nor infinity")
+		return "Value", errors.New("the limit must be a number or infinity")
 	case r.Name == "nice":
 		if v, err := strconv.Atoi(r.Value); err != nil || v < minNice || v > maxNice {
-			return "Value", fmt.Errorf("the limit is not within %d and %d", minNice, maxNice)
+			return "Value", fmt.Errorf("the limit must be from %d to %d", minNice, maxNice)
 		}
 		if r.Unit != "" {
 			return "Unit", errors.New("the resource has no units")
@@ -89,7 +89,7 @@ func (r *RlimitRule) problem() (field string, err error) {
 	case "cpu", "rttime":
 		unit, ok := lang.TimeUnit(r.Unit)
 		if !ok && r.Unit != "" {
-			return "Unit", errors.New("unknown unit of time, the units are us, ms, s, min, h, d, week and their long names")
+			return "Unit", errors.New("unknown unit of time; the units are us, ms, s, min, h, d, week and their long names")
 		}
 		v, err := strconv.ParseUint(r.Value, 0, 64)
 		if err == nil && r.Name == "cpu" && unit != 0 && unit < 1e6 && v < 1e6/unit {
@@ -99,7 +99,7 @@ func (r *RlimitRule) problem() (field string, err error) {
 		switch r.Unit {
 		case "", "K", "KB", "M", "MB", "G", "GB":
 		default:
-			return "Unit", errors.New("unknown unit of size, the units are K, KB, M, MB, G and GB")
+			return "Unit", errors.New("unknown unit of size; the units are K, KB, M, MB, G and GB")
 		}
 	default:
 		if r.Unit != "" {

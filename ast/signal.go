@@ -89,5 +89,5 @@ func IsSignal(name string) bool {
 	return Signals().Has(name)
 }
 
-// signalAliases are what policy also calls stp and io.
+// signalAliases are other names of stp and io.
 var signalAliases = []string{"tstp", "poll"}

@@ -12,7 +12,7 @@ type Include struct {
 	Hash     bool // spelled #include
 }
 
-// IncludeKind tells how an include names its file.
+// IncludeKind says how an include names its file.
 type IncludeKind uint8
 
 // The kinds of include.
@@ -71,7 +71,7 @@ type BoolAssign struct {
 	Value Expr
 }
 
-// ProfileKind tells what introduces a profile.
+// ProfileKind says what introduces a profile.
 type ProfileKind uint8
 
 // The kinds of profile.
@@ -132,7 +132,7 @@ type If struct {
 }
 
 // Comment is a comment in a tree that was built by hand, one line without its
-// `#`. The parser makes none: comments of a text are the gaps between nodes.
+// `#`. The parser makes none: comments in a text are the gaps between nodes.
 type Comment struct {
 	Span
 	Text string

@@ -37,7 +37,7 @@ func (r *UnixRule) check(c checker) *CheckError {
 		c.perms(uint(r.Perms), lang.NetPerms.All()),
 		c.optional(diag.CodeNetwork, "Type", r.Type, UnixTypes(), "socket type"),
 		c.unixAddr("Local.Addr", r.Local.Addr),
-		c.absent("Local.Label", r.Local.Label, "label is possible only in peer=( )", "write peer=(label=...)"),
+		c.absent("Local.Label", r.Local.Label, "label is allowed only in peer=( )", "write peer=(label=...)"),
 		c.unixAddr("Peer.Addr", r.Peer.Addr),
 		c.pattern("Peer.Label", r.Peer.Label),
 	); err != nil {
@@ -53,7 +53,7 @@ func (c checker) unixAddr(field string, a Pattern) *CheckError {
 	if a == "" || a == "none" || a == "auto" || a[0] == '@' || c.expanded && a[0] == '{' {
 		return c.pattern(field, a)
 	}
-	return c.fail(diag.CodeAddress, field, string(a), "the address of a unix socket is none, auto or begins with an at sign")
+	return c.fail(diag.CodeAddress, field, string(a), "the address of a unix socket must be none or auto, or begin with @")
 }
 
 // UnixTypes returns the socket types of unix rules.

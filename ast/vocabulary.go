@@ -14,7 +14,7 @@ import (
 // cannot be changed.
 type Vocabulary struct {
 	words []string // by number for some; those without a name are empty
-	more  []string // other names of the same
+	more  []string // aliases
 }
 
 // Has reports whether word is in the list. Case matters.
@@ -22,7 +22,7 @@ func (v Vocabulary) Has(word string) bool {
 	return word != "" && (slices.Contains(v.words, word) || slices.Contains(v.more, word))
 }
 
-// All returns the words in their canonical order, other names of the same last.
+// All returns the words in their canonical order, aliases last.
 func (v Vocabulary) All() iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for _, words := range [...][]string{v.words, v.more} {
@@ -41,7 +41,7 @@ func (v Vocabulary) Nearest(word string) (string, bool) {
 	return lang.NearestOf(v.All(), word)
 }
 
-// didYouMean is the hint with a word that was probably meant.
+// didYouMean is the hint that names the word that was probably meant.
 func didYouMean(word string) string { return `did you mean "` + word + `"?` }
 
 func nearestHint(v Vocabulary, word string) string {

@@ -23,8 +23,8 @@ func All(n Node) iter.Seq[Node] {
 	}
 }
 
-// walker is called with every node. It tells whether to go below the node and
-// whether to go on at all; its methods report the latter.
+// walker is called with every node. It reports whether to go below the node
+// and whether to go on at all; its methods report the latter.
 type walker func(Node) (descend, more bool)
 
 func (w walker) node(n Node) bool {
@@ -81,8 +81,8 @@ func (w walker) stmts(list []Stmt) bool {
 }
 
 // ProfileNames returns the full names of the profiles of f, in the order of
-// the text: children and hats as parent//child, a namespace as `:ns://` in
-// front. Profiles inside conditionals and blocks are listed too. Names are
+// the text: children and hats as parent//child, a namespace as the prefix
+// `:ns://`. Profiles inside conditionals and blocks are listed too. Names are
 // patterns, so a variable in one shows as written.
 func ProfileNames(f *File) []string {
 	if f == nil {

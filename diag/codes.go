@@ -6,9 +6,9 @@ package diag
 // finds it.
 const (
 	// The text and what it includes.
-	CodeSyntax    Code = "syntax"              // a token that is not possible there
+	CodeSyntax    Code = "syntax"              // a token that cannot appear there
 	CodeCharacter Code = "invalid-character"   // text that is not a token
-	CodePlace     Code = "misplaced-statement" // a statement that is not possible there
+	CodePlace     Code = "misplaced-statement" // a statement that cannot appear there
 	CodeInclude   Code = "include-not-found"   // Err is what opening it said
 	CodeABI       Code = "abi-not-found"       // Err is what reading it said
 	CodeLimit     Code = "limit"               // Err is a *LimitError
@@ -43,7 +43,7 @@ const (
 	CodePattern      Code = "bad-pattern"            // Err is often an *ast.PatternError
 	CodeRule         Code = "invalid-rule"           // parts that do not go together
 	CodeExecConflict Code = "conflicting-exec"       // two rules that execute one path in different ways
-	CodeUnexpected   Code = "unexpected-rule"        // a class of rules that has no place in a resolved profile
+	CodeUnexpected   Code = "unexpected-rule"        // a class of rules that cannot appear in a resolved profile
 
 	// Kernels.
 	CodeAttachConflict     Code = "attachment-conflict"   // two profiles that attach to one program equally well; a warning where not all is strict
@@ -53,7 +53,7 @@ const (
 	CodeNotLoadable        Code = "not-loadable"          // what the kernel refuses; Err is a *blob.FormatError or *blob.KernelError
 	CodeTooManyExecTargets Code = "too-many-exec-targets" // more than the kernel takes
 
-	// Trees that a program made or edits.
+	// Trees that a program built or edits.
 	CodeUnwritable Code = "unwritable" // Err is an *ast.CheckError
 	CodeEdit       Code = "edit"       // a place that cannot be edited
 )

@@ -2,8 +2,7 @@
 
 // Package diag holds what the parser, the resolver and the compiler say about
 // a policy: diagnostics that carry a code, a place, the chain of includes that
-// led there, the offending text and, where it is knowable, what would be
-// right.
+// led there, the offending text and, if it is known, what would be right.
 //
 // A *Diagnostic and a List are errors; use errors.As to get at them. Limits
 // are a type of their own, LimitError, and match ErrLimit.
@@ -18,7 +17,7 @@ import (
 	"strings"
 )
 
-// Severity tells errors from warnings.
+// Severity distinguishes errors from warnings.
 type Severity uint8
 
 // The severities.
@@ -62,15 +61,15 @@ type Diagnostic struct {
 	Class    Class // of a warning; empty for errors
 	Code     Code
 	Pos      Position
-	Profile  string // the profile that it happened in, if any
+	Profile  string // the profile around the place, if any
 	Message  string // one line, no trailing full stop
 	Text     string // the offending text, if there is one
 	Hint     string // what would be right, if it is known
 	// Via is the chain of include statements that led to the file of Pos,
 	// the innermost first.
 	Via []Position
-	// Related are other places that have a part in it, such as the first of
-	// two conflicting rules.
+	// Related are other places that matter, such as the first of two
+	// conflicting rules.
 	Related []Position
 	Err     error // the cause, if there is one
 }
@@ -199,7 +198,7 @@ var ErrLimit = errors.New("limit exceeded")
 type LimitError struct {
 	What  string // "include depth", "DFA states", ...
 	Limit int64
-	Got   int64 // what was asked for, or Limit+1 when counting stopped there
+	Got   int64 // what the input needs, or Limit+1 if counting stopped there
 }
 
 // Error implements error.

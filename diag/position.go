@@ -4,7 +4,7 @@ package diag
 
 import "fmt"
 
-// Position is a place in a file, made readable. Package ast makes it of its
+// Position is a place in a file, made readable. Package ast computes it from
 // offsets.
 type Position struct {
 	File   string // as given to the parser; empty for text without a name

@@ -83,7 +83,7 @@ func base() []leaf {
 	}
 }
 
-// common is what every ABI has had besides.
+// common is what every ABI has had in addition.
 func common() []leaf {
 	return []leaf{
 		{"dbus/mask", "acquire send receive"},

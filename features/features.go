@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package features tells what a kernel or a policy ABI can enforce.
+// Package features describes what a kernel or a policy ABI can enforce.
 //
 // A Set is a tree of names whose leaves hold words, as the kernel shows it in
 // the directory apparmor/features of securityfs. It is read from there with
@@ -8,7 +8,7 @@
 // with Parse, or taken from the built-in tables with ABI and Default.
 //
 // Two sets meet when policy is compiled: the kernel's says what can be
-// enforced and in which form, the policy's says what its author knew of. A
+// enforced and in which form, the policy's says what its author knew about. A
 // class of rules is enforced where both have it; see Intersect.
 package features
 

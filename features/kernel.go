@@ -19,8 +19,8 @@ import "sync"
 // Later updates may show more; other architectures show the same. Kernel
 // reports whether the name is known.
 //
-// It serves to compile policy for another machine, or for none; the set of the
-// kernel that runs comes from FromFS.
+// Use it to compile policy for another machine, or for none in particular; the
+// set of the running kernel comes from FromFS.
 func Kernel(name string) (*Set, bool) {
 	build, ok := kernels[name]
 	if !ok {

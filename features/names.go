@@ -62,10 +62,11 @@ func (s *Set) Unix() bool {
 	return s.Supports("network_v9/af_unix") || s.Supports("network/af_unix")
 }
 
-// DisconnectedPath reports whether a profile may say where paths begin that have
-// no place in the tree (attach_disconnected.path=). Kernels have honoured it
-// since 4.13, the release that brought stacking, and announce it since 6.3 or
-// later: 6.1 does not (seen on Debian's 6.1.192, which checks such paths so).
+// DisconnectedPath reports whether a profile may name the directory under
+// which disconnected paths are checked (attach_disconnected.path=). Kernels
+// have honoured it since 4.13, the release that brought stacking, and have
+// announced it since 6.3 or later: Debian's 6.1.192 honours it without
+// announcing it.
 func (s *Set) DisconnectedPath() bool { return s.Supports(Disconnected) || s.Supports(Stacking) }
 
 // KillSignal reports whether a profile may name the signal of its kill mode.

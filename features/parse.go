@@ -32,8 +32,8 @@ const (
 // Parse reads the text of a feature file: entries `name {content}`, where
 // content is further entries or words; blanks and newlines separate and mean
 // nothing else. Words outside of any entry are kept as words of the root, and
-// a pair of braces around everything is looked through. Errors are
-// *diag.Diagnostic; one that hits a limit matches diag.ErrLimit.
+// a pair of braces around everything is ignored. Errors are *diag.Diagnostic;
+// one that hits a limit matches diag.ErrLimit.
 func Parse(data []byte) (*Set, error) {
 	if len(data) > MaxSize {
 		return nil, limit("", "bytes of features", MaxSize, int64(len(data)))
@@ -135,7 +135,7 @@ func (e *entry) sort(p *parser, at int) error {
 	slices.SortStableFunc(e.sub, func(a, b entry) int { return strings.Compare(a.name, b.name) })
 	for i := 1; i < len(e.sub); i++ {
 		if e.sub[i].name == e.sub[i-1].name {
-			return p.fail(at, CodeDuplicate, "feature named twice at one level", e.sub[i].name)
+			return p.fail(at, CodeDuplicate, "feature repeated at one level", e.sub[i].name)
 		}
 	}
 	return nil
@@ -168,8 +168,8 @@ func limit(file, what string, max, got int64) *diag.Diagnostic {
 var errNotRegular = errors.New("not a regular file")
 
 // ReadFile parses a feature file. It reads no more of it than Parse takes, and
-// opens nothing but regular files: a pipe could keep it waiting. An error is
-// of fsys, a *fs.PathError for what is no regular file, or a
+// opens nothing but regular files: a pipe could keep it waiting. An error
+// comes from fsys, or is a *fs.PathError for what is not a regular file, or a
 // *diag.Diagnostic.
 func ReadFile(fsys fs.FS, name string) (*Set, error) {
 	info, err := fs.Stat(fsys, name)
@@ -229,7 +229,7 @@ func (r *treeReader) dir(path, name string, depth int) (entry, error) {
 			below = path + "/" + d.Name()
 		}
 		if strings.IndexFunc(d.Name(), isControl) >= 0 || strings.ContainsAny(d.Name(), "{} ") {
-			return e, &diag.Diagnostic{Code: CodeSyntax, Message: "name that no feature can have", Text: d.Name()}
+			return e, &diag.Diagnostic{Code: CodeSyntax, Message: "invalid name of a feature", Text: d.Name()}
 		}
 		var child entry
 		if d.IsDir() {
@@ -263,7 +263,7 @@ func (r *treeReader) file(path, name string) (entry, error) {
 	words := strings.FieldsFunc(text, func(c rune) bool { return c < 0x80 && isBlank(byte(c)) })
 	for _, w := range words {
 		if strings.ContainsAny(w, "{}") || strings.IndexFunc(w, isControl) >= 0 {
-			d := &diag.Diagnostic{Code: CodeSyntax, Message: "word that no feature can have", Text: w}
+			d := &diag.Diagnostic{Code: CodeSyntax, Message: "invalid word in a feature", Text: w}
 			d.Pos.File = path
 			return entry{}, d
 		}

@@ -10,7 +10,7 @@ import (
 )
 
 // Cache keeps the trees of included files for later calls, by name and
-// content: a file that has changed is parsed anew. What has errors is not
+// content: a file that has changed is parsed anew. A file with errors is not
 // kept. The zero Cache is empty and ready for use, from any number of
 // goroutines.
 //

@@ -29,7 +29,7 @@ func (capabilityClass) read(p *parser, from ast.Pos, q ast.Qualifiers) (ast.Stmt
 		p.next()
 	}
 	if p.tok.Kind == lex.OpenParen || p.tok.Kind == lex.Illegal && p.tok.Text != "" && p.tok.Text[0] == '"' {
-		return nil, p.failHint(&p.tok, "write the names as they are, with blanks between them", diag.CodeSyntax, "capabilities have neither parentheses nor quotes")
+		return nil, p.failHint(&p.tok, "write the names as they are, with blanks between them", diag.CodeSyntax, "capabilities take neither parentheses nor quotes")
 	}
 	if !p.valid(n, &word, nil) || !p.comma() {
 		return nil, false

@@ -47,7 +47,7 @@ func (changeProfileClass) read(p *parser, from ast.Pos, q ast.Qualifiers) (ast.S
 		case strings.HasPrefix(e.Text, "->"):
 			e.Hint = "put blanks around the arrow"
 		case n.Safety == ast.SafetyDefault:
-			e.Hint = "the profile to change to follows an arrow"
+			e.Hint = "write -> before the profile to change to"
 		}
 		return exec
 	}) || !p.comma() {

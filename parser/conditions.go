@@ -98,7 +98,7 @@ func (p *parser) peerConds(each func(cond, value *lex.Token) bool) bool {
 	}
 }
 
-// set stores the value of a condition that is possible once.
+// set stores the value of a condition that may appear once.
 func (p *parser) set(dst *ast.Pattern, seen *bool, cond, value *lex.Token) bool {
 	if *seen {
 		return p.twice(cond)

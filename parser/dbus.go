@@ -47,7 +47,7 @@ func (dbusClass) read(p *parser, from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool
 			if peer {
 				return p.set(&n.PeerLabel, &label, cond, value)
 			}
-			return p.failHint(cond, "write peer=(label=...)", diag.CodeCondition, "label is possible only in peer=( )")
+			return p.failHint(cond, "write peer=(label=...)", diag.CodeCondition, "label is allowed only in peer=( )")
 		}
 		return p.noCond(cond, "dbus", "bus", "name", "path", "interface", "member", "label", "peer")
 	}

@@ -32,24 +32,24 @@ type DirFile struct {
 // ParseDir parses every file of profiles in a directory, such as all of
 // /etc/apparmor.d, as ParseFS does with one, several at a time. A name that
 // begins with a slash is looked up in Abs. Another one is looked up in all of
-// Roots, "." being the Roots themselves: what an earlier root has hides what is
-// of the same name in later ones.
+// Roots, "." being the Roots themselves: a name in an earlier root hides the
+// same name in later ones.
 //
 // What counts as a file of profiles is what the reference takes when it is
-// given a directory: regular files, and links to them, that Skip says nothing
-// against. Directories in it are not visited. Files with a namesake in a
-// directory "disable" are parsed like others; not to load them is for the
-// caller.
+// given a directory: regular files, and links to them, except those that Skip
+// reports. Directories in it are not visited. Files with a namesake in a
+// directory "disable" are parsed like others; the caller decides not to load
+// them.
 //
 // The files come in order of their names. One that is wrong does not keep the
 // others from being parsed. The error is a diag.List with what is wrong with
 // any of them, in the same order, each place once, also when several files
-// include it. A directory that is not there, one that exceeds Limits.DirEntries
-// or Limits.DirBytes, and a ctx that is done leave no files, only an error.
+// include it. If the directory does not exist or exceeds Limits.DirEntries or
+// Limits.DirBytes, or ctx is done, there are no files, only an error.
 //
 // Every file is read once for all that include it, so that the units agree on
 // what it holds, and they share trees: none of them must be changed. What is
-// returned, and the order in which Warn is called, each place once, do not
+// returned, and the order in which Warn is called, once per place, do not
 // depend on how the work was shared out. Warn is called by the goroutine that
 // called ParseDir; the Roots and Abs are read by several ones.
 func (c Config) ParseDir(ctx context.Context, dir string) ([]DirFile, error) {

@@ -123,7 +123,7 @@ func (p *parser) term() (ast.Expr, bool) {
 		case strings.HasPrefix(p.raw(&p.tok), "="):
 			hint = "to compare, write =="
 		}
-		return nil, p.failHint(&t, hint, diag.CodeExpression, "this is neither true nor false, nor is it compared")
+		return nil, p.failHint(&t, hint, diag.CodeExpression, "a condition must be true, false, a variable or a comparison")
 	}
 	p.next()
 	switch p.tok.Kind {

@@ -139,7 +139,7 @@ func (fileClass) read(p *parser, from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool
 		}
 		if p.isWord("subset") {
 			if m.perms != ast.FileLink || m.exec != ast.ExecNone {
-				return nil, p.fail(&p.tok, diag.CodePermissions, "subset is possible only with the permission l alone")
+				return nil, p.fail(&p.tok, diag.CodePermissions, "subset is allowed only with the permission l alone")
 			}
 			subset = true
 			p.next()
@@ -194,7 +194,7 @@ func (fileClass) read(p *parser, from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool
 			n.Link = text
 		default:
 			if m.perms&ast.FileLink != 0 && m.exec != ast.ExecNone {
-				p.warn(from, modesTok.Text, diag.ClassDeprecated, diag.WarnLinkExec, "it is not plain whether the target belongs to l or to x; it is taken for that of x")
+				p.warn(from, modesTok.Text, diag.ClassDeprecated, diag.WarnLinkExec, "the target could belong to l or to x; it is taken as that of x")
 			}
 			n.Target = string(tokenPattern(p.src, &target))
 			if !p.notEmpty(n.Target, &target) {
@@ -224,7 +224,7 @@ func (p *parser) fileName() bool {
 		switch {
 		case lang.IsReserved(p.tok.Text), lex.IsFilePerms(p.src, &p.tok):
 		case lang.IsFilePerms(p.tok.Text):
-			// To the reference this is a name, and a trap.
+			// The reference takes this as a name, which is a trap.
 			return p.notPerms(&p.tok)
 		default:
 			p.next()

@@ -75,13 +75,13 @@ func (p *parser) notPerms(t *lex.Token) bool {
 	whole := *t
 	whole.To = t.From + uint32(len(word))
 	if before, _, ok := strings.Cut(word, "->"); ok && lang.IsFilePerms(before) {
-		return p.failHint(&whole, "put blanks around the arrow", diag.CodePermissions, "something is attached to the permissions")
+		return p.failHint(&whole, "put blanks around the arrow", diag.CodePermissions, "unexpected text right after the permissions")
 	}
 	if before, ok := strings.CutSuffix(word, ";"); ok && lang.IsFilePerms(before) {
-		return p.failHint(&whole, "a rule ends in a comma", diag.CodePermissions, "something is attached to the permissions")
+		return p.failHint(&whole, "a rule ends in a comma", diag.CodePermissions, "unexpected text right after the permissions")
 	}
 	if i := strings.IndexAny(word, "{}#\""); i > 0 && lang.IsFilePerms(word[:i]) {
-		return p.failHint(&whole, "put a blank after them", diag.CodePermissions, "something is attached to the permissions")
+		return p.failHint(&whole, "put a blank after them", diag.CodePermissions, "unexpected text right after the permissions")
 	}
 	hint := "permissions are letters of rwalkm and an exec mode such as ix, px, cx or ux"
 	if letters, ok := permWords[strings.ToLower(word)]; ok {

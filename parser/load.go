@@ -22,15 +22,15 @@ import (
 //
 // An error is a diag.List, or what ctx says; there is a unit beside it only if
 // Recover is set. A file is read and parsed once, however often it is
-// included, and includes may form loops: what is to be made of a repetition is
-// for package policy.
+// included, and includes may form loops: package policy decides what a
+// repetition means.
 func (c Config) ParseFS(ctx context.Context, name string) (*ast.Unit, error) {
 	c.Limits = c.Limits.withDefaults()
 	return newLoader(ctx, c, newFiles(&c, nil)).file(name)
 }
 
-// ParseTree is ParseFS for a main file whose text is at hand. The name is used
-// in positions.
+// ParseTree is ParseFS for a main file whose text the caller has. The name is
+// used in positions.
 func (c Config) ParseTree(ctx context.Context, name, src string) (*ast.Unit, error) {
 	c.Limits = c.Limits.withDefaults()
 	l := newLoader(ctx, c, newFiles(&c, nil))
@@ -40,8 +40,8 @@ func (c Config) ParseTree(ctx context.Context, name, src string) (*ast.Unit, err
 	return l.unit(name, src)
 }
 
-// FollowIncludes is ParseTree for a main file that is parsed already. The tree
-// becomes part of the unit.
+// FollowIncludes is ParseTree for a main file that has been parsed already.
+// The tree becomes part of the unit.
 func (c Config) FollowIncludes(ctx context.Context, main *ast.File) (*ast.Unit, error) {
 	c.Limits = c.Limits.withDefaults()
 	l := newLoader(ctx, c, newFiles(&c, nil))
@@ -194,7 +194,7 @@ func (l *loader) unitOf(name string, parse func(Context) *ast.File) (*ast.Unit, 
 	return unit, nil
 }
 
-// parse parses one file and takes over what it has to say.
+// parse parses one file and records what was found wrong with it.
 func (l *loader) parse(name, src string, where Context, via *chain) *ast.File {
 	c := l.config
 	c.Recover = max(0, c.Recover-len(l.errs))
@@ -301,7 +301,7 @@ func (l *loader) include(via *chain, where Context) {
 	}
 }
 
-// tree returns the file that an include names if it is at hand.
+// tree returns the file that an include names if it is one of Config.Trees.
 func (l *loader) tree(s *ast.Include) *ast.File {
 	if s.Kind != ast.IncludeMagic || len(l.config.Trees) == 0 {
 		return nil
@@ -310,9 +310,9 @@ func (l *loader) tree(s *ast.Include) *ast.File {
 }
 
 // loadDir returns the files of a directory that is to be included. The last
-// one in order of the names comes first: so it is in the reference, where it
-// counts which of them gives a value to a variable and which adds to it. A link
-// that leads nowhere is an error, as it is there.
+// name comes first, as in the reference: the order decides which file gives a
+// variable its value and which adds to it. A link that leads nowhere is an
+// error, as it is there.
 func (l *loader) loadDir(at place, where Context, via *chain) (files []*ast.File) {
 	if at.readErr != nil {
 		d := via.cannotRead("cannot read the directory "+at.name, at.readErr)
@@ -375,7 +375,7 @@ func cannotRead(message string, pos ast.Position, via []ast.Position, err error)
 	return d
 }
 
-// reason is what an error says beside the path, which is in the message.
+// reason is what an error says besides the path, which is in the message.
 func reason(err error) string {
 	var at *fs.PathError
 	if errors.As(err, &at) && at.Err != nil {
@@ -411,8 +411,8 @@ func (l *loader) includeHint(s *ast.Include) string {
 	return ""
 }
 
-// nearName is the hint with a file whose name is close to that of one that is
-// not found. Written is the path as the include has it.
+// nearName is the hint that names a file whose name is close to the one that
+// is not found. Written is the path as the include has it.
 func nearName(src *source, name, written string) string {
 	dir, base := path.Split(name)
 	if !fs.ValidPath(name) {
@@ -491,9 +491,9 @@ func (l *loader) parseCached(name, src string, where Context, via *chain) *ast.F
 	return cache.put(key, cached{file, warnings}).file
 }
 
-// find looks up what an include names. Where one root does not have it or
-// cannot say, the next is asked; the error is the first that is more than a
-// path that leads nowhere.
+// find looks up what an include names. If one root does not have it or cannot
+// be read, the next is tried; the error is the first that says more than that
+// nothing was found.
 func (l *loader) find(s *ast.Include) (place, error) {
 	c := &l.config
 	name := string(ast.Decode(s.Path))
@@ -556,8 +556,8 @@ func isDirName(name string) bool {
 	return strings.HasSuffix(name, "/") || strings.HasSuffix(name, "/.") || strings.HasSuffix(name, "/..")
 }
 
-// isNotFound reports whether an error says that a path leads nowhere. What is
-// there and may not be looked at is not meant.
+// isNotFound reports whether an error says that a path leads nowhere. It is
+// false for something that exists but may not be read.
 func isNotFound(err error) bool {
 	for _, target := range [...]error{fs.ErrNotExist, fs.ErrInvalid, syscall.ENOTDIR, syscall.ELOOP, syscall.ENAMETOOLONG} {
 		if errors.Is(err, target) {
@@ -571,7 +571,7 @@ func notFound(name string) error {
 	return &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 }
 
-// rootName is what people call a path in one of the Roots.
+// rootName is the name that messages give to a path in one of the Roots.
 func (c *Config) rootName(root int, rel string) string {
 	if root < len(c.RootNames) {
 		return path.Join(c.RootNames[root], rel)
@@ -579,7 +579,7 @@ func (c *Config) rootName(root int, rel string) string {
 	return rel
 }
 
-// find returns the place at a path, which people call by that name.
+// find returns the place at a path; messages call it name.
 func (s *source) find(rel, name string) (place, error) {
 	if rel == "" {
 		rel = "."

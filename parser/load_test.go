@@ -134,7 +134,7 @@ b:3:2: cannot include none: file does not exist (at "include <none>") (included 
 		{"include \"a\"\n", `main:1:1: cannot include a: file does not exist (at "include \"a\""); paths without angle brackets are not looked up`},
 		{"include <../a>\n", `main:1:1: cannot include ../a: file does not exist (at "include <../a>")`},
 		{"#includes are fun\n", `main:1:1: cannot include s: file does not exist (at "#includes"); is this a comment? put a blank after the #
-main:1:11: a rule is not possible outside a profile (at "are")`},
+main:1:11: a rule is not allowed outside a profile (at "are")`},
 	} {
 		_, err := Config{Roots: []fs.FS{root}, Recover: 10}.ParseTree(t.Context(), "main", c.src)
 		var list diag.List

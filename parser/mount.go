@@ -67,7 +67,7 @@ func (mountClass) read(p *parser, from ast.Pos, q ast.Qualifiers) (ast.Stmt, boo
 		return nil, p.failHint(&p.tok, mountHint(n, p.tok.Text), diag.CodeSyntax, "unexpected word, expected a comma at the end of the rule")
 	}
 	if p.tok.Kind == lex.Arrow && n.Op != ast.OpMount {
-		return nil, p.fail(&p.tok, diag.CodeSyntax, "this rule has a mount point and nothing else")
+		return nil, p.fail(&p.tok, diag.CodeSyntax, "this rule takes a mount point and nothing else")
 	}
 	if !p.comma() {
 		return nil, false
@@ -80,7 +80,7 @@ func (mountClass) read(p *parser, from ast.Pos, q ast.Qualifiers) (ast.Stmt, boo
 func mountHint(n *ast.MountRule, word string) string {
 	switch {
 	case word == "in" || n.Source == "options" || n.Target == "options":
-		return "options in takes a list in parentheses"
+		return "write the options after the word in as a list in parentheses"
 	case n.Op == ast.OpMount && n.Target == "":
 		return "put an arrow between what is mounted and where"
 	}

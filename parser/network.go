@@ -65,7 +65,7 @@ func (networkClass) read(p *parser, from ast.Pos, q ast.Qualifiers) (ast.Stmt, b
 		return nil, false
 	}
 	if p.tok.Kind == lex.Value && !p.onNewLine() {
-		return nil, p.failHint(&p.tok, "the order is permissions, family, type or protocol, conditions", diag.CodeNetwork, "there is a word too many")
+		return nil, p.failHint(&p.tok, "the order is permissions, family, type or protocol, conditions", diag.CodeNetwork, "unexpected word, expected a comma at the end of the rule")
 	}
 	if !p.comma() {
 		return nil, false
@@ -81,7 +81,7 @@ func (p *parser) socket(n *ast.NetworkRule, kind *lex.Token) bool {
 	}
 	first := p.tok
 	if first.Quoted {
-		return p.fail(&first, diag.CodeNetwork, "a network rule has no quoted words")
+		return p.fail(&first, diag.CodeNetwork, "a network rule takes no quoted words")
 	}
 	if ast.Families().Has(first.Text) {
 		n.Family = first.Text
@@ -149,7 +149,7 @@ func (p *parser) netCond(end *ast.NetEnd, seen *netSeen, cond, value *lex.Token)
 	return p.noCond(cond, "network", "ip", "port", "interface", "label", "peer")
 }
 
-// once notes the token of a condition that is possible once.
+// once notes the token of a condition that may appear once.
 func (p *parser) once(seen, cond, t *lex.Token) bool {
 	if seen.To != 0 {
 		return p.twice(cond)

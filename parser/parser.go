@@ -4,14 +4,14 @@
 //
 // Parse reads one file: a whole policy, or a fragment such as an abstraction
 // or a tunable. Config.ParseFS also follows its includes, Config.ParseDir does
-// so for a directory of profiles. ParseRule reads one rule. What is found wrong
-// comes back as diag.List, with codes, places and hints; with Config.Recover
-// set the rest of the text is parsed nevertheless.
+// so for a directory of profiles. ParseRule reads one rule. Mistakes come back
+// as a diag.List, with codes, places and hints; with Config.Recover set, the
+// rest of the text is parsed as well.
 //
 // The text is read once, by recursive descent over an on-demand lexer. Nodes
 // hold offsets into the text (see package ast), so whatever was parsed can be
-// printed as it was written. Package parser/grammar has the grammar in a readable
-// form, and a second parser to hold this one against.
+// printed as it was written. Package parser/grammar has the grammar in a
+// readable form, and a second parser to compare this one with.
 //
 // Nothing in this package keeps state between calls except an explicit Cache,
 // and every function may be called from many goroutines at once.
@@ -29,14 +29,14 @@ import (
 	"github.com/goarmor/apparmor/internal/lex"
 )
 
-// Context tells where the text of a file belongs.
+// Context says where the text of a file belongs.
 type Context uint8
 
 // The contexts.
 const (
-	// ContextAuto lets the first telling statement decide: an assignment, an
-	// alias or a profile without a keyword makes it ContextFile, a rule, a
-	// block or a conditional ContextBody.
+	// ContextAuto lets the first statement decide that fits only one context:
+	// an assignment, an alias or a profile without a keyword makes it
+	// ContextFile, a rule, a block or a conditional ContextBody.
 	ContextAuto Context = iota
 	ContextFile         // a preamble and profiles
 	ContextBody         // what a profile's body holds: an abstraction
@@ -52,25 +52,26 @@ type Config struct {
 	Context Context
 	// Roots is the search path of `include <path>`: the first that has the
 	// path wins. A path that leads out of a root by `..` is looked up in Abs,
-	// below the root's name. Where links lead is for the file system: those of
-	// os.DirFS lead anywhere, those of an os.Root stay inside.
+	// below the root's name. The file system decides where links lead: those
+	// of os.DirFS lead anywhere, those of an os.Root stay inside.
 	Roots []fs.FS
-	// RootNames are the directories that the Roots are, such as
-	// /etc/apparmor.d; they go before the paths of files in positions. Roots
-	// beyond its length have no name.
+	// RootNames are the paths of the Roots, such as /etc/apparmor.d; they are
+	// put before the paths of files in positions. Roots beyond its length have
+	// no name.
 	RootNames []string
-	// Abs is the file system, as its root directory, for includes without
-	// angle brackets. Nil: such includes are not found.
+	// Abs is the root directory of the file system, for includes without angle
+	// brackets. If it is nil, such includes are not found.
 	Abs fs.FS
-	// Dir is the directory, absolute in Abs, that relative paths without angle
-	// brackets begin at; the reference takes its working directory. Empty: the
-	// root.
+	// Dir is the directory, absolute in Abs, to which paths without angle
+	// brackets are relative; the reference takes its working directory. Empty
+	// means the root.
 	Dir string
-	// Trees are files that are at hand as syntax trees, by their paths as in
-	// `include <path>`. They come before what the Roots have, and are shared
-	// with the unit, so they must not be changed while that is in use.
+	// Trees are files that the caller has as syntax trees, by their paths as
+	// in `include <path>`. They take precedence over the Roots and become part
+	// of the unit, so they must not be changed while the unit is in use.
 	Trees map[string]*ast.File
-	// Cache keeps parsed includes between calls. Nil: every call parses anew.
+	// Cache keeps parsed includes between calls. If it is nil, every call
+	// parses anew.
 	Cache *Cache
 	// Recover is how many errors are collected before parsing gives up. Up to
 	// that number a broken statement becomes an ast.Bad and parsing goes on;
@@ -101,8 +102,8 @@ type Limits struct {
 	Includes int
 	// TotalBytes of all files of a unit; 64 MiB.
 	TotalBytes int64
-	// DirEntries is how many entries a directory may have that is included or
-	// given to ParseDir; 65536.
+	// DirEntries is how many entries a directory that is included or given to
+	// ParseDir may have; 65536.
 	DirEntries int
 	// DirBytes of all files that ParseDir reads; 256 MiB.
 	DirBytes int64
@@ -152,8 +153,8 @@ func Parse(name, src string) (*ast.File, error) {
 }
 
 // Parse parses one file without following its includes. The name is used in
-// positions. An error is a diag.List, or what ctx says; there is a tree beside
-// it only if Recover is set.
+// positions. An error is a diag.List, or what ctx says; a tree comes with it
+// only if Recover is set.
 func (c Config) Parse(ctx context.Context, name, src string) (*ast.File, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -282,7 +283,7 @@ func (p *parser) match(t *lex.Token) ast.Pattern {
 	return nothing
 }
 
-// notEmpty reports text that may not be empty.
+// notEmpty reports text that is empty and may not be.
 func (p *parser) notEmpty(text string, t *lex.Token) bool {
 	if text != "" {
 		return true
@@ -373,7 +374,7 @@ func (p *parser) unexpected(expected string) bool {
 	return p.failHint(t, hint, diag.CodeSyntax, "unexpected %s, expected %s", describe(t), expected)
 }
 
-// strayHint says what people mean by a character that has no meaning.
+// strayHint says what people usually mean by a character that has no meaning.
 func strayHint(text string) string {
 	switch text {
 	case "'", "`":

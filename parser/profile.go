@@ -130,7 +130,7 @@ func (p *parser) profileName(n *ast.Profile, t *lex.Token) bool {
 		}
 		n.Namespace, name = ns, rest
 	case n.Kind == ast.KindPath && name[0] != '/':
-		return p.fail(t, diag.CodeName, "the name of a profile must begin with a slash, or have the word profile before it")
+		return p.fail(t, diag.CodeName, "the name of a profile must begin with a slash or follow the word profile")
 	}
 	n.Name = ast.Pattern(name)
 	return true
@@ -307,7 +307,7 @@ func (p *parser) flag(n *ast.Profile) bool {
 		g := &n.Flags[i]
 		switch {
 		case g.Name == name && g.Value == value:
-			n.Flags = n.Flags[:last] // once is enough, and keeps the list short
+			n.Flags = n.Flags[:last] // a repetition adds nothing
 			return true
 		case !lang.FlagsExclude(g.Name, g.Value, name, value):
 		case g.Name == name:

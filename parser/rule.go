@@ -66,9 +66,9 @@ func beginsStmtWord(word string) bool {
 	return classOf(word) != nil || slices.Contains(stmtWords[:], word)
 }
 
-// valid checks a rule that was read but for its comma. What is wrong is
+// valid checks a rule of which all but the comma was read. What is wrong is
 // reported at the token that at returns, or at the word of the rule when that
-// is empty. at may change the hint.
+// is empty. The function at may change the hint.
 func (p *parser) valid(n ast.Rule, word *lex.Token, at func(*ast.CheckError) lex.Token) bool {
 	err := ast.CheckRule(n, ast.State{Access: p.access(&ast.Qualifiers{})})
 	if err == nil {

@@ -27,13 +27,13 @@ type source struct {
 	scratch []byte // for reading; nil while somebody uses it
 }
 
-// item is what a source found below one path.
+// item is what a source found at one path.
 type item struct {
 	once sync.Once
 	err  error // the path does not lead to anything
 	dir  bool
-	// device is set for /dev/null and its like, which files are masked with:
-	// nothing is in it.
+	// device is set for devices such as /dev/null, which mask files: they
+	// count as empty.
 	device bool
 
 	text    string        // of a file
@@ -41,7 +41,7 @@ type item struct {
 	readErr error         // it is there, but cannot be read
 }
 
-// budget bounds the text that several sources may read together.
+// budget bounds the text that several sources together may read.
 type budget struct {
 	left  atomic.Int64
 	spent func() // called when there is nothing left, maybe more than once
@@ -75,7 +75,7 @@ func (s *source) open(name string) *item {
 	return it
 }
 
-// isFile reports whether there is a regular file, be it one that cannot be
+// isFile reports whether there is a regular file, even one that cannot be
 // read.
 func (it *item) isFile() bool {
 	return it.err == nil && !it.dir && !it.device && it.readErr != errNotRegular
@@ -88,8 +88,8 @@ func (s *source) isFile(name string) bool {
 }
 
 func (s *source) fill(it *item, name string) {
-	// Looking before opening leaves pipes and devices alone, where opening is
-	// an act of its own and may take for ever.
+	// Looking before opening leaves pipes and devices alone: opening them can
+	// have effects, or block forever.
 	info, err := fs.Stat(s.fsys, name)
 	switch {
 	case err != nil:

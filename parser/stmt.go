@@ -40,11 +40,11 @@ func (p *parser) stmts(open ast.Pos) []ast.Stmt {
 	}
 }
 
-// place decides the context, or reports a statement that is not possible in it.
+// place decides the context, or reports a statement that does not fit it.
 func (p *parser) place(t *lex.Token, where Context, what string) bool {
 	if len(p.names) > 0 || len(p.blocks) > 0 {
 		if where == ContextFile {
-			return p.fail(t, diag.CodePlace, "%s is not possible in a profile", what)
+			return p.fail(t, diag.CodePlace, "%s is not allowed in a profile", what)
 		}
 		return true
 	}
@@ -55,12 +55,12 @@ func (p *parser) place(t *lex.Token, where Context, what string) bool {
 		return true
 	}
 	if where == ContextFile {
-		return p.fail(t, diag.CodePlace, "%s is not possible among rules", what)
+		return p.fail(t, diag.CodePlace, "%s is not allowed among rules", what)
 	}
 	if hint := p.outsideHint(t); hint != "" {
 		return p.failHint(t, hint, diag.CodePlace, "unknown statement %q", t.Text)
 	}
-	return p.fail(t, diag.CodePlace, "%s is not possible outside a profile", what)
+	return p.fail(t, diag.CodePlace, "%s is not allowed outside a profile", what)
 }
 
 // preamble is place for statements that must come before the first profile.
@@ -156,7 +156,7 @@ func (p *parser) include() (ast.Stmt, bool) {
 	return n, true
 }
 
-// noPath reports an include whose keyword, the beginning of t, is all there is.
+// noPath reports an include that has only its keyword, the beginning of t.
 func (p *parser) noPath(t lex.Token) bool {
 	keyword := "include"
 	if t.Hash {
@@ -465,7 +465,7 @@ var placeNames = [...]string{atPriority: "priority", atAudit: "audit", atAccess:
 func (p *parser) priority(q *ast.Qualifiers, t *lex.Token) bool {
 	n, err := strconv.ParseInt(strings.TrimPrefix(t.Text, "+"), 10, 32)
 	if err != nil || n < lang.MinPriority || n > lang.MaxPriority {
-		return p.fail(t, diag.CodeQualifier, "the priority is not within %d and %d", lang.MinPriority, lang.MaxPriority)
+		return p.fail(t, diag.CodeQualifier, "the priority must be from %d to %d", lang.MinPriority, lang.MaxPriority)
 	}
 	q.Priority = int16(n)
 	return true

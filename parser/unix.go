@@ -58,7 +58,7 @@ func (unixClass) read(p *parser, from ast.Pos, q ast.Qualifiers) (ast.Stmt, bool
 			n.Peer.Label = p.match(value)
 			return p.once(&peerLabel, cond, value)
 		case "type":
-			return p.fail(cond, diag.CodeCondition, "type is not possible in peer=( )")
+			return p.fail(cond, diag.CodeCondition, "type is not allowed in peer=( )")
 		}
 		return p.noCond(cond, "the peer of unix", "addr", "label")
 	}) {

@@ -122,7 +122,7 @@ func (r *resolver) walk(stmts []ast.Stmt, f *frame) {
 }
 
 func (r *resolver) misplaced(s ast.Stmt, f *frame, hint string) {
-	d := r.errorf(f.origin(s.Pos()), diag.CodePlace, f.file.Text(s), "the statement is not possible here")
+	d := r.errorf(f.origin(s.Pos()), diag.CodePlace, f.file.Text(s), "the statement is not allowed here")
 	d.Hint = hint
 }
 

@@ -28,7 +28,7 @@ type symbol struct {
 // assign executes one assignment to a set variable.
 func (r *resolver) assign(s *ast.VarAssign, o Origin) {
 	if !ast.IsVariableName(s.Name) {
-		r.errorf(o, diag.CodeVariable, s.Name, "the name of a variable is a letter and then letters, digits and underscores")
+		r.errorf(o, diag.CodeVariable, s.Name, "the name of a variable must be a letter followed by letters, digits and underscores")
 		return
 	}
 	old := r.syms[s.Name]
@@ -87,7 +87,7 @@ func (r *resolver) redefined(name string, o Origin, old *symbol) {
 func (r *resolver) assignBool(s *ast.BoolAssign, f *frame) {
 	o := f.origin(s.Pos())
 	if !ast.IsVariableName(s.Name) {
-		r.errorf(o, diag.CodeVariable, s.Name, "the name of a variable is a letter and then letters, digits and underscores")
+		r.errorf(o, diag.CodeVariable, s.Name, "the name of a variable must be a letter followed by letters, digits and underscores")
 		return
 	}
 	old := r.syms[s.Name]

@@ -23,8 +23,8 @@ func (e *Editor) Comments() []*ast.Comment {
 }
 
 // CommentsOn returns the comments that belong to a statement, in order: the
-// lines of comment right above it, and the comment beside its end. It is what
-// to remove with the statement when its comments should not stay.
+// lines of comment right above it, and the comment beside its end. Remove
+// these too if the comments should go with the statement.
 func (e *Editor) CommentsOn(s ast.Stmt) []*ast.Comment {
 	if _, ok := e.owner[s]; !ok || !isParsed(e.file, s) {
 		return nil

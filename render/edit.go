@@ -12,9 +12,9 @@ import (
 // Editor changes a parsed file and leaves the rest of it as it is, byte for
 // byte, comments and blanks included. The tree itself is not changed: every
 // statement that a method is given as a place must be one that was parsed, or
-// a comment of Comments. What is inserted is written in canonical form, with
-// the indentation and the line ends of its surroundings, on lines of its own
-// where the place has one.
+// a comment that Comments returned. What is inserted is written in canonical
+// form, with the indentation and the line ends of its surroundings, on lines
+// of its own where the place has one.
 //
 // The order in which methods are called matters only between insertions in
 // the same place, which come in that order: what is put at the start of a
@@ -34,7 +34,7 @@ type Editor struct {
 	newline  string
 }
 
-// place is where a statement hangs.
+// place is where a statement is in the tree.
 type place struct {
 	parent ast.Node
 	body   int // index into bodies of parent
@@ -61,7 +61,7 @@ func newEditor(f *ast.File) *Editor {
 	return e
 }
 
-// index notes where the statements below a node hang.
+// index notes where the statements below a node are.
 func (e *Editor) index(n ast.Node) {
 	list, _ := bodies(e.file, n)
 	for i, b := range list {
@@ -74,7 +74,7 @@ func (e *Editor) index(n ast.Node) {
 	}
 }
 
-// indentUnit returns what a level of braces is indented by.
+// indentUnit returns the indentation of one level of braces.
 func (e *Editor) indentUnit() string {
 	if !e.measured {
 		e.measured = true

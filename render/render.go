@@ -2,15 +2,16 @@
 
 // Package render turns syntax trees into policy text.
 //
-// There are three ways to text. Append writes the canonical form of a node:
-// what a tree built by hand prints as. Format lays out a parsed file anew, in
-// canonical form, and keeps its comments. Verbatim and Editor are lossless:
-// what was read and not changed comes out as the very bytes it was read from.
+// There are three ways to produce text. Append writes the canonical form of a
+// node: what a tree built by hand prints as. Format lays out a parsed file
+// anew, in canonical form, and keeps its comments. Verbatim and Editor are
+// lossless: what was read and not changed comes out as the very bytes it was
+// read from.
 //
 // What cannot be written is refused with a *diag.Diagnostic that wraps the
-// *ast.CheckError; no function ever writes text that means something else than
-// its node. The package does no I/O. Its functions may be called from many
-// goroutines at once, also on one tree.
+// *ast.CheckError; no function ever writes text that means something other
+// than its node. The package does no I/O. Its functions may be called from
+// many goroutines at once, also on one tree.
 package render
 
 import (
@@ -69,7 +70,7 @@ type printer struct {
 	style Style
 	eol   string // empty: a newline
 	depth int    // of braces
-	err   error  // what only showed while printing
+	err   error  // an error that showed only while printing
 
 	file   *ast.File // that is being printed; nil when unknown
 	source bool      // keep the comments of file

@@ -233,7 +233,7 @@ func (p *printer) comma(i int) {
 	}
 }
 
-// The strengths of the operators, from loose to tight.
+// The precedence of the operators, lowest first.
 const (
 	strengthOr = iota + 1
 	strengthAnd

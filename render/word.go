@@ -80,7 +80,7 @@ func (p *printer) hex(c byte) {
 	p.dst = append(p.dst, '\\', 'x', digits[c>>4], digits[c&0xf])
 }
 
-// Where ASCII bytes are possible in a plain word.
+// Where ASCII bytes may appear in a plain word.
 const (
 	plainNever = iota
 	plainByte
@@ -100,8 +100,9 @@ var plainClass = [utf8.RuneSelf]uint8{
 	'{': plainOpen, '}': plainClose, ',': plainComma,
 }
 
-// isPlain reports whether a word is possible without quotes wherever a word is
-// possible. It is narrower than the lexer's own rules, which differ by place.
+// isPlain reports whether a word can be written without quotes wherever a word
+// may appear. It is narrower than the lexer's own rules, which differ by
+// place.
 func isPlain(s string) bool {
 	if s == "" {
 		return false

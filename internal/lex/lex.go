@@ -141,7 +141,7 @@ func (l *Lexer) unexpected(t *Token) {
 	why := Stray
 	switch l.src[l.pos] {
 	case 0:
-		why = "a NUL byte is not possible in policy"
+		why = "a NUL byte is not allowed in policy"
 	case '!':
 		why = "an exclamation mark must be quoted or escaped"
 	case '"':
@@ -149,7 +149,7 @@ func (l *Lexer) unexpected(t *Token) {
 			l.illegal(t, lineEnd(l.src, l.pos), "the quote is not closed")
 			return
 		}
-		why = "a quoted word is not possible here"
+		why = "a quoted word is not allowed here"
 	}
 	to := l.pos + 1
 	for to < len(l.src) && l.src[l.pos] >= 0x80 && l.src[to]&0xc0 == 0x80 {

@@ -27,7 +27,7 @@ func (l *Lexer) nextInList(t *Token) {
 			l.mode = modeCondList
 		}
 		if strings.HasPrefix(l.src[l.pos:], `""`) && l.mode == modeCondList {
-			l.illegal(t, l.pos+2, "an empty word is not possible here")
+			l.illegal(t, l.pos+2, "an empty word is not allowed here")
 			return
 		}
 		l.quoted(t, Value)

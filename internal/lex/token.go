@@ -74,7 +74,7 @@ const (
 )
 
 // Stray is the Why of an Illegal token of which there is no more to say.
-const Stray = "this character is not possible here"
+const Stray = "this character is not allowed here"
 
 // Token is one token. Text is a piece of the source wherever that is
 // possible: what is between the quotes of a quoted word, the name without

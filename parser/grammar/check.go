@@ -19,10 +19,10 @@ import (
 
 // The limits of Check.
 const (
-	// DefaultBytes is the longest text that Check takes where the
-	// configuration's Limits.Bytes is zero: 256 KiB. For every byte of text the
-	// grammar's parser allocates about 1 kB, 6 kB where 200 blocks are around
-	// it, most of which it drops at once.
+	// DefaultBytes is the longest text that Check takes if the configuration's
+	// Limits.Bytes is zero: 256 KiB. For every byte of text the grammar's
+	// parser allocates about 1 kB (6 kB inside 200 nested blocks), most of
+	// which it drops at once.
 	DefaultBytes = 256 << 10
 	// MaxDepth is how deep braces and parentheses may nest, whatever
 	// Limits.Depth says. With the default Limits package parser allows less.
@@ -32,14 +32,15 @@ const (
 // DisagreementError says that package parser and the grammar do not have the
 // same view of a text.
 type DisagreementError struct {
-	// Pos is where they part: the beginning of the statement that they read
+	// Pos is where they differ: the beginning of the statement that they read
 	// differently, or the place at which one of them refuses the text.
 	Pos ast.Position
 	// Field is the path to the field of the tree that differs, such as
 	// "[2].Body[0].Perms"; empty when one of them refuses the text.
 	Field string
-	// Parser and Grammar are the two views, in Go syntax: the value of the
-	// field, or what the one that refuses says and "accepted" for the other.
+	// Parser and Grammar are the two views, in Go syntax: the values of the
+	// field or, if one of them refuses the text, its error, and "accepted" for
+	// the other.
 	Parser, Grammar string
 	// Err is the error of the one that refuses, a diag.List if it is package
 	// parser; nil if none does.
@@ -68,17 +69,17 @@ func clip(s string) string {
 	return s
 }
 
-// Check parses the text of one file, as Config.Parse does, and holds the result
-// against what the grammar makes of the text. It returns the tree if both agree
-// on every statement and every field of it, and on where each statement begins
-// and ends.
+// Check parses the text of one file, as Config.Parse does, and compares the
+// result with what the grammar makes of the text. It returns the tree if both
+// agree on every statement and every field of it, and on where each statement
+// begins and ends.
 //
 // An error is a *DisagreementError, or what Config.Parse returns for a text
-// that the parser refuses: a diag.List, or what ctx says. There is never a tree
-// beside an error, so Recover is ignored. ContextAuto is taken for ContextFile.
-// Includes are not followed: a program checks each file that it does not
-// trust. Check is safe for concurrent use. It is some 100 times as slow as the
-// parser alone, and looks at ctx only before and after the grammar's part.
+// that the parser refuses: a diag.List, or what ctx says. No tree comes with
+// an error, so Recover is ignored. ContextAuto means ContextFile. Includes are
+// not followed: a program checks each file that it does not trust. Check is
+// safe for concurrent use. It is about 100 times slower than the parser alone,
+// and looks at ctx only before and after the grammar's part.
 func Check(ctx context.Context, c parser.Config, name, src string) (*ast.File, error) {
 	c.Recover = 0
 	if c.Context == parser.ContextAuto {
@@ -122,7 +123,7 @@ func Check(ctx context.Context, c parser.Config, name, src string) (*ast.File, e
 	return tree, nil
 }
 
-// sameTree holds the parser's tree against the grammar's statements.
+// sameTree compares the parser's tree with the grammar's statements.
 func sameTree(tree *ast.File, stmts []ast.Stmt) *DisagreementError {
 	d := differ{at: 1}
 	if d.values("", reflect.ValueOf(tree.Stmts), reflect.ValueOf(stmts)) {
@@ -156,10 +157,10 @@ func parse(src string, where parser.Context) ([]ast.Stmt, error) {
 }
 
 // onSyntax reports whether an error of the parser is one that the grammar must
-// find too. It is not where the parser refuses a word for what it probably
-// means: one at the start of a line that cannot go on the rule before it, a
-// brace as a name, at the end of one or as the path of an include. The grammar
-// does not look at words.
+// find too. It is not if the parser refuses a word because of what it probably
+// means: a word at the start of a line that cannot continue the rule before
+// it, or a brace as a name, at the end of a name or as the path of an include.
+// The grammar does not look at words.
 func onSyntax(d *diag.Diagnostic) bool {
 	if d.Code != diag.CodeSyntax && d.Code != diag.CodeCharacter {
 		return false
@@ -170,7 +171,7 @@ func onSyntax(d *diag.Diagnostic) bool {
 }
 
 // nesting returns how deep braces and parentheses nest. That bounds the depth
-// of the grammar's parser, which descends at nothing else.
+// of the grammar's parser, which recurses only there.
 func nesting(src string) int {
 	l := lex.New(src)
 	var t lex.Token

@@ -9,14 +9,14 @@
 // because it is faster, gives better messages and bounds its depth, and with
 // this grammar. It refuses a text of which the two do not have the same view,
 // down to every field of every statement. A program that takes policy from
-// people it does not trust may ask for that: what only one of two parsers
-// understands is where tricks are hidden.
+// people it does not trust may want that: tricks hide in text that only one of
+// two parsers understands.
 //
 // Both parsers work on the tokens of one lexer, and take the names of
 // permissions, families and the like from package ast. A mistake there is one
-// that both make. The grammar says nothing of what needs a look at words as
-// such: which capabilities, signals and options there are, which flags and
-// conditions go together. Of that, package parser decides alone.
+// that both make. The grammar says nothing about individual words: which
+// capabilities, signals and options exist, and which flags and conditions go
+// together. Only package parser decides that.
 //
 // Only programs that import this package link the parser generator that it is
 // made with.

@@ -74,7 +74,7 @@ func (l *tokens) Next() (lexer.Token, error) {
 	case lex.EOF:
 		out.Type = lexer.EOF
 	case lex.Illegal:
-		out.Value = "" // no keyword, whatever it says
+		out.Value = "" // not a keyword, whatever its text
 	case lex.Word:
 		switch {
 		case lex.IsFilePerms(l.src, &t):

@@ -13,8 +13,8 @@ import (
 )
 
 // This file makes the tree of package ast from what the productions captured.
-// It shares no code with package parser: it reads the text of the tokens, and
-// decides for itself what it means. What package parser would refuse, such as
+// It shares no code with package parser: it reads the text of the tokens and
+// decides for itself what they mean. What package parser would refuse, such as
 // an unknown signal, it leaves out.
 
 func lowerFile(f *file) []ast.Stmt {
@@ -182,7 +182,7 @@ func lowerProfile(kind ast.ProfileKind, name string, h *head, b *body, at ast.Sp
 		for _, v := range h.Flags.Flags.Values {
 			var f flag
 			f.name, f.value, _ = strings.Cut(string(pattern(v)), "=")
-			if !seen[f] { // once is enough
+			if !seen[f] { // a repetition adds nothing
 				seen[f] = true
 				out.Flags = append(out.Flags, ast.Flag{Name: f.name, Value: f.value})
 			}
