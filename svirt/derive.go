@@ -13,7 +13,8 @@ import (
 // arguments and what is in the file system. It is safe for concurrent use.
 //
 // Under Strict every device that is refused is reported: the error joins a
-// *PathError for each, and an *IdentityError for a bad name or UUID. Under
+// *PathError for each, and an *IdentityError for a bad name or UUID. What the
+// machine may need and cannot be granted is in Rules.Warnings. Under
 // Compat the first one ends the derivation, as in the reference. No rules come
 // with an error. When the context ends first the error matches ErrNoAnswer.
 func Derive(ctx context.Context, d *Domain, o Options) (*Rules, error) {
@@ -85,6 +86,7 @@ type Rules struct {
 	noted    bool            // read from a file that has the chains
 	shared   map[Device]bool // disks that other machines may have, too
 	text     []byte          // of compat rules, which are text first
+	warnings []Warning
 }
 
 // Method returns the method that the rules were derived under.
@@ -95,6 +97,11 @@ func (r *Rules) Method() Method { return r.method }
 // is there once for each of them. Under Compat they are in the order of the
 // text, which may have things that are no rules (see Text).
 func (r *Rules) List() []Rule { return r.list }
+
+// Warnings returns what the machine may need beyond the rules: first what
+// Domain.Warnings has, then what the derivation found, in the order of the
+// devices. Rules that were read from text have none.
+func (r *Rules) Warnings() []Warning { return r.warnings }
 
 // addVerbatim adds a line of the reference's, its path not escaped.
 func (r *Rules) addVerbatim(d Device, path, perms string, deny bool) {

@@ -4,6 +4,7 @@ package svirt
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -36,7 +37,7 @@ func deriveCompat(d *Domain, o *Options) (*Rules, error) {
 	}
 	defer look.close()
 	c := &compat{domain: d, look: look, newer: o.Method == Compat128, closed: o.NoProbe}
-	c.rules.method = o.Method
+	c.rules.method, c.rules.warnings = o.Method, slices.Clone(d.Warnings)
 	if err := c.derive(); err != nil {
 		return nil, err
 	}

@@ -37,6 +37,7 @@ type strict struct {
 	list   []Rule
 	errs   []error
 	gl     []Device
+	warned []Warning
 	chains map[Device]chain // found below images
 	shared map[Device]bool
 
@@ -46,6 +47,7 @@ type strict struct {
 
 func deriveStrict(ctx context.Context, d *Domain, o *Options, in surroundings) (*Rules, error) {
 	s := strict{ctx: ctx, domain: d, opts: o, within: in, list: make([]Rule, 0, 16+len(d.Devices.Disks)+len(d.Devices.Extra))}
+	s.warned = slices.Clone(d.Warnings)
 	if o.FS != nil {
 		var err error
 		if s.look, err = newLookup(o.FS); err != nil {
@@ -88,11 +90,16 @@ func deriveStrict(ctx context.Context, d *Domain, o *Options, in surroundings) (
 	if err := checkPrograms(list); err != nil {
 		return nil, err
 	}
-	return &Rules{method: Strict, identity: identityOf(d), list: list, gl: s.gl, chains: s.chains, shared: s.shared}, nil
+	return &Rules{method: Strict, identity: identityOf(d), list: list, gl: s.gl, chains: s.chains, shared: s.shared, warnings: s.warned}, nil
 }
 
 func (s *strict) refuse(path string, reason Reason, err error) {
 	s.errs = append(s.errs, &PathError{Device: s.device, Path: path, Reason: reason, Err: err})
+}
+
+// warn says that the device may need what it is not granted.
+func (s *strict) warn(code WarningCode, what, path, add string) {
+	s.warned = append(s.warned, Warning{Device: s.device, Code: code, What: what, Path: path, Add: add})
 }
 
 // grant adds a rule for one path.

@@ -30,6 +30,10 @@ type Domain struct {
 
 	// LaunchSecurity is the type of memory encryption: sev, sev-snp, ...
 	LaunchSecurity string `json:"launch_security,omitempty"`
+
+	// Warnings are what the reader of a description found in it and could not
+	// express in these fields. Derive returns them with its own.
+	Warnings []Warning `json:"warnings,omitempty"`
 }
 
 // Boot is what a machine is started from, besides its disks.

@@ -101,6 +101,7 @@ func (d *Domain) clone() *Domain {
 		id := *d.ID
 		c.ID = &id
 	}
+	c.Warnings = slices.Clone(d.Warnings)
 	b := &c.Boot
 	b.ACPI, b.FWCfg, b.NVRAM = slices.Clone(b.ACPI), slices.Clone(b.FWCfg), b.NVRAM.clone()
 	if b.Loader != nil {

@@ -67,6 +67,10 @@ type ManagerOptions struct {
 	// before all that Templates names. They are not written to Dir; Install
 	// does that.
 	Parts []Part
+	// Warn is called with what a machine may need and is not granted, after it
+	// was created, replaced or updated and if there is anything. The Logger is
+	// told in any case.
+	Warn func(uuid string, warnings []Warning)
 	// Logger is told what happens; nil: nobody is.
 	Logger *slog.Logger
 }

@@ -80,6 +80,7 @@ func (m *Manager) make(ctx context.Context, d *Domain, there bool) error {
 			g.rules = c.rules.List()
 		}
 	}
+	m.warn(ctx, d.UUID, c.rules)
 	m.log.InfoContext(ctx, "machine created", "uuid", d.UUID, "name", d.Name, "driver", m.driver.Name(), "replaced", there)
 	return nil
 }
@@ -114,6 +115,19 @@ func (m *Manager) derive(ctx context.Context, g *machineState, d *Domain, chains
 	rules, left, err := derive(ctx, d, &m.options.Derive, surroundings{managed: true, private: m.private, chains: chains})
 	g.left = left
 	return rules, err
+}
+
+// warn tells what a machine may need beyond its rules.
+func (m *Manager) warn(ctx context.Context, uuid string, r *Rules) {
+	if r == nil || len(r.warnings) == 0 {
+		return
+	}
+	for _, w := range r.warnings {
+		m.log.WarnContext(ctx, "machine may need more", "uuid", uuid, "code", string(w.Code), "warning", w.String())
+	}
+	if m.options.Warn != nil {
+		m.options.Warn(uuid, slices.Clone(r.warnings))
+	}
 }
 
 // rulesText returns the text of a machine's rules, nil for none.

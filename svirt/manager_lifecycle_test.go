@@ -160,3 +160,25 @@ func TestAppArmorCompares(t *testing.T) {
 		}
 	}
 }
+
+// TestManagerWarns tells what a created and an updated machine may need.
+func TestManagerWarns(t *testing.T) {
+	ctx := t.Context()
+	var got []Warning
+	f := newFixture(t, ManagerOptions{Warn: func(uuid string, w []Warning) {
+		if uuid != testUUID {
+			t.Errorf("warned of %s", uuid)
+		}
+		got = append(got, w...)
+	}})
+	d := testDomain("/srv/a")
+	f.must(t, f.put(ctx, d))
+	if len(got) > 0 {
+		t.Errorf("warned of nothing: %v", got)
+	}
+	d.Warnings = []Warning{{Device: Device{Kind: DeviceDomain, ID: "machine"}, Code: WarningUnknown, What: "x"}}
+	f.must(t, f.Replace(ctx, d))
+	if !slices.Equal(got, d.Warnings) {
+		t.Errorf("got %v, want %v", got, d.Warnings)
+	}
+}

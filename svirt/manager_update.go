@@ -110,6 +110,7 @@ func (m *Manager) Update(ctx context.Context, uuid string, c Change) (Changed, e
 	if next != nil {
 		g.domain, g.rules = next, rules.List()
 	}
+	m.warn(ctx, uuid, rules)
 	done := Changed{Added: missingIn(before, rules.List()), Removed: missingIn(rules.List(), before)}
 	if inForce {
 		done.Holders, done.HoldersErr = m.holders(ctx, profile, done.Removed, rules.List())
@@ -158,6 +159,7 @@ func (m *Manager) updated(ctx context.Context, g *machineState, uuid string, c C
 	}
 	rules.chains = joined(rules.chains, added.chains)
 	rules.shared = joined(rules.shared, added.shared)
+	rules.warnings = added.warnings
 	if err := checkPrograms(rules.list); err != nil {
 		return nil, nil, err
 	}

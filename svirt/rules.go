@@ -44,8 +44,8 @@ var deviceKinds = []DeviceKind{
 
 // Device names a part of a machine. It is comparable.
 type Device struct {
-	Kind DeviceKind
-	ID   string
+	Kind DeviceKind `json:"kind"`
+	ID   string     `json:"id,omitempty"`
 }
 
 // String returns the kind and the ID: `disk vda`.
