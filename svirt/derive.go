@@ -5,6 +5,7 @@ package svirt
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/goarmor/apparmor/ast"
 )
@@ -12,9 +13,11 @@ import (
 // Derive returns the rules of a machine. They depend on nothing but its
 // arguments and what is in the file system. It is safe for concurrent use.
 //
+// Whatever a description names, or what follows from it, is a rule, an error or
+// one of the Rules.Warnings.
+//
 // Under Strict every device that is refused is reported: the error joins a
-// *PathError for each, and an *IdentityError for a bad name or UUID. What the
-// machine may need and cannot be granted is in Rules.Warnings. Under
+// *PathError for each, and an *IdentityError for a bad name or UUID. Under
 // Compat the first one ends the derivation, as in the reference. No rules come
 // with an error. When the context ends first the error matches ErrNoAnswer.
 func Derive(ctx context.Context, d *Domain, o Options) (*Rules, error) {
@@ -46,10 +49,14 @@ func derive(ctx context.Context, d *Domain, o *Options, within surroundings) (ru
 		return nil, nil, err
 	}
 	run := func(d *Domain, o *Options) (*Rules, error) {
-		if o.Method != Strict {
-			return deriveCompat(d, o)
+		if o.Method == Strict {
+			return deriveStrict(ctx, d, o, within)
 		}
-		return deriveStrict(ctx, d, o, within)
+		rules, err := deriveCompat(d, o)
+		if err == nil {
+			rules.warnings = sortWarnings(slices.Clone(d.Warnings))
+		}
+		return rules, err
 	}
 	if o.FS == nil || ctx.Done() == nil {
 		rules, err = run(d, o)
@@ -92,16 +99,16 @@ type Rules struct {
 // Method returns the method that the rules were derived under.
 func (r *Rules) Method() Method { return r.method }
 
+// Warnings returns what the machine may lack of that which its description
+// wants, sorted by device and code; nil: nothing is known to be. Rules that were
+// read back have none. They must not be changed.
+func (r *Rules) Warnings() []Warning { return r.warnings }
+
 // List returns the rules; they must not be changed. Under Strict
 // they are sorted by path, then device, and a path that several devices need
 // is there once for each of them. Under Compat they are in the order of the
 // text, which may have things that are no rules (see Text).
 func (r *Rules) List() []Rule { return r.list }
-
-// Warnings returns what the machine may need beyond the rules: first what
-// Domain.Warnings has, then what the derivation found, in the order of the
-// devices. Rules that were read from text have none.
-func (r *Rules) Warnings() []Warning { return r.warnings }
 
 // addVerbatim adds a line of the reference's, its path not escaped.
 func (r *Rules) addVerbatim(d Device, path, perms string, deny bool) {

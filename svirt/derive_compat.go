@@ -4,7 +4,6 @@ package svirt
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -37,7 +36,7 @@ func deriveCompat(d *Domain, o *Options) (*Rules, error) {
 	}
 	defer look.close()
 	c := &compat{domain: d, look: look, newer: o.Method == Compat128, closed: o.NoProbe}
-	c.rules.method, c.rules.warnings = o.Method, slices.Clone(d.Warnings)
+	c.rules.method = o.Method
 	if err := c.derive(); err != nil {
 		return nil, err
 	}

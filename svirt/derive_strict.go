@@ -37,9 +37,9 @@ type strict struct {
 	list   []Rule
 	errs   []error
 	gl     []Device
-	warned []Warning
 	chains map[Device]chain // found below images
 	shared map[Device]bool
+	warns  []Warning
 
 	rootDirs [rootKinds][]string // of the options, with where they really are
 	privates []string
@@ -47,7 +47,6 @@ type strict struct {
 
 func deriveStrict(ctx context.Context, d *Domain, o *Options, in surroundings) (*Rules, error) {
 	s := strict{ctx: ctx, domain: d, opts: o, within: in, list: make([]Rule, 0, 16+len(d.Devices.Disks)+len(d.Devices.Extra))}
-	s.warned = slices.Clone(d.Warnings)
 	if o.FS != nil {
 		var err error
 		if s.look, err = newLookup(o.FS); err != nil {
@@ -90,16 +89,18 @@ func deriveStrict(ctx context.Context, d *Domain, o *Options, in surroundings) (
 	if err := checkPrograms(list); err != nil {
 		return nil, err
 	}
-	return &Rules{method: Strict, identity: identityOf(d), list: list, gl: s.gl, chains: s.chains, shared: s.shared, warnings: s.warned}, nil
+	warnings := append(s.warns, d.Warnings...)
+	return &Rules{method: Strict, identity: identityOf(d), list: list, gl: s.gl, chains: s.chains, shared: s.shared, warnings: sortWarnings(warnings)}, nil
 }
 
 func (s *strict) refuse(path string, reason Reason, err error) {
 	s.errs = append(s.errs, &PathError{Device: s.device, Path: path, Reason: reason, Err: err})
 }
 
-// warn says that the device may need what it is not granted.
-func (s *strict) warn(code WarningCode, what, path, add string) {
-	s.warned = append(s.warned, Warning{Device: s.device, Code: code, What: what, Path: path, Add: add})
+// warn says what the device may lack. Whoever made the description may have to
+// do what add says.
+func (s *strict) warn(code WarningCode, path, text, add string) {
+	s.warns = append(s.warns, Warning{Device: s.device, Code: code, Path: path, Text: text, Add: add})
 }
 
 // grant adds a rule for one path.

@@ -31,8 +31,8 @@ type Domain struct {
 	// LaunchSecurity is the type of memory encryption: sev, sev-snp, ...
 	LaunchSecurity string `json:"launch_security,omitempty"`
 
-	// Warnings are what the reader of a description found in it and could not
-	// express in these fields. Derive returns them with its own.
+	// Warnings are of whoever made the description out of something else, for
+	// what it has no fields for. Derive returns them with its own.
 	Warnings []Warning `json:"warnings,omitempty"`
 }
 

@@ -176,7 +176,7 @@ func TestManagerWarns(t *testing.T) {
 	if len(got) > 0 {
 		t.Errorf("warned of nothing: %v", got)
 	}
-	d.Warnings = []Warning{{Device: Device{Kind: DeviceDomain, ID: "machine"}, Code: WarningUnknown, What: "x"}}
+	d.Warnings = []Warning{{Device: Device{Kind: DeviceDomain, ID: "machine"}, Code: WarnUnread, Text: "x"}}
 	f.must(t, f.Replace(ctx, d))
 	if !slices.Equal(got, d.Warnings) {
 		t.Errorf("got %v, want %v", got, d.Warnings)

@@ -2,57 +2,73 @@
 
 package svirt
 
-import "strconv"
+import (
+	"cmp"
+	"slices"
+	"strconv"
+)
 
 // WarningCode is the kind of a Warning.
 type WarningCode string
 
-// The kinds of warnings.
+// The codes of warnings.
 const (
-	// WarningUnknown: the description has something that is not known here, and
-	// what of the host it needs is not known either.
-	WarningUnknown WarningCode = "unknown"
-	// WarningArgument: the description hands an argument to the VMM, and what
-	// the VMM opens for it cannot be told.
-	WarningArgument WarningCode = "argument"
-	// WarningUngranted: the machine may open the path, and there is no rule for
-	// it.
-	WarningUngranted WarningCode = "ungranted"
+	// WarnNumber: what the device has is named after libvirt's number of the
+	// machine, and the description has none.
+	WarnNumber WarningCode = "no-number"
+	// WarnUnknown: the device has something of the host, and the description
+	// does not say what.
+	WarnUnknown WarningCode = "unknown-path"
+	// WarnAssumed: the description does not say where, so the place is that of
+	// custom.
+	WarnAssumed WarningCode = "assumed-path"
+	// WarnArgument: an argument of the command line, a variable of the
+	// environment or a property is not known, and may name something.
+	WarnArgument WarningCode = "unknown-argument"
+	// WarnAbsent: a device that the machine may go without is not there.
+	WarnAbsent WarningCode = "absent"
+	// WarnCompanion: another program runs for the device, for which the
+	// machine's profile has no rules.
+	WarnCompanion WarningCode = "companion"
+	// WarnReadOnly: the description does not say that a file is only read, and
+	// it is where nothing may be written.
+	WarnReadOnly WarningCode = "read-only"
+	// WarnScript: a program is a script, and takes another program to run.
+	WarnScript WarningCode = "script"
+	// WarnRule: the device takes a rule other than one for a path.
+	WarnRule WarningCode = "other-rule"
+	// WarnUnread: whoever made the description found something that it has no
+	// field for.
+	WarnUnread WarningCode = "unread"
 )
 
-// Warning says that a machine may need something of the host that it is not
-// granted. The machine starts without it, or does not start, but never has more
-// than the rules say.
+// Warning says that a machine may lack something that its description wants,
+// and what to do.
 type Warning struct {
 	Device Device      `json:"device"`
 	Code   WarningCode `json:"code"`
-	// What is the element, the argument or the option that it is about.
-	What string `json:"what,omitempty"`
-	// Path is what the machine may open, where that is known.
-	Path string `json:"path,omitempty"`
-	// Add says what to add to the description, or what else to do.
-	Add string `json:"add"`
+	Path   string      `json:"path,omitempty"` // of the host, or an argument; empty when it is not known
+	Text   string      `json:"text"`           // what is wrong
+	Add    string      `json:"add"`            // what to do
 }
 
-// String returns the warning as a line of text. What the description says is
-// quoted.
+// String returns the warning as a line of text.
 func (w Warning) String() string {
-	s := w.Device.String() + ": "
-	switch w.Code {
-	case WarningUnknown:
-		s += "it is not known what this needs"
-	case WarningArgument:
-		s += "it is not known what this argument opens"
-	default:
-		s += "there is no rule for this"
-	}
-	for _, part := range []string{w.What, w.Path} {
-		if part != "" {
-			s += " " + strconv.Quote(part)
-		}
+	s := w.Device.String() + ": " + w.Text
+	if w.Path != "" {
+		s += " (" + strconv.Quote(w.Path) + ")"
 	}
 	if w.Add != "" {
 		s += ": " + w.Add
 	}
 	return s
+}
+
+// sortWarnings returns warnings in the order of devices, codes and paths, each
+// once.
+func sortWarnings(list []Warning) []Warning {
+	slices.SortStableFunc(list, func(a, b Warning) int {
+		return cmp.Or(cmp.Compare(a.Device.Kind, b.Device.Kind), cmp.Compare(a.Device.ID, b.Device.ID), cmp.Compare(a.Code, b.Code), cmp.Compare(a.Path, b.Path), cmp.Compare(a.Text, b.Text))
+	})
+	return slices.Compact(list)
 }

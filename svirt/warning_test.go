@@ -17,8 +17,8 @@ import (
 func TestWarnings(t *testing.T) {
 	d := &svirt.Domain{UUID: "6d8c1494-16d5-5675-9439-85dd7dfec85d", Name: "vm", Type: "kvm"}
 	d.Warnings = []svirt.Warning{
-		{Device: svirt.Device{Kind: svirt.DeviceDomain, ID: "machine"}, Code: svirt.WarningArgument, What: "-x\n", Add: "name the file"},
-		{Device: svirt.Device{Kind: svirt.DeviceDisk, ID: "vda"}, Code: svirt.WarningUngranted, Path: "/srv/a", Add: "name the image"},
+		{Device: svirt.Device{Kind: svirt.DeviceDisk, ID: "vda"}, Code: svirt.WarnUnread, Text: "it is not read", Add: "name the image"},
+		{Device: svirt.Device{Kind: svirt.DeviceDomain, ID: "machine"}, Code: svirt.WarnArgument, Path: "-x\n", Text: "what it opens is not known", Add: "name the file"},
 	}
 	for _, m := range []svirt.Method{svirt.Strict, svirt.Compat90, svirt.Compat128} {
 		rules, err := svirt.Derive(context.Background(), d, svirt.Options{Method: m})
@@ -29,10 +29,10 @@ func TestWarnings(t *testing.T) {
 			t.Errorf("%s: %s", m, diff)
 		}
 	}
-	if got, want := d.Warnings[0].String(), `domain machine: it is not known what this argument opens "-x\n": name the file`; got != want {
+	if got, want := d.Warnings[1].String(), `domain machine: what it opens is not known ("-x\n"): name the file`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	if got, want := d.Warnings[1].String(), `disk vda: there is no rule for this "/srv/a": name the image`; got != want {
+	if got, want := d.Warnings[0].String(), `disk vda: it is not read: name the image`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	data, err := json.Marshal(d)
