@@ -13,8 +13,8 @@ import (
 // Derive returns the rules of a machine. They depend on nothing but its
 // arguments and what is in the file system. It is safe for concurrent use.
 //
-// Whatever a description names, or what follows from it, is a rule, an error or
-// one of the Rules.Warnings.
+// Under Strict whatever a description names, or what follows from it, is a rule,
+// an error or one of the Rules.Warnings.
 //
 // Under Strict every device that is refused is reported: the error joins a
 // *PathError for each, and an *IdentityError for a bad name or UUID. Under
@@ -94,6 +94,7 @@ type Rules struct {
 	shared   map[Device]bool // disks that other machines may have, too
 	text     []byte          // of compat rules, which are text first
 	warnings []Warning
+	jail     string // Monitor.Jail
 }
 
 // Method returns the method that the rules were derived under.

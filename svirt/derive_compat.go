@@ -27,7 +27,7 @@ type compat struct {
 }
 
 func deriveCompat(d *Domain, o *Options) (*Rules, error) {
-	if err := checkName(d.Name, false); err != nil {
+	if err := checkCompatName(d.Name); err != nil {
 		return nil, err
 	}
 	look, err := newLookup(o.fs())
@@ -496,6 +496,9 @@ func (c *compat) filesystems(d *Domain) error {
 	for i := range d.Devices.Filesystems {
 		f := &d.Devices.Filesystems[i]
 		c.device = device(DeviceFilesystem, f.ID, i)
+		if f.Driver != "" && f.Driver != "path" {
+			continue
+		}
 		perms := "rwl"
 		if f.ReadOnly {
 			perms = "R"
@@ -510,6 +513,9 @@ func (c *compat) filesystems(d *Domain) error {
 func (c *compat) inputs(d *Domain) error {
 	for i := range d.Devices.Inputs {
 		c.device = device(DeviceInput, d.Devices.Inputs[i].ID, i)
+		if d.Devices.Inputs[i].Path == "" && d.Devices.Inputs[i].Socket != "" {
+			continue
+		}
 		if err := c.add(d.Devices.Inputs[i].Path, "rw", false); err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net/url"
 	"strings"
 )
 
@@ -168,7 +169,9 @@ func vmdkParent(b []byte) string {
 // backingName is a backing file's name, taken apart.
 type backingName struct {
 	path   string // of a local file; empty for anything else
+	socket string // of an image at a unix socket
 	json   bool   // it was given in the json: form
+	more   bool   // the json: form names more than one file
 	format string // of the json: form, when a driver says so
 }
 
@@ -180,9 +183,10 @@ func parseBackingName(s string) backingName {
 		return parseBackingJSON(rest)
 	}
 	if i := strings.IndexAny(s, ":/"); i >= 0 && s[i] == ':' {
+		b := backingName{socket: nbdSocket(s)}
 		// A protocol, as in nbd:, rbd:, https://. A path with a colon in its
 		// first component must be written with ./ for QEMU, too.
-		return backingName{}
+		return b
 	}
 	return backingName{path: s}
 }
@@ -195,6 +199,11 @@ func parseBackingJSON(text string) backingName {
 		return backingName{}
 	}
 	b := backingName{json: true}
+	for key := range top {
+		if name, _, _ := strings.Cut(key, "."); name == "backing" || name == "data-file" {
+			b.more = top[key] != nil && top[key] != ""
+		}
+	}
 	prefix := ""
 	for depth := 0; depth < 4; depth++ {
 		get := func(key string) string {
@@ -202,6 +211,16 @@ func parseBackingJSON(text string) backingName {
 			return s
 		}
 		driver, filename := get("driver"), get("filename")
+		if driver == "nbd" {
+			b.socket = get("server.path")
+			if server, ok := top[prefix+"server"].(map[string]any); ok {
+				b.socket, _ = server["path"].(string)
+			}
+			if b.socket == "" {
+				b.socket = get("path")
+			}
+			return b
+		}
 		switch driver {
 		case "file", "host_device", "host_cdrom", "":
 			if filename != "" {
@@ -218,5 +237,22 @@ func parseBackingJSON(text string) backingName {
 			prefix += "file."
 		}
 	}
-	return backingName{json: true}
+	return backingName{json: true, more: b.more}
+}
+
+// nbdSocket returns the unix socket in the name of an NBD image: that of
+// nbd+unix:///EXPORT?socket=PATH and of nbd:unix:PATH:exportname=EXPORT.
+func nbdSocket(s string) string {
+	if rest, ok := strings.CutPrefix(s, "nbd:unix:"); ok {
+		path, _, _ := strings.Cut(rest, ":exportname=")
+		return path
+	}
+	if !strings.HasPrefix(s, "nbd+unix:") {
+		return ""
+	}
+	u, err := url.Parse(s)
+	if err != nil {
+		return ""
+	}
+	return u.Query().Get("socket")
 }

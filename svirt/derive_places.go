@@ -102,6 +102,12 @@ var places = [...]placeGroup{
 		{"/usr/share/qemu-efi-loongarch64", placeReadable},
 		{"/usr/share/qemu-efi-riscv64", placeReadable},
 		{"/usr/share/seabios", placeReadable},
+		{"/usr/share/ipxe", placeReadable},
+		{"/usr/share/sgabios", placeReadable},
+		{"/usr/share/slof", placeReadable},
+		{"/usr/share/spice-guest-tools", placeReadable},
+		{"/usr/share/vgabios", placeReadable},
+		{"/usr/share/virtio", placeReadable},
 		{"/usr/share/virtio-win", placeReadable},
 	}},
 	{"var", []place{
@@ -236,7 +242,12 @@ func (s *strict) allowed(path string, perms ast.FilePerm, u use) (Reason, error)
 			return ReasonRestricted, nil
 		}
 		if u.directory() {
-			return ReasonContains, nil
+			switch at := devDirectory(path); {
+			case at == "":
+				return ReasonContains, errors.New("directories of /dev hold nodes of all devices: name the nodes")
+			case !s.ownHuge(path, at):
+				return ReasonContains, errors.New("it has the memory of other machines")
+			}
 		}
 	}
 	if u.directory() {
@@ -258,7 +269,7 @@ func (s *strict) allowed(path string, perms ast.FilePerm, u use) (Reason, error)
 		return ReasonNoRoot, errors.New("Options.Roots." + kind.root.String() + " is empty")
 	}
 	if within(path, "/dev") {
-		if path == "/dev" || !u.hasNode(path[len("/dev/"):]) {
+		if path == "/dev" || !u.directory() && !u.hasNode(path[len("/dev/"):]) {
 			return ReasonClosed, errors.New("Options.Roots." + kind.root.String() + " opens it")
 		}
 		return "", nil
@@ -285,6 +296,27 @@ func (s *strict) allowed(path string, perms ast.FilePerm, u use) (Reason, error)
 		}
 	}
 	return "", nil
+}
+
+// devDirectory returns the mount in /dev that a directory is below, of those
+// that hold files and no nodes.
+func devDirectory(path string) string {
+	first, rest, ok := strings.Cut(strings.TrimPrefix(path, "/dev/"), "/")
+	if !ok || rest == "" || first != "shm" && !strings.HasPrefix(first, "hugepages") {
+		return ""
+	}
+	return "/dev/" + first
+}
+
+// ownHuge reports whether a directory below a mount of huge pages is not one
+// that libvirt has for other machines.
+func (s *strict) ownHuge(path, mount string) bool {
+	if !within(path, mount+"/libvirt") {
+		return true
+	}
+	name, ok := strings.CutPrefix(path, mount+"/libvirt/qemu/")
+	name, _, _ = strings.Cut(name, "/")
+	return ok && s.ownShortName(name)
 }
 
 // containsSystem returns what of the system is in a directory.

@@ -40,6 +40,7 @@ type strict struct {
 	chains map[Device]chain // found below images
 	shared map[Device]bool
 	warns  []Warning
+	jail   string // where it really is
 
 	rootDirs [rootKinds][]string // of the options, with where they really are
 	privates []string
@@ -62,12 +63,15 @@ func deriveStrict(ctx context.Context, d *Domain, o *Options, in surroundings) (
 	} else if d.ID != nil && !o.Live && !s.within.managed {
 		s.errs = append(s.errs, &IdentityError{What: "number", Value: strconv.Itoa(*d.ID), Reason: "nothing shows that it is this machine's: set Options.Live if libvirtd says so, or clear it"})
 	}
-	if err := checkName(d.Name, true); err != nil {
+	if err := checkName(d.Name, o.EscapeSpecial); err != nil {
 		// The name is part of the paths of much that follows.
 		return nil, errors.Join(append(s.errs, err)...)
 	}
+	s.label()
+	s.monitor()
 	s.runtime()
 	s.boot()
+	s.backing()
 	s.disks()
 	s.chardevs()
 	s.graphics()
@@ -77,6 +81,11 @@ func deriveStrict(ctx context.Context, d *Domain, o *Options, in surroundings) (
 	s.memory()
 	s.tpms()
 	s.smartcards()
+	s.audios()
+	s.videos()
+	s.others()
+	s.emulator()
+	s.arguments()
 	s.programs()
 	s.extra()
 	if err := ctx.Err(); err != nil {
@@ -90,7 +99,7 @@ func deriveStrict(ctx context.Context, d *Domain, o *Options, in surroundings) (
 		return nil, err
 	}
 	warnings := append(s.warns, d.Warnings...)
-	return &Rules{method: Strict, identity: identityOf(d), list: list, gl: s.gl, chains: s.chains, shared: s.shared, warnings: sortWarnings(warnings)}, nil
+	return &Rules{method: Strict, identity: identityOf(d), list: list, gl: s.gl, chains: s.chains, shared: s.shared, warnings: sortWarnings(warnings), jail: d.Monitor.Jail}, nil
 }
 
 func (s *strict) refuse(path string, reason Reason, err error) {
@@ -142,6 +151,27 @@ func (s *strict) literal(path string, perms ast.FilePerm) {
 		}
 	}
 	s.list = append(s.list, Rule{Device: s.device, Path: p, Perms: perms})
+	if s.jail != "" && len(path) > len(s.jail) && within(path, s.jail) {
+		s.inside(path, "", perms)
+	}
+}
+
+// inside adds the rule for what is in the jail by its name there. What has the
+// name of something of the system's is refused: the kernel does not say in which
+// root a name is meant.
+func (s *strict) inside(path string, glob ast.Pattern, perms ast.FilePerm) {
+	name := path[len(s.jail):]
+	switch placeOf(name).kind {
+	case placeSystem, placeReadable, placeService:
+		s.refuse(path, ReasonRestricted, errors.New("in the jail its name is "+strconv.Quote(name)+", which is the system's"))
+		return
+	}
+	p, err := ast.Literal(name)
+	if err != nil {
+		s.refuse(path, ReasonUnclean, err)
+		return
+	}
+	s.list = append(s.list, Rule{Device: Device{DeviceJail, s.device.String()}, Path: p + glob, Perms: perms})
 }
 
 // share adds the rules for a directory and all below it.
@@ -162,6 +192,10 @@ func (s *strict) below(dir string, glob ast.Pattern, perms ast.FilePerm) {
 	s.list = append(s.list,
 		Rule{Device: s.device, Path: p, Perms: permR},
 		Rule{Device: s.device, Path: p + glob, Perms: perms})
+	if s.jail != "" && len(dir) > len(s.jail) && within(dir, s.jail) {
+		s.inside(dir, "/", permR)
+		s.inside(dir, "/"+glob, perms)
+	}
 }
 
 // canonical checks what the path is made of and follows the symbolic links in
@@ -172,7 +206,7 @@ func (s *strict) canonical(path string) (real string, found bool, file info, ok 
 		return "", false, info{}, false
 	}
 	if reason := checkBytes(path, s.opts.EscapeSpecial); reason != "" {
-		return refuse(path, reason, nil)
+		return refuse(path, reason, s.escapable(path, reason))
 	}
 	if s.look == nil {
 		if !isClean(path) {
@@ -193,10 +227,21 @@ func (s *strict) canonical(path string) (real string, found bool, file info, ok 
 	}
 	if real != path {
 		if reason := checkBytes(real, s.opts.EscapeSpecial); reason != "" {
-			return refuse(real, reason, nil)
+			return refuse(real, reason, s.escapable(real, reason))
 		}
 	}
 	return real, found, file, true
+}
+
+// escapable says what to do about bytes that are refused.
+func (s *strict) escapable(path string, reason Reason) error {
+	switch reason {
+	case ReasonControl, ReasonQuote, ReasonGlob:
+		if !s.opts.EscapeSpecial && strings.IndexByte(path, 0) < 0 {
+			return errors.New("Options.EscapeSpecial takes it")
+		}
+	}
+	return nil
 }
 
 // missing resolves the part of a path that is there and keeps the rest.
@@ -264,10 +309,35 @@ func (s *strict) runtime() {
 		dir := "/var/lib/libvirt/qemu/domain-" + d.shortName()
 		s.literal(dir+"/monitor.sock", permRW)
 		s.literal(dir+"/master-key.aes", permR)
+		if d.LaunchSecurity == "sev" {
+			// What the owner of the guest sent.
+			s.literal(dir+"/dh_cert.base64", permR)
+			s.literal(dir+"/session.base64", permR)
+		}
 	}
 	if d.LaunchSecurity == "sev" || d.LaunchSecurity == "sev-snp" {
 		s.literal("/dev/sev", permRW)
 	}
+	if d.QuoteService != "" {
+		s.device = Device{DeviceDomain, "quote-service"}
+		s.grant(useQuote, d.QuoteService, permRW)
+	}
+}
+
+// libvirtDir returns the directory that libvirt has for the machine while it
+// runs. Without a number it is not known, and the device is told so.
+func (s *strict) libvirtDir(what string) (string, bool) {
+	if s.domain.ID == nil {
+		s.numberless("/var/lib/libvirt/qemu/domain-ID-" + s.domain.Name + "/" + what)
+		return "", false
+	}
+	return "/var/lib/libvirt/qemu/domain-" + s.domain.shortName() + "/", true
+}
+
+// numberless warns that a path is not known for want of the machine's number.
+func (s *strict) numberless(path string) {
+	s.warn(WarnNumber, path, "libvirt names it after the machine's number, and the description has none",
+		"derive again from libvirt's description of the running machine, as libvirtxml.ParseLive reads it")
 }
 
 func (s *strict) boot() {
@@ -289,9 +359,15 @@ func (s *strict) boot() {
 		file("fw_cfg", useFirmware, path, permR)
 	}
 	if l := b.Loader; l != nil {
-		if l.ReadOnly {
+		s.device = Device{DeviceBoot, "loader"}
+		switch {
+		case !s.known("type of a loader", l.Type, knownLoaders):
+		case l.Type != "pflash" || l.ReadOnly:
 			file("loader", useFirmware, l.Path, permRK)
-		} else {
+		case s.readable(l.Path):
+			s.warn(WarnReadOnly, l.Path, "the firmware is where nothing may be written, and is not said to be read-only", "set Loader.ReadOnly")
+			file("loader", useFirmware, l.Path, permRK)
+		default:
 			file("loader", useVariables, l.Path, permRWK)
 		}
 	}
@@ -317,7 +393,77 @@ func (s *strict) disks() {
 			s.shared[s.device] = true
 		}
 		s.images(useImage, &disk.Image, perms)
+		if disk.Transient && disk.Image.local() {
+			s.grant(useImage, disk.Image.Path+".TRANSIENT-"+s.domain.Name, permRWK)
+		}
+		if disk.Mirror != nil {
+			mirror := *disk.Mirror
+			mirror.Complete = mirror.Backing == nil
+			s.images(useImage, &mirror, permRWK)
+		}
+		if r := disk.Reservations; r != nil {
+			if r.Socket != "" {
+				s.grant(useReserve, r.Socket, permRW)
+			} else if dir, ok := s.libvirtDir("pr-helper0.sock"); ok {
+				s.literal(dir+"pr-helper0.sock", permRW)
+			}
+		}
 	}
+}
+
+// readable reports whether a path leads to where firmware may be read and
+// nothing written.
+func (s *strict) readable(path string) bool {
+	if s.look != nil {
+		if real, err := s.look.real(path); err == nil {
+			path = real
+		}
+	}
+	return strings.HasPrefix(path, "/") && placeOf(path).kind == placeReadable
+}
+
+// remote grants an image that is no path of this host: the sockets and nodes by
+// which it is reached. What only an image names (found) must be allowed to be
+// below another one.
+func (s *strict) remote(image *Image, top string, found bool) {
+	switch image.Type {
+	case ImageVHostUser:
+		s.grant(useVHostUser, image.Path, permRW)
+	case ImageVHostVDPA:
+		s.grant(useVHost, image.Path, permRW)
+	case ImageNVMe:
+		switch {
+		case image.NVMe == nil:
+			s.refuse("", ReasonNoDevice, errors.New("Image.NVMe is not set"))
+		case s.look == nil:
+			s.refuse("", ReasonNoDevice, errNoLookup)
+		case image.NVMe.IOMMUFD:
+			s.cdev(image.NVMe.PCI.sysfs())
+		default:
+			s.vfio(image.NVMe.PCI.sysfs())
+		}
+	case ImageVolume:
+		s.refuse("", ReasonVolume, errors.New("set Image.Path to what `virsh vol-path` says, and Image.Type to what that is"))
+	case ImageNetwork:
+		for _, path := range image.Files {
+			if !templateSettings(path) || !s.domain.isQEMU() {
+				s.grant(useSettings, path, permR)
+			}
+		}
+		if image.Socket == "" {
+			return
+		}
+		if real, ok := s.check(useSocket, image.Socket, permRW); ok && (!found || s.mayBack(top, real)) {
+			s.literal(real, permRW)
+		}
+	}
+}
+
+// templateSettings reports whether the templates for QEMU let every machine
+// read a file.
+func templateSettings(p string) bool {
+	ok, err := path.Match("/etc/ceph/*.conf", p)
+	return ok && err == nil && isPlain(p)
 }
 
 // imageUse returns what a device does with an image, u if it is a file.
@@ -342,6 +488,8 @@ func (s *strict) images(u use, image *Image, perms ast.FilePerm) {
 		// Most images have no other image below them.
 		if image.local() {
 			s.grant(imageUse(u, image), image.Path, perms)
+		} else {
+			s.remote(image, "", false)
 		}
 		return
 	}
@@ -362,6 +510,7 @@ func (s *strict) images(u use, image *Image, perms ast.FilePerm) {
 			return
 		}
 		if !image.local() {
+			s.remote(image, found.top, !named)
 			return
 		}
 		real, ok := s.check(imageUse(u, image), image.Path, perms)
@@ -454,9 +603,15 @@ func (s *strict) probe(image *Image, real string, mustExist bool) (next *Image, 
 	if h.backing == "" {
 		return nil, true
 	}
-	b := parseBackingName(h.backing)
+	// QEMU takes a name with file: for that of a file.
+	b := parseBackingName(strings.TrimPrefix(h.backing, "file:"))
+	if b.more {
+		s.refuse(real, ReasonBroken, errors.New("the name of its backing file is JSON that names more than one file"))
+		return nil, false
+	}
 	if b.path == "" {
-		return nil, true // not a file of this host
+		// Not a file of this host.
+		return &Image{Type: ImageNetwork, Socket: b.socket}, true
 	}
 	next = &Image{Type: ImageFile, Path: below(path.Dir(image.Path), b.path), Format: h.backingFormat}
 	if b.format != "" {
@@ -510,7 +665,13 @@ func (s *strict) chardevs() {
 		for i := range group.list {
 			ch := &group.list[i]
 			s.device = device(group.kind, ch.ID, i)
-			if !s.known("type of character device", string(ch.Type), knownChardevs) || !ch.Type.local() || ch.Path == "" {
+			if !s.known("type of character device", string(ch.Type), knownChardevs) {
+				continue
+			}
+			if ch.Log != "" {
+				s.grant(useLog, ch.Log, permW)
+			}
+			if !ch.Type.local() || ch.Path == "" {
 				continue
 			}
 			switch ch.Type {
@@ -534,6 +695,9 @@ func (s *strict) graphics() {
 	for i := range s.domain.Devices.Graphics {
 		g := &s.domain.Devices.Graphics[i]
 		s.device = device(DeviceGraphics, g.ID, i)
+		if g.Type != "" {
+			s.known("type of graphics", g.Type, knownGraphics)
+		}
 		node := g.RenderNode
 		if node == "" && g.GL && s.look != nil {
 			node = s.look.renderNode()
@@ -543,6 +707,7 @@ func (s *strict) graphics() {
 		}
 		if node != "" {
 			s.grant(useRender, node, permRW)
+			s.nvidia(node)
 		}
 		for _, socket := range g.Sockets {
 			s.grant(useSocket, socket, permRW)
@@ -550,6 +715,7 @@ func (s *strict) graphics() {
 		if g.XAuth != "" {
 			s.grant(useDisplay, g.XAuth, permR)
 		}
+		s.display(g)
 	}
 }
 
@@ -557,14 +723,26 @@ func (s *strict) hostDevices() {
 	for i := range s.domain.Devices.HostDevices {
 		h := &s.domain.Devices.HostDevices[i]
 		s.device = device(DeviceHost, h.ID, i)
+		if h.ROM != "" {
+			s.grant(useFirmware, h.ROM, permR)
+		}
+		switch h.Kind {
+		case HostNet:
+			continue // the interface is moved into the container
+		case HostStorage, HostMisc:
+			s.grant(useCapability, h.Node, permRW)
+			continue
+		}
 		if s.look == nil {
-			s.refuse("", ReasonNoDevice, errors.New("there is no file system to look it up in"))
+			s.refuse("", ReasonNoDevice, errNoLookup)
 			continue
 		}
 		switch h.Kind {
 		case HostUSB:
 			node, err := s.look.usb(h.USB)
 			switch {
+			case h.Optional && (errors.Is(err, errNoDevice) || isNotExist(err)):
+				s.warn(WarnAbsent, "", "there is no such device, and the machine may go without it", "derive again once it is plugged in")
 			case errors.Is(err, errAmbiguous):
 				s.refuse("", ReasonAmbiguous, nil)
 			case err != nil:
@@ -607,9 +785,37 @@ func (s *strict) pci(h *HostDevice) {
 	switch {
 	case perms == permR && !h.IOMMUFD:
 		s.vfio(dir)
+	case h.IOMMUFD:
+		s.cdev(dir)
 	case s.opts.Origin == FromTenant && !withinAny(real, s.roots(rootDevices)):
 		s.refuse(real, ReasonOutside, errors.New("Options.Roots.Devices has nothing that it is in"))
 	}
+}
+
+// cdev grants the node that VFIO has for a device, and that of IOMMUFD. A device
+// has its node once it is bound to VFIO.
+func (s *strict) cdev(dir string) {
+	real, err := s.look.real(dir)
+	if err != nil {
+		s.refuse(dir, ReasonNoDevice, err)
+		return
+	}
+	allowed := withinAny(real, s.roots(rootDevices))
+	names, err := s.look.readDir(dir + "/vfio-dev")
+	switch {
+	case err == nil && len(names) == 1 && strings.HasPrefix(names[0], "vfio"):
+		if node := "/dev/vfio/devices/" + names[0]; allowed {
+			s.literal(node, permRW)
+		} else {
+			s.grant(useNode, node, permRW)
+		}
+	case s.opts.Origin == FromTenant && !allowed:
+		s.refuse(real, ReasonOutside, errors.New("Options.Roots.Devices has nothing that it is in"))
+		return
+	default:
+		s.warn(WarnAbsent, real+"/vfio-dev", "the device is not bound to VFIO, so its node is not known", "derive again once it is")
+	}
+	s.literal("/dev/iommu", permRW)
 }
 
 // vfio grants the VFIO group of a device.
@@ -653,11 +859,27 @@ func (s *strict) directories() {
 		if f.ReadOnly {
 			perms = permR
 		}
-		s.share(useShare, f.Source, perms)
+		switch {
+		case !s.known("driver of a file system", f.Driver, knownDrivers):
+		case f.Driver != "virtiofs":
+			s.share(useShare, f.Source, perms)
+		case f.Socket != "":
+			s.grant(useSocket, f.Socket, permRW)
+		case !s.domain.isQEMU():
+			s.refuse("", ReasonEmpty, errors.New("a virtiofs that libvirt does not start has a socket"))
+		default:
+			s.virtiofs(f, i)
+		}
 	}
 	for i := range d.Inputs {
-		s.device = device(DeviceInput, d.Inputs[i].ID, i)
-		s.grant(useInput, d.Inputs[i].Path, permRW)
+		in := &d.Inputs[i]
+		s.device = device(DeviceInput, in.ID, i)
+		if in.Socket != "" {
+			s.grant(useVHostUser, in.Socket, permRW)
+		}
+		if in.Path != "" || in.Socket == "" {
+			s.grant(useInput, in.Path, permRW)
+		}
 	}
 	for i := range d.PStores {
 		s.device = device(DevicePStore, d.PStores[i].ID, i)
@@ -672,9 +894,10 @@ func (s *strict) nets() {
 		if n.Socket != "" {
 			s.grant(useVHostUser, n.Socket, permRW)
 		}
-		if n.VHost {
+		if n.VHost && n.VHostNode == "" {
 			s.literal("/dev/vhost-net", permRW)
 		}
+		s.net(n, i)
 	}
 }
 
@@ -686,10 +909,17 @@ func (s *strict) memory() {
 		s.known("model of memory", m.Model, knownMemory)
 		switch m.Model {
 		case "nvdimm", "virtio-pmem":
-			s.grant(useMemory, m.Path, permRW)
+			perms := permRW
+			if m.ReadOnly {
+				perms = permR
+			}
+			s.grant(useMemory, m.Path, perms)
 		case "sgx-epc":
 			s.literal("/dev/sgx_vepc", permRW)
 			s.literal("/dev/sgx_provision", permR)
+		}
+		if m.PageKiB > 0 {
+			s.hugePages(&HugePages{SizeKiB: m.PageKiB})
 		}
 	}
 	for i := range d.Shmem {
@@ -701,9 +931,9 @@ func (s *strict) memory() {
 			s.grant(useSocket, m.Server, permRW)
 		case !s.component(m.Name):
 		case m.Model == "ivshmem-plain":
-			s.literal("/dev/shm/"+m.Name, permRW)
+			s.common(rootImages, "/dev/shm/"+m.Name)
 		default:
-			s.literal("/var/lib/libvirt/shmem-"+m.Name+"-sock", permRW)
+			s.common(rootSockets, "/var/lib/libvirt/shmem-"+m.Name+"-sock")
 		}
 	}
 }
@@ -718,7 +948,7 @@ func (s *strict) tpms() {
 		switch {
 		case !s.known("backend of a TPM", t.Backend, knownTPMs):
 		case t.Path == "":
-		case t.Backend == "external":
+		case t.Backend == "external", t.Backend == "emulator" && !d.isQEMU():
 			s.grant(useSocket, t.Path, permRW)
 		default:
 			s.grant(useTPM, t.Path, permRW)
@@ -735,12 +965,21 @@ func (s *strict) tpms() {
 			s.refuse("", ReasonUnsupported, fmt.Errorf("version %q", t.Version))
 			continue
 		}
-		s.below("/var/lib/libvirt/swtpm/"+d.UUID+"/"+state, "**", permRWK)
+		switch {
+		case t.State == "":
+			s.below("/var/lib/libvirt/swtpm/"+d.UUID+"/"+state, "**", permRWK)
+		case t.StateFile:
+			s.grant(useVariables, t.State, permRWK)
+		default:
+			s.share(useState, t.State, permRWK)
+		}
 		s.literal("/var/log/swtpm/libvirt/qemu/"+d.Name+"-swtpm.log", permW)
 		if d.ID != nil {
 			short := "/run/libvirt/qemu/swtpm/" + d.shortName() + "-swtpm"
 			s.literal(short+".sock", permRW)
 			s.literal(short+".pid", permRW)
+		} else {
+			s.numberless("/run/libvirt/qemu/swtpm/ID-" + d.Name + "-swtpm.sock")
 		}
 	}
 }
@@ -783,14 +1022,14 @@ func (s *strict) programs() {
 		if reason == "" && s.look != nil {
 			reason, err = s.fits(real, found, file, useProgram, permMR)
 		}
+		if reason == "" && found {
+			reason, err = s.guarded(real, file)
+		}
 		if reason != "" {
 			s.refuse(real, reason, err)
 			continue
 		}
-		n := len(s.list)
-		if s.literal(real, permMR); len(s.list) > n {
-			s.list[n].Exec = ast.ExecInherit
-		}
+		s.program(real)
 	}
 }
 

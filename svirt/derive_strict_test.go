@@ -247,7 +247,7 @@ func TestStrictRefusesAll(t *testing.T) {
 }
 
 func TestStrictIdentity(t *testing.T) {
-	for _, name := range []string{"", ".", "..", "a/b", "a*", "a\nb", `a"`, `a\`, "a,b", "a{b", "a[", "a?", "a^", strings.Repeat("a", 300)} {
+	for _, name := range []string{"", ".", "..", "a/b", "a*", "a\nb", `a"`, `a\`, "a{b", "a[", "a?", "a^", strings.Repeat("a", 300)} {
 		d := domain(svirt.Devices{})
 		d.Name = name
 		_, err := svirt.Derive(context.Background(), d, svirt.Options{})

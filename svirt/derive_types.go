@@ -90,6 +90,14 @@ const (
 	useProgram
 	useExtra
 	useExtraTree
+	useSound      // a sound card
+	useVHost      // a node of the kernel's side of a device
+	useReserve    // the socket of a qemu-pr-helper
+	useQuote      // the socket of the service that signs quotes
+	useCapability // a node that a container gets
+	useSettings   // a file that is read
+	useMemoryTree // a directory with the guest's memory
+	useState      // the directory of a TPM
 )
 
 // uses says of each use which types of files it may have, which nodes in /dev
@@ -107,7 +115,7 @@ var uses = [...]struct {
 	useDirectory: {types: typeDirectory, root: rootShares},
 	useFirmware:  {types: typeFile, root: rootFirmware},
 	useVariables: {types: typeFile, root: rootImages},
-	useMemory:    {types: typeFile | typeChar, nodes: []string{"dax[0-9]*"}, root: rootImages},
+	useMemory:    {types: typeFile | typeChar, nodes: []string{"dax[0-9]*", "kvmfr[0-9]*", "shm/*"}, root: rootImages},
 	useLog:       {types: typeFile | typePipe, root: rootLogs},
 	usePipe:      {types: typePipe, root: rootSockets},
 	useSocket:    {types: typeSocket, root: rootSockets},
@@ -123,11 +131,24 @@ var uses = [...]struct {
 	useProgram:   {types: typeFile, root: rootPrograms},
 	useExtra:     {types: ^fileTypes(0), nodes: []string{"null", "zero", "full", "random", "urandom", "kvm", "vhost-net", "vhost-vsock", "shm/*"}, root: rootExtra},
 	useExtraTree: {types: typeDirectory, root: rootExtra},
+	useSound:     {types: typeChar, must: true, nodes: []string{"snd/*", "dsp*", "adsp*", "audio*", "mixer*"}, root: rootDevices},
+	useVHost:     {types: typeChar, nodes: []string{"vhost-net", "vhost-vdpa-[0-9]*", "vhost-vsock", "vhost-scsi", "net/tun", "tap[0-9]*"}, root: rootDevices},
+	useReserve:   {types: typeSocket, open: reserveSocket, root: rootSockets},
+	useQuote:     {types: typeSocket, open: quoteSocket, root: rootSockets},
+
+	useCapability: {types: typeChar | typeBlock, must: true, root: rootDevices},
+	useSettings:   {types: typeFile, root: rootExtra},
+	useMemoryTree: {types: typeDirectory, root: rootImages},
+	useState:      {types: typeDirectory, root: rootImages},
 }
 
 // directory reports whether all or much in a directory is meant.
 func (u use) directory() bool {
-	return u == useShare || u == useDirectory || u == useExtraTree
+	switch u {
+	case useShare, useDirectory, useExtraTree, useMemoryTree, useState:
+		return true
+	}
+	return false
 }
 
 // hasNode reports whether the use may have the node in /dev with the name.
@@ -135,8 +156,8 @@ func (u use) hasNode(name string) bool {
 	switch u {
 	case useBlock:
 		return blockNode(name)
-	case useNode:
-		return true // it was looked up
+	case useNode, useCapability:
+		return true // it was looked up, or may be any
 	}
 	return matchAny(uses[u].nodes, name)
 }
@@ -193,6 +214,13 @@ func switchSocket(p string) bool {
 	return strings.HasPrefix(base, "vhu") || strings.HasPrefix(base, "vhost") || strings.HasPrefix(base, "dpdkvhost")
 }
 
+// reserveSocket reports whether a path is the socket of the qemu-pr-helper that
+// QEMU's own unit of systemd starts.
+func reserveSocket(p string) bool { return runDir(p) == "/run/qemu-pr-helper.sock" }
+
+// quoteSocket reports whether a path is where Intel's service listens.
+func quoteSocket(p string) bool { return runDir(p) == "/run/tdx-qgs/qgs.socket" }
+
 // displayCookies reports whether a path is where a user keeps what opens the
 // user's X server.
 func displayCookies(p string) bool {
@@ -232,6 +260,13 @@ var (
 	knownTPMs       = []string{"", "emulator", "passthrough", "external"}
 	knownSmartcards = []string{"", "host", "host-certificates", "passthrough"}
 	knownSecurity   = []string{"", "sev", "sev-snp", "s390-pv", "tdx"}
+	knownLoaders    = []string{"", "rom", "pflash"}
+	knownDrivers    = []string{"", "path", "virtiofs"}
+	knownBackends   = []string{"", "default", "passt"}
+	knownMemSources = []string{"", "anonymous", "memfd", "file"}
+	knownAudios     = []string{"none", "alsa", "coreaudio", "dbus", "file", "jack", "oss", "pipewire", "pulseaudio", "sdl", "sndio", "spice"}
+	knownCryptos    = []string{"", "builtin", "lkcf", "vhost-user"}
+	knownGraphics   = []string{"vnc", "spice", "sdl", "egl-headless", "dbus", "rdp", "desktop"}
 )
 
 // known reports whether a word is one of those that there are, and refuses the

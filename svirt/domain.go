@@ -28,12 +28,39 @@ type Domain struct {
 	Boot    Boot    `json:"boot,omitzero"`
 	Devices Devices `json:"devices,omitzero"`
 
+	// Emulator is the VMM's own program. Without it the machine may execute
+	// what its template says, and Devices.Programs. Compat grants nothing.
+	Emulator string `json:"emulator,omitempty"`
+	// CommandLine is what the VMM is told besides all that follows from the
+	// other fields. Compat grants nothing.
+	CommandLine CommandLine `json:"command_line,omitzero"`
+	// Memory is where the guest's memory is, if it is in files. Compat grants
+	// nothing.
+	Memory MemoryBacking `json:"memory,omitzero"`
+	// Monitor is what a VMM without libvirt has for itself. Compat grants
+	// nothing.
+	Monitor Monitor `json:"monitor,omitzero"`
+
 	// LaunchSecurity is the type of memory encryption: sev, sev-snp, ...
 	LaunchSecurity string `json:"launch_security,omitempty"`
+	// QuoteService is the unix socket of the service that signs quotes of a
+	// machine under TDX. Compat grants nothing.
+	QuoteService string `json:"quote_service,omitempty"`
+	// Label is how the description wants the machine to be confined.
+	Label Label `json:"label,omitzero"`
 
 	// Warnings are of whoever made the description out of something else, for
 	// what it has no fields for. Derive returns them with its own.
 	Warnings []Warning `json:"warnings,omitempty"`
+}
+
+// Label is what libvirt's <seclabel> of the model apparmor says. Every machine
+// is confined by the profile of its UUID: Strict refuses a description that
+// asks for another one, or for none.
+type Label struct {
+	Type string `json:"type,omitempty"` // dynamic (also empty), static, none
+	// Profile is the name of a static label; empty is that of the machine.
+	Profile string `json:"profile,omitempty"`
 }
 
 // Boot is what a machine is started from, besides its disks.
@@ -52,7 +79,10 @@ type Boot struct {
 
 // Loader is the firmware image.
 type Loader struct {
-	Path     string `json:"path"`
+	Path string `json:"path"`
+	// Type is rom (also empty) or pflash. Strict lets a machine write only a
+	// pflash that is not ReadOnly.
+	Type     string `json:"type,omitempty"`
 	ReadOnly bool   `json:"readonly,omitempty"`
 }
 
@@ -80,6 +110,11 @@ type Devices struct {
 	TPMs        []TPM        `json:"tpms,omitempty"`
 	Smartcards  []Smartcard  `json:"smartcards,omitempty"`
 	PStores     []PStore     `json:"pstores,omitempty"`
+	// Audios, Videos, Vsocks and Cryptos are granted nothing by Compat.
+	Audios  []Audio  `json:"audios,omitempty"`
+	Videos  []Video  `json:"videos,omitempty"`
+	Vsocks  []Vsock  `json:"vsocks,omitempty"`
+	Cryptos []Crypto `json:"cryptos,omitempty"`
 	// Programs are what the machine's processes may execute, the VMM's own
 	// binary among it unless the template grants it. Compat grants nothing.
 	Programs []Program   `json:"programs,omitempty"`
@@ -89,12 +124,23 @@ type Devices struct {
 // ImageType tells where an image is.
 type ImageType string
 
-// The image types that are paths on this host. Every other type, such as
-// network, nvme or volume, grants nothing.
+// The image types. Compat grants the first three and nothing for the others.
 const (
 	ImageFile  ImageType = "file" // also the empty type
 	ImageBlock ImageType = "block"
 	ImageDir   ImageType = "dir"
+	// ImageVHostUser is a disk that another process serves; Path is its unix
+	// socket.
+	ImageVHostUser ImageType = "vhostuser"
+	// ImageVHostVDPA is a disk of the host's vDPA; Path is the node.
+	ImageVHostVDPA ImageType = "vhostvdpa"
+	// ImageNetwork is reached over a network, or by way of Image.Socket.
+	ImageNetwork ImageType = "network"
+	// ImageNVMe is an NVMe device that the VMM drives itself: Image.NVMe.
+	ImageNVMe ImageType = "nvme"
+	// ImageVolume is a volume of a storage pool that nobody looked up. Strict
+	// refuses it: which file it is can only be asked of the pool.
+	ImageVolume ImageType = "volume"
 )
 
 // Image is a disk image and what lies under it.
@@ -114,6 +160,24 @@ type Image struct {
 	Complete bool `json:"complete,omitempty"`
 	// Data is the external data file, if the description has it.
 	Data *Image `json:"data,omitempty"`
+
+	// Protocol is that of an ImageNetwork: nbd, rbd, iscsi, ssh, ...
+	Protocol string `json:"protocol,omitempty"`
+	// Socket is the unix socket by which an ImageNetwork is reached.
+	Socket string `json:"socket,omitempty"`
+	// Files are what is read to reach an ImageNetwork: settings, keys, the
+	// hosts that are known.
+	Files []string `json:"files,omitempty"`
+	// NVMe is the device of an ImageNVMe.
+	NVMe *NVMe `json:"nvme,omitempty"`
+}
+
+// NVMe is an NVMe device that is taken from the host.
+type NVMe struct {
+	PCI PCIAddress `json:"pci"`
+	// IOMMUFD says that the device is reached by its own node and
+	// /dev/iommu instead of its VFIO group.
+	IOMMUFD bool `json:"iommufd,omitempty"`
 }
 
 // local reports whether the image is a path on this host.
@@ -133,6 +197,20 @@ type Disk struct {
 	// Shareable says that other machines may write the image, too. All of them
 	// must say so.
 	Shareable bool `json:"shareable,omitempty"`
+	// Transient says that what is written is thrown away: libvirt has it in a
+	// file beside the image.
+	Transient bool `json:"transient,omitempty"`
+	// Mirror is where a job that runs copies the disk to.
+	Mirror *Image `json:"mirror,omitempty"`
+	// Reservations are SCSI's persistent reservations, nil without them.
+	Reservations *Reservations `json:"reservations,omitempty"`
+}
+
+// Reservations says who makes persistent reservations of a disk.
+type Reservations struct {
+	// Socket is that of a qemu-pr-helper which runs for many machines; empty:
+	// libvirt starts one for this machine.
+	Socket string `json:"socket,omitempty"`
 }
 
 // ChardevType is the host side of a character device.
@@ -162,6 +240,9 @@ type Chardev struct {
 	ID   string      `json:"id,omitempty"`
 	Type ChardevType `json:"type"`
 	Path string      `json:"path,omitempty"`
+	// Log is a file that all that is said is written to. Compat grants
+	// nothing for it.
+	Log string `json:"log,omitempty"`
 }
 
 // Graphics is a display.
@@ -174,6 +255,13 @@ type Graphics struct {
 	GL         bool     `json:"gl,omitempty"`
 	Sockets    []string `json:"sockets,omitempty"` // unix sockets that it listens on
 	XAuth      string   `json:"xauth,omitempty"`   // of sdl
+	// AutoSocket says that it listens on a unix socket that libvirt names.
+	AutoSocket bool `json:"auto_socket,omitempty"`
+	// Address is the address of a D-Bus bus, as the D-Bus specification has
+	// it, of a display of type dbus. P2P says that there is none: clients come
+	// as open descriptors. Without either libvirt starts a bus.
+	Address string `json:"address,omitempty"`
+	P2P     bool   `json:"p2p,omitempty"`
 }
 
 // HostDeviceKind is the kind of a device of the host that the machine gets.
@@ -202,12 +290,21 @@ type HostDevice struct {
 	// Driver is the driver of a PCI device: vfio (also the empty name), kvm,
 	// xen.
 	Driver string `json:"driver,omitempty"`
-	// IOMMUFD says that the VMM gets the device as an open descriptor.
+	// IOMMUFD says that the device is reached by its own node and /dev/iommu
+	// instead of its VFIO group. Descriptors that libvirt opens are checked
+	// again when the VMM gets them, so that it needs the nodes, too.
 	IOMMUFD bool   `json:"iommufd,omitempty"`
 	MDev    string `json:"mdev,omitempty"` // UUID, of HostMDev
 	// SCSI is the address of HostSCSI; nil when the device is reached over
 	// the network.
 	SCSI *SCSIAddress `json:"scsi,omitempty"`
+	// ROM is the file of an option ROM. Compat grants nothing for it.
+	ROM string `json:"rom,omitempty"`
+	// Optional says that the machine may go without a device that is not there
+	// (startupPolicy optional). Strict then grants nothing and warns.
+	Optional bool `json:"optional,omitempty"`
+	// Node is the node of HostStorage and HostMisc.
+	Node string `json:"node,omitempty"`
 }
 
 // SCSIAddress is the address of a SCSI device of the host.
@@ -236,18 +333,27 @@ type PCIAddress struct {
 	Function uint32 `json:"function"`
 }
 
-// Filesystem is a directory that the VMM itself shares with the machine (9p).
-// What a server of its own shares (virtiofs) is no concern of the VMM's.
+// Filesystem is a directory of the host that the machine gets: by the VMM
+// itself (9p) or by a server of its own (virtiofs), of which the VMM has only the
+// socket.
 type Filesystem struct {
-	ID       string `json:"id,omitempty"`
-	Source   string `json:"source"`
+	ID     string `json:"id,omitempty"`
+	Source string `json:"source"`
+	// Driver is path (also empty) for 9p, or virtiofs.
+	Driver   string `json:"driver,omitempty"`
 	ReadOnly bool   `json:"readonly,omitempty"`
+	// Socket is the socket of a virtiofsd that somebody else starts; empty:
+	// libvirt starts one, with a socket of its own naming.
+	Socket string `json:"socket,omitempty"`
 }
 
-// Input is an input device of the host.
+// Input is an input device of the host, or one that another process serves.
 type Input struct {
 	ID   string `json:"id,omitempty"`
-	Path string `json:"path"`
+	Path string `json:"path,omitempty"`
+	// Socket is the unix socket of a vhost-user input device. Compat grants
+	// nothing for it.
+	Socket string `json:"socket,omitempty"`
 }
 
 // Net is a network interface.
@@ -257,13 +363,35 @@ type Net struct {
 	Socket string `json:"socket,omitempty"`
 	// VHost says that packets may go through /dev/vhost-net.
 	VHost bool `json:"vhost,omitempty"`
+
+	// What follows is granted nothing by Compat.
+
+	// Backend is passt if libvirt starts one for the interface.
+	Backend string `json:"backend,omitempty"`
+	Log     string `json:"log,omitempty"` // of the backend
+	// VHostNode and TapNode are nodes to use instead of /dev/vhost-net and
+	// /dev/net/tun; TapNode is also the node of a macvtap interface.
+	VHostNode string `json:"vhost_node,omitempty"`
+	TapNode   string `json:"tap_node,omitempty"`
+	// MACVTap says that the interface is a macvtap, which has a node of its
+	// own once it is made.
+	MACVTap bool `json:"macvtap,omitempty"`
+	// VDPA is the node of an interface of the host's vDPA.
+	VDPA string `json:"vdpa,omitempty"`
+	ROM  string `json:"rom,omitempty"` // the file of an option ROM
 }
 
 // Memory is a memory device.
 type Memory struct {
 	ID    string `json:"id,omitempty"`
-	Model string `json:"model"` // nvdimm, virtio-pmem, sgx-epc, ...
+	Model string `json:"model"` // dimm, nvdimm, virtio-pmem, virtio-mem, sgx-epc
 	Path  string `json:"path,omitempty"`
+	// ReadOnly says that an nvdimm or virtio-pmem is not written. Compat does
+	// not look at it.
+	ReadOnly bool `json:"readonly,omitempty"`
+	// PageKiB is the size of the huge pages that the device is made of, in
+	// KiB; 0: it is not. Compat grants nothing for it.
+	PageKiB uint64 `json:"page_kib,omitempty"`
 }
 
 // Shmem is shared memory between machines.
@@ -280,8 +408,14 @@ type TPM struct {
 	ID      string `json:"id,omitempty"`
 	Backend string `json:"backend"`           // emulator, passthrough, external
 	Version string `json:"version,omitempty"` // 1.2 or 2.0, of an emulator
-	// Path is the device of a passthrough, or the socket of an external one.
+	// Path is the device of a passthrough, or the socket of an external one,
+	// or of an emulator that runs without libvirt.
 	Path string `json:"path,omitempty"`
+	// State is where an emulator keeps its state instead of in libvirt's
+	// directory: a directory, or with StateFile a file. Compat grants nothing
+	// for it.
+	State     string `json:"state,omitempty"`
+	StateFile bool   `json:"state_file,omitempty"`
 }
 
 // Smartcard is a smartcard reader.

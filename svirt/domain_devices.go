@@ -55,6 +55,18 @@ func (d *Devices) each(f func(Device, *string)) {
 	for i := range d.PStores {
 		f(device(DevicePStore, d.PStores[i].ID, i), &d.PStores[i].ID)
 	}
+	for i := range d.Audios {
+		f(device(DeviceAudio, d.Audios[i].ID, i), &d.Audios[i].ID)
+	}
+	for i := range d.Videos {
+		f(device(DeviceVideo, d.Videos[i].ID, i), &d.Videos[i].ID)
+	}
+	for i := range d.Vsocks {
+		f(device(DeviceVsock, d.Vsocks[i].ID, i), &d.Vsocks[i].ID)
+	}
+	for i := range d.Cryptos {
+		f(device(DeviceCrypto, d.Cryptos[i].ID, i), &d.Cryptos[i].ID)
+	}
 	for i := range d.Programs {
 		f(device(DeviceProgram, d.Programs[i].ID, i), &d.Programs[i].ID)
 	}
@@ -89,6 +101,10 @@ func (d *Domain) with(c Change) *Domain {
 	have.TPMs = merge(DeviceTPM, have.TPMs, add.TPMs, leaves, func(x *TPM) string { return x.ID })
 	have.Smartcards = merge(DeviceSmartcard, have.Smartcards, add.Smartcards, leaves, func(x *Smartcard) string { return x.ID })
 	have.PStores = merge(DevicePStore, have.PStores, add.PStores, leaves, func(x *PStore) string { return x.ID })
+	have.Audios = merge(DeviceAudio, have.Audios, add.Audios, leaves, func(x *Audio) string { return x.ID })
+	have.Videos = merge(DeviceVideo, have.Videos, add.Videos, leaves, func(x *Video) string { return x.ID })
+	have.Vsocks = merge(DeviceVsock, have.Vsocks, add.Vsocks, leaves, func(x *Vsock) string { return x.ID })
+	have.Cryptos = merge(DeviceCrypto, have.Cryptos, add.Cryptos, leaves, func(x *Crypto) string { return x.ID })
 	have.Programs = merge(DeviceProgram, have.Programs, add.Programs, leaves, func(x *Program) string { return x.ID })
 	have.Extra = merge(DeviceExtra, have.Extra, add.Extra, leaves, func(x *PathGrant) string { return x.ID })
 	return next
@@ -108,6 +124,11 @@ func (d *Domain) clone() *Domain {
 		loader := *b.Loader
 		b.Loader = &loader
 	}
+	c.CommandLine.Args, c.CommandLine.Env = slices.Clone(c.CommandLine.Args), slices.Clone(c.CommandLine.Env)
+	c.CommandLine.Properties = slices.Clone(c.CommandLine.Properties)
+	c.Memory.HugePages = slices.Clone(c.Memory.HugePages)
+	m := &c.Monitor
+	m.API, m.Logs, m.Config = slices.Clone(m.API), slices.Clone(m.Logs), slices.Clone(m.Config)
 	v := &c.Devices
 	v.Disks = slices.Clone(v.Disks)
 	v.Serials = slices.Clone(v.Serials)
@@ -125,10 +146,26 @@ func (d *Domain) clone() *Domain {
 	v.TPMs = slices.Clone(v.TPMs)
 	v.Smartcards = slices.Clone(v.Smartcards)
 	v.PStores = slices.Clone(v.PStores)
+	v.Audios = slices.Clone(v.Audios)
+	v.Videos = slices.Clone(v.Videos)
+	v.Vsocks = slices.Clone(v.Vsocks)
+	v.Cryptos = slices.Clone(v.Cryptos)
 	v.Programs = slices.Clone(v.Programs)
 	v.Extra = slices.Clone(v.Extra)
 	for i := range v.Disks {
-		v.Disks[i].Image = *v.Disks[i].Image.clone()
+		disk := &v.Disks[i]
+		disk.Image = *disk.Image.clone()
+		disk.Mirror = disk.Mirror.clone()
+		if disk.Reservations != nil {
+			r := *disk.Reservations
+			disk.Reservations = &r
+		}
+	}
+	for i := range v.Audios {
+		v.Audios[i].Devices = slices.Clone(v.Audios[i].Devices)
+	}
+	for i := range v.Vsocks {
+		v.Vsocks[i].Ports = slices.Clone(v.Vsocks[i].Ports)
 	}
 	for i := range v.Graphics {
 		v.Graphics[i].Sockets = slices.Clone(v.Graphics[i].Sockets)
@@ -149,7 +186,11 @@ func (i *Image) clone() *Image {
 	}
 	top := *i
 	for at := &top; at != nil; at = at.Backing {
-		at.Data = at.Data.clone()
+		at.Data, at.Files = at.Data.clone(), slices.Clone(at.Files)
+		if at.NVMe != nil {
+			device := *at.NVMe
+			at.NVMe = &device
+		}
 		if at.Backing != nil {
 			below := *at.Backing
 			at.Backing = &below

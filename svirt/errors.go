@@ -45,6 +45,10 @@ const (
 	ReasonInUse       Reason = "the host uses the device"
 	ReasonShared      Reason = "another machine has the file"
 	ReasonDuplicate   Reason = "another device of the kind has the same ID"
+	ReasonVolume      Reason = "nobody looked up which file the volume of the storage pool is"
+	ReasonTenant      Reason = "a tenant may not tell the VMM more than its devices"
+	ReasonOthers      Reason = "others than its owner may write the program"
+	ReasonLabel       Reason = "the machine is to be confined in another way"
 )
 
 // PathError says that a device of a machine was refused, and why.

@@ -50,7 +50,7 @@ func ExampleDerive_refused() {
 	}, svirt.Options{})
 	fmt.Println(err)
 	// Output:
-	// disk root: the path has a byte that is special in policy ("/srv/*")
+	// disk root: the path has a byte that is special in policy ("/srv/*"): Options.EscapeSpecial takes it
 	// disk data: the path is restricted to the system ("/etc/shadow")
 }
 

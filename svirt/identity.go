@@ -42,21 +42,37 @@ func CheckUUID(s string) error {
 // refusedInNames are the bytes that libvirt's driver refuses in names.
 const refusedInNames = "/[]{}?^,\"*"
 
-// checkName reports whether name may be a machine's name. Both methods
-// refuse what libvirt's driver refuses; the strict one also refuses control
-// bytes, backslashes, and the names of the directory itself and its parent.
-func checkName(name string, strict bool) error {
+// checkCompatName reports whether libvirt's driver takes a machine's name.
+func checkCompatName(name string) error {
+	switch {
+	case name == "":
+		return &IdentityError{What: "name", Value: name, Reason: "it is empty"}
+	case strings.ContainsAny(name, refusedInNames):
+		return &IdentityError{What: "name", Value: name, Reason: "it has a byte that is special in paths or policy"}
+	}
+	return nil
+}
+
+// checkName reports whether the method takes a machine's name.
+func (o *Options) checkName(name string) error {
+	if o.Method != Strict {
+		return checkCompatName(name)
+	}
+	return checkName(name, o.EscapeSpecial)
+}
+
+// checkName reports whether name may be a machine's name under Strict: one
+// component of a path, without control bytes and, unless they are escaped,
+// without those that are special in policy.
+func checkName(name string, escape bool) error {
 	refuse := func(reason string) error {
 		return &IdentityError{What: "name", Value: name, Reason: reason}
 	}
 	if name == "" {
 		return refuse("it is empty")
 	}
-	if i := strings.IndexAny(name, refusedInNames); i >= 0 {
-		return refuse("it has a byte that is special in paths or policy")
-	}
-	if !strict {
-		return nil
+	if strings.IndexByte(name, '/') >= 0 {
+		return refuse("it has a slash")
 	}
 	if name == "." || name == ".." {
 		return refuse("it is not a file name")
@@ -68,8 +84,8 @@ func checkName(name string, strict bool) error {
 		if name[i] < 0x20 || name[i] == 0x7f {
 			return refuse("it has a control byte")
 		}
-		if name[i] == '\\' {
-			return refuse("it has a byte that is special in paths or policy")
+		if class := byteClass[name[i]]; !escape && (class == byteGlob || class == byteQuote) {
+			return refuse("it has a byte that is special in policy: Options.EscapeSpecial takes it")
 		}
 	}
 	return nil

@@ -89,7 +89,7 @@ func (m *Manager) make(ctx context.Context, d *Domain, there bool) error {
 // A container has none.
 func (m *Manager) rulesOf(ctx context.Context, g *machineState, d *Domain, before []byte) (*Rules, error) {
 	if !hasFiles(d.Type) {
-		return nil, checkName(d.Name, m.options.Derive.Method == Strict)
+		return nil, m.options.Derive.checkName(d.Name)
 	}
 	var chains map[Device]chain
 	if before != nil && m.options.Derive.Method == Strict {

@@ -140,7 +140,9 @@ func (m *Manager) updated(ctx context.Context, g *machineState, uuid string, c C
 		return nil, nil, err
 	}
 	before = slices.Clone(rules.list)
-	added, err := m.derive(ctx, g, rules.identity.domain(uuid, c.Add), rules.remembered())
+	come := rules.identity.domain(uuid, c.Add)
+	come.Monitor.Jail = rules.jail
+	added, err := m.derive(ctx, g, come, rules.remembered())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -149,6 +151,9 @@ func (m *Manager) updated(ctx context.Context, g *machineState, uuid string, c C
 		leaves[d] = true
 	}
 	c.Add.each(func(d Device, _ *string) { leaves[d] = true })
+	for d := range maps.Clone(leaves) {
+		leaves[Device{DeviceJail, d.String()}] = true
+	}
 	rules.list = slices.DeleteFunc(rules.list, func(r Rule) bool { return leaves[r.Device] })
 	rules.gl = slices.DeleteFunc(rules.gl, func(d Device) bool { return leaves[d] })
 	rules.list = sortRules(append(rules.list, added.list...))

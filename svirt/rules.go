@@ -32,6 +32,14 @@ const (
 	DeviceTPM        DeviceKind = "tpm"
 	DeviceSmartcard  DeviceKind = "smartcard"
 	DevicePStore     DeviceKind = "pstore"
+	DeviceAudio      DeviceKind = "audio"
+	DeviceVideo      DeviceKind = "video"
+	DeviceVsock      DeviceKind = "vsock"
+	DeviceCrypto     DeviceKind = "crypto"
+	DeviceEmulator   DeviceKind = "emulator" // IDs: program, wrapped, files
+	DeviceMonitor    DeviceKind = "monitor"  // IDs: api, log, config
+	DeviceJail       DeviceKind = "jail"     // IDs: the devices whose files have other names in the jail
+	DeviceArgument   DeviceKind = "argument" // IDs: the options, variables and properties
 	DeviceProgram    DeviceKind = "program"
 	DeviceExtra      DeviceKind = "extra"
 )
@@ -39,7 +47,8 @@ const (
 // deviceKinds are the kinds that there are.
 var deviceKinds = []DeviceKind{
 	DeviceDomain, DeviceBoot, DeviceDisk, DeviceSerial, DeviceConsole, DeviceParallel, DeviceChannel, DeviceChardev, DeviceGraphics, DeviceHost,
-	DeviceFilesystem, DeviceInput, DeviceNet, DeviceMemory, DeviceShmem, DeviceTPM, DeviceSmartcard, DevicePStore, DeviceProgram, DeviceExtra,
+	DeviceFilesystem, DeviceInput, DeviceNet, DeviceMemory, DeviceShmem, DeviceTPM, DeviceSmartcard, DevicePStore, DeviceAudio, DeviceVideo, DeviceVsock, DeviceCrypto,
+	DeviceEmulator, DeviceMonitor, DeviceJail, DeviceArgument, DeviceProgram, DeviceExtra,
 }
 
 // Device names a part of a machine. It is comparable.

@@ -66,7 +66,7 @@ func ParseRules(ctx context.Context, name string, text []byte) (*Rules, error) {
 					o.perms, o.exec = s.Perms, s.Exec
 				}
 				// Programs are executed, and nothing else is.
-				if program := o.device.Kind == DeviceProgram; program != (o.exec == ast.ExecInherit) || o.exec > s.Exec {
+				if !mayExec(o.device.Kind, o.exec) || o.exec > s.Exec {
 					return nil, foreign()
 				}
 				r.list = append(r.list, Rule{Device: o.device, Path: s.Path, Perms: o.perms, Exec: o.exec})
@@ -88,11 +88,15 @@ const (
 	notesLine   = "# notes: 1\n" // without it, a release wrote the file that remembers nothing
 	chainPrefix = "# chain: "
 	sharePrefix = "# shareable: "
+	jailPrefix  = "# jail: "
 )
 
 // appendNotes writes what parseNotes reads.
 func (r *Rules) appendNotes(dst []byte) []byte {
 	dst = append(dst, notesLine...)
+	if r.jail != "" {
+		dst = append(strconv.AppendQuoteToASCII(append(dst, jailPrefix...), r.jail), '\n')
+	}
 	if len(r.chains)+len(r.shared) == 0 {
 		return dst
 	}
@@ -143,6 +147,12 @@ func (r *Rules) parseNotes(text string) bool {
 				return false
 			}
 			r.chains = joined(r.chains, map[Device]chain{d: {files[0], files[1:]}})
+		} else if s, ok := strings.CutPrefix(line, jailPrefix); ok {
+			jail, err := strconv.Unquote(s)
+			if err != nil || s[0] != '"' {
+				return false
+			}
+			r.jail = jail
 		} else if s, ok := strings.CutPrefix(line, sharePrefix); ok {
 			d, s, ok := parseDevice(s)
 			if !ok || s != "" {
@@ -178,6 +188,18 @@ func comment(src string, end int) string {
 	line, _, _ := strings.Cut(src[end:], "\n")
 	_, text, _ := strings.Cut(line, "#")
 	return strings.TrimSpace(text)
+}
+
+// mayExec reports whether rules of a kind of device have the exec mode. Beside a
+// VMM's own program are files that are read.
+func mayExec(kind DeviceKind, exec ast.Exec) bool {
+	switch kind {
+	case DeviceProgram:
+		return exec == ast.ExecInherit
+	case DeviceEmulator, DeviceJail:
+		return true
+	}
+	return exec == ast.ExecNone
 }
 
 type owner struct {
