@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Action is the word that a record begins with: what the profile says.
+// Action is the word at the beginning of a record: what the profile says.
 type Action string
 
 // The actions that kernels write (security/apparmor/audit.c, Linux 6.12).
@@ -31,12 +31,12 @@ type Event struct {
 	Action    Action
 	Operation string
 	Class     string
-	Profile   string // also of records of dbus-daemon, which call it label
+	Profile   string // also in records of dbus-daemon, which call it label
 	Namespace string
 
 	// Name is the object: a path, a mount point, a label, a profile that is
-	// loaded. Target is the other one: of a link, or the label that a task goes
-	// on with. Peer is the label of the other side.
+	// loaded. Target is the second object: the target of a link, or the next
+	// label of a task. Peer is the label of the other side.
 	Name   string
 	Target string
 	Peer   string
@@ -61,11 +61,11 @@ type Event struct {
 	Serial uint64
 
 	// Truncated says that the record was cut. Its last field may be missing or
-	// short, and is then in no typed member.
+	// short, and is then not in a typed member.
 	Truncated bool
 
-	// Fields are all fields of the record, decoded, in its order. A key may come
-	// twice.
+	// Fields are all fields of the record, decoded, in its order. A key may
+	// occur twice.
 	Fields []Field
 	// Enriched are the names that auditd adds to numbers, such as FSUID.
 	Enriched []Field
@@ -189,8 +189,8 @@ var classes = map[string]string{
 	"socket_shutdown": "net",
 }
 
-// classOf derives the class of a record that does not say it, as kernels
-// before 6.5 write them.
+// classOf derives the class of a record that has none, as kernels before 6.5
+// write them.
 func classOf(e *Event) string {
 	switch {
 	case strings.HasPrefix(e.Operation, "dbus_"):

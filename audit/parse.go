@@ -14,12 +14,12 @@ import (
 )
 
 // MaxLine is the longest line that Parse reads, in bytes. It is several times
-// what auditd writes, and what the journal's JSON makes of that.
+// what auditd writes, and longer than the journal's JSON for that.
 const MaxLine = 1 << 18
 
-// ErrOther says that a line is no record of AppArmor: another record, or other
-// text of the log.
-var ErrOther = errors.New("audit: the line is not a record of AppArmor")
+// ErrOther says that a line is not an AppArmor record: another record, or
+// other text of the log.
+var ErrOther = errors.New("audit: the line is not an AppArmor record")
 
 // SyntaxError says that a record of AppArmor cannot be read.
 type SyntaxError struct {
@@ -35,8 +35,8 @@ func (e *SyntaxError) Error() string {
 // begin is how every record of AppArmor begins.
 const begin = `apparmor="`
 
-// Parse reads one line, without or with its line end. Lines that are not
-// AppArmor's are ErrOther, so that a caller can pass over them.
+// Parse reads one line, without or with its line end. For lines that are not
+// AppArmor's the error is ErrOther, so that a caller can skip them.
 func Parse(line string) (*Event, error) {
 	if len(line) > MaxLine {
 		return nil, &SyntaxError{Offset: MaxLine, What: fmt.Sprintf("line longer than %d bytes", MaxLine)}
@@ -78,8 +78,8 @@ func parseText(line string) (*Event, error) {
 	if e.Fields, e.Truncated, err = fields(record); err != nil {
 		return nil, err
 	}
-	// Names that auditd adds are for people; a damaged one is no reason to
-	// lose the record.
+	// Names that auditd adds are for people; a damaged one does not discard
+	// the record.
 	e.Enriched, _, _ = fields(enriched)
 	e.settle()
 	if e.Action == "" {
@@ -92,8 +92,8 @@ func parseText(line string) (*Event, error) {
 }
 
 // plausible reports whether a record of AppArmor may follow the text. Records
-// of other senders may quote ours: of a shell's command line, say. What comes
-// first is a stamp, a prefix of a log, or nothing.
+// of other senders, such as a shell's command line, may quote AppArmor's. Only
+// a stamp, a prefix of a log, or nothing may come first.
 func plausible(head string) bool {
 	switch head = strings.TrimRight(head, " "); {
 	case head == "", strings.HasSuffix(head, "AVC"):
@@ -280,8 +280,8 @@ func unescapeKmsg(s string) string {
 }
 
 // parseJournal reads an object of `journalctl -o json`. Fields that begin with
-// _ are the journal's own; MESSAGE may be anybody's, unless the transport says
-// that it came from the kernel.
+// _ are the journal's own; MESSAGE may come from anybody, unless the transport
+// says that it came from the kernel.
 func parseJournal(line string) (*Event, error) {
 	var entry struct {
 		Transport string          `json:"_TRANSPORT"`

@@ -13,23 +13,24 @@ type Source uint8
 
 // The sources.
 const (
-	// SourceAny is the audit system if it may be read, else the kernel log.
+	// SourceAny is the audit system if it may be read, otherwise the kernel
+	// log.
 	SourceAny Source = iota
 	// SourceAudit is the audit system's group of listeners (netlink). Records
-	// are whole and arrive beside auditd's copy. It takes CAP_AUDIT_READ in the
-	// initial user namespace.
+	// are whole, and auditd still gets its own copy. It needs CAP_AUDIT_READ
+	// in the initial user namespace.
 	SourceAudit
-	// SourceKernelLog is /dev/kmsg. It has nothing while auditd runs; records
-	// are cut after 1,021 bytes and limited in rate.
+	// SourceKernelLog is /dev/kmsg. It has no records while auditd runs;
+	// records are cut after 1,021 bytes and limited in rate.
 	SourceKernelLog
 )
 
-// WatchOptions are the options of Watch. The zero value is useful.
+// WatchOptions configure Watch. The zero value is useful.
 type WatchOptions struct {
 	Source Source
 }
 
-// LostError says that records were lost. Watch goes on after it.
+// LostError says that records were lost. Watch continues after it.
 type LostError struct {
 	// Count is how many records were lost; 0 if nobody counted them.
 	Count int

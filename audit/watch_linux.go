@@ -24,9 +24,9 @@ const (
 )
 
 // Watch yields the events that happen from now on, until the context ends or
-// the source fails; the last error is then yielded, and is the context's if it
-// ended. A *LostError tells of a gap and does not end the loop, nor does a
-// *SyntaxError of a record that cannot be read. The source is opened when the
+// the source fails; it then yields the last error, which is the context's if
+// that ended. A *LostError reports a gap and does not end the loop, nor does a
+// *SyntaxError for a record that cannot be read. The source is opened when the
 // loop begins and closed when it ends.
 func Watch(ctx context.Context, o WatchOptions) iter.Seq2[*Event, error] {
 	return func(yield func(*Event, error) bool) {
@@ -47,7 +47,7 @@ func Watch(ctx context.Context, o WatchOptions) iter.Seq2[*Event, error] {
 // source is an open source of records.
 type source struct {
 	file   *os.File
-	record func(message []byte) (*Event, error) // ErrOther: passed over
+	record func(message []byte) (*Event, error) // ErrOther: skipped
 }
 
 func open(s Source) (*source, error) {

@@ -11,7 +11,7 @@
 // Those that a Policy hands out are shared and must not be changed; everything
 // that only reads them is safe for concurrent use.
 //
-// The package does no I/O and knows no policy text.
+// The package does no I/O and knows nothing about policy text.
 package blob
 
 import (
@@ -75,6 +75,6 @@ func (p *Policy) Names() []string {
 }
 
 // Needs returns the names of the parents that are not in the set: a kernel
-// refuses the whole set with ENOENT unless it already holds them. The order is
-// that of first need.
+// refuses the whole set with ENOENT unless it already holds them. They are in
+// the order in which they are first needed.
 func (p *Policy) Needs() []string { return slices.Clone(p.needs) }

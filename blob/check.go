@@ -8,16 +8,16 @@ import (
 	"github.com/goarmor/apparmor/features"
 )
 
-// KernelLimits is what a kernel loads beyond the simplest portable target. The
-// zero value is that target: old form, 16-bit tables, nothing optional. LimitsOf
-// derives the fields from the kernel's feature files.
+// KernelLimits says what a kernel loads beyond the simplest portable target.
+// The zero value is that target: old form, 16-bit tables, nothing optional.
+// LimitsOf derives the fields from the kernel's feature files.
 type KernelLimits struct {
 	// MaxABI is the highest kernel ABI of a header: 8 for 6.1, 9 from 6.12
 	// on; zero: 8. The features' policy/versions is one too high for 6.1.
 	MaxABI uint32
 	// PermTables allows permission tables and permsv up to that version:
-	// policy/permstable32_version from 2 on. A version of 1 (6.12) is a
-	// kernel that mixes up entries of files and counts as zero.
+	// policy/permstable32_version from 2 on. Version 1 counts as zero, because
+	// such a kernel (6.12) mixes up entries of files.
 	PermTables uint32
 	Wide       bool // 32-bit state tables: policy/state32
 	DiffEncode bool // policy/diff-encode
@@ -59,19 +59,19 @@ func LimitsOf(f *features.Set) KernelLimits {
 	return l
 }
 
-// UsablePermTables is the version from which on permission tables can be relied
-// on; see KernelLimits.
+// UsablePermTables is the lowest version of permission tables that can be
+// relied on; see KernelLimits.
 const UsablePermTables = 2
 
 // MaxOldTargets is the number of exec targets that the old form can name.
 const MaxOldTargets = oldXMax - oldXTable + 1
 
-// fileNameMargin is what a profile's number may add to its name: a dot and
-// the digits of a number that a kernel will not reach.
+// fileNameMargin is how many bytes a profile's number may add to its name: a
+// dot and more digits than a kernel will ever use.
 const fileNameMargin = len(".4294967295")
 
-// KernelError says what in a policy a kernel does not load, or loads and gets
-// wrong.
+// KernelError says which part of a policy a kernel does not load, or loads and
+// gets wrong.
 type KernelError struct {
 	Profile string
 	Member  string
@@ -113,7 +113,7 @@ func (p *Profile) check(k KernelLimits) *KernelError {
 	case p.ABI() > top:
 		return &KernelError{Member: "version", Reason: fmt.Sprintf("the header's kernel ABI %d is above %d", p.ABI(), top)}
 	case safeLen(name)+fileNameMargin > maxFileName:
-		return &KernelError{Member: "name", Reason: "with its number the name may be too long for a file, which blocks its namespace on some kernels", Hint: fmt.Sprintf("keep it within %d bytes", maxFileName-fileNameMargin)}
+		return &KernelError{Member: "name", Reason: "with its number, the name may be too long for a file name, which blocks its namespace on some kernels", Hint: fmt.Sprintf("keep it within %d bytes", maxFileName-fileNameMargin)}
 	case p.Disconnected != "" && !k.Disconnected:
 		return &KernelError{Member: "disconnected", Reason: "the kernel does not know the member"}
 	case p.DisconnectedIPC != "" && !k.DisconnectedIPC:
@@ -152,7 +152,7 @@ func (db *PolicyDB) check(k KernelLimits) *KernelError {
 	case db.DFA.Wide && !k.Wide:
 		return &KernelError{Reason: "the kernel has no 32-bit state tables"}
 	case db.DFA.Flags&FlagDiff != 0 && !k.DiffEncode:
-		return &KernelError{Reason: "the kernel does not say that it knows differential encoding"}
+		return &KernelError{Reason: "the kernel does not announce differential encoding"}
 	case db.Perms == nil && len(db.XTable) > MaxOldTargets:
 		return &KernelError{Reason: fmt.Sprintf("%d exec targets are more than the %d that the old form can name", len(db.XTable), MaxOldTargets)}
 	}

@@ -19,8 +19,8 @@ const (
 const (
 	zstdMagic  = "\x28\xb5\x2f\xfd"
 	plainMagic = "\x04\x08\x00version\x00\x02"
-	// userHeader is the length of the header that apparmor_parser 6.0 puts in
-	// front of each profile for 7.3; kernels do not interpret it.
+	// userHeader is the length of the header that apparmor_parser 6.0 puts
+	// before each profile for 7.3; kernels do not interpret it.
 	userHeader = 8
 )
 
@@ -28,14 +28,14 @@ const (
 // paranoid_load to it: the format, the versions and namespaces of headers,
 // names and their order, the ranges of members, every table of every
 // automaton, and permissions. It returns a *FormatError for the first thing
-// that a kernel would refuse. What only some kernels refuse is for
-// Policy.Check; whether parents exist that the set does not bring along, for
-// the kernel itself (see Policy.Needs).
+// that a kernel would refuse. Policy.Check finds what only some kernels
+// refuse, and only the kernel itself knows whether parents exist that are not
+// in the set (see Policy.Needs).
 //
 // It is stricter than kernels in a few things that no producer writes: names
 // must not be repeated, must not hold NUL, and a parent must come before its
-// child; a state 0 with a way out, an explicit start state 0, a permission
-// table without automaton and the tag sets of 7.3 are refused.
+// child; a state 0 with transitions to others, an explicit start state 0, a
+// permission table without an automaton and the tag sets of 7.3 are refused.
 //
 // A stream after the 8-byte header of 7.3 is accepted and kept without the
 // header; a compressed one gives ErrCompressed. Memory is bounded by a small
@@ -94,7 +94,7 @@ func inspect(data []byte, written []*DFA) (*Policy, *FormatError) {
 	return &Policy{data: data, profiles: profiles, needs: s.needs}, nil
 }
 
-// decoder reads profiles and keeps what a header says for the next ones.
+// decoder reads profiles and keeps what a header says for those that follow.
 type decoder struct {
 	reader
 	header    uint32
@@ -120,8 +120,8 @@ func (d *decoder) missing(member, what string) *FormatError {
 	return d.fail(ErrSyntax, member, "%s is missing; found %s", what, d.found())
 }
 
-// next reads a header, if there is one, and a profile. When it fails before
-// having read anything the position has not moved.
+// next reads a header, if there is one, and a profile. If it fails before it
+// has read anything, the position has not moved.
 func (d *decoder) next() (*Profile, *FormatError) {
 	d.profile = ""
 	if err := d.readHeader(); err != nil {
@@ -150,7 +150,7 @@ func (d *decoder) readHeader() *FormatError {
 	at := d.pos
 	if v, ok := d.u32("version"); ok {
 		if abi := v & 0x3ff; abi < minABI || abi > maxABI {
-			err := d.failAt(at, ErrVersion, "version", "kernel ABI %d of the header is not within %d to %d", abi, minABI, maxABI)
+			err := d.failAt(at, ErrVersion, "version", "kernel ABI %d of the header is not in the range %d to %d", abi, minABI, maxABI)
 			err.Errno, err.Hint = EPROTONOSUPPORT, fmt.Sprintf("write %#08x", DefaultHeader)
 			return err
 		}
@@ -235,7 +235,7 @@ func (d *decoder) readDisconnect(p *Profile) (err *FormatError) {
 	at := d.pos
 	if sig, ok := d.u32("kill"); ok {
 		if sig < 1 || sig > maxKill {
-			return d.failAt(at, ErrValue, "kill", "signal %d is not within 1 to %d", sig, maxKill)
+			return d.failAt(at, ErrValue, "kill", "signal %d is not in the range 1 to %d", sig, maxKill)
 		}
 		p.Kill = sig
 	}
@@ -258,7 +258,7 @@ func (d *decoder) readFlags(p *Profile) *FormatError {
 		}
 	}
 	if v[1] > uint32(Prompt) {
-		return d.fail(ErrValue, "flags", "mode %d is not within 0 to %d", v[1], Prompt)
+		return d.fail(ErrValue, "flags", "mode %d is not in the range 0 to %d", v[1], Prompt)
 	}
 	if !d.enter("", tagStructEnd) {
 		return d.missing("flags", "the end of the flags struct")
@@ -321,8 +321,8 @@ func (d *decoder) readXattrs(p *Profile) *FormatError {
 }
 
 // readStrings reads the array of strings and the end of the struct around it.
-// The conversion returns what is wrong with a string, if anything; the error
-// is then of the kind given.
+// The conversion returns what is wrong with a string, if anything, which
+// becomes an error of the given kind.
 func (d *decoder) readStrings(kind error, member string, convert func([]byte) (string, string)) ([]string, *FormatError) {
 	n, ok := d.array()
 	if !ok {

@@ -44,7 +44,7 @@ func (d *decoder) readPolicyDB(part Part) (*PolicyDB, *FormatError) {
 	if db.DFA, bad = d.tables(raw); bad != nil {
 		err := d.failAt(start+bad.off, ErrDFA, member+" DFA", "%s", bad.reason)
 		if part == PartFile && db.Perms == nil && len(raw) == 0 {
-			err.Errno = 0 // kernels take it for no automaton
+			err.Errno = 0 // kernels treat it as no automaton
 		}
 		return nil, err
 	}
@@ -172,5 +172,5 @@ func decodeTarget(b []byte) (target, wrong string) {
 	return string(bytes.Replace(b, []byte{0}, []byte{':'}, 1)), ""
 }
 
-// isSpace is the kernel's isspace, which takes bytes for Latin-1.
+// isSpace is the kernel's isspace, which treats bytes as Latin-1.
 func isSpace(c byte) bool { return c == ' ' || '\t' <= c && c <= '\r' || c == 0xa0 }

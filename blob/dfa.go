@@ -6,18 +6,18 @@ package blob
 // tables that kernels walk. State 0 is the trap and state 1 the start.
 //
 // In state s on byte c the slot is Base[s]&BaseMask + c (through EC, if there
-// is one); when Check[slot] is s the next state is Next[slot], otherwise it is
+// is one); if Check[slot] is s, the next state is Next[slot], otherwise it is
 // Default[s], in which a differentially encoded s looks at c again.
 type DFA struct {
-	// Flags is the header's: FlagDiff and FlagOOB when states use them.
+	// Flags are those of the header: FlagDiff and FlagOOB if states use them.
 	Flags uint16
-	// Wide writes Default, Next and Check with 32 bits an entry instead of
-	// 16, which kernels read since 7.2.
+	// Wide means that Default, Next and Check have 32 bits per entry instead
+	// of 16, which kernels read since 7.2.
 	Wide bool
 
-	Accept  []uint32 // a state each: packed permissions or index of an entry
-	Accept2 []uint32 // a state each, or nil
-	Base    []uint32 // a state each: low 24 bits offset, and the BaseXxx bits
+	Accept  []uint32 // per state: packed permissions or index of an entry
+	Accept2 []uint32 // per state, or nil
+	Base    []uint32 // per state: low 24 bits offset, and the BaseXxx bits
 	Default []uint32 // a state each
 	Next    []uint32 // a slot each
 	Check   []uint32 // a slot each
@@ -63,10 +63,10 @@ func (d *DFA) Step(s uint32, b byte) uint32 {
 	}
 }
 
-// StepWithin is Step for automata of strangers: it takes one from steps for each
-// state that it looks at, which can be all states for one byte where they are
-// differentially encoded, and returns the trap when there is none left and steps
-// is negative.
+// StepWithin is Step for automata from untrusted sources. It subtracts one
+// from steps for each state that it looks at, which can be all states for a
+// single byte if they are differentially encoded. If steps becomes negative,
+// it returns the trap.
 func (d *DFA) StepWithin(s uint32, b byte, steps *int) uint32 {
 	c := uint32(b)
 	if d.EC != nil {

@@ -11,11 +11,11 @@ import (
 	"github.com/goarmor/apparmor/internal/linux"
 )
 
-// Who tells to whom a difference matters.
+// Who says to whom a difference matters.
 type Who uint8
 
-// Owner and Other differ only for files: the owner is the task whose fsuid is
-// the file's.
+// Owner and Other differ only for files: the owner is a task whose fsuid owns
+// the file.
 const (
 	Anyone Who = iota
 	Owner
@@ -33,7 +33,7 @@ func (w Who) String() string {
 }
 
 // Difference is one thing in which two profiles differ: a plain member (Part
-// is PartProfile), or what an automaton says to an input.
+// is PartProfile), or the answer of an automaton to an input.
 type Difference struct {
 	Profile string
 	Part    Part
@@ -43,8 +43,8 @@ type Difference struct {
 	Member       string
 	TextA, TextB string
 
-	// Input is a shortest one to which the automata answer differently, and A
-	// and B are the answers.
+	// Input is one of the shortest to which the automata answer differently,
+	// and A and B are the answers.
 	Input Input
 	Who   Who
 	A, B  Effective
@@ -67,21 +67,21 @@ func (d Difference) String() string {
 // of the ways in which equal meaning is written differently.
 type DiffOptions struct {
 	// Strict also compares what no request can see: the permission that every
-	// policydb state has by construction, and what the empty string is
-	// granted, which permission tables do not keep.
+	// policydb state has by construction, and what is granted to the empty
+	// string, which permission tables do not keep.
 	Strict bool
 	// Decisions compares only what is allowed, prompted for or denied and
 	// what exec leads to, not what is audited or quiet.
 	Decisions bool
-	// Max is the number of differences to look for in each automaton; zero:
-	// ten. Each has a pair of answers that those before it do not have.
+	// Max is the number of differences to look for in each automaton; zero
+	// means ten. Each has a pair of answers that those before it do not have.
 	Max int
 	// MaxPairs bounds the work and memory for each automaton: the number of
-	// pairs of states; zero: DefaultMaxPairs.
+	// pairs of states; zero means DefaultMaxPairs.
 	MaxPairs int
-	// Ignore, if set, is asked about each difference and keeps it from being
-	// counted. Inputs that lead to the same two states are one difference,
-	// with the shortest of them.
+	// Ignore, if set, is called with each difference; those for which it
+	// returns true do not count. Inputs that lead to the same two states are
+	// one difference, shown with the shortest of them.
 	Ignore func(Difference) bool
 }
 
@@ -147,8 +147,9 @@ func DiffPolicy(a, b *Policy, o DiffOptions) ([]Difference, error) {
 	return found, errors.Join(errs...)
 }
 
-// FullName returns the name with its namespace, wherever that was written:
-// ":ns:name", and "::name" for the namespace that the policy is loaded into.
+// FullName returns the name with its namespace, whether the header or the name
+// has it: ":ns:name", and "::name" for the namespace that the policy is loaded
+// into.
 func (p *Profile) FullName() string {
 	ns, name := splitName(p.Name)
 	if ns == "" {
@@ -362,7 +363,7 @@ type comparison struct {
 	product *product
 	a, b    *permIDs
 	left    int // differences still to be found
-	// settled holds the pairs of answers that are equal or have been told.
+	// settled holds the pairs of answers that are equal or have been reported.
 	settled map[[2]uint32]bool
 }
 

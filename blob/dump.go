@@ -142,7 +142,8 @@ func (d *DFA) dumpState(w *bufio.Writer, s uint32, r permReader) {
 	}
 }
 
-// commonest returns the state that most bytes lead to, the lowest of several.
+// commonest returns the state that most bytes lead to, and the lowest of
+// several.
 func commonest(next *[256]uint32) uint32 {
 	count := map[uint32]int{}
 	for _, t := range next {

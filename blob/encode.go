@@ -10,7 +10,7 @@ import (
 // Encode writes profiles in the order given, each with its own version header
 // as apparmor_parser does, and verifies it like Inspect. Equal profiles give
 // equal bytes. The Policy keeps the tables of the automata, which must not be
-// changed any more; all else is copied.
+// changed afterwards; everything else is copied.
 //
 // All profiles must name the same Namespace, and parents must come before
 // their children. Errors are of type *FormatError.
@@ -46,7 +46,7 @@ func Encode(profiles []*Profile) (*Policy, error) {
 	return policy, nil
 }
 
-// encodable checks what the bytes would not show or could not hold.
+// encodable checks for what the bytes would not show or could not hold.
 func (p *Profile) encodable(namespace string) error {
 	fail := func(kind error, member, reason string) error {
 		return &FormatError{Offset: -1, Profile: p.Name, Member: member, Reason: reason, Err: kind}
@@ -66,7 +66,8 @@ func (p *Profile) encodable(namespace string) error {
 	return nil
 }
 
-// encodedLen estimates the length of the profile on the wire, rather too high.
+// encodedLen estimates the length of the profile on the wire, on the high
+// side.
 func (p *Profile) encodedLen() int {
 	n := 512 + len(p.Name) + len(p.Namespace) + len(p.Attach) + len(p.Rename) + len(p.Disconnected) + len(p.DisconnectedIPC) +
 		32*len(p.Xattrs) + 16*len(p.Secmarks) + 9*len(p.Families)
@@ -204,7 +205,8 @@ func (w *writer) secmarks(marks []Secmark) {
 	w.tag("", tagStructEnd)
 }
 
-// families writes an array whose count is that of families, not of words.
+// families writes an array whose count is the number of families, not of
+// words.
 func (w *writer) families(masks []FamilyMask) {
 	if len(masks) == 0 {
 		return

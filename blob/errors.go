@@ -29,8 +29,8 @@ var (
 	ErrUnknown    = errors.New("member is not known to this package") // 7.3's tag sets
 )
 
-// Errno is the error number, as Linux counts on every architecture that runs
-// AppArmor, with which a kernel refuses the write.
+// Errno is the error number with which a kernel refuses the write. The numbers
+// are the same on every architecture that runs AppArmor.
 type Errno int
 
 // The error numbers of a refused load.
@@ -64,11 +64,11 @@ func (e Errno) String() string {
 // FormatError says why a stream is not one that a kernel loads.
 type FormatError struct {
 	Offset  int    // of the item in the data, in bytes; -1: found while encoding
-	Profile string // the profile that it happened in, if its name was read
+	Profile string // the profile around the place, if its name was read
 	Member  string // "flags", "policydb", "file DFA", ...
 	Reason  string // one line
 	Hint    string // what would be right, if that is not plain from the reason
-	Errno   Errno  // what the kernel would answer; zero: this package is the stricter one
+	Errno   Errno  // what the kernel would answer; zero if only this package refuses
 	Err     error  // one of the package's ErrXxx values
 }
 

@@ -7,10 +7,10 @@ package blob
 // many bytes were matched up to the state in which the first loop begins, which
 // is where a pattern's literal part ends.
 //
-// Kernels pay no heed to differential encoding here, and neither does this
-// walk: a differentially encoded attachment does not match what it was
-// written to match. The count is what kernels aim at; they look for loops by
-// the order in which states are numbered, over a short history, and may count a
+// Kernels ignore differential encoding here, and so does this walk: a
+// differentially encoded attachment does not match what it was written to
+// match. The count is what kernels try to compute; they look for loops by the
+// order in which states are numbered, over a short history, and may count a
 // few bytes more.
 func (d *DFA) LeftMatch(s uint32, path string) (state uint32, count int) {
 	first := map[uint32]int{s: 0} // the bytes before each state

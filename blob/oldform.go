@@ -52,7 +52,7 @@ func widen(packed uint32, bits *[oldPerms]uint32) uint32 {
 	return perms
 }
 
-// narrow is the opposite of widen.
+// narrow is the inverse of widen.
 func narrow(perms uint32, bits *[oldPerms]uint32) uint32 {
 	var packed uint32
 	for i, b := range bits {
@@ -89,7 +89,7 @@ func oldXIndex(half uint32) uint32 {
 	return x
 }
 
-// packXIndex is the opposite of oldXIndex.
+// packXIndex is the inverse of oldXIndex.
 func packXIndex(x uint32) uint32 {
 	var half uint32
 	if x&XUnsafe != 0 {
@@ -120,13 +120,14 @@ func packXIndex(x uint32) uint32 {
 }
 
 // PackFile returns the entries of ACCEPT and ACCEPT2 of the old form for what
-// the owner of a file and everybody else may do: the opposite of
+// the owner of a file and everybody else may do: the inverse of
 // Profile.FilePerms. An exec index points to one of the first MaxOldTargets
 // entries of the transition table.
 //
 // The old form has what r, w, a, l, k, m and x of policy mean, change_profile
-// and onexec, which are everybody's, and of those what is audited and what is
-// quiet. The rest of an entry of a permission table has no place in it.
+// and onexec, which do not depend on the owner, and which of those are audited
+// and which are quiet. It cannot hold the rest of an entry of a permission
+// table.
 func PackFile(owner, other Perm) (accept, accept2 uint32) {
 	for i, p := range [...]*Perm{&owner, &other} {
 		allow := narrow(p.Allow, &oldFileBits)
@@ -146,10 +147,10 @@ func PackFile(owner, other Perm) (accept, accept2 uint32) {
 	return accept, accept2
 }
 
-// PackClass is PackFile for the policydb automaton and the opposite of
-// Profile.PolicydbPerms, for headers of kernel ABI 8 and below. There is a place
-// for the permissions exec to open, setattr, getattr, accept, bind, listen,
-// setopt and getopt, and in what is allowed for continue and change_hat.
+// PackClass is PackFile for the policydb automaton and the inverse of
+// Profile.PolicydbPerms, for headers of kernel ABI 8 and below. The form can
+// hold the permissions exec to open, setattr, getattr, accept, bind, listen,
+// setopt and getopt and, in what is allowed, continue and change_hat.
 func PackClass(p Perm) (accept, accept2 uint32) {
 	pack := func(perms uint32) uint32 { return perms&oldMask | narrow(perms, &oldHighBits)<<oldHalf }
 	accept = pack(p.Allow) | p.Allow&PermChangeHat

@@ -26,8 +26,8 @@ func (p Part) String() string {
 }
 
 // Effective is what a state of an automaton means, in the kernel's permission
-// bits whatever form it was written in. Values are comparable: two equal ones
-// decide every request alike.
+// bits, whatever form it was written in. Values are comparable: two equal ones
+// decide every request in the same way.
 type Effective struct {
 	Allow    uint32
 	Deny     uint32 // explicitly denied; what is merely not allowed is not in it
@@ -41,13 +41,12 @@ type Effective struct {
 	Cond     uint32
 	Tag      uint32
 	Label    uint32
-	// Exec is the transition on exec. It is zero where neither exec nor
-	// onexec is allowed or prompted for: what is written there then means
-	// nothing.
+	// Exec is the transition on exec. It is zero where neither exec nor onexec
+	// is allowed or prompted for: what is written there then has no meaning.
 	Exec Exec
 }
 
-// Exec is what becomes of a task that executes a file.
+// Exec says what happens to a task that executes a file.
 type Exec struct {
 	// ByName looks for the profile that attaches to the path, among the
 	// profile's children when Child is set.
@@ -101,11 +100,11 @@ func (x Exec) String() string {
 // transition table that it may point into.
 //
 // A plain ix has no Unsafe, whatever the index says: kernels look at that bit
-// only when the label changes (profile_transition in security/apparmor/domain.c
-// leaves before it on the fallback to the same label), so the environment stays
-// as it is either way. apparmor_parser 3.0.8 writes the bit for "unsafe ix" and
-// leaves it out for ix, which is not told to distrust its environment on 6.1,
-// 6.12, 7.2 and 7.3.
+// only when the label changes (profile_transition in
+// security/apparmor/domain.c leaves before it on the fallback to the same
+// label), so the environment stays as it is either way. apparmor_parser 3.0.8
+// writes the bit for "unsafe ix" and not for ix; on 6.1, 6.12, 7.2 and 7.3
+// neither makes a program distrust its environment.
 func DecodeExec(xindex uint32, xtable []string) Exec {
 	e := Exec{
 		ByName:     xindex&XTypeMask == XName,
@@ -194,7 +193,7 @@ func (p *Profile) XMatchPerms(s uint32) Effective {
 
 // FileDB returns the automaton that decides files and the state in which a
 // path begins: File, or for a profile without one the policydb from the state
-// of class 2. When there is neither it returns nil: all files are denied.
+// of class 2. If there is neither, it returns nil: all files are denied.
 func (p *Profile) FileDB() (db *PolicyDB, start uint32) {
 	if p.File != nil {
 		return p.File, p.File.pathStart()
@@ -206,8 +205,8 @@ func (p *Profile) FileDB() (db *PolicyDB, start uint32) {
 }
 
 // ClassState returns the state of the policydb automaton after the byte of the
-// class. The class is mediated exactly when that is not the trap; otherwise
-// everything in it is allowed (files excepted, see FileDB).
+// class. The class is mediated if and only if that is not the trap; otherwise
+// everything in it is allowed (except files, see FileDB).
 func (p *Profile) ClassState(c Class) uint32 {
 	if p.Policydb == nil {
 		return TrapState
@@ -219,7 +218,8 @@ func (p *Profile) ClassState(c Class) uint32 {
 	return p.Policydb.DFA.Step(start, byte(c))
 }
 
-// Mediates reports whether the policydb automaton has anything on the class.
+// Mediates reports whether the policydb automaton has anything about the
+// class.
 func (p *Profile) Mediates(c Class) bool { return p.ClassState(c) != TrapState }
 
 func (db *PolicyDB) pathStart() uint32 {

@@ -10,7 +10,7 @@ import (
 )
 
 // product walks two automata side by side, breadth first, over classes of
-// bytes that neither tells apart.
+// bytes that neither distinguishes.
 type product struct {
 	a, b    *DFA
 	scope   scopeRows
@@ -35,8 +35,8 @@ func newProduct(a, b *DFA, startA, startB uint32, inputs scope, limit int) *prod
 	if (a.Flags|b.Flags)&FlagOOB != 0 {
 		p.symbols = append(p.symbols, OOB)
 	}
-	// The first node is the empty input. It is not in seen: should a longer
-	// input lead to the same pair, that is looked at for itself.
+	// The first node is the empty input. It is not in seen: if a longer input
+	// leads to the same pair, that is a node of its own.
 	p.nodes = append(p.nodes, productNode{startA, startB, 0, -1, 0})
 	p.seen = newPairSet(a.States(), b.States(), len(inputs))
 	return p
@@ -83,8 +83,8 @@ func (p *product) input(i int) Input {
 	return in
 }
 
-// pairSet remembers pairs of states, each with one of the scope: as bits where
-// that is small, else in a hash table.
+// pairSet remembers pairs of states, each with a state of the scope: as bits
+// if that is small, otherwise in a hash table.
 type pairSet struct {
 	width, scope uint64
 	bits         []uint64
@@ -118,10 +118,10 @@ func (s *pairSet) add(a, b, scope uint32) bool {
 	return len(s.hash) > n
 }
 
-// ByteClasses sorts bytes into classes that no state of the automata tells
-// apart: class[b] is the byte that represents b. Order holds all bytes, those
-// first that read best in a message; the first of a class in it represents the
-// class. The automata must be verified.
+// ByteClasses sorts bytes into classes that no state of the automata
+// distinguishes: class[b] is the byte that represents b. Order holds all
+// bytes, beginning with those that read best in a message; the first byte of a
+// class in it represents the class. The automata must be verified.
 func ByteClasses(automata ...*DFA) (class, order [256]byte) {
 	order = *readingOrder()
 	for i := range class {
@@ -134,8 +134,8 @@ func ByteClasses(automata ...*DFA) (class, order [256]byte) {
 }
 
 // jointClasses returns one byte for each class of bytes that no state of
-// either automaton or of the scope tells apart, those first that read best in
-// a message.
+// either automaton or of the scope distinguishes, beginning with those that
+// read best in a message.
 func jointClasses(a, b *DFA, scope scopeRows) []Symbol {
 	class, order := ByteClasses(a, b)
 	for i := range scope.next {
@@ -163,7 +163,7 @@ func (d *DFA) refine(class *[256]byte, order *[256]byte) {
 	}
 }
 
-// split parts the classes whose bytes lead to different states.
+// split splits the classes whose bytes lead to different states.
 func split(class, order *[256]byte, next *[256]uint32) {
 	same := true
 	for c := range next {

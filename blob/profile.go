@@ -15,7 +15,7 @@ type Profile struct {
 	Namespace string
 
 	Name   string // parent//child for children and hats; may begin with :ns:
-	Rename string // the name of a loaded profile that this one takes the place of
+	Rename string // the name of a loaded profile that this one replaces
 	Attach string // the attachment's text, for people; matching uses XMatch
 
 	// XMatch accepts (with exec) the paths of executables that the profile
@@ -51,12 +51,13 @@ type Profile struct {
 	Secmarks []Secmark
 
 	// Families is the old form of network mediation, by number of address
-	// family; nil: not written. Families beyond its end are as those
-	// whose masks are zero. Kernels before 4.17 and, as long as
-	// Policydb has no network class, Ubuntu's look at it; others refuse it.
+	// family; nil: not written. Families beyond its end have zero masks.
+	// Kernels before 4.17 use it, and so do Ubuntu's if Policydb has no
+	// network class; others refuse it.
 	Families []FamilyMask
 
-	// Policydb decides every class but files; nil: nothing else is mediated.
+	// Policydb decides every class but files; if nil, nothing else is
+	// mediated.
 	Policydb *PolicyDB
 	// File decides files, exec transitions, change_profile and links. When
 	// nil, the kernel uses Policydb from the state of class 2, if it has one.
@@ -93,11 +94,12 @@ const (
 	Prompt     Mode = 4 // 6.12 and later
 )
 
-// PathFlags tell how paths that are hard to name are treated.
+// PathFlags say how paths that are hard to name are treated.
 type PathFlags uint32
 
-// The path flags as apparmor_parser writes them. PathMediateDeleted is what
-// kernels take for "delegate deleted"; see docs/binary-policy.md, section 6.
+// The path flags as apparmor_parser writes them. Kernels read
+// PathMediateDeleted as "delegate deleted"; see docs/binary-policy.md, section
+// 6.
 const (
 	PathAttachDisconnected    PathFlags = 0x4
 	PathChrootRelative        PathFlags = 0x8
@@ -110,7 +112,7 @@ const (
 type Caps struct {
 	Allow, Audit, Quiet uint64
 	// Extended is the optional capsx vector, which no parser writes. It is
-	// written when not zero.
+	// written if it is not zero.
 	Extended uint64
 }
 
@@ -126,13 +128,13 @@ type FamilyMask struct {
 	Allow, Audit, Quiet uint16
 }
 
-// Data is an arbitrary value that policy carries along for user space.
+// Data is an arbitrary value that policy carries for user space.
 type Data struct {
 	Key   string
 	Value []byte
 }
 
-// PolicyDB is an automaton with what its accept values mean.
+// PolicyDB is an automaton with the meaning of its accept values.
 type PolicyDB struct {
 	// Perms is the permission table that DFA.Accept indexes. Nil selects the
 	// old form, where Accept and Accept2 are themselves packed permissions.
@@ -158,9 +160,8 @@ type Perm struct {
 	Tag, Label uint32
 }
 
-// AcceptPair is the bit of DFA.Accept2 that, where there is a permission table,
-// says that an entry is the owner's and that the one after it is for everybody
-// else.
+// AcceptPair is the bit of DFA.Accept2 that, with a permission table, marks an
+// entry as the owner's and the next one as everybody else's.
 const AcceptPair = 1
 
 // The parts of Perm.XIndex.

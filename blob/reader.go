@@ -38,8 +38,8 @@ func (t tag) String() string {
 }
 
 // reader reads items as the kernel does. A look-up with a name succeeds only
-// if that name and the right tag come next; one without a name steps over a
-// name. What fails leaves the position where it was.
+// if that name and the right tag come next; one without a name skips a name. A
+// look-up that fails does not move the position.
 type reader struct {
 	data []byte
 	pos  int
@@ -55,7 +55,7 @@ func (r *reader) chunk(n int) []byte {
 	return c
 }
 
-// enter steps over the label, if any, and the tag of the next item.
+// enter skips the label, if any, and the tag of the next item.
 func (r *reader) enter(name string, want tag) bool {
 	start := r.pos
 	if r.pos < len(r.data) && tag(r.data[r.pos]) == tagName {

@@ -74,8 +74,8 @@ func damagedTables() []damagedTable {
 		{"reserved bit 30", func(d *DFA) { d.Base[2] |= 1 << 30 }, "reserved bits"},
 		{"reserved bit 28", func(d *DFA) { d.Base[2] |= 1 << 28 }, "reserved bits"},
 		{"reserved bit 24", func(d *DFA) { d.Base[2] |= 1 << 24 }, "reserved bits"},
-		{"diff without flag", func(d *DFA) { d.Base[2] |= BaseDiff }, "state 2 is differentially encoded, which the DFA header does not say"},
-		{"oob without flag", func(d *DFA) { d.Base[2] |= BaseOOB }, "state 2 has an out-of-band transition, which the DFA header does not say"},
+		{"diff without flag", func(d *DFA) { d.Base[2] |= BaseDiff }, "state 2 is differentially encoded, but the DFA header does not say so"},
+		{"oob without flag", func(d *DFA) { d.Base[2] |= BaseOOB }, "state 2 has an out-of-band transition, but the DFA header does not say so"},
 		{"oob at base 0", func(d *DFA) { d.Flags = FlagOOB; d.Base[2] = BaseOOB }, "state 2 has an out-of-band transition and base 0"},
 		{"NXT out of range", func(d *DFA) { d.Next[700] = 4 }, "slot 700: NXT 4"},
 		{"CHK out of range", func(d *DFA) { d.Check[700] = 4 }, "CHK 4"},
@@ -290,7 +290,7 @@ func TestRefusedSets(t *testing.T) {
 		errno    Errno
 		words    string
 	}{
-		{"duplicate", named("a", "b", "a"), ErrDuplicate, 0, `profile "a", name: a profile of this name is in the set already`},
+		{"duplicate", named("a", "b", "a"), ErrDuplicate, 0, `profile "a", name: the set already has a profile of this name`},
 		{"duplicate by spelling", named(":n:a", ":n://a"), ErrDuplicate, 0, "already"},
 		{"duplicate hat", named("a", "a//h", "a//h"), ErrDuplicate, 0, "already"},
 		{"parent last", named("a//h", "a"), ErrParent, ENOENT, "the parent comes after its child"},

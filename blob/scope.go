@@ -17,9 +17,9 @@ type scopeState struct {
 	other  int          // the state after every other byte
 }
 
-// asked is the scope of the policydb unless a comparison is strict: all but a
-// string of apparmor_parser 6.0's that no kernel asks for, a slip in how it
-// marks network as mediated.
+// asked is the scope of the policydb unless a comparison is strict: all but
+// one string that apparmor_parser 6.0 writes by mistake when it marks network
+// as mediated, and that no kernel asks for.
 var asked = scope{
 	{counts: true, next: map[byte]int{byte(ClassNetV9): 1}, other: 4},
 	{counts: true, next: map[byte]int{0x00: 2}, other: 4},

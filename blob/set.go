@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// set applies what a kernel asks of the profiles of a stream together.
+// set applies what a kernel requires of all profiles of a stream together.
 type set struct {
 	needs []string // parents that must be there already
 
@@ -41,8 +41,8 @@ func (s *set) add(p *Profile) *FormatError {
 		return fail(ErrNamespace, EACCES, fmt.Sprintf("namespace %q is nested", s.namespace), "load it through the outer namespace's own directory")
 	}
 	if s.names[name] {
-		// Kernels insert both, or crash when the name exists already.
-		return fail(ErrDuplicate, 0, "a profile of this name is in the set already", "leave one out, or write two sets")
+		// Kernels insert both, or crash if the name exists already.
+		return fail(ErrDuplicate, 0, "the set already has a profile of this name", "leave one out, or write two sets")
 	}
 	if s.needed[name] {
 		return fail(ErrParent, ENOENT, "the parent comes after its child", "write parents first")

@@ -172,8 +172,8 @@ func readUint32s(b []byte) []uint32 {
 	return t
 }
 
-// encodedLen returns the length of the DFA on the wire, padding before it left
-// out.
+// encodedLen returns the length of the DFA on the wire, without the padding
+// before it.
 func (d *DFA) encodedLen() int {
 	elem := 2
 	if d.Wide {

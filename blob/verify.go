@@ -7,11 +7,11 @@ import "fmt"
 // baseReserved are the bits of a BASE entry that must be clear.
 const baseReserved = ^(BaseMask | BaseDiff | BaseOOB)
 
-// verify applies the kernel's checks to the tables. accept2 tells whether the
-// ACCEPT2 table must be there or must not.
+// verify applies the kernel's checks to the tables. accept2 says whether the
+// ACCEPT2 table must be present or absent.
 //
-// One check is this package's own: that the trap has no way out. Kernels take
-// it for granted and differ in what they do otherwise.
+// One check is this package's own: that the trap leads nowhere else. Kernels
+// assume it, and differ in what they do if it does not hold.
 func (d *DFA) verify(accept2 bool) error {
 	n := len(d.Base)
 	switch {
@@ -74,9 +74,9 @@ func (d *DFA) verifyStates() error {
 		case base&baseReserved != 0:
 			return fmt.Errorf("state %d: BASE %#x has reserved bits set", s, base)
 		case base&BaseDiff != 0 && d.Flags&FlagDiff == 0:
-			return fmt.Errorf("state %d is differentially encoded, which the DFA header does not say", s)
+			return fmt.Errorf("state %d is differentially encoded, but the DFA header does not say so", s)
 		case base&BaseOOB != 0 && d.Flags&FlagOOB == 0:
-			return fmt.Errorf("state %d has an out-of-band transition, which the DFA header does not say", s)
+			return fmt.Errorf("state %d has an out-of-band transition, but the DFA header does not say so", s)
 		case base&BaseOOB != 0 && off == 0:
 			return fmt.Errorf("state %d has an out-of-band transition and base 0", s)
 		case off+255 >= slots:

@@ -7,8 +7,8 @@ import (
 	"math"
 )
 
-// writer appends items. It remembers the first thing that did not fit, so
-// that calls need no checks of their own.
+// writer appends items. It remembers the first item that did not fit, so that
+// calls need no checks of their own.
 type writer struct {
 	buf []byte
 	// origin is where the profile's own serialisation begins; DFAs are

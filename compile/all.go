@@ -8,8 +8,8 @@ import (
 	"github.com/goarmor/apparmor/ast"
 )
 
-// everyRule is what an `all` means: one bare rule of every class. Execution is
-// its own, because it yields to every other rule.
+// everyRule is the meaning of `all`: one bare rule of every class. Execution
+// is separate, because every other rule overrides it.
 func everyRule(r *ast.AllRule) []ast.Rule {
 	q := r.Qualifiers
 	files := everyFile(q)
@@ -45,8 +45,8 @@ func prepareAll(t *translation, r *ast.AllRule) {
 
 // emitAll translates each of the rules.
 func emitAll(t *translation, r *ast.AllRule) {
-	// What is not mediated is allowed, which is what a plain `all,` asks for:
-	// it is not reported class by class.
+	// What is not mediated is allowed, which is what a plain `all,` wants, so
+	// the classes that the kernel lacks are not reported.
 	t.silent = (r.Access == ast.Allow || r.Access == ast.AllowExplicit) && !r.Audit
 	for _, r := range everyRule(r) {
 		t.classes[reflect.TypeOf(r)].translate(t, r)

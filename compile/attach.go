@@ -25,13 +25,13 @@ func attachments(p *policy.Profile) []ast.Pattern {
 	return append([]ast.Pattern{first}, p.Alternates...)
 }
 
-// namedByPath reports whether the name is what the profile attaches to.
+// namedByPath reports whether the profile attaches to its name.
 func namedByPath(p *policy.Profile) bool {
 	return p.Parent == nil && !p.Hat && strings.HasPrefix(p.Name, "/")
 }
 
-// plainName reports whether the profile attaches to the one path that it is
-// called by.
+// plainName reports whether the profile attaches to exactly one path, its
+// name.
 func plainName(p *policy.Profile) bool {
 	return (p.Attachment == "" || p.Attachment == ownName(p)) && len(p.Alternates) == 0 && len(p.Xattrs) == 0 && namedByPath(p) && ownName(p).IsLiteral()
 }
@@ -48,13 +48,13 @@ func ownName(p *policy.Profile) ast.Pattern {
 	return ast.Pattern(name)
 }
 
-// attachment makes the expressions of attachments. A path is followed by
-// the values of extended attributes: for each one, in the order of the list, an
-// out-of-band step, a NUL and the value. A file need not have the attributes
-// after the last one that it has.
+// attachment makes the expressions of attachments. A path is followed by the
+// values of extended attributes: for each one, in the order of the list, an
+// out-of-band step, a NUL and the value. A file may lack attributes at the end
+// of the list.
 func attachment(e *emitter, out *blob.Profile) *ruleset {
 	rules := &ruleset{}
-	e.glob(ownName(e.profile)) // to refuse a name that is no pattern
+	e.glob(ownName(e.profile)) // to refuse a name that is not a pattern
 	patterns := attachments(e.profile)
 	if len(patterns) == 0 || e.plainNames && plainName(e.profile) {
 		return rules

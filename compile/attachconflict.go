@@ -18,12 +18,13 @@ import (
 // two match equally long: the program then runs as if nothing attached to it
 // (find_attach in security/apparmor/domain.c, read in 6.12).
 
-// attachConflicts finds pairs of profiles that a kernel cannot choose from, at
-// the later one of each. built are the profiles of the set in their order.
+// attachConflicts reports pairs of profiles between which a kernel cannot
+// choose, at the later one of each. built are the profiles of the set in their
+// order.
 //
-// For each pair it tries the shortest path to each pair of states in which both
-// match. Attachments with extended attributes are left out, because files tell
-// what they match. Work beyond maxAttachSteps is not done.
+// For each pair it tries the shortest path to each pair of states in which
+// both match. Attachments with extended attributes are left out, because the
+// answer depends on the file. Work beyond maxAttachSteps is not done.
 func attachConflicts(ctx context.Context, set *policy.Set, built []*blob.Profile) (diag.List, error) {
 	var found diag.List
 	steps := maxAttachSteps
@@ -59,7 +60,7 @@ func attachConflicts(ctx context.Context, set *policy.Set, built []*blob.Profile
 	return found, nil
 }
 
-// attachedTo is a profile and what its attachments begin with.
+// attachedTo is a profile and the literal beginnings of its attachments.
 type attachedTo struct {
 	profile  *policy.Profile
 	built    *blob.Profile
@@ -69,7 +70,7 @@ type attachedTo struct {
 // maxAttachSteps is how many pairs of states are looked at in one set.
 const maxAttachSteps = 1 << 14
 
-// literalPrefix is what everything that matches a pattern begins with.
+// literalPrefix is the beginning of everything that matches a pattern.
 func literalPrefix(p ast.Pattern) string {
 	if i := strings.IndexAny(string(p), `*?[{\`); i >= 0 {
 		return string(p[:i])
@@ -77,7 +78,7 @@ func literalPrefix(p ast.Pattern) string {
 	return string(p)
 }
 
-// overlap reports whether a path may begin with a string of both lists.
+// overlap reports whether one path may begin with a string of each list.
 func overlap(a, b []string) bool {
 	for _, x := range a {
 		for _, y := range b {
@@ -141,8 +142,9 @@ func attaches(p *blob.Profile, state uint32) bool {
 	return p.XMatchPerms(state).Allow&blob.PermExec != 0
 }
 
-// matchLength is what a kernel compares: how much of a path the literal part of
-// an attachment matches, or the length that the policy gives if that is more.
+// matchLength is what a kernel compares: the length of the path that the
+// literal part of an attachment matches, or the length that the policy gives
+// if that is more.
 func matchLength(p *blob.Profile, path string) int {
 	_, n := p.XMatch.DFA.LeftMatch(xmatchStart(p), path)
 	return max(n, int(p.XMatchLen), 1)

@@ -21,9 +21,9 @@ type built[W comparable] struct {
 // words are the entries of ACCEPT and ACCEPT2 in the old form.
 type words struct{ accept, accept2 uint32 }
 
-// build makes the automaton of a rule set. write turns what a string is
-// granted, and what the strongest rules deny, into what is written: grants that
-// look alike to the kernel do not keep states apart.
+// build makes the automaton of a rule set. write turns what is granted to a
+// string, and what the strongest rules deny, into what is written: states
+// whose grants are the same to the kernel can be merged.
 func build[W comparable](ctx context.Context, limits Limits, rs *ruleset, write func(g grant, denied uint32) W) (b built[W], err error) {
 	r := resolver{records: rs.records.all, space: rs.space}
 	builder := automaton.Builder{Covers: r.covers}
@@ -49,7 +49,7 @@ func build[W comparable](ctx context.Context, limits Limits, rs *ruleset, write 
 	return b, err
 }
 
-// stats tells how the automaton of a rule set came about.
+// stats returns the figures of the automaton of a rule set.
 func (b *built[W]) stats(rs *ruleset) AutomatonStats {
 	return AutomatonStats{len(rs.entries), b.states, b.dfa.States()}
 }
@@ -140,8 +140,8 @@ func (u *builder) file(ctx context.Context, rs *ruleset) (db *blob.PolicyDB, err
 }
 
 // sortTargets returns exec targets in the order of their names, and how to
-// refer to them in a grant: the order in which rules name them, some of which
-// others override, is no part of what policy means.
+// refer to them in a grant: the order in which rules name them has no meaning,
+// and some of those rules are overridden.
 func sortTargets(targets []string) (sorted []string, renumber func(grant) grant) {
 	sorted = slices.Sorted(slices.Values(targets))
 	place := make([]uint32, len(targets))
@@ -173,7 +173,7 @@ func oldForm(ctx context.Context, b built[words], f form) (*blob.PolicyDB, error
 	return &blob.PolicyDB{DFA: d}, nil
 }
 
-// keepDenied adds to a grant what is denied, where that is written.
+// keepDenied adds to a grant what is denied, if that is written.
 func (u *builder) keepDenied(g grant, denied uint32) grant {
 	if u.keepDenials {
 		g.denied = denied &^ g.allow
@@ -181,7 +181,7 @@ func (u *builder) keepDenied(g grant, denied uint32) grant {
 	return g
 }
 
-// pack returns the options that fit the form, with room for labels.
+// pack returns the options for the form, with space for labels.
 func (f form) pack(labels int) automaton.PackOptions {
 	return automaton.PackOptions{Accept: make([]uint32, labels), Wide: f.wide, Diff: f.diff}
 }

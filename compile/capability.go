@@ -25,8 +25,7 @@ func capNumber(name string, kernel *features.Set) (int, bool) {
 }
 
 // capBit returns the bit that grants the capability on this kernel. One that
-// the kernel does not have yet is the part of sys_admin that it was split off
-// from.
+// the kernel does not have yet is still part of sys_admin.
 func capBit(n int, name string, kernel *features.Set) uint64 {
 	if n >= linux.CapPerfmon && n < len(linux.Capabilities) && !kernel.Supports(features.Capabilities+"/"+name) {
 		n = linux.CapSysAdmin
@@ -34,7 +33,7 @@ func capBit(n int, name string, kernel *features.Set) uint64 {
 	return 1 << n
 }
 
-// capRule is what one rule says of capabilities.
+// capRule is what one rule says about capabilities.
 type capRule struct {
 	source      source
 	bits        uint64
@@ -44,7 +43,7 @@ type capRule struct {
 // capRules are the capability rules of a profile.
 type capRules []capRule
 
-// vectors returns what all rules come to: denial comes before anything else.
+// vectors returns the result of all rules: denial overrides everything else.
 func (rs capRules) vectors() blob.Caps {
 	var allow, audit, deny, quiet uint64
 	for _, r := range rs {
@@ -65,8 +64,8 @@ func (rs capRules) vectors() blob.Caps {
 	return blob.Caps{Allow: allow, Audit: audit & allow, Quiet: quiet}
 }
 
-// capability rules are not strings. Nobody is asked about capabilities: prompt
-// means allow.
+// capability rules are not strings. Kernels never prompt for capabilities, so
+// prompt means allow.
 func emitCapability(t *translation, r *ast.CapabilityRule) {
 	e := &t.emitter
 	var bits uint64

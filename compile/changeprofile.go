@@ -10,9 +10,8 @@ import (
 	"github.com/goarmor/apparmor/features"
 )
 
-// changeProfile adds the strings of a change of profile: the label for one
-// that takes effect at once, the path and the path with the label for one at
-// exec.
+// changeProfile adds the strings of a change of profile: the label for an
+// immediate change, the path and the path with the label for a change on exec.
 func emitChangeProfile(t *translation, r *ast.ChangeProfileRule) {
 	e := &t.emitter
 	q := r.Quals()

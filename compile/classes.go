@@ -8,22 +8,22 @@ import (
 	"github.com/goarmor/apparmor/ast"
 )
 
-// class is a class of rules as a translation sees it.
+// class is how a translation handles a class of rules.
 type class struct {
 	// prepare, if set, is called for every rule before any is translated.
 	prepare func(*translation, ast.Rule)
 	// translate adds the strings and bits of a rule.
 	translate func(*translation, ast.Rule)
-	// patterns, if set, returns the patterns of a rule that nobody looks at
-	// where the class is not mediated.
+	// patterns, if set, returns the patterns of a rule that are not otherwise
+	// checked if the class is not mediated.
 	patterns func(ast.Rule) []ast.Pattern
-	// promptAllows tells that nobody is asked about the class: what is to be
-	// prompted for is allowed.
+	// promptAllows means that kernels never prompt for the class: what should
+	// be prompted for is allowed.
 	promptAllows bool
 }
 
-// The classes of rules. Resource limits are members of the profile by now, see
-// rlimits.
+// The classes of rules. Resource limits are already members of the profile,
+// see rlimits.
 var classes = map[reflect.Type]class{
 	of[*ast.FileRule]():          {translate: keeps(emitFile)},
 	of[*ast.LinkRule]():          {translate: emits(emitLink)},
@@ -44,7 +44,7 @@ var classes = map[reflect.Type]class{
 
 func of[R ast.Rule]() reflect.Type { return reflect.TypeFor[R]() }
 
-// keeps is for classes whose rules come to something together, which the
+// keeps is for classes whose rules have one result together, which the
 // translation keeps for them.
 func keeps[R ast.Rule](f func(*translation, R)) func(*translation, ast.Rule) {
 	return func(t *translation, r ast.Rule) { f(t, r.(R)) }

@@ -8,8 +8,8 @@
 //
 // Output follows the kernel's features. Kernels without usable permission
 // tables (up to 6.12) get the packed permissions and 16-bit tables that every
-// kernel loads; later ones get permission tables, and where they pay, wide
-// tables and differentially encoded states.
+// kernel loads; later ones get permission tables and, if they make the policy
+// smaller, wide tables and differentially encoded states.
 //
 // # What a kernel cannot enforce
 //
@@ -18,15 +18,16 @@
 // policy is compiled without it, or with what the kernel can do, and every
 // such rule is in Output.Degraded.
 //
-// A class that the profile's ABI does not know is a decision of the policy's
-// author: it is not mediated, whatever the kernel can do, and its rules are
-// left out in both modes. They are listed in Output.Degraded as well.
+// By choosing an ABI, the policy's author decides which classes are mediated:
+// one that the ABI does not know is not, whatever the kernel can do, and its
+// rules are left out in both modes. They are listed in Output.Degraded as
+// well.
 //
 // # Where the reference is not followed
 //
-// The meaning of policy is that of apparmor_parser 6.0, compared with its
-// output for upstream's, Debian's and random policy. Where it is not, the
-// documentation says so, with an example and a test for each place:
+// The meaning of policy is that of apparmor_parser 6.0, which was compared by
+// its output for upstream's, Debian's and random policy. The documentation
+// lists the differences, with an example and a test for each:
 // docs/differences-from-apparmor_parser.md.
 package compile
 
@@ -49,12 +50,12 @@ type Degrade uint8
 const (
 	// Strict refuses the policy, with a diagnostic for every such rule.
 	Strict Degrade = iota
-	// Report leaves the rule out, or takes what the kernel can do of it, and
-	// lists it in Output.Degraded.
+	// Report leaves the rule out, or keeps the part that the kernel can
+	// enforce, and lists it in Output.Degraded.
 	Report
 )
 
-// Options are the parameters of Compile.
+// Options configure Compile.
 type Options struct {
 	// Kernel is what the kernel can enforce and how it wants policy written.
 	// It must be set.
@@ -62,16 +63,16 @@ type Options struct {
 	// Degrade tells what to do with rules that the kernel cannot enforce.
 	Degrade Degrade
 	// KeepDenials writes into permission tables what rules deny. Otherwise, as
-	// in the reference, they say what is allowed and which denials are not
-	// logged, so that an audited denial cannot be told from what no rule
-	// speaks of. Tables are larger for it. Kernels without usable tables have
-	// no place for it.
+	// in the reference, tables say what is allowed and which denials are not
+	// logged, so an audited denial looks like the absence of a rule. It makes
+	// tables larger, and has no effect for kernels without usable tables.
 	KeepDenials bool
-	// PlainNames compares the name of a profile that is a plain path, and has
-	// no attachment, as apparmor_parser up to 4.1 has kernels do: without an
-	// automaton, so that such a profile is taken before any whose attachment
-	// matches. Otherwise, as in apparmor_parser 5.0.2 and 6.0, it attaches by
-	// its name like others, and may be as good as another one.
+	// PlainNames writes a profile that is named by a plain path and has no
+	// attachment as apparmor_parser up to 4.1 does: without an automaton, so
+	// that kernels compare its name and prefer it to any profile whose
+	// attachment matches. Otherwise, as in apparmor_parser 5.0.2 and 6.0, its
+	// name becomes an attachment like any other, and may conflict with another
+	// one.
 	PlainNames bool
 	// Limits bound the work. The zero value selects the defaults.
 	Limits Limits
@@ -84,14 +85,15 @@ type Output struct {
 	// Degraded lists what is not enforced as written, in the order of
 	// profiles and their rules.
 	Degraded []Degradation
-	// Warnings are about rules whose form only shows when they are compiled.
+	// Warnings are about rules whose problems show only when they are
+	// compiled.
 	Warnings diag.List
 	// Stats has one element per profile, in the order of the policy.
 	Stats []Stats
 }
 
-// Stats tells how large the automata of a profile are. An automaton that the
-// profile does not have is zero.
+// Stats says how large the automata of a profile are. It is zero for an
+// automaton that the profile does not have.
 type Stats struct {
 	Profile string
 	// XMatch, Policydb and File are the automata of attachments, of all other
@@ -99,9 +101,9 @@ type Stats struct {
 	XMatch, Policydb, File AutomatonStats
 }
 
-// AutomatonStats tells how an automaton came about.
+// AutomatonStats are the figures of one automaton.
 type AutomatonStats struct {
-	Rules  int // expressions that rules came to
+	Rules  int // expressions made from rules
 	Built  int // states before minimisation
 	States int // states as written
 }
@@ -110,15 +112,15 @@ type AutomatonStats struct {
 var (
 	// ErrNoKernel is returned when Options.Kernel is nil.
 	ErrNoKernel = errors.New("compile: no kernel features given")
-	// ErrNoProfiles is returned for a set without profiles: there is no
-	// binary policy of nothing.
+	// ErrNoProfiles is returned for a set without profiles: there is no empty
+	// binary policy.
 	ErrNoProfiles = errors.New("compile: no profiles to compile")
 )
 
 // Compile compiles profiles for a kernel. Errors in the policy are a
 // diag.List, whose elements name places; a limit that was exceeded is a
-// *diag.LimitError and matches diag.ErrLimit. A done context ends the work
-// with the context's error.
+// *diag.LimitError and matches diag.ErrLimit. If ctx ends first, the error is
+// the context's.
 //
 // The set is only read.
 func Compile(ctx context.Context, set *policy.Set, o Options) (*Output, error) {
@@ -181,7 +183,7 @@ type compiler struct {
 	options Options
 	form    form
 	limits  Limits
-	// keepDenials is the option where there is a place for denials.
+	// keepDenials is the option, if the form can hold denials.
 	keepDenials bool
 	out         Output
 	errs        diag.List
@@ -231,8 +233,8 @@ func checkNames(profiles []*policy.Profile) error {
 	return errs.Err()
 }
 
-// notLoadable places what kernels refuse, or what is no binary policy at all,
-// at the profile that it is about.
+// notLoadable reports what kernels refuse, or what is not binary policy at
+// all, at the profile that it is about.
 func notLoadable(set *policy.Set, err error) error {
 	d := &diag.Diagnostic{Code: CodeNotLoadable, Err: err}
 	var format *blob.FormatError
@@ -255,9 +257,9 @@ func notLoadable(set *policy.Set, err error) error {
 }
 
 // ByNamespace splits a set into one for each namespace, in the order in which
-// the namespaces come up. Profiles keep their order. Kernels load the profiles
-// of one namespace at a time: some refuse a mixture, others put all of it into
-// the first namespace.
+// the namespaces first appear. Profiles keep their order. Kernels load the
+// profiles of one namespace at a time: some refuse a mixture, others put all
+// of it into the first namespace.
 func ByNamespace(set *policy.Set) []*policy.Set {
 	var sets []*policy.Set
 	index := map[string]*policy.Set{}

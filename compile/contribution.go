@@ -11,8 +11,8 @@ import (
 	"github.com/goarmor/apparmor/internal/trace"
 )
 
-// weighing is what resolver.resolve does for one half of the permissions of
-// one input, with an account of who decided what.
+// weighing does what resolver.resolve does, for one half of the permissions of
+// one input, and records which rules decided what.
 type weighing struct {
 	half  int
 	files bool
@@ -90,7 +90,7 @@ func (w *weighing) add(t *traced, s source, rec *record) {
 	w.recs = append(w.recs, rec)
 }
 
-// from fills in where a contribution is from.
+// from fills in where a contribution comes from.
 func (t *traced) from(c *trace.Contribution, s source) {
 	switch {
 	case s >= 0:
@@ -113,7 +113,7 @@ func accessOf(e effect) ast.Access {
 	return ast.Allow
 }
 
-// decide goes through the levels from the strongest to the weakest.
+// decide walks the levels from the strongest to the weakest.
 func (w *weighing) decide(r *resolver) {
 	type piece struct {
 		part
@@ -150,7 +150,7 @@ func (w *weighing) decide(r *resolver) {
 	}
 }
 
-// reason tells why one effect wins over a weaker one.
+// reason says why one effect wins over a weaker one.
 func reason(priority int16, e effect, other int16) trace.Reason {
 	switch {
 	case priority > other:
@@ -179,7 +179,8 @@ const (
 	mmapBit = 6 // of fileMmap
 )
 
-// mapped gives those that decide execution their say on mmap, see impliedMmap.
+// mapped lets contributions that decide execution decide mmap too, see
+// impliedMmap.
 func (w *weighing) mapped() {
 	if w.winners[mmapBit] != nil && w.effects[mmapBit] == effectDeny {
 		return
@@ -200,8 +201,8 @@ func (w *weighing) mapped() {
 	}
 }
 
-// capability makes the contributions to a capability, where denial is all that
-// comes before anything else.
+// capability makes the contributions to a capability, where denial overrides
+// everything else.
 func (t *traced) capability(n int) []trace.Contribution {
 	var found []trace.Contribution
 	deny := -1

@@ -8,8 +8,8 @@ import (
 	"github.com/goarmor/apparmor/features"
 )
 
-// dbus rules come in three forms: a name to own on a bus, a message to send
-// or receive, and a bus to listen in on. A rule takes each form that its
+// dbus rules come in three forms: a name to own on a bus, a message to send or
+// receive, and a bus to listen in on. A rule becomes each form that its
 // permissions and conditions fit.
 func emitDBus(e *emitter, r *ast.DBusRule) {
 	if !e.enforced(features.DBus, "dbus rules") {

@@ -8,14 +8,15 @@ import (
 	"github.com/goarmor/apparmor/ast"
 )
 
-// Cause tells who cannot do what a rule asks for.
+// Cause says what prevents the enforcement of a rule.
 type Cause uint8
 
 // The causes of a degradation.
 const (
 	// ByKernel: the kernel does not have the feature.
 	ByKernel Cause = iota
-	// ByABI: the kernel has it, but the policy is written for an ABI without.
+	// ByABI: the kernel has it, but the policy is written for an ABI without
+	// it.
 	ByABI
 	// ByOperation: no kernel has an operation that fits the rule.
 	ByOperation
@@ -31,7 +32,7 @@ func (c Cause) String() string {
 	return "kernel"
 }
 
-// Degradation is a rule or flag that is not enforced as it is written.
+// Degradation is a rule or flag that is not enforced as written.
 type Degradation struct {
 	Profile string
 	Pos     ast.Position   // of the rule, or of the profile for its flags
@@ -39,10 +40,10 @@ type Degradation struct {
 	Rule    ast.Rule       // nil for flags of a profile
 	What    string         // what is not enforced: "dbus rules"
 	Feature string         // the feature that is missing, see package features; empty for ByOperation
-	Hint    string         // for ByOperation: what does not go together, and what to write
+	Hint    string         // for ByOperation: what does not go together, and what to write instead
 	Cause   Cause
-	// Dropped rules have no effect; the others have a coarser one than they
-	// say.
+	// Dropped rules have no effect; the others are enforced more coarsely than
+	// written.
 	Dropped bool
 }
 

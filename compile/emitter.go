@@ -8,10 +8,10 @@ import (
 	"github.com/goarmor/apparmor/policy"
 )
 
-// emitter is the ground that the classes of rules are built on: it knows what
-// can be enforced, takes the expressions that rules come to, and takes note of
-// what is wrong and of what is not enforced, each at the rule at hand. It knows
-// no class of rules.
+// emitter is the base that the classes of rules build on: it knows what can be
+// enforced, collects the expressions that rules become, and records what is
+// wrong and what is not enforced, each at the current rule. It knows no class
+// of rules.
 type emitter struct {
 	support
 	form       form
@@ -19,8 +19,8 @@ type emitter struct {
 	plainNames bool // Options.PlainNames
 	profile    *policy.Profile
 
-	rule   *policy.Rule // the rule at hand, nil between rules
-	source source       // where expressions are from: the rule at hand, or what implies them
+	rule   *policy.Rule // the current rule, nil between rules
+	source source       // where expressions come from: the current rule, or what implies them
 	// silent keeps what is not enforced out of the report.
 	silent bool
 
@@ -29,7 +29,7 @@ type emitter struct {
 	warnings, errs  diag.List
 }
 
-// origin is where the rule at hand, or else the profile, came from.
+// origin is where the current rule, or else the profile, came from.
 func (e *emitter) origin() policy.Origin {
 	if e.rule != nil {
 		return e.rule.Origin
@@ -37,7 +37,7 @@ func (e *emitter) origin() policy.Origin {
 	return e.profile.Origin
 }
 
-// fail records an error, at the rule at hand if it has no place of its own.
+// fail records an error, at the current rule if it has no place of its own.
 func (e *emitter) fail(d *diag.Diagnostic) {
 	e.place(d)
 	e.errs = append(e.errs, d)
@@ -58,7 +58,7 @@ func (e *emitter) place(d *diag.Diagnostic) {
 }
 
 // degrade records that something is not enforced as written, and makes it an
-// error where that was asked for.
+// error under Strict.
 func (e *emitter) degrade(feature, what string, dropped bool) {
 	d := Degradation{What: what, Feature: feature, Dropped: dropped}
 	if e.kernel.Supports(feature) {
@@ -91,8 +91,8 @@ func (e *emitter) report(d Degradation, err *diag.Diagnostic) {
 	}
 }
 
-// enforced reports whether rules of a class take effect, and records the rule
-// at hand as dropped when they do not.
+// enforced reports whether rules of a class take effect, and records the
+// current rule as dropped if they do not.
 func (e *emitter) enforced(feature, what string) bool {
 	if e.has(feature) {
 		return true
@@ -101,7 +101,7 @@ func (e *emitter) enforced(feature, what string) bool {
 	return false
 }
 
-// number is how records name the rule at hand.
+// number is how records refer to the current rule.
 func (e *emitter) number() int32 { return int32(e.source) + 1 }
 
 // file adds an expression of the automaton of files.

@@ -13,8 +13,8 @@ import (
 	"github.com/goarmor/apparmor/policy"
 )
 
-// execs is how the rules of a profile execute: the targets that they name, and
-// what each path is executed as.
+// execs holds how the rules of a profile execute: the targets that they name,
+// and how each path is executed.
 type execs struct {
 	targets []string
 	places  map[string]uint32 // in targets
@@ -22,8 +22,8 @@ type execs struct {
 }
 
 // transition encodes an exec mode as the kernel's permission tables do. A
-// target takes the place of what the mode says, even of ix and ux, which then
-// keep only their fallback and their way with the environment.
+// target replaces what the mode says, even ix and ux, of which only the
+// fallback and the handling of the environment remain.
 func (x *execs) transition(e *emitter, r *ast.FileRule) (uint32, bool) {
 	if r.Exec == ast.ExecDeny {
 		return 0, true
@@ -63,7 +63,7 @@ func (x *execs) target(e *emitter, name string, child bool) (uint32, bool) {
 	case strings.HasPrefix(name, "&") && !e.kernel.Supports(features.Stacking):
 		e.degrade(features.Stacking, "stacking exec targets", true)
 		return 0, false
-	case strings.HasPrefix(name, ":"): // which no child has
+	case strings.HasPrefix(name, ":"): // which no child can have
 		if ns, rest, ok := strings.Cut(name[1:], ":"); ok {
 			name = ":" + ns + ":" + strings.TrimPrefix(rest, "//")
 		}
@@ -109,8 +109,8 @@ type execUse struct {
 	rule int32
 }
 
-// check refuses two rules on the same text that differ in how it is
-// executed. Rules that only overlap are weighed in the automaton.
+// check refuses two rules on the same text that differ in how it is executed.
+// Rules that only overlap are weighed against each other in the automaton.
 func (x *execs) check(e *emitter, path ast.Pattern, rec record) {
 	if x.uses == nil {
 		x.uses = map[execKey]execUse{}

@@ -4,8 +4,8 @@ package compile
 
 import "github.com/goarmor/apparmor/ast"
 
-// everyFile is what a bare file rule says, and with all its words an `all`: every
-// path, and everything on it.
+// everyFile is the meaning of a bare file rule, and part of that of `all`:
+// every access to every path.
 func everyFile(q ast.Qualifiers) *ast.FileRule {
 	return &ast.FileRule{
 		Qualifiers: q, Path: "/{**,}", Exec: ast.ExecInherit,

@@ -65,7 +65,7 @@ func fileBits(p ast.FilePerm) uint32 {
 	return b
 }
 
-// impliedMmap adds to execution by inheritance the right to map the file,
+// impliedMmap adds the right to map the file to execution by inheritance,
 // without which it could not run. An explicit denial of m is not overridden.
 func impliedMmap(g grant, denied uint32) grant {
 	for h, x := range fileSpace.exec {
@@ -85,12 +85,12 @@ func oldFile(g grant) (w words) {
 	return w
 }
 
-// maxTableEntries is how long a permission table can be, whose length is
-// written in 16 bits.
+// maxTableEntries is how many entries a permission table can have: its length
+// is written in 16 bits.
 const maxTableEntries = 1<<16 - 1
 
-// maxTableTargets is how many exec targets a permission table has room for at
-// most: each takes an entry for owners and one for others.
+// maxTableTargets is how many exec targets a permission table can hold: each
+// takes an entry for owners and one for others.
 const maxTableTargets = maxTableEntries / 2
 
 // checkTable checks the length of a permission table.

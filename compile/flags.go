@@ -12,7 +12,7 @@ import (
 	"github.com/goarmor/apparmor/policy"
 )
 
-// flags fills in what the flags of the profile say.
+// flags fills in the flags of the profile.
 func flags(e *emitter, out *blob.Profile) {
 	f := &e.profile.Flags
 	switch f.Mode {

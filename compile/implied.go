@@ -9,13 +9,13 @@ import (
 
 // impliedFile is access to files that no rule spells out.
 type impliedFile struct {
-	change, hats bool // what brings it: a rule that changes the profile, hats and children
+	change, hats bool // its source: a rule that changes the profile, or hats and children
 	path         ast.Pattern
 	perms        uint32
 }
 
 // impliedFiles is what a task needs to change its own profile: the attribute
-// files below /proc, and the file that tells whether AppArmor is enabled.
+// files below /proc, and the file that says whether AppArmor is enabled.
 var impliedFiles = [...]impliedFile{
 	{true, false, "/proc/*/attr/{apparmor/,}{current,exec}", fileWrite},
 	{false, true, "/proc/[0-9]*/attr/{apparmor/,}current", fileWrite},
@@ -23,7 +23,8 @@ var impliedFiles = [...]impliedFile{
 	{true, true, "/sys/module/apparmor/parameters/enabled", fileRead},
 }
 
-// implies returns what brings the access to the profile, trace.ByRule for nothing.
+// implies returns what gives the access to the profile, trace.ByRule if
+// nothing does.
 func (t *translation) implies(f *impliedFile) trace.Implied {
 	switch {
 	case f.change && t.changer != nil:

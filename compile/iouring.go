@@ -14,8 +14,9 @@ const (
 	permSQPoll        uint32 = 0x10
 )
 
-// ioUring rules match the class byte, which is what is asked for sqpoll, and
-// for override_creds also the label, after it, whose credentials are taken.
+// ioUring rules match the class byte, which kernels look up for sqpoll, and
+// after it the label whose credentials are taken, which they look up for
+// override_creds.
 func emitIOUring(e *emitter, r *ast.IOUringRule) {
 	if !e.enforced(features.IOUring, "io_uring rules") {
 		return

@@ -7,8 +7,8 @@ import (
 	"github.com/goarmor/apparmor/diag"
 )
 
-// Limits bound what compiling one policy may take. A zero field selects its
-// default.
+// Limits bound the resources that compiling one policy may use. A zero field
+// selects its default.
 type Limits struct {
 	// States is the most states that one automaton may have before it is
 	// minimised. The default is 1<<20.
@@ -49,8 +49,8 @@ func (l Limits) checkBytes(n int64) error {
 	return &diag.LimitError{What: "bytes of binary policy", Limit: l.Bytes, Got: n}
 }
 
-// count adds up what the tables of the profiles will come to at least, so that
-// many profiles stop before all of them are compiled.
+// count adds up the least size of the tables of the profiles, so that a policy
+// that is too large is refused before all of it is compiled.
 func (c *compiler) count(p *blob.Profile) error {
 	for _, db := range [...]*blob.PolicyDB{p.XMatch, p.Policydb, p.File} {
 		if db != nil && db.DFA != nil {

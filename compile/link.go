@@ -22,8 +22,8 @@ func linkRule(e *emitter, q *ast.Qualifiers, from, to ast.Pattern, subset bool) 
 	linkPair(e, q, name, e.glob(to), subset)
 }
 
-// linkPair adds the string name NUL target. The subset test is only ever
-// asked of the owner's half.
+// linkPair adds the string name NUL target. Kernels look for the subset test
+// only in the owner's half.
 func linkPair(e *emitter, q *ast.Qualifiers, name, target node, subset bool) {
 	rec := record{priority: q.Priority, effect: effectOf(q.Access), perms: both(fileLink, q.Owner)}
 	if q.Audit {

@@ -16,8 +16,8 @@ const (
 	mediatesLast  = -1001
 )
 
-// mediates adds one string for each class that is mediated even when no rule
-// speaks of it.
+// mediates adds one string for each class that is mediated even if it has no
+// rule.
 func mediates(e *emitter) {
 	confined := e.profile.Flags.Mode != policy.Unconfined && e.profile.Flags.Mode != policy.DefaultAllow
 	if confined {
@@ -49,7 +49,8 @@ func mediates(e *emitter) {
 			e.mediate(blob.ClassIOUring, mediatesLast)
 		}
 	}
-	// An unconfined profile is the way to say who may create user namespaces.
+	// An unconfined profile can be written only to say who may create user
+	// namespaces.
 	if e.has(features.Userns) {
 		e.mediate(blob.ClassNamespaces, mediatesLast)
 	}

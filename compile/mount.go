@@ -47,8 +47,8 @@ const (
 	msCommands = msMove | msRemount | msBind | msRec | msPropagation
 )
 
-// mountWord is what a word of options does: it asks for a flag, or for its
-// absence.
+// mountWord is the meaning of a word of options: a flag must be set, or must
+// not be.
 type mountWord struct {
 	set, clear uint32
 }
@@ -136,12 +136,13 @@ var (
 	kindNew         = mountKind{name: "new", flags: ^msCommands, source: true, typ: true}
 )
 
-// mountFlags is a pair of flag sets: those that must be there and those that
-// may.
+// mountFlags is a pair of flag sets: those that must be set and those that may
+// be.
 type mountFlags struct{ need, may uint32 }
 
 // noMountFlag is a byte that no flag has. The reference writes "no flags" as
-// this byte or nothing, and the automata are equal only if ours does.
+// this byte or nothing, and the automata are equal only if this package does
+// too.
 const noMountFlag = 0xfe
 
 // expr matches every way to set the flags, each flag as one byte, the bit's
@@ -174,13 +175,13 @@ func emitMount(t *translation, r *ast.MountRule) {
 		}
 		return
 	}
-	// What is wrong is wrong on every kernel, whether it mediates mounts or not.
+	// A mistake is one on every kernel, whether it mediates mounts or not.
 	m, ok := mountConditions(e, r)
 	if !ok || !e.enforced(features.Mount, "mount rules") {
 		return
 	}
 	m.perms = perms
-	var unfit uint32 // the flags of what no operation fits
+	var unfit uint32 // the flags that no operation fits
 	fits := false
 	for _, f := range m.pairs {
 		if m.pair(f) {
@@ -196,7 +197,7 @@ func emitMount(t *translation, r *ast.MountRule) {
 
 // unfit reports flags that no operation fits. A rule with no other options is
 // refused by every release of the reference. With others, such as rw, releases
-// up to 3 took it, and container managers write such rules: these are without
+// up to 3 accepted it, and container managers write such rules; they have no
 // effect.
 func (m *mountRule) unfit(flags uint32, partly bool) {
 	err := &diag.Diagnostic{
@@ -212,7 +213,7 @@ func (m *mountRule) unfit(flags uint32, partly bool) {
 	}, err)
 }
 
-// hint says which parts of a rule that no operation fits do not go together.
+// hint says which parts of a rule do not go together if no operation fits it.
 func (m *mountRule) hint(need uint32) string {
 	typ, source := m.typed(), m.sourced()
 	switch {
@@ -245,13 +246,13 @@ type mountRule struct {
 	perms   uint32
 	fstypes []ast.Pattern
 	pairs   []mountFlags // of exact and optional sets
-	more    bool         // there are options that are no commands
+	more    bool         // there are options that are not commands
 	warned  bool         // of its source, or of remount
 }
 
 // mountConditions reads the conditions: exact sets of options, optional sets,
-// and file system types. A rule without options means every flag, an exact set
-// nothing more, and an optional set that nothing is required.
+// and file system types. A rule without options allows every flag, an exact
+// set nothing more, and with an optional set nothing is required.
 func mountConditions(e *emitter, r *ast.MountRule) (*mountRule, bool) {
 	m := &mountRule{emitter: e, rule: r}
 	var exact, optional []uint32
@@ -314,9 +315,9 @@ func (m *mountRule) typed() bool   { return len(m.fstypes) > 0 }
 
 // pair emits the operations that one pair of flag sets allows. It reports
 // whether there is one. Of several commands, as in (remount,bind), the first
-// that goes together with the source and the type of the rule counts, as in the
-// reference. Where none does, the reference writes a new mount with the rest of
-// the flags, which is nothing that the rule says.
+// that fits the source and the type of the rule counts, as in the reference.
+// If none does, the reference writes a new mount with the rest of the flags,
+// which is not what the rule says.
 func (m *mountRule) pair(f mountFlags) bool {
 	source, typ := m.sourced(), m.typed()
 	propagation := !typ && (!source || m.rule.Target == "")
@@ -367,7 +368,7 @@ func (m *mountRule) strings(k mountKind, f mountFlags) {
 		target = m.glob(r.Source)
 		m.warnOnce(&diag.Diagnostic{
 			Class: diag.ClassDeprecated, Code: WarnMountSource, Text: string(r.Source),
-			Message: "the source of a mount rule is taken for the mount point whose propagation changes, which is deprecated",
+			Message: "the source of a mount rule is taken as the mount point whose propagation changes, which is deprecated",
 			Hint:    "write it after an arrow",
 		})
 	} else if k.source {
@@ -384,7 +385,7 @@ func (m *mountRule) strings(k mountKind, f mountFlags) {
 		}
 		typ = alt(alts...)
 	}
-	// No mount that policy is asked about has the flag nouser.
+	// Kernels never ask about a mount with the flag nouser.
 	shown := k.flags &^ msNoUser
 	flags := mountFlags{f.need & shown, f.may & shown}
 	n := cat(bytesNode(byte(blob.ClassMount)), target, nul(), source, nul(), typ, nul(), flags.expr())
@@ -410,10 +411,10 @@ func mountPatterns(r *ast.MountRule) []ast.Pattern {
 	return list
 }
 
-// mountPerms is the permissions of all rules of the class that differ in
-// nothing else. The reference makes one rule of them, whose every string has
-// all of the permissions. No kernel asks for one operation at the string of
-// another, but the automata are equal only if ours do the same.
+// mountPerms are the permissions of all rules of the class that differ in
+// nothing else. The reference makes one rule of them, each string of which has
+// all the permissions. No kernel asks for one operation at the string of
+// another, but the automata are equal only if this package does the same.
 type mountPerms map[mountKey]uint32
 
 func (p *mountPerms) note(k mountKey, perms uint32) {
@@ -432,8 +433,8 @@ func prepareMount(t *translation, r *ast.MountRule) {
 	t.mounts.note(mountKeyOf(r), perms)
 }
 
-// mountKey is what two rules of the class have in common when they differ in
-// permissions only.
+// mountKey is what two rules of the class have in common if they differ only
+// in permissions.
 type mountKey struct {
 	quals          ast.Qualifiers
 	source, target ast.Pattern

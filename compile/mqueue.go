@@ -11,7 +11,8 @@ import (
 	"github.com/goarmor/apparmor/features"
 )
 
-// permMqueueCreate is what is asked of a queue before it has a label.
+// permMqueueCreate is the permission that is asked for before a queue has a
+// label.
 const permMqueueCreate = blob.PermCreate | blob.PermRead | blob.PermWrite
 
 // mqueue rules match a POSIX queue by name and a System V one by key, and
@@ -56,9 +57,9 @@ func emitMqueue(e *emitter, r *ast.MqueueRule) {
 
 func mqueuePatterns(r *ast.MqueueRule) []ast.Pattern { return []ast.Pattern{r.Label, r.Name} }
 
-// mqueueNames translates what a rule says about which queues it is for, after
-// the classes. A rule for any kind of queue is enforced where either
-// kind is.
+// mqueueNames translates the part of a rule that names queues, after the
+// classes. A rule for any kind of queue is enforced if either kind is
+// mediated.
 func mqueueNames(e *emitter, r *ast.MqueueRule) (names []node, ok bool) {
 	posix := bytesNode(byte(blob.ClassPosixMq))
 	sysv := bytesNode(byte(blob.ClassSysVMq))

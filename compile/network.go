@@ -10,7 +10,7 @@ import (
 	"github.com/goarmor/apparmor/internal/linux"
 )
 
-// protocolTypes are the types of sockets that speak a protocol.
+// protocolTypes are the types of sockets that use a protocol.
 var protocolTypes = map[string]struct {
 	typ      uint16
 	protocol uint16
@@ -65,9 +65,9 @@ func netClass(s *support) (blob.Class, bool) {
 // netFeature is the feature to name when there is no network mediation at all.
 const netFeature = features.NetworkV8
 
-// network rules match the class, the family and the type of the socket, and
-// where inet is mediated by address, the rest of it. Before there were classes,
-// they are masks.
+// network rules match the class, the family and the type of the socket and, if
+// inet is mediated by address, the rest of it. On kernels from before there
+// were classes, they are masks.
 func emitNetwork(t *translation, r *ast.NetworkRule) {
 	e := &t.emitter
 	class, ok := netClass(&e.support)
@@ -119,9 +119,9 @@ func networkPatterns(r *ast.NetworkRule) []ast.Pattern {
 	return []ast.Pattern{r.Local.Interface, r.Local.Label, r.Peer.Label}
 }
 
-// conditions reports those that are not enforced, and refuses what is none
-// whether it is or not; labels that are not enforced may be anything, as in
-// 6.0.
+// conditions reports those that are not enforced, and refuses malformed ones
+// whether they are enforced or not; labels that are not enforced may be
+// anything, as in 6.0.
 func conditions(e *emitter, r *ast.NetworkRule) {
 	for _, end := range [...]*ast.NetEnd{&r.Local, &r.Peer} {
 		ipNode(e, end.IP)
@@ -138,14 +138,13 @@ func conditions(e *emitter, r *ast.NetworkRule) {
 	}
 }
 
-// hasConditions reports whether a rule says more than which sockets it is
-// about.
+// hasConditions reports whether a rule restricts more than the kind of socket.
 func hasConditions(r *ast.NetworkRule) bool {
 	return r.Local != (ast.NetEnd{}) || r.Peer != (ast.NetEnd{})
 }
 
-// onlyInet reports whether a rule has conditions that make it one for inet and
-// inet6. As in 6.0, the label of the peer is none of them.
+// onlyInet reports whether a rule has conditions that restrict it to inet and
+// inet6. As in 6.0, the label of the peer is not one of them.
 func onlyInet(r *ast.NetworkRule) bool {
 	return r.Local != (ast.NetEnd{}) || r.Peer != (ast.NetEnd{Label: r.Peer.Label})
 }
@@ -171,7 +170,7 @@ func netSockets(r *ast.NetworkRule) (fams []uint16, typ int, err *diag.Diagnosti
 	}
 	if r.Family == "" {
 		if fams == nil && onlyInet(r) {
-			fams = []uint16{linux.FamilyInet, linux.FamilyInet6} // no others have addresses and ports
+			fams = []uint16{linux.FamilyInet, linux.FamilyInet6} // others have no addresses and ports
 		}
 		if fams != nil {
 			return fams, typ, nil

@@ -10,31 +10,31 @@ import (
 	"github.com/goarmor/apparmor/internal/lang"
 )
 
-// The strings of inet and inet6 where their addresses are mediated, as 6.0
-// writes them and the af_inet.c and net.c of Ubuntu's kernels read them:
+// The strings of inet and inet6 if their addresses are mediated, as 6.0 writes
+// them and the af_inet.c and net.c of Ubuntu's kernels read them:
 //
 //	class family type                             create
 //	... protocol address NUL                      what is asked of the socket
 //	... protocol peer NUL label NUL 01 address NUL  what is asked of both ends
 //
 // An address is a byte that says which end it is, the port, a byte for the
-// length of the IP address and the IP address: numbers in network order. After
-// the type and after the NUL of an address a kernel takes the permissions of
-// the state, unless they are not all that it wants and have
-// blob.PermContinue. Then it goes on: to the protocol, or through one more
-// NUL, before which labels are to come one day, to a command.
+// length of the IP address and the IP address, with numbers in network order.
+// After the type and after the NUL of an address a kernel takes the
+// permissions of the state, unless some are missing and they include
+// blob.PermContinue. Then it goes on: to the protocol or, through one more NUL
+// (before which labels may come one day), to a command.
 //
 // Rules are split more finely than 6.0 splits them. 6.0 gives a rule's
 // permissions to every string of it: with those of the peer at the socket's
 // own address, where no port means any end, a condition on the peer has no
 // effect. It denies creation and continuation along with conditions that a
 // creation does not have. What is written here allows nothing that 6.0 does
-// not allow but for privileged ports and icmp, see inetAddr and protocolNode,
-// and denies nothing that the rule does not speak of. Kernels do not match
-// labels: a rule with one applies to the empty label only.
+// not allow, except for privileged ports and icmp (see inetAddr and
+// protocolNode), and denies nothing that the rule does not name. Kernels do
+// not match labels: a rule with one applies only to the empty label.
 const (
 	endLocal      = 0
-	endPrivileged = 1 // the socket, in a bind that takes CAP_NET_BIND_SERVICE
+	endPrivileged = 1 // the socket, in a bind that needs CAP_NET_BIND_SERVICE
 	endPeer       = 2
 
 	ipNone = 0
@@ -42,13 +42,13 @@ const (
 	ip6    = 2
 )
 
-// What is asked of an inet socket by itself and together with its peer. Accept
-// is asked of the socket alone; 6.0 writes it for both.
+// The permissions that are asked for an inet socket by itself, and together
+// with its peer. Accept is asked for the socket alone; 6.0 writes it for both.
 const (
 	inetPeerPerms   = blob.PermOpen | blob.PermSend | blob.PermReceive | blob.PermAccept
 	inetLocalPerms  = blob.AllNetPerms&^(blob.PermCreate|inetPeerPerms) | blob.PermAccept
 	inetOptPerms    = blob.PermGetopt | blob.PermSetopt
-	inetNoCondition = blob.PermCreate // what no address belongs to
+	inetNoCondition = blob.PermCreate // those without an address
 )
 
 const networkInetV9 = "network_v9/af_inet"
@@ -65,8 +65,8 @@ func inetStrings(e *emitter, r *ast.NetworkRule, start node) {
 	perms := netPerms(r.Perms)
 	peer := r.Peer != (ast.NetEnd{})
 	if q.Access == ast.Deny && r.Perms == 0 {
-		// What the rule does not name is denied as far as its conditions have
-		// a say in it.
+		// What the rule does not name is denied as far as its conditions
+		// affect it.
 		if hasConditions(r) {
 			perms &^= inetNoCondition
 		}
@@ -90,12 +90,12 @@ func inetStrings(e *emitter, r *ast.NetworkRule, start node) {
 	}
 }
 
-// goOn makes a kernel look further than a state.
+// goOn makes a kernel continue after a state.
 func goOn(e *emitter, n node) {
 	e.add(n, &ast.Qualifiers{}, blob.PermContinue)
 }
 
-// inetLocal adds what is asked of the socket at its address.
+// inetLocal adds the permissions of the socket at its address.
 func inetLocal(e *emitter, r *ast.NetworkRule, addr node, perms uint32) {
 	q := r.Quals()
 	if r.Local.Label == "" {
@@ -104,7 +104,7 @@ func inetLocal(e *emitter, r *ast.NetworkRule, addr node, perms uint32) {
 	}
 	goOn(e, addr)
 	labelled := cat(addr, e.glob(r.Local.Label), nul())
-	// Behind a label these have a command and what it is about.
+	// After a label these have a command and its operand.
 	if p := perms & blob.PermListen; p != 0 {
 		e.add(cat(labelled, bytesNode(listenCommand), anyByte(), anyByte()), q, p)
 	}
@@ -116,7 +116,7 @@ func inetLocal(e *emitter, r *ast.NetworkRule, addr node, perms uint32) {
 	}
 }
 
-// inetPeer adds what is asked of both ends.
+// inetPeer adds the permissions of both ends.
 func inetPeer(e *emitter, r *ast.NetworkRule, start node, perms uint32) {
 	peer := cat(start, inetAddr(e, r.Peer, endPeer))
 	goOn(e, peer)
@@ -136,22 +136,22 @@ func protocolNode(r *ast.NetworkRule) node {
 	if r.Protocol == "icmp" {
 		return be16(protocolTypes[r.Protocol].protocol)
 	}
-	// The kernel's own choice of a protocol is 0.
+	// Protocol 0 lets the kernel choose.
 	return cat(anyByte(), anyByte())
 }
 
 // inetAddr matches an address of one of these ends, with its NUL.
 //
-// 6.0 takes the ports of a rule that has bind for privileged up to 1023, in all
-// its strings: with `port=80` a socket can be bound and not be listened at.
-// Where privilege begins is a setting of the kernel, and only a bind is asked
-// for that way, so bind is granted for both and the rest for plain ends.
+// If a rule has bind, 6.0 treats its ports up to 1023 as privileged in all its
+// strings: with `port=80` a socket can be bound but not put into listening.
+// Where privilege begins is a setting of the kernel, and only binds are looked
+// up that way, so here bind is granted for both and the rest for plain ends.
 func inetAddr(e *emitter, end ast.NetEnd, ends ...byte) node {
 	return cat(oneOf(ends...), portNode(e, end.Port), ipNode(e, end.IP), nul())
 }
 
-// ipNode matches an IP address with its length. A socket that has none and the
-// peer of a connected one are asked for as none, with port 0.
+// ipNode matches an IP address with its length. A socket without one, and the
+// peer of a connected one, are looked up as none, with port 0.
 func ipNode(e *emitter, ip string) node {
 	switch ip {
 	case "":
@@ -170,7 +170,7 @@ func ipNode(e *emitter, ip string) node {
 	return cat(bytesNode(ip6), bytesNode(a.AsSlice()...))
 }
 
-// portNode matches the two bytes of a port. As in 6.0, port 0 is any.
+// portNode matches the two bytes of a port. As in 6.0, port 0 means any.
 func portNode(e *emitter, port string) node {
 	if port == "" {
 		return anyBytes(2)

@@ -19,13 +19,13 @@ const (
 	maskAllTypes   = 0xffff
 )
 
-// familyRules is what rules say of one family.
+// familyRules is what rules say about one family.
 type familyRules struct {
 	allow, audit, deny, quiet uint16
 }
 
-// familyMasks is what rules say of each family, by number; nil when no rule is
-// about sockets.
+// familyMasks is what rules say about each family, by number; nil if no rule
+// is about sockets.
 type familyMasks []familyRules
 
 // oldNetwork reports whether families are mediated by masks.
@@ -34,8 +34,8 @@ func oldNetwork(s *support) bool {
 	return !ok && s.has(features.NetworkOld)
 }
 
-// add adds a rule on types of sockets of a family. Masks have no
-// permissions: any of them is all.
+// add adds a rule on types of sockets of a family. Masks have no permissions:
+// any permission means all.
 func (fs *familyMasks) add(family uint16, types uint16, q *ast.Qualifiers) {
 	if *fs == nil {
 		*fs = make(familyMasks, len(linux.Families))
@@ -69,8 +69,8 @@ func (fs familyMasks) masks() []blob.FamilyMask {
 	return masks
 }
 
-// typeMask returns the mask for a type, or for any of a rule with or without a
-// family.
+// typeMask returns the mask for a type or, if the rule has none, for any type,
+// which depends on whether it has a family.
 func typeMask(typ int, named bool) uint16 {
 	switch {
 	case typ != anyType:

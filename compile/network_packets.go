@@ -14,8 +14,8 @@ import (
 //
 //	class family type protocol peer NUL [interface NUL] label NUL 01 address NUL [interface NUL] [label NUL]
 //
-// Where a packet is labelled its interface is not known yet: sending has an
-// empty one as well, and there the permission to set a label.
+// When a packet is labelled, its interface is not known yet: sending also has
+// a string with an empty one, with the permission to set a label.
 const (
 	networkPackets = "network_v9_skb"
 	// networkIface is the feature that mediates packets by interface.
@@ -25,7 +25,7 @@ const (
 )
 
 // packetStrings adds what a network rule says about packets of one family. Two
-// things are not as in 6.0: ports below 1024 are no others for packets, and a
+// things differ from 6.0: ports below 1024 are not special for packets, and a
 // label of the socket is a condition without interfaces, too.
 func packetStrings(e *emitter, r *ast.NetworkRule, family uint16, typ int) {
 	q := r.Quals()

@@ -12,7 +12,7 @@ import (
 	"github.com/goarmor/apparmor/diag"
 )
 
-// globWith translates a pattern. An error is recorded at the rule at hand.
+// globWith translates a pattern. An error is recorded at the current rule.
 func (e *emitter) globWith(p ast.Pattern, o automaton.GlobOptions) (node, automaton.GlobInfo) {
 	n, info, err := automaton.Glob(string(p), o)
 	if err != nil {
@@ -34,7 +34,7 @@ func (e *emitter) globOr(p ast.Pattern, absent node) node {
 	return e.glob(p)
 }
 
-// globExact also tells whether the pattern names its strings one by one.
+// globExact also reports whether the pattern has no wildcards.
 func (e *emitter) globExact(p ast.Pattern) (node, bool) {
 	n, info := e.globWith(p, automaton.GlobOptions{})
 	return n, info.Exact
@@ -46,8 +46,8 @@ func (e *emitter) globNul(p ast.Pattern) node {
 	return n
 }
 
-// patternDiagnostic describes a pattern that is none, at its place if the text
-// of the rule has it as it is.
+// patternDiagnostic describes a malformed pattern, at its place if the text of
+// the rule has it unchanged.
 func (e *emitter) patternDiagnostic(p ast.Pattern, err error) *diag.Diagnostic {
 	d := &diag.Diagnostic{
 		Code: CodeBadPattern, Message: "invalid pattern: " + err.Error(), Text: string(p), Err: err,
@@ -79,8 +79,9 @@ func patternHint(e *automaton.GlobError) string {
 	return ""
 }
 
-// patternPlace is where a pattern is written, or the rule or profile at hand if it
-// cannot be found there: its variables were expanded, or its escapes decoded.
+// patternPlace is where a pattern is written, or the current rule or profile
+// if it cannot be found there because its variables were expanded or its
+// escapes decoded.
 func (e *emitter) patternPlace(p ast.Pattern) ast.Position {
 	o := e.origin()
 	if o.File == nil || !o.Pos.IsValid() || p == "" {
@@ -99,8 +100,8 @@ func (e *emitter) patternPlace(p ast.Pattern) ast.Position {
 	return o.File.Position(o.Pos + ast.Pos(i))
 }
 
-// warnUnused warns of what is no pattern in a rule that is without effect:
-// kernels that have the feature refuse it, as the reference does there.
+// warnUnused warns of a malformed pattern in a rule that has no effect: for
+// kernels that have the feature it is an error, as in the reference.
 func (e *emitter) warnUnused(patterns []ast.Pattern) {
 	for _, p := range patterns {
 		if _, _, err := automaton.Glob(string(p), automaton.GlobOptions{}); err != nil {

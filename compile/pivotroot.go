@@ -8,7 +8,7 @@ import (
 	"github.com/goarmor/apparmor/features"
 )
 
-// permPivot is what is asked of the class mount for pivot_root.
+// permPivot is the permission of the class mount for pivot_root.
 const permPivot uint32 = 1
 
 // preparePivotRoot notes the permission of a rule, see mountPerms.

@@ -59,8 +59,8 @@ func (c *compiler) build(ctx context.Context, t *translation) (*blob.Profile, St
 	return out, b.stats, nil
 }
 
-// members makes the profile with all that is no automaton and does not come
-// from rules with a class.
+// members makes the profile with everything that is not in an automaton and
+// does not come from rules with a class.
 func members(e *emitter) *blob.Profile {
 	p := e.profile
 	out := &blob.Profile{

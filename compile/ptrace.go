@@ -8,8 +8,8 @@ import (
 	"github.com/goarmor/apparmor/features"
 )
 
-// ptrace rules match the peer's label after the classes of labels and
-// ptrace; the class alone is what tells that ptrace is mediated.
+// ptrace rules match the peer's label after the classes of labels and ptrace;
+// the class alone says that ptrace is mediated.
 func emitPtrace(e *emitter, r *ast.PtraceRule) {
 	if !e.enforced(features.Ptrace, "ptrace rules") {
 		return

@@ -9,11 +9,11 @@ import (
 	"github.com/goarmor/apparmor/compile/internal/automaton"
 )
 
-// grant is what all rules together grant to a string. It is comparable, and
-// states with equal grants and equal futures are one state.
+// grant is what all rules together grant to a string. It is comparable: states
+// with equal grants and equal futures are one state.
 type grant struct {
 	allow, audit, quiet, prompt uint32
-	denied                      uint32 // what a rule says no to; zero unless asked for
+	denied                      uint32 // what a rule denies; zero unless wanted
 	exec                        [2]uint32
 }
 
@@ -51,7 +51,8 @@ func (r *resolver) parts(to []part, rec *record) []part {
 }
 
 // covers reports whether a record makes no difference wherever another one is:
-// each of its permissions is decided above it, or granted just so beside it.
+// each of its permissions is decided above it, or granted in the same way
+// beside it.
 func (r *resolver) covers(b, a automaton.Accept) bool {
 	x, y := &r.records[b], &r.records[a]
 	return r.dominates(x, y) && (b < a || !r.dominates(y, x))
@@ -77,8 +78,8 @@ func (r *resolver) dominates(b, a *record) bool {
 	return true
 }
 
-// same returns the permissions of p for which q, on the same level, does all
-// that p does.
+// same returns the permissions of p for which q, on the same level, does
+// everything that p does.
 func (r *resolver) same(q, p part) uint32 {
 	bits := q.perms & p.perms
 	if p.effect == effectDeny {
@@ -94,8 +95,8 @@ func (r *resolver) same(q, p part) uint32 {
 	return bits
 }
 
-// resolve decides every permission bit by the strongest rule that speaks of
-// it. Rules of equal strength add up, but have to agree on execution.
+// resolve decides every permission bit by the strongest rule that covers it.
+// Rules of equal strength add up, but have to agree on execution.
 //
 // The permissions that the strongest rule denies are returned as well.
 func (r *resolver) resolve(set []automaton.Accept) (g grant, denied uint32, err error) {

@@ -8,7 +8,7 @@ import (
 	"github.com/goarmor/apparmor/internal/linux"
 )
 
-// rlimits fills in the resource limits, which are no rules by now.
+// rlimits fills in the resource limits, which are no longer rules.
 func rlimits(e *emitter, out *blob.Profile) {
 	for _, l := range e.profile.Rlimits {
 		name := l.Name

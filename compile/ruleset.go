@@ -8,23 +8,23 @@ import (
 	"github.com/goarmor/apparmor/internal/trace"
 )
 
-// ruleset is the rules of one automaton: expressions, each with the record of
-// what it grants. It is kept as it is until the automaton is built.
+// ruleset holds the rules of one automaton: expressions, each with the record
+// of what it grants.
 type ruleset struct {
 	space   space
 	records records
 	entries []entry
 }
 
-// entry is one expression, its accept value, and where it is from.
+// entry is one expression, its accept value, and where it comes from.
 type entry struct {
 	node   node
 	accept automaton.Accept
 	source source
 }
 
-// source is where an expression is from: the index of a rule, or the negative
-// of a trace.Implied.
+// source is where an expression comes from: the index of a rule, or the
+// negative of a trace.Implied.
 type source int32
 
 func impliedBy(i trace.Implied) source { return -source(i) }
@@ -33,7 +33,7 @@ func (rs *ruleset) add(n node, r record, from source) {
 	rs.entries = append(rs.entries, entry{n, rs.records.intern(r), from})
 }
 
-// space tells resolution where in a permission word execution is.
+// space says where in a permission word execution is.
 type space struct {
 	exec [2]uint32 // the exec bit of each half; zero where there is none
 }
@@ -45,7 +45,7 @@ type effect uint8
 const (
 	effectPrompt effect = iota
 	effectAllow
-	effectExact // allowed execution by a pattern that names paths one by one
+	effectExact // allowed execution by a pattern without wildcards
 	effectDeny
 )
 
@@ -60,8 +60,8 @@ func effectOf(a ast.Access) effect {
 	return effectAllow
 }
 
-// halves of a file permission: what holds for the owner of a file and what for
-// everybody else. Rules of the policydb have one half only.
+// halves of a file permission: what holds for the owner of a file, and what
+// for everybody else. Rules of the policydb have only one half.
 const (
 	ownerHalf = iota
 	otherHalf
@@ -73,7 +73,7 @@ const (
 type record struct {
 	priority int16
 	effect   effect
-	exact    bool      // the expression names its strings one by one
+	exact    bool      // the expression has no wildcards
 	perms    uint32    // in the bits of the automaton's own space
 	audit    uint32    // the part of perms whose use is logged
 	exec     [2]uint32 // blob.Perm.XIndex for each half that has execution

@@ -8,7 +8,7 @@ import (
 )
 
 // support is what one profile can use: what the kernel enforces and the
-// policy's ABI knows of.
+// policy's ABI knows.
 type support struct {
 	kernel *features.Set
 	abi    *features.Set // nil: everything
@@ -21,9 +21,9 @@ func (s *support) abiHas(path string) bool { return s.abi == nil || s.abi.Suppor
 
 // form is how automata are written for a kernel.
 type form struct {
-	// table selects permission tables, which also have room for prompt
-	// permissions. Tables of version 1 are unusable: the kernels that have
-	// them take the other's entry without looking where the table ends.
+	// table selects permission tables, which can also hold prompt permissions.
+	// Tables of version 1 are unusable: the kernels that have them read the
+	// entry for others without checking where the table ends.
 	table bool
 	// wide allows 32-bit state numbers, diff differentially encoded states.
 	wide, diff bool

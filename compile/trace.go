@@ -11,14 +11,14 @@ import (
 	"github.com/goarmor/apparmor/policy"
 )
 
-// Trace makes what package query/explain is built on, and is of use to that
-// package only: it tells which rules decide what the automata of a policy
+// Trace makes what package query/explain is built on, and is useful only to
+// that package: it finds the rules that decide what the automata of a policy
 // grant.
 //
-// It translates the rules as Compile does and returns the same errors for them,
-// but builds no automata: it does not notice what only shows there, which are
-// limits and rules that overlap and disagree about execution. The set must not
-// be changed as long as the result is in use.
+// It translates the rules as Compile does and returns the same errors for
+// them, but builds no automata: it does not notice what shows only there,
+// which is exceeded limits, and rules that overlap and disagree about
+// execution. The set must not be changed while the result is in use.
 func Trace(ctx context.Context, set *policy.Set, o Options) (trace.Tracer, error) {
 	c, err := newCompiler(set, o)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/goarmor/apparmor/diag"
 )
 
-// tracedAutomaton tells which entries of a rule set match an input.
+// tracedAutomaton finds the entries of a rule set that match an input.
 type tracedAutomaton struct {
 	set *ruleset
 
@@ -20,9 +20,9 @@ type tracedAutomaton struct {
 	groups []*automaton.DFA // which together have every entry; accept values are indices of entries
 }
 
-// prepare makes the automata that tell which entries match an input. Entries
-// are all kept apart in them, so one for many rules can be out of reach where
-// that of the policy is small; then there are several.
+// prepare makes the automata that say which entries match an input. They keep
+// all entries apart, so one for many rules can be far too large even if that
+// of the policy is small; then there are several.
 func (a *tracedAutomaton) prepare(ctx context.Context, l Limits) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -13,7 +13,7 @@ import (
 )
 
 // translation is the rules of one profile as expressions and records, in its
-// emitter, and what the rules of some classes come to together.
+// emitter, and the common result of the rules of some classes.
 type translation struct {
 	emitter
 	classes map[reflect.Type]class
@@ -39,7 +39,7 @@ func newTranslation(o *Options, f form, p *policy.Profile) *translation {
 	}
 }
 
-// run translates the rules of the profile, and what it has without a rule.
+// run translates the rules of the profile, and what they imply.
 func (t *translation) run() {
 	for i := range t.profile.Rules {
 		t.prepare(t.profile.Rules[i].Rule)
@@ -55,14 +55,14 @@ func (t *translation) run() {
 	mediates(&t.emitter)
 }
 
-// prepare lets the class of a rule know that there is the rule.
+// prepare announces a rule to its class.
 func (t *translation) prepare(r ast.Rule) {
 	if c := t.classes[reflect.TypeOf(r)]; c.prepare != nil {
 		c.prepare(t, r)
 	}
 }
 
-// translate translates the rule of an index.
+// translate translates the rule with an index.
 func (t *translation) translate(i int) {
 	t.rule, t.source = &t.profile.Rules[i], source(i)
 	r := t.rule.Rule
@@ -73,8 +73,8 @@ func (t *translation) translate(i int) {
 	}
 	before := len(t.degraded)
 	if r.Quals().Access == ast.Prompt && !c.promptAllows && !t.form.table {
-		// The old form has no place for it. What a rule would have asked about
-		// is denied: weaker rules do not grant it.
+		// The old form cannot hold prompts. What a rule would prompt for is
+		// denied: weaker rules do not grant it.
 		t.degrade(usablePermTable, "prompt rules", true)
 	}
 	c.translate(t, r)

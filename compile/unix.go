@@ -11,7 +11,8 @@ import (
 	"github.com/goarmor/apparmor/internal/linux"
 )
 
-// What is asked of a unix socket at each length of its string.
+// The permissions that are asked for a unix socket at each length of its
+// string.
 const (
 	unixLocalPerms = blob.PermBind | blob.PermAccept | blob.PermGetattr | blob.PermSetattr | blob.PermDelete
 	unixOptPerms   = blob.PermGetopt | blob.PermSetopt
@@ -45,15 +46,14 @@ func unixClass(s *support) blob.Class {
 	return 0
 }
 
-// unix rules match the socket, its address and, for what takes two, the
-// address and label of the peer. Beside that, an allow rule grants its
-// permissions on the family, which is all that kernels without mediation of
-// unix sockets look at, and which others do not look at for this family. A
-// denial would be too coarse there.
+// unix rules match the socket, its address and, for operations between two
+// sockets, the address and label of the peer. In addition, an allow rule
+// grants its permissions on the family, which is all that kernels without
+// mediation of unix sockets look at, and which others ignore for this family.
+// A denial there would be too coarse.
 func emitUnix(t *translation, r *ast.UnixRule) {
 	e := &t.emitter
-	// What is wrong is wrong on every kernel, whether it looks at addresses or
-	// not.
+	// A mistake is one on every kernel, whether it looks at addresses or not.
 	typ, ok := unixType(e, r)
 	if !ok || !checkUnixAddr(e, r.Local.Addr) || !checkUnixAddr(e, r.Peer.Addr) {
 		return
@@ -63,7 +63,7 @@ func emitUnix(t *translation, r *ast.UnixRule) {
 	old := oldNetwork(&e.support)
 	if (network || old) && r.Access != ast.Deny {
 		q := r.Qualifiers
-		q.Priority = 0 // as all network rules have
+		q.Priority = 0 // like all network rules
 		if old {
 			t.families.add(linux.FamilyUnix, typeMask(typ, false), &q)
 		} else {
@@ -120,8 +120,8 @@ func unixStrings(e *emitter, r *ast.UnixRule, typ int) {
 	if perms&blob.PermCreate != 0 && !toPeer {
 		e.add(prefix, q, blob.PermCreate)
 	}
-	// Binding without a name asks for the empty address, whatever the kernel
-	// picks then.
+	// Binding without a name is looked up with the empty address, whatever the
+	// kernel picks then.
 	if perms&blob.PermBind != 0 && (r.Local.Addr == "" || r.Local.Addr == "auto") {
 		e.add(cat(prefix, nul(), text0(), nul()), q, blob.PermBind)
 		if r.Local.Addr == "auto" {

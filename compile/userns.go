@@ -10,8 +10,8 @@ import (
 
 const permUsernsCreate uint32 = 0x08
 
-// userns rules are the class byte alone. Each rule brings a copy of the
-// string that makes the class mediated, at its own priority.
+// userns rules are the class byte alone. Each rule adds a copy of the string
+// that makes the class mediated, at its own priority.
 func emitUserns(e *emitter, r *ast.UsernsRule) {
 	if !e.enforced(features.Userns, "userns rules") {
 		return

@@ -8,11 +8,11 @@ import (
 	"github.com/goarmor/apparmor/ast"
 )
 
-// The rank of an attachment is the length that the reference computes: that
-// of the shortest string that matches, counted up to the first wildcard. For
-// the reference every class of bytes that is not spelled out, and so every
-// wildcard, might be the NUL that ends a path. Counting stops after it, and
-// after an alternation that has one.
+// The rank of an attachment is the length that the reference computes: that of
+// the shortest string that matches, counted up to the first wildcard. The
+// reference assumes that every class of bytes that is not spelled out, and so
+// every wildcard, might be the NUL that ends a path. Counting stops after it,
+// and after an alternation that has one.
 
 // xmatchLen returns the rank of a profile with these attachments, all of which
 // are valid patterns.

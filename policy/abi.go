@@ -24,7 +24,7 @@ type abiStmt struct {
 type abiKey struct {
 	kind ast.IncludeKind
 	path string
-	file *ast.File // which asks, where Options.ABI may make a difference of it
+	file *ast.File // the file that asks, if Options.ABI may depend on it
 }
 
 type abiResult struct {
@@ -32,8 +32,8 @@ type abiResult struct {
 	err error
 }
 
-// useABI takes the first abi statement of a unit and looks at the others. In
-// the body of a profile it is too late for one: what policy is written for is
+// useABI takes the first abi statement of a unit and looks at the others. One
+// in the body of a profile comes too late: what the policy is written for is
 // settled before the first profile.
 func (r *resolver) useABI(s *ast.ABI, f *frame) {
 	if f.dead {
@@ -68,11 +68,11 @@ func (r *resolver) useABI(s *ast.ABI, f *frame) {
 	case f.prof == nil:
 		r.abi, r.abiFirst = set, &abiStmt{s, o}
 	case !set.Equal(r.defaultABI()):
-		r.warnABI(s, f, "an abi in the body of a profile has no effect, write it before the first profile")
+		r.warnABI(s, f, "an abi in the body of a profile has no effect; write it before the first profile")
 	}
 }
 
-// reason is what an error says beside the path, which is said anyway.
+// reason is what an error says besides the path, which the message has anyway.
 func reason(err error) string {
 	var at *fs.PathError
 	if errors.As(err, &at) && at.Err != nil {
@@ -89,8 +89,8 @@ type abiScope struct {
 }
 
 // warnABI warns of an abi statement that has no effect. Nearly every
-// abstraction has one, and of those in one body that name the same abi, the
-// first speaks for all.
+// abstraction has one, so of those in one body that name the same abi only the
+// first gets a warning.
 func (r *resolver) warnABI(s *ast.ABI, f *frame, format string, args ...any) {
 	scope := abiScope{f.prof, s.Kind, s.Path}
 	if r.abiWarned[scope] {

@@ -16,7 +16,7 @@ type alias struct {
 	origin   Origin
 }
 
-// apply returns p with the alias's beginning exchanged, if it has it.
+// apply returns p with the alias's beginning replaced, if p has it.
 func (a *alias) apply(p ast.Pattern) (ast.Pattern, bool) {
 	rest, ok := strings.CutPrefix(string(p), a.from)
 	if !ok {
@@ -32,15 +32,15 @@ func (r *resolver) alias(s *ast.Alias, o Origin) {
 	}
 	pair := [2]ast.Pattern{s.From, s.To}
 	if r.aliased[pair] {
-		r.warnf(o, diag.ClassUnexpected, diag.WarnDuplicateAlias, o.File.Text(s), "the alias is written twice")
+		r.warnf(o, diag.ClassUnexpected, diag.WarnDuplicateAlias, o.File.Text(s), "the alias is repeated")
 		return
 	}
 	r.aliased[pair] = true
 	r.aliases = append(r.aliases, alias{string(s.From), string(s.To), o})
 }
 
-// copyBytes is what a copy of a rule counts for beside its text, so that few
-// aliases of many short paths do not go unnoticed.
+// copyBytes is what a copy of a rule counts for besides its text, so that a
+// few aliases of many short paths count too.
 const copyBytes = 256
 
 // copies returns the copies of a rule that the aliases add to it, with the

@@ -14,7 +14,7 @@ import (
 
 // Add appends rules that a program made, without an origin. A RlimitRule
 // becomes one of Rlimits. The rules are checked as if they had been written,
-// and none is added when one of them is wrong. They are kept, not copied.
+// and none is added if one of them is wrong. They are kept, not copied.
 //
 // Their patterns must hold no variables: those of policy text are not known
 // here. The error is a diag.List.
@@ -73,9 +73,9 @@ func (p *Profile) checkRule(s ast.Rule) diag.List {
 	return list
 }
 
-// Clone returns a copy of a profile and of all below it. What is in it can be
-// changed without changing the original; the sets of features and the files of
-// origins, which nobody changes, are shared. The copy has no parent.
+// Clone returns a deep copy of a profile and of all below it. Only the sets of
+// features and the files of origins, which nobody changes, are shared. The
+// copy has no parent.
 func (p *Profile) Clone() *Profile {
 	c := *p
 	c.Parent = nil

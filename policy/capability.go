@@ -27,8 +27,8 @@ func unknownCapabilities(s *ast.CapabilityRule, known func(string) bool) (found 
 	return found
 }
 
-// knownCapability reports whether a kernel or policy ABI adds a capability to
-// those that everyone knows.
+// knownCapability reports whether a kernel or policy ABI has a capability
+// besides those of package ast.
 func (r *resolver) knownCapability(name string) bool {
 	const mask = "caps/mask/"
 	return r.opts.Kernel.Supports(mask+name) || r.opts.Default.Supports(mask+name) || r.abi.Supports(mask+name)

@@ -15,16 +15,16 @@ func changeProfilePatterns(rule ast.Rule, list []pattern) []pattern {
 	)
 }
 
-// warnAudit warns of a rule that no kernel audits as it says: kernels log every
-// denied change_profile and no allowed one, so the rules that lose something
-// are audited permissions and quiet denials.
+// warnAudit warns of a rule that no kernel audits as written: kernels log
+// every denied change_profile and no allowed one, so audited permissions and
+// quiet denials have no effect.
 func (r *resolver) warnAudit(s *ast.ChangeProfileRule, o Origin) {
 	switch denied := s.Access == ast.Deny; {
 	case s.Audit == denied:
 	case denied:
-		r.warnf(o, diag.ClassRuleDowngraded, diag.WarnDowngraded, "", "no kernel is quiet about a denied change_profile: write audit deny")
+		r.warnf(o, diag.ClassRuleDowngraded, diag.WarnDowngraded, "", "kernels log every denied change_profile: write audit deny")
 	default:
-		r.warnf(o, diag.ClassRuleDowngraded, diag.WarnDowngraded, "", "no kernel audits change_profile: the rule works without it")
+		r.warnf(o, diag.ClassRuleDowngraded, diag.WarnDowngraded, "", "no kernel audits change_profile: remove audit, which has no effect")
 	}
 }
 

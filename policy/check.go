@@ -60,5 +60,5 @@ func (r *resolver) checkRule(s ast.Rule, around ast.Access, o Origin) {
 	}
 }
 
-// didYouMean is the hint with a word that was probably meant.
+// didYouMean is the hint that names the word that was probably meant.
 func didYouMean(word string) string { return `did you mean "` + word + `"?` }

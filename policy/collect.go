@@ -16,21 +16,21 @@ type draft struct {
 	children []*draft // in the order of the text until orderDrafts
 	rules    []rawRule
 	rlimits  []Rule
-	// seen are the files that this body has included. A file is read once
-	// per body, also if that was in a branch that is not taken (false).
+	// seen are the files that this body has included. A file is read once per
+	// body, even in a branch that is not taken (false).
 	seen map[string]bool
 	out  *Profile
 	env  env
 }
 
-// rawRule is a rule of the tree with the qualifiers that it has by the blocks
-// around it.
+// rawRule is a rule of the tree with the qualifiers that it gets from the
+// blocks around it.
 type rawRule struct {
 	Rule
 	quals ast.Qualifiers
 }
 
-// name returns what diagnostics call the profile: its full name, as far as it
+// name returns the profile's name in diagnostics: its full name, as far as it
 // is known.
 func (d *draft) name() string {
 	switch {
@@ -127,13 +127,14 @@ func (r *resolver) misplaced(s ast.Stmt, f *frame, hint string) {
 }
 
 // inPreamble reports whether a statement of the preamble comes before the
-// first profile. In a body it says yes: what is possible there is for the caller.
+// first profile. In a body it returns true: the caller decides what is allowed
+// there.
 func (r *resolver) inPreamble(s ast.Stmt, f *frame, what string) bool {
 	if f.prof != nil || len(r.top) == 0 {
 		return true
 	}
 	d := r.errorf(f.origin(s.Pos()), diag.CodePlace, f.file.Text(s), "%s after a profile", what)
-	d.Hint = "it belongs before the first profile"
+	d.Hint = "move it before the first profile"
 	d.Related = append(d.Related, r.top[0].origin.Position())
 	return false
 }
@@ -209,7 +210,7 @@ func (r *resolver) profile(s *ast.Profile, f *frame) {
 
 func (r *resolver) block(s *ast.Block, f *frame) {
 	if f.prof == nil {
-		r.misplaced(s, f, "rules belong into profiles")
+		r.misplaced(s, f, "rules must be inside a profile")
 		return
 	}
 	in, ok := r.nested(f, s.Pos())
@@ -229,8 +230,8 @@ func (r *resolver) block(s *ast.Block, f *frame) {
 }
 
 // merge adds the qualifiers of a rule or block to those of the blocks around
-// it. The access may be said once or several times alike. none is set when the
-// owner restrictions leave nobody.
+// it. The access may be given several times if it is the same. none is set if
+// the owner restrictions leave nobody.
 func (f *frame) merge(q ast.Qualifiers) (out ast.Qualifiers, none bool) {
 	out, none = q, f.none
 	out.Audit = q.Audit || f.quals.Audit
@@ -249,7 +250,7 @@ func (f *frame) merge(q ast.Qualifiers) (out ast.Qualifiers, none bool) {
 
 func (r *resolver) conditional(s *ast.If, f *frame) {
 	if f.prof == nil {
-		r.misplaced(s, f, "conditionals belong into profiles")
+		r.misplaced(s, f, "conditionals must be inside a profile")
 		return
 	}
 	in, ok := r.nested(f, s.Pos())
@@ -268,7 +269,7 @@ func (r *resolver) conditional(s *ast.If, f *frame) {
 func (r *resolver) rule(s ast.Rule, f *frame) {
 	o := f.origin(s.Pos())
 	if f.prof == nil {
-		r.misplaced(s, f, "rules belong into profiles")
+		r.misplaced(s, f, "rules must be inside a profile")
 		return
 	}
 	own := *s.Quals()
@@ -299,5 +300,5 @@ func (r *resolver) rule(s ast.Rule, f *frame) {
 	d.rules = append(d.rules, rawRule{Rule{s, o}, quals})
 }
 
-// takesOwner reports whether owner and other mean something for a rule.
+// takesOwner reports whether owner and other have a meaning for a rule.
 func takesOwner(s ast.Rule) bool { return s.Class() == ast.ClassFile || s.Class() == ast.ClassLink }

@@ -55,7 +55,7 @@ func (r *resolver) eval(x ast.Expr, f *frame, depth int) (value, ok bool) {
 		sym := r.syms[x.Name]
 		if x.Bool {
 			if sym != nil && sym.boolean {
-				r.warnf(o, diag.ClassUnexpected, diag.WarnDefinedBoolean, "$"+x.Name, "defined is false for every boolean, also for one with a value")
+				r.warnf(o, diag.ClassUnexpected, diag.WarnDefinedBoolean, "$"+x.Name, "defined is false for every boolean, even for one with a value")
 			}
 			return false, true
 		}

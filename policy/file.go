@@ -15,8 +15,8 @@ func filePatterns(rule ast.Rule, list []pattern) []pattern {
 	)
 }
 
-// aliased returns a copy of a rule with the beginnings exchanged that an alias
-// speaks of, or nil.
+// aliased returns a copy of a rule with the beginnings that an alias names
+// replaced, or nil if there are none.
 func (a *alias) file(s *ast.FileRule, slab *fileSlab) (c *ast.FileRule, made int) {
 	path, hit := a.apply(s.Path)
 	link, hitLink := a.apply(s.Link)
@@ -29,7 +29,7 @@ func (a *alias) file(s *ast.FileRule, slab *fileSlab) (c *ast.FileRule, made int
 	return c, len(path) + len(link)
 }
 
-// fileSlab hands out file rules, which are most of all rules, from blocks.
+// fileSlab allocates file rules, which are most rules, in blocks.
 type fileSlab struct{ free []ast.FileRule }
 
 func (s *fileSlab) next() *ast.FileRule {
@@ -79,7 +79,7 @@ type execOwner struct {
 	set    bool
 }
 
-// everyPath is what a bare `file,` means.
+// everyPath is the meaning of a bare `file,`.
 const everyPath = "/{**,}"
 
 // execs finds the exec rules of one profile that conflict. The owner's half and

@@ -132,7 +132,8 @@ func prefixPath(path string) string {
 	return path
 }
 
-// unexpandable reports whether expanding failed, which was reported then.
+// unexpandable reports whether expanding failed; if so, the error has been
+// reported.
 func (r *resolver) unexpandable(before, after string) bool {
 	return before != "" && after == "" && hasRef(before)
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/goarmor/apparmor/diag"
 )
 
-// resolveHead makes the profile of a draft with all that is before the
-// opening brace, and those below it.
+// resolveHead makes the profile of a draft from what precedes the opening
+// brace, and the profiles below it.
 func (r *resolver) resolveHead(d *draft, parent *Profile) {
 	if r.fatal != nil {
 		return
@@ -46,7 +46,7 @@ func (r *resolver) resolveHead(d *draft, parent *Profile) {
 		r.warnPattern(attach, d.origin)
 		p.Attachment = squeeze(attach)
 		if i := strings.LastIndex(own, "//"); n.Attachment == "" && i >= 0 {
-			// To the kernel it is a child, whose name is what comes last.
+			// To the kernel it is a child, named by the last part.
 			p.Attachment = squeeze(ast.Pattern(own[i+len("//"):]))
 		}
 		r.steps += len(r.aliases) / 16
@@ -108,8 +108,8 @@ func (r *resolver) profileName(d *draft) string {
 	return own
 }
 
-// escapeGlob puts a backslash before the bytes of a name that a pattern would
-// take for more than themselves. What has one already keeps it.
+// escapeGlob puts a backslash before the bytes of a name that are not literal
+// in a pattern, unless they have one already.
 func escapeGlob(name string) string {
 	if !strings.ContainsAny(name, `*?[]{}^\`) {
 		return name

@@ -12,8 +12,8 @@ func linkPatterns(rule ast.Rule, list []pattern) []pattern {
 	)
 }
 
-// link returns a copy of a rule with the beginnings exchanged that the alias
-// speaks of, or nil.
+// link returns a copy of a rule with the beginnings that the alias names
+// replaced, or nil if there are none.
 func (a *alias) link(s *ast.LinkRule) (c *ast.LinkRule, made int) {
 	from, hit := a.apply(s.From)
 	to, hitTo := a.apply(s.To)

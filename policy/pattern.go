@@ -17,8 +17,8 @@ type pattern struct {
 type patternKind uint8
 
 const (
-	variables patternKind = 1 << iota // the language puts the values of variables in
-	slashes                           // runs of slashes are squeezed; in labels and targets they mean something
+	variables patternKind = 1 << iota // variables are expanded in it
+	slashes                           // runs of slashes are squeezed; not in labels and targets, where they have a meaning
 )
 
 // rulePatterns appends the patterns of a rule of each class to a list.

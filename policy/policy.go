@@ -3,12 +3,12 @@
 // Package policy turns syntax trees into resolved profiles: includes are
 // followed, variables expanded, aliases applied, conditionals decided,
 // qualifier blocks dissolved into their rules, children and hats named, and
-// what makes no sense is refused with a place.
+// what makes no sense is refused with its place.
 //
-// What comes out is still rules, package ast's own types, but every one
-// means what it says: it needs no file, variable or surrounding block to be
-// understood. A program that builds policy from values, such as package svirt,
-// makes a Profile directly and skips text altogether.
+// The result is still rules of package ast's own types, but each one is
+// complete: no file, variable or surrounding block is needed to understand it.
+// A program that builds policy from values, such as package svirt, makes a
+// Profile directly and skips text altogether.
 package policy
 
 import (
@@ -30,7 +30,7 @@ type Set struct {
 // Mode is how violations are treated; the numbers are the kernel's.
 type Mode uint8
 
-// The modes. DefaultAllow and Unconfined are one in the kernel.
+// The modes. DefaultAllow and Unconfined are the same in the kernel.
 const (
 	Enforce      Mode = 0
 	Complain     Mode = 1
@@ -46,9 +46,9 @@ type Flags struct {
 	Audit bool
 	Debug bool
 
-	// Path flags. Each pair has a word for on and one for off, and the
-	// stream differs between off and unsaid; PathWords tells whether any of
-	// the path words was written.
+	// Path flags. Each pair has a word for on and one for off, and the stream
+	// differs between off and absent; PathWords reports whether any of the
+	// path words was written.
 	PathWords             bool
 	AttachDisconnected    bool
 	AttachDisconnectedIPC bool
@@ -70,7 +70,7 @@ type Xattr struct {
 	HasValue bool
 }
 
-// Origin tells where a rule or profile came from. The zero Origin belongs to
+// Origin says where a rule or profile came from. The zero Origin belongs to
 // values that were not read from text.
 type Origin struct {
 	File *ast.File
@@ -106,12 +106,12 @@ func (o Origin) Chain() []ast.Position {
 // Rule is a resolved rule. Its patterns hold no variables and no runs of
 // slashes where they are paths, its qualifiers include those of the blocks
 // around it, and it is never an RlimitRule (see Profile.Rlimits). What the
-// language takes literally is as it was written: targets of exec (the `c` of
-// `cx -> c` is a child's own name), options of mount, conditions of network
+// language takes literally stays as it was written: targets of exec (the `c`
+// of `cx -> c` is a child's own name), options of mount, conditions of network
 // rules. An AllRule and a FileRule with All set stay as they are, too.
 //
-// The tree that it was read from is not shared: the rule may be kept and
-// changed.
+// The rule shares nothing with the tree that it was read from: it may be kept
+// and changed.
 type Rule struct {
 	ast.Rule
 	Origin Origin
@@ -122,7 +122,8 @@ type Rlimit struct {
 	Name  string // cpu, fsize, ... as in setrlimit(2), lower case
 	Value uint64 // bytes, seconds (rttime: microseconds) or a count; nice n as n+20; all ones: infinity
 
-	// Origin is the place of the rule. Limits that differ in it only are alike.
+	// Origin is the place of the rule. Limits that differ only in it are
+	// equal.
 	Origin Origin
 }
 
@@ -146,7 +147,7 @@ type Profile struct {
 	Rlimits    []Rlimit // one per name, the last one written
 	Origin     Origin
 
-	// ABI is the feature set that the policy was written for: what is not in
-	// it is not mediated, whatever the kernel can do.
+	// ABI is the feature set that the policy was written for: classes that it
+	// lacks are not mediated, even if the kernel could.
 	ABI *features.Set
 }

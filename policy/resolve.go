@@ -14,8 +14,8 @@ import (
 	"github.com/goarmor/apparmor/features"
 )
 
-// Options steer Resolve. The zero value resolves as the reference parser does
-// without configuration.
+// Options configure Resolve. The zero value resolves as the reference parser
+// does without configuration.
 type Options struct {
 	// Namespace, if set, replaces the namespace of every top-level profile,
 	// as -n of the reference parser does.
@@ -26,18 +26,18 @@ type Options struct {
 	Kernel *features.Set
 	// Default is the feature set of policy that names none before its first
 	// profile; nil means features.Default, which is what `abi <default>,`
-	// means in any case. Where it is set, policy without an abi statement
-	// gets no warning.
+	// means in any case. If it is set, policy without an abi statement gets no
+	// warning.
 	Default *features.Set
 	// ABI reads the feature file of an abi statement other than <kernel> and
 	// <default>. Nil means to look for it below Roots and Abs.
 	ABI func(stmt *ast.ABI, file *ast.File) (*features.Set, error)
 	// Roots are the directories that `abi <path>` is looked up in, in order.
-	// What none has may be built in: "abi/4.0" is features.ABI("4.0").
+	// If none has it, it may be built in: "abi/4.0" is features.ABI("4.0").
 	Roots []fs.FS
 	// Abs is the root directory for `abi "path"`, and Dir, without a leading
-	// slash, the directory below it that relative paths begin at. They are
-	// those of parser.Config.
+	// slash, the directory below it to which other paths are relative. They
+	// are those of parser.Config.
 	Abs fs.FS
 	Dir string
 
@@ -68,13 +68,13 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// Resolve turns a parsed unit into profiles that need neither file nor
-// variable to be understood.
+// Resolve turns a parsed unit into profiles that no longer depend on files and
+// variables.
 //
 // The error is a diag.List with everything that was found wrong, each finding
-// with its place; one that matches diag.ErrLimit ends it. When ctx is done its
-// error is returned as it is. The unit is only read, and nothing of it is
-// changed through the result.
+// with its place; one that matches diag.ErrLimit is the last. If ctx is done,
+// its error is returned as it is. The unit is only read, and the result shares
+// nothing with it that may be changed.
 func Resolve(ctx context.Context, unit *ast.Unit, opts Options) (*Set, error) {
 	r := &resolver{
 		ctx:    ctx,
@@ -139,15 +139,15 @@ type resolver struct {
 	patterns  []pattern // of the rule at hand
 }
 
-// warning identifies a warning, so that an abstraction that is included in
-// many profiles is complained about once.
+// warning identifies a warning, so that an abstraction that many profiles
+// include gets it once.
 type warning struct {
 	code diag.Code
 	file *ast.File
 	pos  ast.Pos
 }
 
-// at returns the beginnings of a diagnostic on a place.
+// at starts a diagnostic about a place.
 func (r *resolver) at(o Origin) *diag.Diagnostic {
 	return &diag.Diagnostic{Pos: o.Position(), Via: o.Chain(), Profile: r.in.name()}
 }
@@ -277,7 +277,7 @@ func (r *resolver) orderDrafts(list []*draft) {
 }
 
 // refuseDuplicates looks for profiles of one name. Kernels up to 7.3 fault on
-// a load that has them, so the full names count, however they came about.
+// a load that has them, so the full names count, however they were written.
 func (r *resolver) refuseDuplicates() {
 	type key struct{ namespace, name string }
 	first := map[key]*draft{}

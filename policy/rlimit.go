@@ -21,7 +21,7 @@ var sizeUnits = map[string]uint64{
 	"": 1, "K": 1 << 10, "KB": 1 << 10, "M": 1 << 20, "MB": 1 << 20, "G": 1 << 30, "GB": 1 << 30,
 }
 
-// ParseRlimit returns what a `set rlimit` rule says, in the units of
+// ParseRlimit returns the limit that a `set rlimit` rule sets, in the units of
 // setrlimit(2): bytes, seconds (of rttime microseconds) or a count; a nice
 // value n as n+20. A number with a leading 0 is octal. What the reference
 // reads as another number than the one written, because a digit is not octal
@@ -36,7 +36,7 @@ func ParseRlimit(s *ast.RlimitRule) (Rlimit, error) {
 		return Rlimit{}, errors.New(err.Problem)
 	}
 	switch {
-	case s.Value == "infinity": // any unit is as good as none
+	case s.Value == "infinity": // a unit has no meaning here
 		return Rlimit{Name: name, Value: Infinity}, nil
 	case name == "nice":
 		n, err := strconv.ParseInt(s.Value, 0, 32)
@@ -91,9 +91,9 @@ func (r *resolver) rlimit(s *ast.RlimitRule, o Origin) (Rlimit, bool) {
 	if s.Unit == "" && s.Value != "infinity" {
 		switch l.Name {
 		case "cpu":
-			r.warnf(o, diag.ClassMissing, diag.WarnRlimitUnit, s.Value, "the rlimit cpu has no unit: seconds are meant")
+			r.warnf(o, diag.ClassMissing, diag.WarnRlimitUnit, s.Value, "the rlimit cpu has no unit; seconds are assumed")
 		case "rttime":
-			r.warnf(o, diag.ClassMissing, diag.WarnRlimitUnit, s.Value, "the rlimit rttime has no unit: microseconds are meant")
+			r.warnf(o, diag.ClassMissing, diag.WarnRlimitUnit, s.Value, "the rlimit rttime has no unit; microseconds are assumed")
 		}
 	}
 	l.Origin = o

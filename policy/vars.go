@@ -115,8 +115,8 @@ func (r *resolver) assignBool(s *ast.BoolAssign, f *frame) {
 }
 
 // cutRef splits text at its first reference to a variable. A backslash takes
-// the meaning of the byte after it. What looks like a reference but has no
-// name that a variable can have is text.
+// the meaning of the byte after it. What looks like a reference but has an
+// invalid name is text.
 func cutRef(text string) (before, name, after string, ok bool) {
 	for i := 0; i+1 < len(text); i++ {
 		switch {
@@ -135,7 +135,7 @@ func cutRef(text string) (before, name, after string, ok bool) {
 	return text, "", "", false
 }
 
-// hasRef is a cheap test that says yes wherever cutRef may find something.
+// hasRef is a cheap test that is true wherever cutRef may find something.
 func hasRef(text string) bool { return strings.Contains(text, "@{") }
 
 // env is what variables mean in one profile: those of the preamble, and the
@@ -150,7 +150,7 @@ func isBuiltin(name string) bool {
 	return name == "profile_name" || name == "attach_path" || name == "exec_path"
 }
 
-// builtin returns the value of a built-in variable, where it has one.
+// builtin returns the value of a built-in variable, if it has one.
 func (e *env) builtin(name string) (string, bool) {
 	var v *string
 	switch name {
@@ -193,8 +193,8 @@ func (r *resolver) variableHint(name string) string {
 }
 
 // lookup returns the values of a variable, expanded. own reports whether they
-// depend on the profile. Policy may define variables of the built-in names;
-// they count where the profile has no value of its own for them.
+// depend on the profile. Policy may define variables with the built-in names;
+// they apply if the profile has no value of its own for them.
 func (r *resolver) lookup(name string, e *env, o Origin, depth int) (values []string, own bool, err *refError) {
 	if v, ok := e.builtin(name); ok {
 		return []string{v}, true, nil
@@ -259,9 +259,9 @@ func (r *resolver) lookup(name string, e *env, o Origin, depth int) (values []st
 // small part of what a statement does.
 func (r *resolver) visited(values []string) { r.steps += len(values) / 16 }
 
-// multiply appends to list what one value of a variable means: one text
-// for each combination of the values of the variables in it. Unlike in a rule
-// nothing is trimmed and no alternation is made.
+// multiply appends to list the texts that one value of a variable stands for:
+// one for each combination of the values of the variables in it. Unlike in a
+// rule, nothing is trimmed and no alternation is made.
 func (r *resolver) multiply(list []string, value string, e *env, o Origin, sym *symbol, depth int) ([]string, bool, *refError) {
 	before, name, after, ok := cutRef(value)
 	if !ok {
@@ -307,8 +307,8 @@ func (r *resolver) multiply(list []string, value string, e *env, o Origin, sym *
 //
 // 6.0 keeps the slashes of several values there, too: with two values of
 // @{run}, `/@{run}/x` matches paths that begin with two slashes, which no
-// kernel has. Policy that writes so, as Debian's does, means what 3.0.8 takes
-// it for.
+// kernel has. Policy that is written so, as Debian's is, has the meaning that
+// 3.0.8 gives it.
 func (r *resolver) expand(p ast.Pattern, e *env, o Origin) ast.Pattern {
 	text := string(p)
 	if !hasRef(text) {
@@ -327,7 +327,7 @@ func (r *resolver) expand(p ast.Pattern, e *env, o Origin) ast.Pattern {
 			out := b.String()
 			if _, name, _, ok := cutRef(out); ok {
 				// Only malformed globs can look like this.
-				r.errorf(o, diag.CodeVariable, "@{"+name+"}", "the values of variables make up a reference to another one")
+				r.errorf(o, diag.CodeVariable, "@{"+name+"}", "the values of variables form a reference to another variable")
 				return ""
 			}
 			return ast.Pattern(out)
@@ -391,7 +391,7 @@ func (r *resolver) commaInRef(text string, o Origin) {
 			return
 		}
 		if ref := text[i : i+end+1]; strings.Contains(ref, ",") && (i == 0 || text[i-1] != '\\') {
-			r.warnf(o, diag.ClassDeprecated, diag.WarnVariableComma, ref, "an alternation looks like a variable; write \\@ if it is meant")
+			r.warnf(o, diag.ClassDeprecated, diag.WarnVariableComma, ref, "an alternation after @ looks like a variable; write \\@ if you mean it")
 			return
 		}
 		text = text[i+2:]

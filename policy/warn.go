@@ -20,12 +20,12 @@ func (r *resolver) warnRule(rule ast.Rule, o Origin) {
 	}
 }
 
-// warnPattern warns of a backslash before a byte that means itself without,
-// and of a wildcard in a class, which the reference turns into a regular
-// expression of no use: `/[*]` matches `/]` and not `/*`.
+// warnPattern warns of a backslash before a byte that is literal without it,
+// and of a wildcard in a class, which the reference turns into a useless
+// regular expression: `/[*]` matches `/]` and not `/*`.
 func (r *resolver) warnPattern(p ast.Pattern, o Origin) {
 	if c, ok := wildcardInClass(string(p)); ok {
-		d := r.warnf(o, diag.ClassUnexpected, diag.WarnClassWildcard, string(p), "a %c in a class does not mean itself", c)
+		d := r.warnf(o, diag.ClassUnexpected, diag.WarnClassWildcard, string(p), "a %c in a class is not literal", c)
 		if d != nil {
 			d.Hint = `write \` + string(c)
 		}
@@ -93,8 +93,8 @@ func needlessEscape(p string) (c byte, found bool) {
 	return 0, false
 }
 
-// warnPathName warns of a profile at the top that has a path for its name. The
-// related place is the end of the profile, where the reference says so.
+// warnPathName warns of a profile at the top whose name is a path. The related
+// place is the end of the profile, where the reference says so.
 func (r *resolver) warnPathName(s *ast.Profile, o Origin) {
 	if !strings.HasPrefix(string(s.Name), "/") {
 		return

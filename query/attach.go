@@ -13,8 +13,8 @@ import (
 )
 
 // Attach asks whether the profile attaches to an executable: whether it is one
-// of those that a kernel chooses from when the file is executed and nothing
-// names the profile to go on with. Policy.Attachments tells which one it takes.
+// of those that a kernel chooses from when the file is executed and no rule
+// names the next profile. Policy.Attachments says which one it takes.
 type Attach struct {
 	Path string
 	// Xattrs are the extended attributes of the file.
@@ -69,18 +69,18 @@ func (r Attach) ask(p asked) (Decision, error) {
 // Candidate is a profile that attaches to an executable.
 type Candidate struct {
 	Profile *Profile
-	// Named is set when the profile has no attachment and is called by the
-	// path. Such a profile is taken before all others.
+	// Named is set if the profile has no attachment and its name is the path.
+	// Such a profile takes precedence over all others.
 	Named bool
-	// Length tells how specific the attachment is: how many bytes of the path
-	// its literal part matched, or the length of the shortest path that it
-	// matches if that is more. Longer ones come first.
+	// Length says how specific the attachment is, in bytes: how many bytes of
+	// the path its literal part matched, or the length of the shortest path
+	// that it matches if that is more. Longer ones come first.
 	Length int
 	// Xattrs is how many extended attributes matched; more of them come first.
 	Xattrs int
 }
 
-// better puts the candidate that a kernel prefers first.
+// better orders candidates so that the one that a kernel prefers comes first.
 func (c Candidate) better(than Candidate) int {
 	switch {
 	case c.Named != than.Named && c.Named:
@@ -104,8 +104,8 @@ func (e *ConflictError) Error() string {
 }
 
 // Attachment returns the profile of this policy, children and hats aside, that
-// attaches to an executable's path, or nil when none does. Extended attributes
-// are taken as absent from the file. The error is a *ConflictError.
+// attaches to an executable's path, or nil if none does. The file is assumed
+// to have no extended attributes. The error is a *ConflictError.
 func (p *Policy) Attachment(path string) (*Profile, error) {
 	all, err := p.Attachments(Attach{Path: path})
 	if err != nil {
@@ -127,9 +127,9 @@ func (p *Profile) ChildAttachment(path string) (*Profile, error) {
 // that attach to an executable, best first. A kernel takes the first one, or
 // none of them if the second one is as good.
 //
-// Kernels measure on the way through their list of profiles and may take one
-// of two where the literal part of an attachment is longer than what a path has
-// of it, as for /**/x.
+// Kernels compare while they walk their list of profiles. They may take one of
+// two if the literal part of an attachment is longer than what the path has of
+// it, as for /**/x.
 //
 // The errors are those of Profile.Ask.
 func (p *Policy) Attachments(r Attach) ([]Candidate, error) { return attachments(p.set, "", r) }
@@ -190,8 +190,8 @@ func winner(path string, all []Candidate) (*Profile, error) {
 	return nil, err
 }
 
-// match reports whether a profile attaches, and how well. It has a length also
-// where nothing but the extended attributes speaks against it.
+// match reports whether a profile attaches, and how well. It has a length even
+// if only the extended attributes do not match.
 func (r Attach) match(q asked) (Candidate, bool) {
 	if q.XMatch == nil {
 		name := q.Name
@@ -215,9 +215,9 @@ func (r Attach) match(q asked) (Candidate, bool) {
 	if len(q.Xattrs) == 0 {
 		return c, true
 	}
-	// After the path, an out-of-band step leads to each attribute of the
-	// list, and a NUL to the value of one that the file has. One that it does
-	// not have is passed over if there is a step from there.
+	// After the path, an out-of-band step leads to each attribute of the list,
+	// and a NUL to the value of one that the file has. One that it does not
+	// have is skipped if there is a step from there.
 	s = q.XMatch.DFA.StepOOB(s)
 	for _, name := range q.Xattrs {
 		value, ok := r.Xattrs[name]

@@ -11,8 +11,8 @@ import (
 )
 
 // Capability asks for a capability by its name without CAP_, in lower case.
-// What decides is the profile's sets of capabilities: the class of strings that
-// kernels since 7.2 take in their place is written by no compiler.
+// The profile's sets of capabilities decide: kernels since 7.2 can take a
+// class of strings instead, but no compiler writes it.
 type Capability string
 
 // String implements fmt.Stringer.
@@ -21,8 +21,8 @@ func (r Capability) String() string { return "capability " + string(r) }
 func (r Capability) texts() iter.Seq2[textKind, string] { return texts(textAny, string(r)) }
 
 func (r Capability) ask(p asked) (Decision, error) {
-	// The kernel has no permission bits for capabilities; exec means
-	// having it.
+	// The kernel has no permission bits for capabilities; exec means to have
+	// it.
 	n, ok := linux.Capabilities.Number(string(r))
 	if !ok {
 		return Decision{}, &RequestError{r, "capability", string(r)}
@@ -43,7 +43,7 @@ func (r Capability) ask(p asked) (Decision, error) {
 	return decide(Exec, e).in(wordsNone), nil
 }
 
-// capAnswer sums up what is said of capabilities that have no name here.
+// capAnswer sums up what is said about capabilities that have no name here.
 func capAnswer(caps blob.Caps, known uint64) answer {
 	fold := func(set uint64) Perms { return Perms(set&^known>>32 | set&^known) }
 	a := answer{want: ^Perms(0), grant: fold(caps.Allow), audit: fold(caps.Audit), quiet: fold(caps.Quiet)}

@@ -11,14 +11,14 @@ import (
 // ChangeProfile asks for a change to another label: at once, or with OnExec
 // when Path is executed.
 //
-// The answer is what policy says. Kernels up to 7.3 let the exec of a path go
-// on that no rule speaks of: with rules like "change_profile /bin/a -> t" alone
-// a task may execute anything under t.
+// The answer is what the policy says. Kernels up to 7.3 do not stop the exec
+// of a path that no rule names: with only rules like "change_profile /bin/a ->
+// t", a task may execute anything under t.
 type ChangeProfile struct {
 	Target string // a label: name, :ns:name, components joined by //&
 	Stack  bool   // stack the target onto the present label
 	OnExec bool
-	Path   string // with OnExec: what will be executed; empty: only set the wish
+	Path   string // with OnExec: the path that will be executed; empty: only announce the change
 }
 
 // String implements fmt.Stringer.

@@ -15,9 +15,9 @@ import (
 type Difference struct {
 	blob.Difference
 	// Request is a request that the two profiles answer differently, as
-	// AnswerA and AnswerB say. None with fewer bytes does so in the same way.
-	// It is nil for what is no matter of requests, such as the mode: then
-	// Member, TextA and TextB tell.
+	// AnswerA and AnswerB say. No request with fewer bytes is answered in the
+	// same two ways. It is nil for a difference that requests do not show,
+	// such as the mode: then Member, TextA and TextB describe it.
 	Request          Request
 	AnswerA, AnswerB Decision
 }
@@ -30,18 +30,18 @@ func (d Difference) String() string {
 	return fmt.Sprintf("%s: %v: %v | %v", d.Profile, d.Request, d.AnswerA, d.AnswerB)
 }
 
-// Diff returns in what two profiles differ: what is no matter of requests
-// first, then for each class requests that they answer differently, shortest
-// first, each with a pair of answers that those before it do not have, up to
-// ten of a kind. It returns nothing for profiles that answer all requests
-// alike, whatever way they are written, have the same mode and the other
-// members of a profile. Names are not compared.
+// Diff returns the differences between two profiles: first those that requests
+// do not show, then for each class the requests that they answer differently,
+// shortest first, each with a pair of answers that those before it do not
+// have, up to ten of a kind. It returns nothing for profiles that answer all
+// requests alike and have the same mode and other members, however they are
+// written. Names are not compared.
 //
-// Whether a class is mediated counts only as far as answers depend on it. A
-// limit of infinity is none. Both profiles should be compiled for one kernel.
-// The error is a *diag.LimitError for automata that are too large to compare,
-// or ctx's; what was found so far is returned with it. Large automata take
-// seconds.
+// Whether a class is mediated counts only if answers depend on it. A limit of
+// infinity counts as no limit. Both profiles should be compiled for one
+// kernel. The error is a *diag.LimitError for automata that are too large to
+// compare, or ctx's; the differences found so far are returned with it. Large
+// automata take seconds.
 func (p *Profile) Diff(ctx context.Context, q *Profile) ([]Difference, error) {
 	c := comparison{ctx: ctx, a: p, b: q, differ: differing, confirm: func(x, y Decision) bool { return x.answer() != y.answer() }}
 	c.members()
@@ -59,14 +59,14 @@ func (p *Profile) Equal(ctx context.Context, q *Profile) (bool, error) {
 	return len(found) == 0 && err == nil, err
 }
 
-// Covers returns what q lets pass that p does not: nothing when every request
+// Covers returns what q lets pass that p does not: nothing if every request
 // that passes under q does so under p, with the same transition on exec. Each
-// result has a request; but one says that the mode of q is more permissive,
-// and then the rest compares what the rules allow.
+// result has a request, except the one that says that the mode of q is more
+// permissive; the rest then compares what the rules allow.
 //
 // What is audited does not count, nor do path flags and attachments, and
-// unconfined profiles let everything pass but what user namespaces are asked
-// for. The rest is as for Diff.
+// unconfined profiles let everything pass except requests about user
+// namespaces. The rest is as for Diff.
 func (p *Profile) Covers(ctx context.Context, q *Profile) ([]Difference, error) {
 	modeA, modeB := p.EffectiveMode(), q.EffectiveMode()
 	c := comparison{ctx: ctx, a: p, b: q}
@@ -103,8 +103,8 @@ func permissive(m blob.Mode) int {
 	return 0
 }
 
-// answer is what a side says to some permissions: a Decision in the form in
-// which many are compared.
+// answer is the answer of one side for some permissions: a Decision in a form
+// in which many can be compared.
 type answer struct {
 	want, grant, audit, quiet, prompt Perms
 	exec                              blob.Exec
@@ -139,8 +139,8 @@ func differing(x, y answer) Perms {
 type comparison struct {
 	ctx  context.Context
 	a, b *Profile
-	// differ returns the permissions in which two answers make a difference,
-	// confirm reports whether two decisions do.
+	// differ returns the permissions for which two answers differ; confirm
+	// reports whether two decisions do.
 	differ         func(x, y answer) Perms
 	confirm        func(x, y Decision) bool
 	namespacesOnly bool
@@ -169,7 +169,7 @@ func (c *comparison) add(d blob.Difference, requests ...Request) bool {
 	return false
 }
 
-// members compares what is no matter of requests.
+// members compares what requests do not show.
 func (c *comparison) members() {
 	rest := func(p *Profile) *blob.Profile {
 		q := *p.Profile
@@ -226,7 +226,7 @@ func (c *comparison) requests() {
 			c.families()
 			continue
 		}
-		// What grants the same is answered alike.
+		// Sides that grant the same answer alike.
 		if k.class == blob.ClassFile && sameFile && (c.a.File != nil || sameDB) || k.class != blob.ClassFile && sameDB {
 			continue
 		}

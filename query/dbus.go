@@ -28,10 +28,10 @@ const (
 	dbusBind      = MayOpen
 )
 
-// DBus asks for something on a bus, as bus daemons do. Bind looks at Bus and
-// Name only, eavesdropping at Bus. Kernels answer the daemons that nothing is
-// mediated if the policy has nothing of the newer network class, whatever it
-// says about buses.
+// DBus asks for something on a bus, as bus daemons do. Bind uses only Bus and
+// Name, eavesdropping only Bus. If the policy has nothing in the newer network
+// class, kernels tell the daemons that nothing is mediated, whatever it says
+// about buses.
 type DBus struct {
 	Op                            DBusOp
 	Bus                           string // system, session

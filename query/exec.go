@@ -10,13 +10,13 @@ import (
 )
 
 // Execute asks to execute a file, and under which label the task goes on:
-// Decision.Label. Where the File request with Exec tells what the rules say,
-// this one also looks for the profile that they lead to, and refuses what a
-// kernel refuses when it finds none.
+// Decision.Label. A File request with Exec says what the rules say; this one
+// also looks for the profile that they lead to, and refuses what a kernel
+// refuses if it finds none.
 //
-// The profile of an attachment is looked for in this policy, as if nothing else
-// were loaded. A profile that a rule names is taken to be loaded; Decision.Info
-// says so if it is not in this policy.
+// The profile of an attachment is looked for in this policy, as if nothing
+// else were loaded. A profile that a rule names is assumed to be loaded;
+// Decision.Info says so if it is not in this policy.
 type Execute struct {
 	Path  string
 	Owner bool // the file belongs to the task's fsuid
@@ -30,7 +30,7 @@ func (r Execute) String() string {
 	return "execute " + r.Path
 }
 
-// labelUnconfined is the label of tasks under no profile.
+// labelUnconfined is the label of tasks without a profile.
 const labelUnconfined = "unconfined"
 
 func (r Execute) texts() iter.Seq2[textKind, string] { return texts(textPath, r.Path) }
@@ -97,8 +97,8 @@ func (p asked) transition(d *Decision, path string) {
 // the hats that the profile has. A task that is in a hat already changes to
 // another one of the same profile. Decision.Label is the hat's.
 //
-// No rule speaks of it: it takes the hat, and access to a file below /proc,
-// which policy grants to whoever has hats.
+// No rule decides it: it needs the hat, and access to a file below /proc,
+// which policy grants to profiles with hats.
 type ChangeHat struct{ Hats []string }
 
 // String implements fmt.Stringer.

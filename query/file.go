@@ -15,7 +15,7 @@ import (
 // symbolic links, directories with a slash at the end.
 type File struct {
 	Path  string
-	Perms Perms // Read, Write, Append, Exec, Mmap, Lock, ...: what the kernel has of files, at least one
+	Perms Perms // Read, Write, Append, Exec, Mmap, Lock, ...: at least one
 	// Owner is set when the file belongs to the task's fsuid.
 	Owner bool
 }
@@ -46,7 +46,7 @@ func fileSide(p *Profile) side {
 	return side{db.DFA, start, p.FilePerms}
 }
 
-// The permissions that a class has; of files, those that a kind of string has.
+// The permissions of a class; for files, those of a kind of string.
 const (
 	askedOfFiles   Perms = 1<<18 - 1
 	askedOfLabels        = Perms(blob.PermChangeProf | blob.PermOnexec)
@@ -59,8 +59,8 @@ const (
 	askedOfMqueue        = Create | MayOpen | Delete | Read | Write | Getattr | Setattr
 )
 
-// fileGrammar is paths, labels, and after the NUL of a path the target of a
-// link or the label to change to. Labels and links can be left out.
+// fileGrammar generates paths, labels, and after the NUL of a path the target
+// of a link or the label to change to. Labels and links can be left out.
 func fileGrammar(labels, links bool) grammar {
 	i := 0
 	if labels {
@@ -95,7 +95,7 @@ func newFileGrammar(labels, links bool) grammar {
 }
 
 // firstOfPair keeps what matters of the first name of a pair, and reports
-// whether what follows it has a say in any request.
+// whether what follows it matters to any request.
 func firstOfPair(g granted) (granted, bool) {
 	const leads = blob.PermLink | blob.PermOnexec
 	on := false

@@ -7,25 +7,26 @@ import (
 	"slices"
 )
 
-// grammar is an automaton of the strings that kernels ask for in one class,
-// without the byte of the class. Comparing policies along it finds differences
-// that requests can see, and only those.
+// grammar is an automaton of the strings that kernels ask about in one class,
+// without the byte of the class. Comparing policies along it finds exactly the
+// differences that requests can see.
 type grammar []row
 
 // row is a state of a grammar.
 type row struct {
 	next [256]uint16 // the row after each byte; zero: no such string
-	// ends is what is asked for after the strings that end here.
+	// ends are the permissions that are asked for after the strings that end
+	// here.
 	ends Perms
-	// gate is set where what was granted before the last byte decides
-	// whether, and how, what follows it matters.
+	// gate is set if the permissions before the last byte decide whether, and
+	// how, what follows it matters.
 	gate bool
 	// binary prefers low bytes to those that read well.
 	binary bool
 
 	// label is set within labels, and split where a separator has ended: what
-	// follows is a component of its own. pending is how many slashes, which
-	// may be the beginning of a separator, end the string.
+	// follows is a component of its own. pending is the number of slashes at
+	// the end of the string that may begin a separator.
 	label, split bool
 	pending      uint8
 }
@@ -112,7 +113,7 @@ func many(p piece) piece {
 	}
 }
 
-// ends marks the end of a string that these permissions are asked for with.
+// ends marks the end of a string with which these permissions are asked for.
 func ends(want Perms) piece {
 	return func(n *nfa, from int) int {
 		to := n.add()
@@ -122,7 +123,7 @@ func ends(want Perms) piece {
 	}
 }
 
-// gate follows the byte that leads through it.
+// gate marks the state after the byte that leads through a gate.
 func gate(n *nfa, from int) int {
 	(*n)[from].gate = true
 	return from

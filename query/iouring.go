@@ -9,7 +9,7 @@ import (
 	"github.com/goarmor/apparmor/blob"
 )
 
-// The permissions of the class, which has bits of its own.
+// The permissions of the class, which has its own bits.
 const (
 	ioUringCreds  Perms = 1 << 3
 	ioUringSQPoll Perms = 1 << 4

@@ -9,27 +9,28 @@ import (
 // kind is a kind of strings: those of one class, with the requests that ask
 // for them. The parts of a kind are in the file of its class.
 //
-// What kernels ask automata for, string by string and bit by bit, is written
-// here and in package compile. That is on purpose: this package is the judge of
-// the other, and what both took from one table would be wrong in both. Names and
-// numbers of Linux come from one table, internal/linux.
+// What kernels look up in automata, string by string and bit by bit, is
+// written both here and in package compile. That is on purpose: this package
+// judges the other, and a mistake in a shared table would be a mistake in
+// both. Names and numbers of Linux come from one table, internal/linux.
 type kind struct {
 	class   blob.Class
-	grammar func() grammar // nil: that of files, as far as it is needed
+	grammar func() grammar // nil: that of files, reduced to what is needed
 	// side is where the strings of a profile begin, before a prefix.
 	side     func(p *Profile) side
 	prefixes func() []string // nil: none
-	// through says what a gate lets through: what was granted before it
-	// and at it, in a form for combine, and whether that leads on.
+	// through returns what a gate lets through: what was granted before it and
+	// at it, in a form for combine, and whether anything after it matters.
 	through func(before, at blob.Effective) (passed blob.Effective, on bool)
-	// combine is what is granted by what passed the gates and at the end.
+	// combine returns what is granted, given what passed the gates and what
+	// the end grants.
 	combine func(passed, at blob.Effective) blob.Effective
-	// requests reads a string back into those that may look it up, in the order
-	// of preference.
+	// requests returns the requests that may look up a string, in the order of
+	// preference.
 	requests func(in []byte, differ Perms, owner bool) []Request
 }
 
-// noGate has been passed when nothing has: what follows decides.
+// noGate means that no gate has been passed: what follows decides.
 var noGate = blob.Effective{Allow: blob.PermContinue}
 
 // kinds are all kinds, in the order in which they are compared. They are only

@@ -11,10 +11,10 @@ import (
 // labelSep separates the components of a compound label.
 const labelSep = "//&"
 
-// eachLabel asks about a label as a whole and, if it is compound, about each of
-// its components for what that does not grant: all of them must grant it. The
-// components are taken in the order of the text; kernels show labels in the
-// order in which they look them up.
+// eachLabel asks about a label as a whole and, if it is compound, asks each of
+// its components for the rest: all of them must grant it. The components are
+// taken in the order of the text; kernels show labels in the order in which
+// they look them up.
 func eachLabel(label string, want Perms, ask func(label string, want Perms) Decision) Decision {
 	if !strings.Contains(label, labelSep) {
 		return ask(label, want)

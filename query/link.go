@@ -39,7 +39,7 @@ func (r Link) ask(p asked) (Decision, error) {
 		return d, nil
 	}
 	if p.lookups != nil {
-		p.onPath(r.Path, r.Owner, ^Perms(0)) // all that it grants matters
+		p.onPath(r.Path, r.Owner, ^Perms(0)) // everything that it grants matters
 	}
 	target := p.onPath(r.Target, r.Owner, Perms(name.Allow)&^link)
 	if !subset(name, target) {

@@ -12,41 +12,41 @@ import (
 // request.
 type Lookup struct {
 	// Part is where: blob.PartFile or blob.PartPolicydb, blob.PartXMatch for
-	// attachments, or blob.PartProfile for what is no automaton: capabilities,
-	// resource limits and families of sockets.
+	// attachments, or blob.PartProfile for what is not in an automaton:
+	// capabilities, resource limits and families of sockets.
 	Part blob.Part
 	// Class is the class by which the profile mediates the request.
 	Class blob.Class
-	// Input is what the automaton was walked with from its start, or the name
-	// of the member.
+	// Input is the input of the automaton from its start, or the name of the
+	// member.
 	Input string
-	// Owner tells whether the owner's permissions were looked at; they are
-	// those of everybody for all but files.
+	// Owner says whether the owner's permissions were looked at; except for
+	// files they are those of everybody.
 	Owner bool
-	// Perms is which permissions had a say in the decision. It can be more
-	// than was requested, as for links, which may grant no more than their
-	// targets do.
+	// Perms are the permissions that mattered to the decision. They can be
+	// more than the request's, as for links, which may grant no more than
+	// their targets do.
 	Perms Perms
 	// Found is what the profile grants there.
 	Found blob.Effective
 }
 
-// Trace is Ask that also returns what was looked up, in order. There is
-// nothing where the class of the request is not mediated or the profile has no
-// automaton for it.
+// Trace is Ask that also returns what was looked up, in order. It is empty if
+// the class of the request is not mediated or the profile has no automaton for
+// it.
 func (p *Profile) Trace(r Request) (Decision, []Lookup, error) {
 	var found []Lookup
 	d, err := p.put(r, &found)
 	return d, found, err
 }
 
-// asked is a profile that a request is put to. The profile is from a verified
+// asked is a profile that is asked a request. The profile is from a verified
 // policy.
 type asked struct {
 	*blob.Profile
 	set     *blob.Policy
-	steps   *int      // how many are left, see MaxSteps; negative: too many
-	lookups *[]Lookup // nil: nobody wants to know
+	steps   *int      // how many are left, see MaxSteps; negative: none were left
+	lookups *[]Lookup // nil: not wanted
 }
 
 // match returns the state of an automaton after a text.
@@ -103,7 +103,7 @@ func (p asked) onPaths(name, target string, pair, owner bool, want Perms) blob.E
 	return e
 }
 
-// inClass asks for a string of a class of the policydb automaton.
+// inClass looks up a string of a class in the policydb automaton.
 func (p asked) inClass(c blob.Class, rest []byte, want Perms) Decision {
 	s := p.ClassState(c)
 	if s == blob.TrapState {

@@ -31,8 +31,8 @@ const (
 	MountShared     MountFlags = 1 << 20
 
 	mountPropagation = MountUnbindable | MountPrivate | MountSlave | MountShared
-	// mountDropped are flags that the kernel takes away first: it uses them
-	// for itself.
+	// mountDropped are flags that the kernel removes first: they are for its
+	// own use.
 	mountDropped MountFlags = 1<<22 | 1<<28 | 1<<29 | 1<<30
 	mountMagic   MountFlags = 0xffff0000
 	mountMagicIs MountFlags = 0xc0ed0000
@@ -42,7 +42,7 @@ const (
 const (
 	mountPerm    Perms = 1 << 1
 	umountPerm   Perms = 1 << 2
-	mountGoOn    Perms = 1 << 6 // the data has a say
+	mountGoOn    Perms = 1 << 6 // the data matters
 	mountByteMax       = 32
 )
 
@@ -109,9 +109,9 @@ func (r Umount) ask(p asked) (Decision, error) {
 	return p.inClass(blob.ClassMount, []byte(r.Target), umountPerm).in(wordsNone), nil
 }
 
-// mountGrammar is the strings of umount, pivot_root and the kinds of mounts,
-// which differ in what of the source and the type of the file system they
-// present and in their flags.
+// mountGrammar generates the strings of umount, pivot_root and the kinds of
+// mounts, which differ in their flags and in whether they present the source
+// and the type of the file system.
 var mountGrammar = sync.OnceValue(func() grammar {
 	flags := func(of MountFlags) piece { // ascending, each at most once
 		var all []piece
@@ -143,7 +143,7 @@ var mountGrammar = sync.OnceValue(func() grammar {
 	))
 })
 
-// toData leads to the data of a mount, where a state says that it has a say.
+// toData leads to the data of a mount, if a state says that it matters.
 func toData(_, at blob.Effective) (blob.Effective, bool) {
 	on := at.Allow&^at.Deny&uint32(mountPerm) == 0 && at.Allow&^at.Deny&uint32(mountGoOn) != 0
 	return at, on

@@ -13,12 +13,12 @@ import (
 	"github.com/goarmor/apparmor/blob"
 )
 
-// Mqueue asks for something on a message queue. Kernels with mediation of
-// queues look at the queue first, and for what that does not grant at the queue
-// with its label.
+// Mqueue asks for something on a message queue. Kernels that mediate queues
+// look up the queue first and, for what that does not grant, the queue with
+// its label.
 type Mqueue struct {
-	// Name is that of a POSIX queue, with its first slash. Empty: a System V
-	// queue, which Key is the key of.
+	// Name is that of a POSIX queue, with its first slash. If it is empty, the
+	// queue is the System V queue with the key Key.
 	Name  string
 	Key   uint32
 	Label string // of the queue, which is that of its creator

@@ -17,11 +17,11 @@ import (
 // Network asks for a socket of a family, by the names that policy has for
 // families and types.
 //
-// Addresses matter to inet and inet6 on kernels that mediate them, as the
-// policy tells: there is no need to leave them out for others. What is asked of
-// both ends are Connect, Send and Receive; everything else but Create is asked
-// of the socket at its own address. A permission is looked for step by step:
-// at the type, then, where the policy says to go on, at the protocol, the
+// Addresses matter to inet and inet6 on kernels that mediate them, which the
+// policy shows: there is no need to leave them out for others. Connect, Send
+// and Receive are asked about both ends; everything else except Create is
+// asked about the socket at its own address. A permission is looked up step by
+// step: at the type, then, if the policy says to go on, at the protocol, the
 // addresses and what follows them.
 type Network struct {
 	Family   string // inet, inet6, unix, netlink, ...
@@ -29,14 +29,14 @@ type Network struct {
 	Protocol uint16 // 6.12 and older do not look at it
 	Perms    Perms  // Create, Bind, Connect, ...; zero: Create
 	// Local is the address of the socket and Remote that of its peer. The zero
-	// value is none: a socket that is not bound, or the peer of one that is
+	// value means none: a socket that is not bound, or the peer of one that is
 	// connected. Binding to a port from 1 to 1023 is asked for as privileged.
 	Local, Remote netip.AddrPort
 	Option        SockOpt // for Getopt and Setopt
 	Backlog       uint16  // for Listen
 }
 
-// SockOpt is an option of a socket, by the numbers of setsockopt(2).
+// SockOpt is an option of a socket, as the numbers of setsockopt(2).
 type SockOpt struct{ Level, Name uint16 }
 
 // firstUnprivileged is the default of net.ipv4.ip_unprivileged_port_start.
@@ -115,8 +115,8 @@ func (r Network) ask(p asked) (Decision, error) {
 }
 
 // netClass returns the class by which a profile decides on sockets, and the
-// state after its byte. Where there is anything of the newer class the older
-// one is not looked at.
+// state after its byte. If there is anything of the newer class, the older one
+// is not looked at.
 func netClass(p *blob.Profile) (blob.Class, uint32) {
 	if s := p.ClassState(blob.ClassNetV9); s != blob.TrapState {
 		return blob.ClassNetV9, s
@@ -125,7 +125,7 @@ func netClass(p *blob.Profile) (blob.Class, uint32) {
 }
 
 // inFamily answers from the masks that policy had before there were classes of
-// networks: what is granted is the socket, whatever is done with it.
+// networks: they grant the socket, whatever is done with it.
 func (p asked) inFamily(family, typ int, want Perms) Decision {
 	var m blob.FamilyMask
 	if family < len(p.Families) {
@@ -170,7 +170,7 @@ func (w *netWalk) last(want Perms) {
 }
 
 // hasAddress reports whether any string continues with an address, which
-// begins with the number of an end.
+// begins with the number of its end.
 func (w *netWalk) hasAddress() bool {
 	s := match(w.asked, w.Policydb.DFA, w.start, w.text)
 	for end := range byte(3) {
@@ -181,8 +181,7 @@ func (w *netWalk) hasAddress() bool {
 	return false
 }
 
-// The groups of permissions on inet sockets that are asked for with strings of
-// their own.
+// The groups of permissions on inet sockets that have strings of their own.
 const (
 	netPeer   = Connect | Send | Receive
 	netOption = Getopt | Setopt
@@ -225,8 +224,8 @@ func (r Network) atAddresses(w *netWalk) {
 	}
 }
 
-// appendAddr appends one end of a socket: the byte that says which, the port,
-// the kind of the IP address, the IP address and a NUL.
+// appendAddr appends one end of a socket: the byte that says which end, the
+// port, the kind of the IP address, the IP address and a NUL.
 func appendAddr(b []byte, end byte, a netip.AddrPort) []byte {
 	b = be16(append(b, end), int(a.Port()))
 	switch ip := a.Addr(); {
@@ -251,8 +250,8 @@ func netSide(p *Profile) side {
 	return everything()
 }
 
-// netGrammar is sockets of all families but unix where those have strings of
-// their own.
+// netGrammar generates sockets of all families, except unix if it has strings
+// of its own.
 var netGrammar = sync.OnceValue(func() grammar {
 	others := slices.DeleteFunc(named(linux.Families), func(f byte) bool { return f == linux.FamilyInet || f == linux.FamilyInet6 })
 	typ := seq(binaryPart, lit(0), binaryPart, anyOf(named(linux.SocketTypes)...), ends(askedOfNet))
@@ -289,7 +288,7 @@ func named(names []string) []byte {
 	return all
 }
 
-// toNext goes on from places that say so, for what is not granted there; see
+// toNext goes on from places that say so, for what they do not grant; see
 // netWalk.
 func toNext(before, at blob.Effective) (blob.Effective, bool) {
 	e := withNext(before, at)
@@ -354,7 +353,7 @@ func requestIf(ok bool, r Request) []Request {
 	return []Request{r}
 }
 
-// cutAddr reads what appendAddr writes, but for the first byte.
+// cutAddr reads what appendAddr writes, except the first byte.
 func cutAddr(in []byte) (a netip.AddrPort, rest []byte, ok bool) {
 	if len(in) < 4 {
 		return a, nil, false

@@ -10,9 +10,9 @@ import (
 	"github.com/goarmor/apparmor/blob"
 )
 
-// Diff is Profile.Diff for all profiles of two policies, which belong together
-// by their full names, with the namespace. Profiles come in the order of p,
-// then those that only q has.
+// Diff is Profile.Diff for all profiles of two policies, paired by their full
+// names with the namespace. Profiles come in the order of p, then those that
+// only q has.
 func (p *Policy) Diff(ctx context.Context, q *Policy) ([]Difference, error) {
 	return each(p, q, func(a, b *Profile) ([]Difference, error) {
 		switch {
@@ -46,11 +46,11 @@ func (p *Policy) any() *Profile { return &Profile{Profile: p.set.Profiles()[0], 
 // Covers is Profile.Covers for all profiles of two policies: it returns what q
 // lets pass that p does not.
 //
-// Beyond requests it counts what takes programs out of the reach of a profile:
-// a profile that only q has, since its rules are nowhere in p, and executables
-// that a profile of p attaches to and the one of q does not, or that have a
-// profile in p alone. Hats and children that only p has do not count: without
-// them less can be changed to.
+// Beyond requests it counts what frees programs from a profile: a profile that
+// only q has, since its rules are nowhere in p, and executables that a profile
+// of p attaches to and the one of q does not, or that have a profile only in
+// p. Hats and children that only p has do not count: without them there is
+// less to change to.
 func (p *Policy) Covers(ctx context.Context, q *Policy) ([]Difference, error) {
 	return each(p, q, func(a, b *Profile) ([]Difference, error) {
 		switch {

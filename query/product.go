@@ -11,9 +11,9 @@ import (
 
 // side is one of two automata that are walked along a grammar.
 type side struct {
-	dfa   *blob.DFA // nil: all strings get the same
+	dfa   *blob.DFA // nil: all strings lead to the same permissions
 	start uint32
-	// perms is what is granted in a state.
+	// perms are those granted in a state.
 	perms func(state uint32, owner bool) blob.Effective
 }
 
@@ -81,10 +81,10 @@ func (s *side) reaching(want Perms) []bool {
 	return reached
 }
 
-// place is where a walk is: the states of both sides, those of a second
-// string that is walked at the same time, the row of the grammar and what was
-// granted at gates. The second string is the target of a pair or, within
-// labels, the component without slashes that may belong to a separator.
+// place is where a walk is: the states of both sides, those of a second string
+// that is walked at the same time, the row of the grammar and what was granted
+// at gates. The second string is the target of a pair or, within labels, the
+// component without the slashes that may belong to a separator.
 type place struct {
 	a, b   uint32
 	c, d   uint32
@@ -104,8 +104,8 @@ type product struct {
 	ctx     context.Context
 	a, b    side
 	grammar grammar
-	// through is asked at gates for what goes on to be granted after them;
-	// false ends the walk there.
+	// through is called at gates and returns what they let through; false ends
+	// the walk there.
 	through func(p *product, at place, to place) (place, bool)
 
 	class, order [256]byte // as of blob.ByteClasses
@@ -169,7 +169,8 @@ func (p *product) step(from place, b byte) place {
 	case is.label:
 		to.c, to.d = p.a.inLabel(from.c, b, was.pending, is.pending), p.b.inLabel(from.d, b, was.pending, is.pending)
 	case was.label, p.a.dead(to.a) && p.b.dead(to.b):
-		// What comes is no label, or no target makes a difference to a pair.
+		// What follows is not a label, or no target makes a difference to a
+		// pair.
 		to.c, to.d = 0, 0
 	default:
 		to.c, to.d = p.a.step(from.c, b), p.b.step(from.d, b)
@@ -177,7 +178,7 @@ func (p *product) step(from place, b byte) place {
 	return to
 }
 
-// inLabel is step for a component: slashes are taken when it turns out that
+// inLabel is step for a component: slashes are walked once it is clear that
 // they do not begin a separator.
 func (s *side) inLabel(state uint32, b byte, pending, still uint8) uint32 {
 	if still > pending {

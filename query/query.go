@@ -2,14 +2,14 @@
 
 // Package query asks a compiled policy what it allows. Answers come from the
 // bytes that a kernel loads, by the walk that a kernel makes, so they hold for
-// whatever compiled them.
+// the output of any compiler.
 //
 // Requests are values: File, Link, Execute, Attach, ChangeProfile, ChangeHat,
 // Capability, Rlimit, Network, Unix, Signal, Ptrace, Mount, Umount, PivotRoot,
 // DBus, Mqueue, Userns, IOUring. Profile.Ask takes one and returns a Decision.
 //
 // Diff, Equal and Covers compare two profiles, or two policies, by the answers
-// that they give: what they find are requests, too.
+// that they give. Their results are requests too.
 //
 // Everything here is safe for concurrent use.
 package query
@@ -23,12 +23,12 @@ import (
 	"github.com/goarmor/apparmor/diag"
 )
 
-// Policy is a compiled policy that can be asked.
+// Policy is a compiled policy that answers requests.
 type Policy struct {
 	set *blob.Policy
 }
 
-// Open returns the policy for asking.
+// Open returns a compiled policy ready for requests.
 func Open(p *blob.Policy) *Policy { return &Policy{set: p} }
 
 // Profile returns the profile of that full name: parent//child for children
@@ -56,29 +56,29 @@ type Profile struct {
 	set *blob.Policy
 }
 
-// Request is something that a task may want to do. One for several permissions
-// asks for each of them.
+// Request is something that a task may want to do. A request for several
+// permissions asks for all of them.
 type Request interface {
 	fmt.Stringer
 	ask(p asked) (Decision, error)
 	texts() iter.Seq2[textKind, string]
 }
 
-// What asking may take. Both are far beyond what kernels ask and compilers write;
-// they are for policy and requests of strangers.
+// The limits of one request. Both are far beyond what kernels ask and
+// compilers write; they are for policy and requests from untrusted sources.
 const (
 	// MaxRequest is how many bytes the texts of a request may have together.
 	MaxRequest = 1 << 16
 	// MaxSteps is how many steps through automata an answer may take, about a
-	// tenth of a second. A byte of a text is one, or as many as there are states
-	// in a chain of differentially encoded ones.
+	// tenth of a second. A byte of a text takes one, or one for each state in
+	// a chain of differentially encoded ones.
 	MaxSteps = 1 << 24
 )
 
-// Ask returns what the profile says to the request. The error is a *RequestError
-// for a request that names something unknown or asks for a permission that its
-// class does not have, a *TextError for one with a text that no kernel asks for,
-// and a *diag.LimitError beyond MaxRequest or MaxSteps.
+// Ask returns what the profile says to the request. The error is a
+// *RequestError for a request that names something unknown or asks for a
+// permission that its class does not have, a *TextError for one with a text
+// that no kernel uses, and a *diag.LimitError beyond MaxRequest or MaxSteps.
 // The decision that comes with an error denies everything.
 func (p *Profile) Ask(r Request) (Decision, error) { return p.put(r, nil) }
 
@@ -119,7 +119,7 @@ func checkTexts(r Request) error {
 	return nil
 }
 
-// textKind tells what a text of a request must be.
+// textKind says what a text of a request must be.
 type textKind uint8
 
 const (
@@ -128,7 +128,7 @@ const (
 	textBinary          // may hold NULs
 )
 
-// texts is the texts of one kind.
+// texts are the texts of one kind.
 func texts(kind textKind, all ...string) iter.Seq2[textKind, string] {
 	return func(yield func(textKind, string) bool) {
 		for _, text := range all {
@@ -139,7 +139,7 @@ func texts(kind textKind, all ...string) iter.Seq2[textKind, string] {
 	}
 }
 
-// and is one sequence of texts after another.
+// and joins two sequences of texts.
 func and(all ...iter.Seq2[textKind, string]) iter.Seq2[textKind, string] {
 	return func(yield func(textKind, string) bool) {
 		for _, seq := range all {
@@ -152,9 +152,9 @@ func and(all ...iter.Seq2[textKind, string]) iter.Seq2[textKind, string] {
 	}
 }
 
-// TextError says that a request has a text that no kernel asks for: a path that
-// is not absolute, or a NUL, with which automata separate one text from the
-// next. Such a request would be one about something else.
+// TextError says that a request has a text that no kernel uses: a path that is
+// not absolute, or a NUL, which separates one text from the next in automata.
+// Such a request would be about something else.
 type TextError struct {
 	Request Request
 	Text    string
@@ -164,8 +164,8 @@ type TextError struct {
 // Error implements error.
 func (e *TextError) Error() string { return fmt.Sprintf("%v: %q %s", e.Request, e.Text, e.Reason) }
 
-// Allows is Ask for those who only want to know whether the policy grants the
-// whole request. What cannot be asked is not allowed.
+// Allows reports whether the policy grants the whole request; see Ask. What
+// cannot be asked is not allowed.
 func (p *Profile) Allows(r Request) bool {
 	d, err := p.Ask(r)
 	return err == nil && d.Allowed()
@@ -191,7 +191,7 @@ func (e *RequestError) Error() string {
 const whatPermission = "permission"
 
 // onlyPerms refuses a request for permissions that its class does not have. No
-// rule could grant or deny them, so that they would drop out of the answer.
+// rule could grant or deny them, so they would be missing from the answer.
 func onlyPerms(r Request, want, class Perms) error {
 	if want == 0 {
 		return &RequestError{Request: r, What: whatPermission}
@@ -205,7 +205,7 @@ func onlyPerms(r Request, want, class Perms) error {
 // Decision is what a profile says to a request. Permission sets hold only what
 // was requested.
 type Decision struct {
-	// Mediated is false when the profile has nothing on the class of the
+	// Mediated is false if the profile has nothing about the class of the
 	// request: everything in it is allowed.
 	Mediated bool
 	Mode     blob.Mode
@@ -227,18 +227,18 @@ type Decision struct {
 	words words
 }
 
-// words is how a class calls its permissions.
+// words are the names that a class gives its permissions.
 type words uint8
 
 const (
 	wordsKernel  words = iota // by the names of the kernel's bits
-	wordsNone                 // there is but one
+	wordsNone                 // there is only one
 	wordsMessage              // send and receive
 	wordsPtrace               // trace, read, tracedby, readby
-	wordsUserns               // one, which unconfined profiles mediate as well
+	wordsUserns               // only one, which unconfined profiles mediate too
 )
 
-// text names the permissions, after a blank; "" when there is but one.
+// text names the permissions, after a blank; "" if there is only one.
 func (w words) text(a Perms) string {
 	switch w {
 	case wordsNone, wordsUserns:
@@ -251,9 +251,9 @@ func (w words) text(a Perms) string {
 	return " " + a.String()
 }
 
-// Names returns what the class of the request calls permissions, separated by
-// bars: "send" for signals where files have "write". It is "" for classes with
-// one permission only.
+// Names returns the names of permissions in the class of the request,
+// separated by bars: "send" for signals where files have "write". It is "" for
+// classes with only one permission.
 func (d Decision) Names(a Perms) string { return strings.TrimPrefix(d.words.text(a), " ") }
 
 // Allowed reports whether the policy grants the whole request, in mode
@@ -261,8 +261,8 @@ func (d Decision) Names(a Perms) string { return strings.TrimPrefix(d.words.text
 func (d Decision) Allowed() bool { return d.Deny == 0 }
 
 // Permitted reports whether a kernel lets the request pass in the profile's
-// mode: complain lets everything pass but what is denied by a rule that keeps
-// it from being logged; unconfined does but for what it is asked of user
+// mode: complain lets everything pass except what a rule denies without
+// logging; unconfined lets everything pass except requests about user
 // namespaces.
 func (d Decision) Permitted() bool {
 	switch d.Mode {
@@ -306,7 +306,7 @@ func (d Decision) String() string {
 	return strings.Join(s, ", ")
 }
 
-// unmediated is the answer of a profile that has nothing on a class.
+// unmediated is the answer of a profile that has nothing about a class.
 func unmediated(want Perms) Decision { return Decision{Request: want, Allow: want} }
 
 // decide splits a request by what a state grants.
@@ -343,14 +343,14 @@ func (d Decision) and(e Decision) Decision {
 	return r
 }
 
-// only is the decision on a part of the request, which was granted.
+// only is the decision about a part of the request, which was granted.
 func (d Decision) only(part Perms) Decision {
 	d.Request, d.Allow, d.Deny, d.Quiet, d.Prompt = part, part, 0, 0, 0
 	d.Audit &= part
 	return d
 }
 
-// in sets how the class calls its permissions.
+// in sets the names that the class gives its permissions.
 func (d Decision) in(w words) Decision {
 	d.words = w
 	return d
@@ -359,8 +359,8 @@ func (d Decision) in(w words) Decision {
 // Perms is a set of the kernel's permission bits.
 type Perms uint32
 
-// What may be asked for. Some bits have a meaning of their own in a class: see
-// the requests.
+// The permissions. Some bits have a special meaning in a class: see the
+// requests.
 const (
 	Exec     = Perms(blob.PermExec)
 	Write    = Perms(blob.PermWrite)

@@ -25,13 +25,13 @@ func (c *comparison) limits() {
 }
 
 // Rlimit asks to set a hard resource limit, as setrlimit(2) does. A profile
-// grants all limits up to its own; those that it has none for are not
-// mediated. Limits are also lowered to the profile's when a task comes under
-// it by executing a file.
+// grants all limits up to its own; resources for which it has no limit are not
+// mediated. When a task enters the profile by executing a file, its limits are
+// lowered to the profile's.
 type Rlimit struct {
 	Resource string // nofile, as, cpu, ...: as in setrlimit(2), in lower case
 	// Value is the new limit in the units of setrlimit(2), all ones for none.
-	// What policy writes as nice n is n+20.
+	// A limit that policy writes as nice n is n+20.
 	Value uint64
 }
 

@@ -61,7 +61,7 @@ func signalPrefixes() []string {
 	return all
 }
 
-// signalGrammar is the peer of a signal.
+// signalGrammar generates the peer of a signal.
 var signalGrammar = sync.OnceValue(func() grammar { return newGrammar(label(askedOfSignals)) })
 
 func onSignals(in []byte, differ Perms, _ bool) []Request {

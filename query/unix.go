@@ -17,7 +17,7 @@ import (
 
 // The addresses of unix sockets that are not names.
 const (
-	UnixUnnamed  = "none" // a socket without a name, such as one of a pair
+	UnixUnnamed  = "none" // a socket without a name, such as one of socketpair(2)
 	UnixAutobind = "auto" // bind without a name
 )
 
@@ -98,7 +98,7 @@ func (r Unix) ask(p asked) (Decision, error) {
 			continue
 		}
 		text := group.text()
-		if i < 4 { // the last one alone ends in a label
+		if i < 4 { // only the last one ends in a label
 			all = all.and(decide(want, p.after(class, start, text, want)))
 			continue
 		}
@@ -143,8 +143,9 @@ func unixAddr(addr string) ([]byte, bool) {
 	return nil, false
 }
 
-// unixSide is after the family. Where there are no strings of unix sockets it
-// is the trap, and the sockets are those of any other family.
+// unixSide is the side after the family. If there are no strings of unix
+// sockets it is the trap, and the sockets are treated like those of any other
+// family.
 func unixSide(p *Profile) side {
 	_, s := netClass(p.Profile)
 	if s == blob.TrapState {
@@ -156,8 +157,8 @@ func unixSide(p *Profile) side {
 	return policydbSide(p, p.Policydb.DFA.Match(s, []byte{0, linux.FamilyUnix}))
 }
 
-// unixGrammar is unix sockets after the family. The name of an abstract
-// address may hold NULs, so that there can be several ways to read a string.
+// unixGrammar generates unix sockets after the family. The name of an abstract
+// address may hold NULs, so there can be several ways to read a string.
 var unixGrammar = sync.OnceValue(func() grammar {
 	addr := alt(seq(), lit(1), seq(lit(0), many(noneOf())))
 	return newGrammar(seq(
@@ -170,7 +171,7 @@ var unixGrammar = sync.OnceValue(func() grammar {
 		)))
 })
 
-// onUnix reads a string in every way that there is: names may hold NULs.
+// onUnix reads a string in every possible way: names may hold NULs.
 func onUnix(in []byte, differ Perms, _ bool) []Request {
 	if len(in) < 4 {
 		return nil
@@ -180,7 +181,8 @@ func onUnix(in []byte, differ Perms, _ bool) []Request {
 		return []Request{u}
 	}
 	var all []Request
-	// The local address, then NUL, the own label, which is left empty, and NUL.
+	// The local address, NUL, the task's own label, which is left empty, and
+	// NUL.
 	eachUnixAddr(in, []byte{0, 0}, func(addr string, rest []byte) {
 		u := u
 		u.Addr = addr

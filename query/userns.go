@@ -9,7 +9,7 @@ import (
 	"github.com/goarmor/apparmor/blob"
 )
 
-// usernsCreate is the permission of the class, which has bits of its own.
+// usernsCreate is the permission of the class, which has its own bits.
 const usernsCreate Perms = 1 << 3
 
 // Userns asks to create a user namespace.

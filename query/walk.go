@@ -6,8 +6,8 @@ import (
 	"github.com/goarmor/apparmor/blob"
 )
 
-// granted is what two profiles grant at one place, or what passed the gates in
-// front of it: to others, and to the owner of a file.
+// granted is what two profiles grant at one place, or what passed the gates
+// before it: to others, and to the owner of a file.
 type granted struct{ a, b [2]blob.Effective }
 
 // owners are the indices of granted.
@@ -21,14 +21,14 @@ type walk struct {
 	gates   []granted // what passed them, by place.passed
 	index   map[granted]uint32
 	settled map[settled]bool
-	count   map[Perms]int // differences that were found in what is asked for
+	count   map[Perms]int // differences that were found in the permissions that are asked for
 	prefix  string        // of the strings, before those of the product
 	// reachA and reachB are the states from which labels lead to anything,
 	// once that is asked for.
 	reachA, reachB []bool
 }
 
-// settled is a pair of answers that needs no more looking at.
+// settled is a pair of answers that has been dealt with.
 type settled struct {
 	x, y [2]answer
 }
@@ -37,7 +37,7 @@ func (c *comparison) kind(k *kind) error {
 	w := walk{comparison: c, kind: k, count: map[Perms]int{}, settled: map[settled]bool{}, index: map[granted]uint32{}}
 	a, b := k.side(c.a), k.side(c.b)
 	if a.dfa == nil && b.dfa == nil {
-		return nil // both mediate nothing, or both have nothing on files
+		return nil // both mediate nothing, or both have nothing about files
 	}
 	none := granted{[2]blob.Effective{noGate, noGate}, [2]blob.Effective{noGate, noGate}}
 	w.gates, w.index[none] = append(w.gates, none), 0
@@ -90,7 +90,7 @@ func (c *comparison) bytes(a, b *blob.DFA) (class, order [256]byte) {
 	return class, order
 }
 
-// after is the side after the beginning of its strings.
+// after returns the side after the beginning of its strings.
 func (s side) after(prefix string) side {
 	if s.dfa != nil {
 		s.start = s.dfa.MatchString(s.start, prefix)
@@ -135,8 +135,8 @@ func (w *walk) through(p *product, from, to place) (place, bool) {
 	return to, on
 }
 
-// split ends a component of a label. All must be granted what the label as a
-// whole is not.
+// split ends a component of a label. Every component must be granted what the
+// label as a whole is not.
 func (w *walk) split(p *product, from, to place) (place, bool) {
 	g := w.at(from.c, from.d)
 	if from.passed != 0 {
@@ -214,7 +214,8 @@ func (w *walk) visit(node int) {
 	}
 }
 
-// pairs decides by the first name, the pair and the second name.
+// pairs decides a pair of names: by the first name, the pair and the second
+// name.
 func pairs(first, pair, second granted, decide func(first, pair, second blob.Effective) blob.Effective) granted {
 	var g granted
 	for i := range owners {
@@ -224,7 +225,7 @@ func pairs(first, pair, second granted, decide func(first, pair, second blob.Eff
 	return g
 }
 
-// all is what is granted by all of these.
+// all is what all of these grant.
 func all(es ...blob.Effective) blob.Effective {
 	r := blob.Effective{Allow: ^uint32(0)}
 	for _, e := range es {

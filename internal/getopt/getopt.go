@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package getopt reads command lines as getopt_long(3) does, for commands that
-// take the place of programs which use it.
+// replace programs which use it.
 package getopt
 
 import (
@@ -10,10 +10,10 @@ import (
 	"strings"
 )
 
-// Argument tells whether an option takes an argument.
+// Argument says whether an option takes an argument.
 type Argument uint8
 
-// The ways to take one.
+// The possibilities.
 const (
 	None Argument = iota
 	Needed
@@ -40,9 +40,9 @@ func (e Error) Error() string { return string(e) }
 type Parser[T any] struct {
 	Options []Option[T]
 	// Posix ends the options at the first operand, as the environment variable
-	// POSIXLY_CORRECT asks for.
+	// POSIXLY_CORRECT requests.
 	Posix bool
-	// Done, if set, tells after an option that nothing more is to be read.
+	// Done, if set, reports after an option whether reading should stop.
 	Done func(o *T) bool
 }
 

@@ -2,6 +2,6 @@
 
 // Package lang holds the words of the policy language that the lexer, the
 // parser, the tree and the printer share, and the small readers of words that
-// more than one of them needs. What a user of the module asks for is in package
+// more than one of them needs. What users of the module need is in package
 // ast.
 package lang

@@ -5,7 +5,7 @@ package lang
 // IsFilePerms reports whether a word has the form of the permissions of a file
 // rule, such as rw or rPix, whether or not they go together.
 func IsFilePerms(word string) bool {
-	if word == "all" { // the rule, although its letters are permissions
+	if word == "all" { // the rule type, although its letters are permissions
 		return false
 	}
 	for i := 0; i < len(word); {

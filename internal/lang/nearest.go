@@ -33,7 +33,7 @@ func NearestOf(words iter.Seq[string], word string) (string, bool) {
 }
 
 // distance is the number of bytes to insert, delete, replace or swap with
-// their neighbour to make b of a. Both have at most 32 bytes.
+// their neighbour to turn a into b. Both have at most 32 bytes.
 func distance(a, b string) int {
 	var rows [3][33]int
 	for j := range len(b) + 1 {

@@ -9,7 +9,7 @@ import (
 
 // Perms is the permissions of one class of rules: the names of the bits, the
 // lowest first. A rule may also say r and w, alone or together, and read and
-// write, where they mean something.
+// write, where these words have a meaning.
 type Perms struct {
 	names       []string
 	read, write uint // what read and write mean; 0: those words are unknown

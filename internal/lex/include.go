@@ -51,8 +51,8 @@ func (l *Lexer) newlineBehind(i int) bool {
 }
 
 // fileName finds the path of an include or abi statement at i: the path itself
-// is s[from:to], and the whole ends at end. When there is none, why is a clause
-// and end the end of what is wrong.
+// is s[from:to], and the whole ends at end. If there is none, why is a clause
+// and end is the end of what is wrong.
 func fileName(s string, i int) (from, to, end int, form Form, why string) {
 	if i >= len(s) {
 		return 0, 0, len(s), 0, "the path is missing"
@@ -124,7 +124,7 @@ func (l *Lexer) nextABI(t *Token) {
 		why = "the path is empty"
 	}
 	if why == "" && form == Bare && l.src[to-1] == '\\' {
-		why = "the path ends in a backslash" // which would take the comma in
+		why = "the path ends in a backslash" // which would include the comma
 	}
 	if why != "" {
 		l.illegal(t, max(end, start+1), why)

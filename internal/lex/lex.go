@@ -198,7 +198,7 @@ func isEscapable(c byte) bool {
 	return c == ' ' || c == '\t' || c == '"' || c == '!' || c == ','
 }
 
-// listEnd returns the end of the value in a list that begins at i. Other than
+// listEnd returns the end of the value in a list that begins at i. Unlike
 // wordEnd, it ends at every comma and at parentheses.
 func listEnd(s string, i int) int {
 	for i < len(s) {
@@ -256,7 +256,7 @@ func (l *Lexer) quoted(t *Token, k Kind) bool {
 	return true
 }
 
-// Next stores the next token in t. Behind the end of the text every token is
+// Next stores the next token in t. After the end of the text every token is
 // EOF.
 func (l *Lexer) Next(t *Token) {
 	switch l.mode {
@@ -279,8 +279,8 @@ func (l *Lexer) Next(t *Token) {
 	}
 }
 
-// comment skips the comment at the current place. A comment that the text
-// ends in without a newline is an Illegal token.
+// comment skips the comment at the current place. A comment at the end of the
+// text without a newline is an Illegal token.
 func (l *Lexer) comment(t *Token) bool {
 	n := strings.IndexByte(l.src[l.pos:], '\n')
 	if n < 0 {
@@ -291,7 +291,7 @@ func (l *Lexer) comment(t *Token) bool {
 	return true
 }
 
-// hashInclude is how an include in a comment's clothes begins.
+// hashInclude begins an include that looks like a comment.
 const hashInclude = "#include"
 
 func (l *Lexer) nextDefault(t *Token) {
@@ -424,7 +424,8 @@ func (l *Lexer) variable(t *Token) bool {
 	if l.src[l.pos] == '$' {
 		kind = BoolVar
 	} else if op := assignLen(l.src[end:]); l.at(end) != '+' && (op == 0 || l.src[end] == ':') {
-		// A colon right after the name makes a word of both, a plus never does.
+		// A colon right after the name joins both into a word, a plus never
+		// does.
 		if to := wordEnd(l.src, end); to > end {
 			l.token(t, Path, to)
 			return true

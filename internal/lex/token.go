@@ -15,7 +15,7 @@ type Kind uint8
 // The kinds of token.
 const (
 	EOF        Kind = iota
-	Illegal         // a byte that is not possible there, or something unfinished
+	Illegal         // a byte that is not allowed there, or something unfinished
 	Open            // {
 	Close           // }
 	Comma           // , as the end of a rule or between the items of a list
@@ -31,7 +31,7 @@ const (
 	Var             // @{NAME} or @NAME, nothing more
 	BoolVar         // $NAME or ${NAME}
 	Cond            // the name of a condition, and its operator
-	Value           // a word where any word is possible: a value, a name, a target
+	Value           // a word where any word may appear: a value, a name, a target
 	Number          // digits with an optional sign
 	Compare         // == != > >= < <= in an expression
 	Include         // a whole include statement
@@ -73,14 +73,14 @@ const (
 	Bare               // path
 )
 
-// Stray is the Why of an Illegal token of which there is no more to say.
+// Stray is the Why of an Illegal token if there is nothing more specific to
+// say.
 const Stray = "this character is not allowed here"
 
-// Token is one token. Text is a piece of the source wherever that is
-// possible: what is between the quotes of a quoted word, the name without
-// sigil and braces of a variable, the name of a condition, the path of an
-// Include or FileName, and for an Illegal token the offending text; the
-// token's own text otherwise.
+// Token is one token. Text is a piece of the source wherever possible: what is
+// between the quotes of a quoted word, the name without sigil and braces of a
+// variable, the name of a condition, the path of an Include or FileName, and
+// for an Illegal token the offending text; the token's own text otherwise.
 type Token struct {
 	Kind     Kind
 	Quoted   bool

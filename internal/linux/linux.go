@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package linux has the names and numbers of Linux that policy, its binary form
-// and questions to it share: one table for each. The numbers are those of the
-// architectures that take the generic ones, which are all but alpha, mips,
+// Package linux has the names and numbers of Linux that policy, its binary
+// form and queries share: one table for each. The numbers are those of
+// architectures that use the generic ones, which are all except alpha, mips,
 // parisc and sparc.
 //
 // The tables are never written to.
@@ -49,8 +49,8 @@ func (n Names) UpTo(last string) []string {
 	return all
 }
 
-// Capabilities are the capabilities of include/uapi/linux/capability.h, in lower
-// case and without CAP_. Linux has had these since 5.9.
+// Capabilities are the capabilities of include/uapi/linux/capability.h, in
+// lower case and without CAP_. Linux has had all of them since 5.9.
 var Capabilities = Names{
 	"chown", "dac_override", "dac_read_search", "fowner", "fsetid", "kill", "setgid", "setuid", "setpcap",
 	"linux_immutable", "net_bind_service", "net_broadcast", "net_admin", "net_raw", "ipc_lock", "ipc_owner",
@@ -60,7 +60,7 @@ var Capabilities = Names{
 	"checkpoint_restore",
 }
 
-// The capabilities from CapPerfmon on were split off CapSysAdmin.
+// The capabilities from CapPerfmon on were split off from CapSysAdmin.
 const (
 	CapSysAdmin = 21
 	CapPerfmon  = 38
@@ -110,8 +110,8 @@ const (
 	MaxRealTime = 32
 )
 
-// SignalNumber returns AppArmor's number of a signal, by any name that policy
-// has for it.
+// SignalNumber returns AppArmor's number of a signal, by any of its names in
+// policy.
 func SignalNumber(name string) (byte, bool) {
 	switch name {
 	case "tstp":
@@ -126,7 +126,7 @@ func SignalNumber(name string) (byte, bool) {
 	return byte(SignalRealTime + n), ok
 }
 
-// SignalName is the opposite of SignalNumber; "" for an unknown signal.
+// SignalName is the inverse of SignalNumber; "" for an unknown number.
 func SignalName(n byte) string {
 	if n >= SignalRealTime && n <= SignalRealTime+MaxRealTime {
 		return "rtmin+" + strconv.Itoa(int(n)-SignalRealTime)
@@ -150,8 +150,8 @@ func RealTime(name string) (n int, ok bool) {
 	return n, n <= MaxRealTime
 }
 
-// Errnos are the errors of include/uapi/asm-generic/errno.h. Those with a second
-// name have it in ErrnoNumber.
+// Errnos are the errors of include/uapi/asm-generic/errno.h. ErrnoNumber knows
+// second names.
 var Errnos = Names{
 	1: "EPERM", "ENOENT", "ESRCH", "EINTR", "EIO", "ENXIO", "E2BIG", "ENOEXEC", "EBADF", "ECHILD", "EAGAIN", "ENOMEM",
 	"EACCES", "EFAULT", "ENOTBLK", "EBUSY", "EEXIST", "EXDEV", "ENODEV", "ENOTDIR", "EISDIR", "EINVAL", "ENFILE",

@@ -7,22 +7,22 @@ import (
 	"github.com/goarmor/apparmor/query"
 )
 
-// pair is a type of requests and one of the types of rules that are on it.
+// pair is a type of requests and a type of rules about it.
 type pair func(ast.Rule, query.Request, query.Perms) (near, bool)
 
-// near is how close a rule comes to granting what a request misses.
+// near is how close a rule comes to granting what a request lacks.
 type near struct {
-	// grants is set unless the rule would not grant it whatever it were about.
+	// grants is set if the rule would grant it were it about the same object.
 	grants bool
-	// path and pattern are what was asked about and what the rule says, for
-	// those with a path.
+	// path and pattern are those of the request and of the rule, if they have
+	// one.
 	path    string
 	pattern ast.Pattern
 }
 
-// pairs are all of them. Capabilities and resource limits name themselves, and
-// attachments, hats and all are no rules that could be meant instead: none of
-// them comes close to anything.
+// pairs are all of them. A capability or resource limit is either named or
+// not, and attachments, hats and all are not rules that could be meant
+// instead: none of them is ever near.
 var pairs = [...]pair{
 	of(func(rule *ast.FileRule, r query.File, p query.Perms) near { return onFile(rule, r.Path, p) }),
 	of(func(rule *ast.FileRule, r query.Execute, p query.Perms) near { return onFile(rule, r.Path, p) }),
@@ -59,15 +59,15 @@ func of[R ast.Rule, Q query.Request](how func(R, Q, query.Perms) near) pair {
 	}
 }
 
-// always is for rules without a path: any of them might have been meant.
+// always is for rules without a path: each of them might have been meant.
 func always[R ast.Rule, Q query.Request](R, Q, query.Perms) near { return near{grants: true} }
 
 func onFile(rule *ast.FileRule, path string, missing query.Perms) near {
 	return near{!rule.All && gives(rule, missing), path, rule.Path}
 }
 
-// nearOf returns how close a rule comes to a request; ok is false for one that
-// is on another class.
+// nearOf returns how close a rule comes to a request; ok is false if the rule
+// is of another class.
 func nearOf(rule ast.Rule, r query.Request, missing query.Perms) (n near, ok bool) {
 	for _, p := range pairs {
 		if n, ok := p(rule, r, missing); ok {

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package explain tells which rules decide what a policy allows: where
-// they are written, what they say, which of them decided and which had to
-// yield.
+// Package explain finds the rules that decide what a policy allows: where they
+// are written, what they say, which of them decided and which were overridden.
 //
 // The answers themselves are those of package query, read from the compiled
-// policy. For the rules that decide them the resolved profiles are needed, too;
-// those who only ask need package query alone.
+// policy. Finding the rules behind them needs the resolved profiles as well; a
+// program that only asks needs package query alone.
 //
 // Everything here is safe for concurrent use.
 package explain
@@ -23,7 +22,7 @@ import (
 	"github.com/goarmor/apparmor/render"
 )
 
-// Policy is a policy that can explain itself.
+// Policy is a policy whose answers can be explained.
 type Policy struct {
 	compiled *compile.Output
 	asked    *query.Policy
@@ -32,8 +31,7 @@ type Policy struct {
 }
 
 // Open compiles a policy for explaining. The errors are those of
-// compile.Compile. The set must not be changed as long as the Policy is in
-// use.
+// compile.Compile. The set must not be changed while the Policy is in use.
 func Open(ctx context.Context, set *policy.Set, o compile.Options) (*Policy, error) {
 	out, err := compile.Compile(ctx, set, o)
 	if err != nil {
@@ -51,10 +49,10 @@ func Open(ctx context.Context, set *policy.Set, o compile.Options) (*Policy, err
 }
 
 // Compiled returns the compiled policy, with the list of rules that the kernel
-// does not enforce as they are written.
+// does not enforce as written.
 func (p *Policy) Compiled() *compile.Output { return p.compiled }
 
-// Query returns the policy for asking without explanations.
+// Query returns the policy for questions without explanations.
 func (p *Policy) Query() *query.Policy { return p.asked }
 
 // Explain is Open and Policy.Explain for one request.
@@ -67,8 +65,8 @@ func Explain(ctx context.Context, set *policy.Set, o compile.Options, profile st
 }
 
 // Explain returns what the profile of that full name says to the request, and
-// why. The first request of a kind that a profile is asked takes about as long
-// as compiling the profile; later ones take microseconds.
+// why. The first request of a kind to a profile takes about as long as
+// compiling the profile; later ones take microseconds.
 //
 // The error is a *NoProfileError, a *query.RequestError, a
 // *diag.LimitError or ctx's.
@@ -114,7 +112,7 @@ func (p *Policy) Explain(ctx context.Context, profile string, r query.Request) (
 	return e, nil
 }
 
-// tells reports whether a rule has a part in the explanation.
+// tells reports whether a rule belongs in the explanation.
 func (e *Explanation) tells(rule ast.Rule) bool {
 	for _, s := range e.Steps {
 		for _, r := range s.Rules {
@@ -133,22 +131,22 @@ type Explanation struct {
 	// Decision is what query.Profile.Ask returns.
 	Decision query.Decision
 	// Steps is what was looked up, in order. Most requests take one step. It
-	// is empty where the class of the request is not mediated, and where a
-	// profile has nothing on files, which denies them all.
+	// is empty if the class of the request is not mediated, and if a profile
+	// has no rules about files, which denies them all.
 	Steps []Step
-	// Nearest is the rule that comes closest to allowing what no rule speaks
-	// of; nil if there is none or Steps has it.
+	// Nearest is the rule that comes closest to allowing what no rule covers;
+	// nil if there is none or Steps has it.
 	Nearest *Near
-	// To is where the profile is written that the task goes on under, see
+	// To is the place of the profile under which the task goes on, see
 	// query.Decision.Label.
 	To ast.Position
-	// Dropped is the rules on the class of the request that are without effect,
-	// for requests that are therefore not mediated.
+	// Dropped are the rules of the request's class that have no effect, if the
+	// request is not mediated for that reason.
 	Dropped []compile.Degradation
 }
 
-// Near is a rule that would allow a request if it were a little different: if
-// its path, its peer or its permissions were others.
+// Near is a rule that would allow a request if it were a little different:
+// with another path, peer or set of permissions.
 type Near struct {
 	Rule ast.Rule
 	Text string // in canonical form, with variables expanded
@@ -157,8 +155,7 @@ type Near struct {
 }
 
 // Deciding returns the rules that the decision follows from, each once, in the
-// order in which they come up. There is none where nothing but the absence of
-// rules decided.
+// order of Steps. There are none if only the absence of rules decided.
 func (e *Explanation) Deciding() []ast.Rule {
 	var all []ast.Rule
 	seen := map[ast.Rule]bool{}
@@ -176,31 +173,32 @@ func (e *Explanation) Deciding() []ast.Rule {
 // Step is one thing that was looked up in the compiled profile.
 type Step struct {
 	query.Lookup
-	// Rules is every rule that matches the input, in the order of the
-	// profile, what is implied last.
+	// Rules are all rules that match the input, in the order of the profile,
+	// implied ones last.
 	Rules []Rule
 	// Always is the part of Perms that is granted whatever the rules say:
 	// getattr on files.
 	Always query.Perms
 }
 
-// Status is the part that a rule has in a step.
+// Status is the role of a rule in a step.
 type Status uint8
 
-// The parts.
+// The roles.
 const (
 	// Decides: the rule decides some of what was looked up, alone or together
 	// with others of its strength.
 	Decides Status = iota
-	// Overridden: all that it says to what was looked up is decided by
-	// stronger rules.
+	// Overridden: stronger rules decide everything that it says about what was
+	// looked up.
 	Overridden
-	// OtherOwner: it is only for the owner of the file, or only for others.
+	// OtherOwner: it applies only to the owner of the file, or only to others,
+	// and the request is not theirs.
 	OtherOwner
 	// Unrelated: it is about other permissions.
 	Unrelated
-	// Mediates: it is no rule, but makes the class of the request mediated, so
-	// that what no rule allows is denied.
+	// Mediates: it is not a rule, but it makes the class of the request
+	// mediated, so that what no rule allows is denied.
 	Mediates
 )
 
@@ -213,28 +211,28 @@ func (s Status) String() string {
 type Rule struct {
 	Status Status
 
-	// Rule is the resolved rule, nil for what the profile implies. For what a
-	// rule implies, it is that rule.
+	// Rule is the resolved rule, or nil for what the profile implies. For what
+	// a rule implies, it is that rule.
 	Rule    ast.Rule
 	Implied Implied
 	// Text is the resolved rule in canonical form, with variables expanded;
 	// what is implied is described in words.
 	Text string
-	Pos  ast.Position   // of the rule, or of the profile for what that implies
+	Pos  ast.Position   // of the rule, or of the profile for what the profile implies
 	Via  []ast.Position // the includes that led there, innermost first
 
 	Effect   ast.Access // Allow, Deny or Prompt
 	Priority int16
-	Exact    bool      // execution of paths that are named one by one
-	Exec     blob.Exec // transition of a rule for execution
+	Exact    bool      // for execution, of a path without wildcards
+	Exec     blob.Exec // the transition, of a rule for execution
 
-	Says       query.Perms // all that it speaks of
+	Says       query.Perms // everything that it covers
 	Logs       query.Perms // the part of Says that is logged
 	Decides    query.Perms // the part of what was looked up that it decides
-	Overridden []Override  // the part that it does not
+	Overridden []Override  // the part that others decide
 }
 
-// Override is what a rule yields to.
+// Override says which rule a rule yields to, and why.
 type Override struct {
 	By    int // index of the stronger rule in Step.Rules
 	Perms query.Perms
@@ -264,7 +262,7 @@ func (p *Policy) step(ctx context.Context, profile string, l query.Lookup) (Step
 		c := &found[i]
 		index[i] = len(s.Rules)
 		if c.Implied == trace.ByMediation {
-			continue // told below
+			continue // written below
 		}
 		if c.Access == ast.Allow {
 			s.Always &^= query.Perms(c.Decides)
@@ -301,7 +299,7 @@ func (p *Policy) step(ctx context.Context, profile string, l query.Lookup) (Step
 	return s, nil
 }
 
-// rule describes a contribution as far as it is about want.
+// rule describes the part of a contribution that is about want.
 func (p *Policy) rule(profile string, c *trace.Contribution, want query.Perms) Rule {
 	r := Rule{
 		Implied: Implied(c.Implied), Effect: c.Access, Priority: c.Priority, Exact: c.Exact, Exec: c.Exec,

@@ -56,14 +56,14 @@ func TestExplain(t *testing.T) {
   policy:3:1: /etc/** rw, decides
 `,
 			File{Path: "/none", Perms: Read}: `denied read
-  no rule speaks of it
+  no rule covers it
 `,
 			File{Path: "/etc/x", Perms: Read | Lock}: `denied lock
   policy:3:1: /etc/** rw, decides read
-  no rule speaks of lock
+  no rule covers lock
 `,
 			File{Path: "/none", Perms: Read | Getattr}: `denied read
-  no rule speaks of it
+  no rule covers it
   always allowed: getattr
 `,
 		}},
@@ -149,7 +149,7 @@ func TestExplain(t *testing.T) {
   policy:5:1: /l/* l, decides
   policy:6:1: /l/a w, decides
   at "/x":
-  no rule speaks of it
+  no rule covers it
 `,
 		}},
 		{"capabilities", k612, "capability,\ndeny capability kill,\naudit capability chown bpf,", map[Request]string{
@@ -168,7 +168,7 @@ func TestExplain(t *testing.T) {
   policy:4:1: network inet, overridden by policy:3:1: deny beats allow
 `,
 			Network{Family: "inet6", Type: "dgram"}: `denied create
-  policy:1:1: no rule speaks of it, and class network v8 is mediated
+  policy:1:1: no rule covers it, and class network v8 is mediated
   the nearest is policy:2:1: network inet stream,
 `,
 			DBus{Op: DBusBind, Bus: "system", Name: "x"}: "not mediated\n",
@@ -179,7 +179,7 @@ func TestExplain(t *testing.T) {
 `,
 			Unix{Type: "stream", Perms: Connect | Send, PeerAddr: "@x", Peer: "bar"}: `denied write|open, quiet
   policy:3:1: deny unix send peer=(label=bar), decides write
-  no rule speaks of open
+  no rule covers open
   the nearest is policy:2:1: unix (connect, send) type=stream peer=(addr=@x label=foo),
 `,
 		}},
@@ -189,42 +189,42 @@ func TestExplain(t *testing.T) {
   policy:3:1: signal receive, decides receive
 `,
 			Signal{Signal: "kill", Perms: Send, Peer: "foo"}: `denied send
-  policy:3:1: signal receive, says nothing of send
+  policy:3:1: signal receive, says nothing about send
   the nearest is policy:2:1: signal send set=term peer=foo,
 `,
 		}},
 		{"other permissions", k612, "include <abstractions/outer>\n/boot/** r,\n/boot/vmlinux rk,\n/boot/vmlinux w,\ndeny /boot/initrd k,", map[Request]string{
 			File{Path: "/boot/vmlinux", Perms: Exec}: `denied exec
-  policy:3:1: /boot/** r, says nothing of exec
-  policy:4:1: /boot/vmlinux rk, says nothing of exec
-  policy:5:1: /boot/vmlinux w, says nothing of exec
+  policy:3:1: /boot/** r, says nothing about exec
+  policy:4:1: /boot/vmlinux rk, says nothing about exec
+  policy:5:1: /boot/vmlinux w, says nothing about exec
 `,
 			File{Path: "/boot/vmlinux", Perms: Write | Exec}: `denied exec
   policy:5:1: /boot/vmlinux w, decides write
-  no rule speaks of exec
+  no rule covers exec
 `,
 			File{Path: "/boot/initrd", Perms: Write}: `denied write
-  policy:3:1: /boot/** r, says nothing of write
-  policy:6:1: deny /boot/initrd k, says nothing of write
+  policy:3:1: /boot/** r, says nothing about write
+  policy:6:1: deny /boot/initrd k, says nothing about write
   the nearest is policy:5:1: /boot/vmlinux w,
 `,
 			File{Path: "/etc/shadow", Perms: Read}: `denied read
-  abstractions/private:2:3: deny /etc/shadow w, says nothing of read
+  abstractions/private:2:3: deny /etc/shadow w, says nothing about read
     included at abstractions/outer:1:1
     included at policy:2:1
   the nearest is abstractions/private:3:3: /etc/p r,
     included at abstractions/outer:1:1
     included at policy:2:1
 `,
-			File{Path: "/etc", Perms: Write}: "denied write\n  no rule speaks of it\n",
+			File{Path: "/etc", Perms: Write}: "denied write\n  no rule covers it\n",
 		}},
 		{"ptrace", k612, "ptrace (read trace) peer=foo,", map[Request]string{
 			Ptrace{Perms: Trace | TracedBy, Peer: "foo"}: `denied tracedby
   policy:2:1: ptrace (trace, read) peer=foo, decides trace
-  no rule speaks of tracedby
+  no rule covers tracedby
 `,
 			Ptrace{Perms: Trace, Peer: "bar"}: `denied trace
-  policy:1:1: no rule speaks of it, and class ptrace is mediated
+  policy:1:1: no rule covers it, and class ptrace is mediated
   the nearest is policy:2:1: ptrace (trace, read) peer=foo,
 `,
 		}},
@@ -267,7 +267,7 @@ func TestExplain(t *testing.T) {
 		{"other classes", k73, "userns,\nio_uring sqpoll,", map[Request]string{
 			Userns{}:                                 "allowed\n  policy:2:1: userns, decides\n",
 			IOUring{}:                                "allowed\n  policy:3:1: io_uring sqpoll, decides\n",
-			IOUring{OverrideCreds: true, Label: "x"}: "denied\n  policy:1:1: no rule speaks of it, and class io_uring is mediated\n  the nearest is policy:3:1: io_uring sqpoll,\n",
+			IOUring{OverrideCreds: true, Label: "x"}: "denied\n  policy:1:1: no rule covers it, and class io_uring is mediated\n  the nearest is policy:3:1: io_uring sqpoll,\n",
 		}},
 		{"not mediated", k61, "/a r,\ndbus bus=system,\nuserns,\nunix,\nio_uring,", map[Request]string{
 			DBus{Op: DBusBind, Bus: "system", Name: "x"}: "not mediated\n  policy:3:1: dbus bus=system, not enforced: no dbus in the kernel\n",
@@ -276,24 +276,24 @@ func TestExplain(t *testing.T) {
 		}},
 		{"nearest", k612, "include <abstractions/outer>\n/etc/ssl/** r,\n/etc/ssl/private/* rw,\nowner /var/log/x a,\n/usr/bin/* ix,\nlink /a/b -> /c,", map[Request]string{
 			File{Path: "/etc/ssl/p", Perms: Write}: `denied write
-  policy:3:1: /etc/ssl/** r, says nothing of write
+  policy:3:1: /etc/ssl/** r, says nothing about write
   the nearest is policy:4:1: /etc/ssl/private/* rw,
 `,
 			File{Path: "/etc/pw", Perms: Read}: `denied read
-  no rule speaks of it
+  no rule covers it
   the nearest is abstractions/private:3:3: /etc/p r,
     included at abstractions/outer:1:1
     included at policy:2:1
 `,
 			File{Path: "/usr/sbin/x", Perms: Exec}: `denied exec
-  no rule speaks of it
+  no rule covers it
   the nearest is policy:6:1: /usr/bin/* ix,
 `,
 			Link{Path: "/a/c", Target: "/c"}: `denied
-  no rule speaks of it
+  no rule covers it
   the nearest is policy:7:1: link /a/b -> /c,
 `,
-			File{Path: "/srv/x", Perms: Read}: "denied read\n  no rule speaks of it\n",
+			File{Path: "/srv/x", Perms: Read}: "denied read\n  no rule covers it\n",
 		}},
 		{"limits", k612, "set rlimit nofile <= 1024,\nset rlimit nice <= 5,", map[Request]string{
 			Rlimit{Resource: "nofile", Value: 1024}: "allowed\n  policy:2:1: set rlimit nofile <= 1024, decides\n",
@@ -304,11 +304,11 @@ func TestExplain(t *testing.T) {
 		{"execution with labels", k612, "/bin/* Cx,\n/bin/b Px -> u,\n/bin/c Cx -> named,\n^hat { }\nprofile named { }\nprofile prog /bin/[d-f]* { }\nprofile other /bin/ee* { }", map[Request]string{
 			Execute{Path: "/bin/d"}: `allowed, Cx, label t//prog
   policy:2:1: /bin/* Cx, decides
-  goes on under t//prog: policy:7:1
+  continues under t//prog: policy:7:1
 `,
 			Execute{Path: "/bin/ee"}: `allowed, Cx, label t//other
   policy:2:1: /bin/* Cx, decides
-  goes on under t//other: policy:8:1
+  continues under t//other: policy:8:1
 `,
 			Execute{Path: "/bin/a"}: `denied, no profile of this policy attaches
   policy:2:1: /bin/* Cx, decides
@@ -320,7 +320,7 @@ func TestExplain(t *testing.T) {
 			Execute{Path: "/bin/c"}: `allowed, Px -> t//named, label t//named
   policy:2:1: /bin/* Cx, overridden by policy:4:1: exact path beats pattern
   policy:4:1: /bin/c Cx -> named, decides
-  goes on under t//named: policy:6:1
+  continues under t//named: policy:6:1
 `,
 		}},
 		{"addresses", "ubuntu-24.04", "network (bind) inet stream port=80,\ndeny network (connect) inet peer=(port=25),\nnetwork (connect) inet,", map[Request]string{
@@ -337,8 +337,8 @@ func TestExplain(t *testing.T) {
 			DBus{Op: DBusBind, Bus: "system", Name: "x"}: "allowed\n  policy:2:1: dbus bus=system, decides\n",
 		}},
 		{"no rules", k612, "", map[Request]string{
-			File{Path: "/x", Perms: Read}: "denied read\n  policy:1:1: no rule speaks of it, and class file is mediated\n",
-			Capability("kill"):            "denied\n  no rule speaks of it\n",
+			File{Path: "/x", Perms: Read}: "denied read\n  policy:1:1: no rule covers it, and class file is mediated\n",
+			Capability("kill"):            "denied\n  no rule covers it\n",
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -363,8 +363,8 @@ func TestModes(t *testing.T) {
 	k := featureSet(t, k612)
 	for flags, want := range map[string][2]string{
 		"enforce":    {"", ""},
-		"complain":   {"  passes all the same: the mode is complain\n", "  is refused though the mode is complain: the denial is not logged\n"},
-		"unconfined": {"  passes all the same: the mode is unconfined\n", "  passes all the same: the mode is unconfined\n"},
+		"complain":   {"  passes anyway: the mode is complain\n", "  is refused although the mode is complain: the denial is not logged\n"},
+		"unconfined": {"  passes anyway: the mode is unconfined\n", "  passes anyway: the mode is unconfined\n"},
 		"kill":       {"  kills the task: the mode is kill\n", ""},
 	} {
 		p := open(t, k, resolve(t, k, "profile t flags=("+flags+") {\n deny /a r,\n}\n"))
@@ -404,7 +404,7 @@ func TestAttachments(t *testing.T) {
 		}
 	}
 	e, err := p.Explain(context.Background(), "other", ChangeHat{Hats: []string{"none", "hat"}})
-	if want := "change_hat none hat: allowed, label other//hat\n  goes on under other//hat: policy:3:17\n"; err != nil || e.String() != want {
+	if want := "change_hat none hat: allowed, label other//hat\n  continues under other//hat: policy:3:17\n"; err != nil || e.String() != want {
 		t.Errorf("%v, %v, want %s", e, err, want)
 	}
 }

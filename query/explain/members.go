@@ -15,8 +15,8 @@ import (
 // linkPerms is what Link asks for.
 const linkPerms = query.Perms(blob.PermLink)
 
-// members returns what decides a lookup outside of automata of rules:
-// resource limits and attachments. They decide, whichever way.
+// members returns what decides a lookup outside of the automata of rules:
+// resource limits and attachments. They decide every such lookup.
 func (p *Policy) members(profile string, l query.Lookup) []Rule {
 	q := p.profiles[profile]
 	effect := ast.Deny

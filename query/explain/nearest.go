@@ -12,7 +12,7 @@ import (
 )
 
 // nearest returns the rule of a profile that comes closest to granting what a
-// request misses, or nil: for files the one that grants it on the pattern that
+// request lacks, or nil: for files the one that grants it on the pattern that
 // begins most like the path, for other classes the first one that allows
 // anything in the class.
 func (p *Policy) nearest(profile string, r query.Request, missing query.Perms) *Near {
@@ -61,7 +61,7 @@ func gives(r *ast.FileRule, missing query.Perms) bool {
 	return missing&query.Exec != 0 && r.Exec != ast.ExecNone
 }
 
-// common is how much of a path a pattern has literally.
+// common is the length of the part of a path that the pattern has literally.
 func common(path, pattern string) int {
 	if i := strings.IndexAny(pattern, `*?[{\`); i >= 0 {
 		pattern = pattern[:i]

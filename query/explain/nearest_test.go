@@ -52,7 +52,7 @@ func TestLimitsAreWritten(t *testing.T) {
 		query.Rlimit{Resource: "rttime", Value: 5001}:     "denied, above the limit of 5000\n  policy:3:2: set rlimit rttime <= 5000 us, decides\n",
 		query.Rlimit{Resource: "core", Value: ^uint64(0)}: "allowed\n  policy:4:2: set rlimit core <= infinity, decides\n",
 		query.Link{Path: "/l", Target: "/x"}:              "",
-		query.Link{Path: "/lx", Target: "/t"}:             "denied\n  no rule speaks of it\n  the nearest is policy:5:2: link /l -> /t,\n",
+		query.Link{Path: "/lx", Target: "/t"}:             "denied\n  no rule covers it\n  the nearest is policy:5:2: link /l -> /t,\n",
 	} {
 		e, err := p.Explain(t.Context(), "t", ask)
 		if err != nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/goarmor/apparmor/internal/trace"
 )
 
-// Implied is what brings a permission that no rule spells out.
+// Implied is the source of a permission that no rule spells out.
 type Implied uint8
 
 // The things that imply permissions.
@@ -16,12 +16,12 @@ const (
 	// ByRule is not implied: a rule spells it out.
 	ByRule = Implied(trace.ByRule)
 	// ByChangeProfile is the access to the attribute files below /proc that
-	// comes with rules that change the profile.
+	// change_profile rules bring.
 	ByChangeProfile = Implied(trace.ByChangeProfile)
 	// ByHats is the same for hats and for profiles that have hats or children.
 	ByHats = Implied(trace.ByHats)
-	// ByMediation is the string that makes a class mediated even when no rule
-	// speaks of it.
+	// ByMediation is the string that makes a class mediated even if it has no
+	// rule.
 	ByMediation = Implied(trace.ByMediation)
 )
 
@@ -41,7 +41,7 @@ func (i Implied) String() string {
 // Reason is why one rule yields to another.
 type Reason uint8
 
-// The reasons, in the order in which they are looked at.
+// The reasons, in the order in which they are tried.
 const (
 	// HigherPriority: the other has a higher priority.
 	HigherPriority = Reason(trace.HigherPriority)

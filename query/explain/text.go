@@ -13,15 +13,15 @@ import (
 	"github.com/goarmor/apparmor/render"
 )
 
-// String returns the answer and the rules that have a say in it, a line each:
+// String returns the answer and the rules that matter to it, one per line:
 //
 //	file write /etc/shadow: denied write, quiet
 //	  abstractions/private:4:3: deny /etc/shadow w, decides
 //	    included at profile:7:3
 //	  profile:9:3: /etc/** rw, overridden by abstractions/private:4:3: deny beats allow
 //
-// Rules about other permissions are shown where there are no others: they say
-// that the path, or what else was asked about, is known to the policy.
+// Rules about other permissions are shown if there are no others: they show
+// that the policy knows the path, or whatever else was asked about.
 func (e *Explanation) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%v: %v\n", e.Request, e.Decision)
@@ -37,7 +37,7 @@ func (e *Explanation) String() string {
 		writeVia(&b, n.Via)
 	}
 	if e.To != (ast.Position{}) {
-		fmt.Fprintf(&b, "  goes on under %s: %v\n", e.Decision.Label, e.To)
+		fmt.Fprintf(&b, "  continues under %s: %v\n", e.Decision.Label, e.To)
 	}
 	if note := modeNote(e.Decision); note != "" {
 		fmt.Fprintf(&b, "  %s\n", note)
@@ -54,22 +54,22 @@ func writeVia(b *strings.Builder, chain []ast.Position) {
 	}
 }
 
-// modeNote tells what the mode makes of a denial.
+// modeNote says what happens to a denial in the profile's mode.
 func modeNote(d query.Decision) string {
 	switch {
 	case d.Allowed():
 		return ""
 	case d.Permitted():
-		return fmt.Sprintf("passes all the same: the mode is %v", d.Mode)
+		return fmt.Sprintf("passes anyway: the mode is %v", d.Mode)
 	case d.Mode == blob.Complain:
-		return "is refused though the mode is complain: the denial is not logged"
+		return "is refused although the mode is complain: the denial is not logged"
 	case d.Mode == blob.Kill && d.Deny&d.Quiet == 0:
 		return "kills the task: the mode is kill"
 	}
 	return ""
 }
 
-// write appends the rules that have a say.
+// write appends the rules that matter.
 func (s *Step) write(b *strings.Builder, d query.Decision) {
 	told := false      // whether there is a line yet
 	var others []*Rule // which match, but are about other permissions
@@ -85,7 +85,7 @@ func (s *Step) write(b *strings.Builder, d query.Decision) {
 		case Mediates:
 			if !told && len(others) == 0 {
 				told = true
-				fmt.Fprintf(b, "  %v: no rule speaks of it, and %s is mediated\n", r.Pos, r.Text)
+				fmt.Fprintf(b, "  %v: no rule covers it, and %s is mediated\n", r.Pos, r.Text)
 			}
 			continue
 		}
@@ -113,20 +113,20 @@ func (s *Step) write(b *strings.Builder, d query.Decision) {
 	if !told {
 		for _, r := range others {
 			told = true
-			fmt.Fprintf(b, "  %v: %s says nothing of %s\n", r.Pos, r.Text, cmp.Or(d.Names(asked), "it"))
+			fmt.Fprintf(b, "  %v: %s says nothing about %s\n", r.Pos, r.Text, cmp.Or(d.Names(asked), "it"))
 			writeVia(b, r.Via)
 		}
 	}
-	// What nobody decided is granted by the kernel itself, or by nobody.
+	// What no rule decided is granted by the kernel itself, or not at all.
 	nobody := asked & d.Request &^ s.Always &^ query.Perms(s.Found.Allow)
 	for i := range s.Rules {
 		nobody &^= s.Rules[i].Decides
 	}
 	switch {
 	case !told:
-		b.WriteString("  no rule speaks of it\n")
+		b.WriteString("  no rule covers it\n")
 	case nobody != 0 && d.Names(nobody) != "" && nobody != asked:
-		fmt.Fprintf(b, "  no rule speaks of %s\n", d.Names(nobody))
+		fmt.Fprintf(b, "  no rule covers %s\n", d.Names(nobody))
 	}
 	if s.Always != 0 && d.Names(s.Always) != "" {
 		fmt.Fprintf(b, "  always allowed: %s\n", d.Names(s.Always))

@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// Accept is the caller's number of what a string that matches is granted.
-// Small consecutive numbers are best.
+// Accept is the caller's number for what a matching string is granted. Small
+// consecutive numbers are best.
 type Accept uint32
 
 // Builder collects expressions. The zero Builder is ready for use. It is not
@@ -16,8 +16,8 @@ type Accept uint32
 type Builder struct {
 	// Covers, if set, reports whether accept value a makes no difference
 	// wherever value b is, whatever other values are there. Build may then
-	// leave a out of sets that hold b, which can make an automaton that is
-	// out of reach small. It must be transitive, and is asked with a != b.
+	// leave a out of sets that hold b, which can make an otherwise huge
+	// automaton small. It must be transitive, and is called with a != b.
 	Covers func(b, a Accept) bool
 
 	rules []rule

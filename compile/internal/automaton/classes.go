@@ -4,7 +4,7 @@ package automaton
 
 import "math/bits"
 
-// classes maps symbols to classes of symbols that no state tells apart.
+// classes maps symbols to classes of symbols that no state distinguishes.
 type classes struct {
 	of  [256]uint16
 	oob uint16 // noClass when no state has an out-of-band transition
@@ -30,7 +30,7 @@ func (c *classes) bytes() [][]byte {
 	return of
 }
 
-// common returns the classes of symbols that neither a nor b tells apart.
+// common returns the classes of symbols that neither a nor b distinguishes.
 func common(a, b *classes) *classes {
 	c := &classes{oob: noClass}
 	index := map[[2]uint16]uint16{}
@@ -50,7 +50,7 @@ func common(a, b *classes) *classes {
 }
 
 // partition computes the classes of symbols that no set and no byte in use
-// tells apart. Classes are numbered in the order of their first byte; the
+// distinguishes. Classes are numbered in the order of their first byte; the
 // out-of-band symbol is a class of its own, the last one, if it is used.
 func partition(used Set, sets []Set, oob bool) *classes {
 	c := &classes{n: 1}

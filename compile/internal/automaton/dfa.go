@@ -13,7 +13,7 @@ const (
 type DFA struct {
 	classes *classes
 	rows    rows
-	label   []uint32   // a state each
+	label   []uint32   // per state
 	sets    [][]Accept // the accept values of each label, sorted; nil once resolved
 }
 
@@ -54,10 +54,10 @@ func (d *DFA) Accepts(s uint32) []Accept {
 	return d.sets[d.label[s]]
 }
 
-// Resolve decides what every set of accept values that meets in a state comes
-// to. It returns the automaton with labels that index the returned values, each
-// of which is there once; values[0] is that of the empty set. f is called once
-// for each set, in the order of the first state that has it.
+// Resolve decides the result of every set of accept values that meets in a
+// state. It returns the automaton with labels that index the returned values,
+// which are distinct; values[0] is that of the empty set. f is called once for
+// each set, in the order of the first state that has it.
 func Resolve[P comparable](d *DFA, f func(set []Accept) (P, error)) (resolved *DFA, values []P, err error) {
 	index := map[P]uint32{}
 	labels := make([]uint32, len(d.sets))

@@ -2,7 +2,7 @@
 
 package automaton
 
-// maxChain is how many states at most a kernel has to look at for one byte.
+// maxChain is the most states that a kernel has to look at for one byte.
 const maxChain = 8
 
 // chooseDiffs encodes a state as its differences from another one where that
@@ -10,8 +10,8 @@ const maxChain = 8
 // no chain is a loop, and is never the start state, which a Template replaces.
 //
 // Two kinds of states are tried: the default, since in the scope of a `**` all
-// states are much like the one that most bytes lead to; and the state that
-// shares most transitions, of those that had a transition last.
+// states resemble the one that most bytes lead to; and the state that shares
+// most transitions, of those that had a transition last.
 func (p *packer) chooseDiffs() {
 	d := p.d
 	n, k := d.States(), d.classes.n

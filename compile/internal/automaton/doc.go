@@ -3,12 +3,12 @@
 // Package automaton turns patterns of bytes into the tables that kernels
 // match with.
 //
-// The way is: expressions (Node, most of them from Glob), each added to a
-// Builder with an accept value; Build makes one deterministic automaton of
-// them, in which every state knows all accept values that meet there; Resolve
-// weighs these against each other, which turns sets of accept values into
-// labels; Minimize merges states that no string can tell apart; Pack writes
-// the comb tables of package blob.
+// The steps are these. Expressions (Node, most of them from Glob) are added to
+// a Builder, each with an accept value. Build makes one deterministic
+// automaton of them, in which every state knows all accept values that meet
+// there. Resolve weighs these against each other, which turns sets of accept
+// values into labels. Minimize merges states that no string can distinguish.
+// Pack writes the comb tables of package blob.
 //
 //	b := new(automaton.Builder)
 //	b.Add(node, accept)
@@ -17,7 +17,7 @@
 //	dfa, err = dfa.Minimize(ctx, automaton.MinimizeOptions{KeepStart: true})
 //	tables, err := dfa.Pack(ctx, automaton.PackOptions{Accept: words(perms)})
 //
-// State 0 is always the dead state, that no string leaves, and state 1 the
+// State 0 is always the dead state, which no string leaves, and state 1 the
 // start.
 //
 // # Algorithms
@@ -30,40 +30,41 @@
 // length of the rules. Followpos sets, which apparmor_parser uses, have no such
 // states to share.
 //
-// Bytes that no state tells apart are one class (classes.go), as in lexer
-// generators: everything below works on a few dozen classes in place of 256 bytes.
+// Bytes that no state distinguishes are one class (classes.go), as in lexer
+// generators: everything below works on a few dozen classes instead of 256
+// bytes.
 //
 // The subset construction makes it deterministic (subset.go, subset_row.go):
 // Rabin and Scott, "Finite automata and their decision problems", IBM Journal
-// of Research and Development 3(2), 1959. It is exponential at worst. What
-// keeps real policy small is subsumption (subsume.go): a member of a set that a
-// `**` beside it makes redundant is dropped before the set is looked up. That
-// is a cheap form of merging by simulation, decided from what is known of each
-// state: the bytes and accept values to come. Minimising alone was tried first;
-// it comes too late for policy with many `**`, because the sets are there by
-// then.
+// of Research and Development 3(2), 1959. It is exponential in the worst case.
+// What keeps real policy small is subsumption (subsume.go): a member of a set
+// that a `**` beside it makes redundant is dropped before the set is looked
+// up. That is a cheap form of merging by simulation, decided from what is
+// known of each state: the bytes and accept values to come. Minimising alone
+// was tried first; it comes too late for policy with many `**`, because the
+// sets have been built by then.
 //
 // Minimisation is partition refinement (minimize.go, refine.go), with the rule
 // of Hopcroft, "An n log n algorithm for minimizing states in a finite
-// automaton", 1971: of a block that falls apart, the largest part keeps its
-// place and only what leads to the others is looked at again. So a transition
-// is looked at log n times at most. Hopcroft's splitters, one for each block
-// and class, were tried and gave way to signatures of whole sparse rows: most
-// rows lead to one state on almost all classes, and splitters visit each class.
+// automaton", 1971: when a block is split, the largest part keeps its place
+// and only what leads to the others is looked at again. So a transition is
+// looked at log n times at most. Hopcroft's splitters, one for each block and
+// class, were tried and gave way to signatures of whole sparse rows: most rows
+// lead to one state on almost all classes, and splitters visit each class.
 //
-// Tables are packed by first fit in decreasing order (pack.go): Tarjan and Yao,
-// "Storing a sparse table", Communications of the ACM 22(11), 1979; the comb
-// vectors of Aho, Sethi and Ullman, "Compilers", section 3.9. Quadratic at
-// worst; places are tried 64 at a time, and a pattern of slots goes on where it
-// last fit. For small automata other orders are tried too, and the shortest
-// table is kept.
+// Tables are packed by first fit in decreasing order (pack.go): Tarjan and
+// Yao, "Storing a sparse table", Communications of the ACM 22(11), 1979; the
+// comb vectors of Aho, Sethi and Ullman, "Compilers", section 3.9. It is
+// quadratic in the worst case; places are tried 64 at a time, and the search
+// for a pattern of slots continues where it last fit. For small automata other
+// orders are tried too, and the shortest table is kept.
 //
-// Differential encoding (diffencode.go) writes a state as what differs from
+// Differential encoding (diffencode.go) writes a state as its differences from
 // another: Kumar and others, "Algorithms to accelerate multiple regular
 // expressions matching for deep packet inspection", SIGCOMM 2006. Instead of
 // their spanning tree of all pairs, which is quadratic, each state tries the
-// few that share most with it. Chains are bounded, because kernels follow them
-// for every byte.
+// few that share the most with it. Chains are bounded, because kernels follow
+// them for every byte.
 //
 // A Template is the product with a small automaton, built only where that one
 // is alive (template.go).

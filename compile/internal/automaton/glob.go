@@ -18,16 +18,16 @@ type GlobOptions struct {
 	NUL bool
 }
 
-// GlobInfo is what the text of a pattern tells about it.
+// GlobInfo is what the text of a pattern shows.
 type GlobInfo struct {
-	// Exact says that the pattern names its strings one by one: it has no
-	// `*`, `**`, `?` and no negated class. Alternations and classes are exact.
+	// Exact says that the pattern lists its strings: it has no `*`, `**`, `?`
+	// and no negated class. Alternations and classes are exact.
 	Exact bool
 	// MinLen is the length of the shortest string that matches, in bytes.
 	MinLen int
 }
 
-// GlobError says why text is no pattern.
+// GlobError says why text is not a pattern.
 type GlobError struct {
 	Pattern string
 	Offset  int    // in Pattern, of the byte that is wrong
@@ -193,9 +193,9 @@ func (g *globScanner) escape() {
 	}
 }
 
-// nulEscape returns the length of the number at the start of s, the text
-// after a backslash, if it is a NUL, and 0 otherwise. The lexer leaves the
-// numbers of NUL alone, as no pattern can hold the byte, and decodes all
+// nulEscape returns the length of the number at the start of s, the text after
+// a backslash, if it is a NUL, and 0 otherwise. The lexer does not decode
+// numbers of NUL, because no pattern can hold that byte; it decodes all
 // others.
 func nulEscape(s string) int {
 	start, width := 0, 3

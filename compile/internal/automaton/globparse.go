@@ -45,7 +45,7 @@ func (f *frame) finish() Node {
 	return Alt(append(f.alts, n)...)
 }
 
-// literal reads a byte that means itself.
+// literal reads a literal byte.
 func (p *globParser) literal(c byte) {
 	if p.class.open {
 		p.member(c)
@@ -54,8 +54,8 @@ func (p *globParser) literal(c byte) {
 	p.lit = append(p.lit, c)
 }
 
-// symbol reads a byte that means what it means where it is: brackets,
-// and within a class, a caret and a dash.
+// symbol reads a byte whose meaning depends on its place: brackets and, within
+// a class, a caret and a dash.
 func (p *globParser) symbol(c byte) {
 	k := &p.class
 	switch {
@@ -109,7 +109,7 @@ func (p *globParser) closeClass() {
 	p.seq = append(p.seq, In(set))
 }
 
-// negated reads the class of all bytes but some.
+// negated reads the class of all bytes except some.
 func (p *globParser) negated(not string) {
 	if !p.class.open {
 		p.exact = false

@@ -7,8 +7,8 @@ import "context"
 // MinimizeOptions are the parameters of Minimize.
 type MinimizeOptions struct {
 	// KeepStart keeps the start state apart from all others, so that no
-	// transition leads to it: kernels that know permission tables give it no
-	// permissions of its own.
+	// transition leads to it: kernels with permission tables give it no
+	// permissions.
 	KeepStart bool
 }
 
@@ -25,8 +25,8 @@ func (d *DFA) Minimize(ctx context.Context, o MinimizeOptions) (*DFA, error) {
 	return m.quotient(), nil
 }
 
-// minimizer splits blocks of states until no two of a block can be told apart by where
-// they lead.
+// minimizer splits blocks of states until no two states of a block can be
+// distinguished by where they lead.
 //
 // Its elements are the states and, where the start is kept apart, one more: the
 // start as a state that can be entered. States that cannot be reached take part

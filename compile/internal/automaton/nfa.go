@@ -25,8 +25,8 @@ type nfa struct {
 	table   []uint32 // states by hash of their edges, 0 for none
 	hashes  []uint32 // by state
 	start   uint32
-	used    Set  // bytes that edges are taken on
-	hasOOB  bool // some edge is taken on the out-of-band symbol
+	used    Set  // bytes that have edges
+	hasOOB  bool // some edge is on the out-of-band symbol
 
 	// Filled in by close.
 	closures []uint32 // lists of states
@@ -41,7 +41,7 @@ type state struct {
 	fits        uint64 // the loopers that every byte to come is in
 	reach       uint32 // the accept values to come, an ID of reaches
 	final       int32  // index+1 of the accept value
-	loop        int32  // looper+1, if the state repeats it for ever
+	loop        int32  // looper+1, if the state repeats it forever
 }
 
 type edge struct {
@@ -51,13 +51,13 @@ type edge struct {
 
 type span struct{ from, n uint32 }
 
-// step is what is remembered: an expression before a state.
+// step is a memoised step: an expression before a state.
 type step struct {
 	node nodeID
 	to   uint32
 }
 
-// The state that nothing gets anywhere from.
+// The state from which nothing can be reached.
 const deadState uint32 = 0
 
 // newNFA builds the automaton. accepts are the accept values in use, sorted.
@@ -132,9 +132,9 @@ func (n *nfa) edgeState(on symbol, to uint32) uint32 {
 	return n.unique(s)
 }
 
-// unique returns a state with the edges of s, the state that was made last: one
-// that was there before, in place of s, or else s. States that lead to equal
-// futures in equal ways are thus one, whatever rules they come from.
+// unique returns a state with the edges of s, the state that was made last: an
+// earlier one if there is one, or else s. States that lead to equal futures in
+// equal ways are thus one, whatever rules they come from.
 func (n *nfa) unique(s uint32) uint32 {
 	st := &n.states[s]
 	edges, eps := n.edges[st.edge:], n.eps[st.eps:]

@@ -2,9 +2,10 @@
 
 package automaton
 
-// Node is an expression over bytes and one symbol that no byte can be, the
+// Node is an expression over bytes and one symbol that is not a byte, the
 // out-of-band symbol. Nodes are immutable and may be shared: between
-// expressions, builders and goroutines. The zero Node matches the empty string.
+// expressions, builders and goroutines. The zero Node matches the empty
+// string.
 type Node struct{ x *expr }
 
 type opcode uint8
@@ -132,7 +133,7 @@ func Plus(n Node) Node { return repeat(opPlus, n, n) }
 // Opt returns the expression of n or the empty string.
 func Opt(n Node) Node { return repeat(opOpt, n, Node{}) }
 
-// repeat makes a node with one operand; without is what it is when the operand
+// repeat makes a node with one operand; without is the result if the operand
 // matches nothing.
 func repeat(op opcode, n, without Node) Node {
 	switch {

@@ -19,12 +19,12 @@ type PackOptions struct {
 	// Accept2 is the entry of the ACCEPT2 table for each label; nil leaves
 	// the table out.
 	Accept2 []uint32
-	// Wide allows tables of 32 bits an entry; they are used where 16 bits do
-	// not suffice.
+	// Wide allows tables of 32 bits per entry; they are used if 16 bits do not
+	// suffice.
 	Wide bool
-	// Diff encodes states as differences from similar ones where that is
-	// shorter. Automata of attachments must not have it: kernels ignore the
-	// encoding when they look for the longest match.
+	// Diff encodes states as differences from similar ones if that is shorter.
+	// Automata of attachments must not have it: kernels ignore the encoding
+	// when they look for the longest match.
 	Diff bool
 }
 
@@ -72,8 +72,8 @@ type packer struct {
 	count  []int32 // by state, for choosing defaults
 	stored int     // bytes that do not lead to the default
 
-	entries []entry // what states have to store, one state after the other
-	own     []span  // each state's
+	entries []entry // what states have to store, one state after another
+	own     []span  // of each state
 }
 
 // entry is a transition that a state has to store: on a byte, or out of band.
@@ -103,7 +103,7 @@ func newPacker(d *DFA) *packer {
 }
 
 // chooseDefaults makes the target of most bytes the default of each state. An
-// out-of-band transition has no default worth having.
+// out-of-band transition has no useful default.
 func (p *packer) chooseDefaults() {
 	for s := range p.def {
 		if uint32(s) == Dead {
@@ -221,9 +221,9 @@ func (p *packer) tables(ctx context.Context) (*blob.DFA, error) {
 }
 
 // placeBest finds a base for every state. States with the most entries come
-// first, as they are the hardest to place; among equals those with the lowest
-// bytes do, because only they can have the slots below. Where that is cheap,
-// other orders are tried as well.
+// first, because they are the hardest to place, and among equals those with
+// the lowest bytes, because only they can use the lowest slots. If it is
+// cheap, other orders are tried as well.
 func (p *packer) placeBest(ctx context.Context) (base []uint32, top int, err error) {
 	order := make([]uint64, 0, len(p.own))
 	for i := range orders {
@@ -258,7 +258,7 @@ var orders = [...]func(n, low uint64) uint64{
 	func(_, _ uint64) uint64 { return 0 },
 }
 
-// cheapOrder is how many states at most are placed in more than one order.
+// cheapOrder is the most states that are placed in more than one order.
 const cheapOrder = 512
 
 // place finds a base for every state, in the given order, whose lower half is
@@ -281,13 +281,13 @@ func (p *packer) place(ctx context.Context, order []uint64) (base []uint32, top 
 	return base, top, nil
 }
 
-// comb is the slots that are taken, a bit each. Bit 64 is slot 0, so that the
-// out-of-band slot of base 0 has a place.
+// comb holds the slots that are taken, one bit each. Bit 64 is slot 0, so that
+// the out-of-band slot of base 0 has a bit.
 type comb struct {
 	used []uint64
 	free int // no bit below is clear
 	// tried holds, for each pattern of slots, by its hash, the base below
-	// which it fits nowhere. Slots are only ever taken, so that stays true.
+	// which it fits nowhere. Slots are never freed, so that stays true.
 	tried map[uint64]int
 }
 

@@ -7,8 +7,9 @@ import (
 	"slices"
 )
 
-// reaches interns sets of accept values, given by index. Only so many values
-// are told apart, as sets are many: a set that holds any other one is unknown.
+// reaches interns sets of accept values, given by index. Only a limited number
+// of values is distinguished, because there are many sets: a set that holds
+// any other value is unknown.
 type reaches struct {
 	sets   [][]uint64
 	index  map[string]uint32
@@ -16,13 +17,13 @@ type reaches struct {
 	key    []byte
 }
 
-// maxReach is how many accept values sets are made of.
+// maxReach is how many accept values are distinguished.
 const maxReach = 1024
 
 // The first sets.
 const (
 	noReach      uint32 = iota // the empty set
-	unknownReach               // a set with values that are not told apart
+	unknownReach               // a set with values that are not distinguished
 )
 
 func newReaches() *reaches {

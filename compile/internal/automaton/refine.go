@@ -9,13 +9,13 @@ import (
 
 // refine is Hopcroft's partition refinement on signatures. The states of a
 // block are compared by the blocks that they lead to, their signature; a block
-// falls into those of equal signature, of which the largest keeps the block's
-// number. Only states that lead to a
-// block with a new number have to be looked at again, and every time that
-// happens to a transition, its target is in a block of at most half the size.
+// is split into groups of equal signature, of which the largest keeps the
+// block's number. Only states that lead to a block with a new number have to
+// be looked at again, and every time that happens to a transition, its target
+// is in a block of at most half the size.
 //
-// Those that need no second look have one signature, as they had before, and
-// none of the others can have it, which lead to a block that is new.
+// States that need no second look still have one common signature, and the
+// others cannot have it, because they lead to a new block.
 func (m *minimizer) refine(ctx context.Context) error {
 	labels := slices.Max(m.d.label) + 1
 	m.blocks.init(len(m.alive), int(labels)+2, func(e int32) uint32 {
@@ -50,7 +50,7 @@ func (m *minimizer) refine(ctx context.Context) error {
 
 // refiner is what refining a block needs, reused from block to block.
 type refiner struct {
-	words  []uint64 // signatures, one after the other
+	words  []uint64 // signatures, one after another
 	groups []group
 	table  []int32 // groups by hash of their signature, plus one; 0 for none
 	of     []int32 // by marked element: its group
@@ -58,14 +58,14 @@ type refiner struct {
 	moved  []int32 // what is in a new block
 }
 
-// group is the marked elements of one signature.
+// group holds the marked elements of one signature.
 type group struct {
 	words span
 	hash  uint64
 	n, at int32
 }
 
-// refineBlock lets a block fall into its groups.
+// refineBlock splits a block into its groups.
 func (m *minimizer) refineBlock(b int32) {
 	k, p := &m.blocks, &m.refiner
 	first, past := k.first[b], k.past[b]
@@ -168,7 +168,7 @@ func (p *refiner) sort(marked []int32) {
 	}
 }
 
-// noMost takes the place of the block that most classes lead to, if there is none.
+// noMost stands for the block that most classes lead to, if there is none.
 const noMost = ^uint64(0)
 
 // signature appends the blocks that an element leads to: the one that more than
@@ -219,7 +219,7 @@ type blocks struct {
 	first   []int32 // of each block: its begin in elems
 	past    []int32 // and its end
 	marked  []int32 // and how many are marked; these come first
-	touched []int32 // the blocks that have come to have marked elements
+	touched []int32 // the blocks that have marked elements
 }
 
 // init makes a block of the elements of each key below keys.

@@ -5,14 +5,15 @@ package automaton
 import "slices"
 
 // rows are the transitions of states. Most states lead nowhere, or all to one
-// state, on most classes, so a row is where most classes lead and what differs.
+// state, on most classes, so a row is where most classes lead, and the
+// exceptions.
 type rows struct {
 	of   []row
 	arcs []arc
 }
 
-// row is the transitions of one state: where more than half of the classes
-// lead, and the others in their order; or else, with most various, all of them.
+// row holds the transitions of one state: where more than half of the classes
+// lead, and the others in their order; or, if most is various, all of them.
 type row struct {
 	most uint32
 	arcs span
@@ -23,7 +24,7 @@ type arc struct {
 	to    uint32
 }
 
-// various takes the place of the state that most classes lead to, if there is none.
+// various stands for the state that most classes lead to, if there is none.
 const various = ^uint32(0)
 
 // add appends the row of a state.
@@ -46,7 +47,7 @@ func (r *rows) close(most uint32, from int) {
 	r.of = append(r.of, row{most, span{uint32(from), uint32(len(r.arcs) - from)}})
 }
 
-// arcsOf returns the transitions of a state that are no default, or all.
+// arcsOf returns the transitions of a state that are not the default, or all.
 func (r *rows) arcsOf(s uint32) []arc {
 	own := r.of[s].arcs
 	return r.arcs[own.from : own.from+own.n]

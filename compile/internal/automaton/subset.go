@@ -22,7 +22,7 @@ type subset struct {
 	wide   [][]uint16
 	splits map[string]*split
 
-	// The sets, one after the other, found by their hash.
+	// The sets, one after another, found by their hash.
 	members []uint32
 	sets    []span
 	table   []uint32 // state+1, or 0
@@ -36,8 +36,8 @@ type subset struct {
 	scratch scratch
 }
 
-// split tells apart the classes by the wide sets, of those that one state has
-// edges on, that they are in.
+// split groups the classes by the wide sets that they are in, of those on
+// which one state has edges.
 type split struct {
 	group  []uint16   // the group of each class; 0 is in none of the sets
 	member [][]uint32 // the sets of each group
@@ -64,7 +64,7 @@ type target struct {
 	next int32
 }
 
-// maxLikely bounds the states that room is made for in advance.
+// maxLikely bounds the states for which memory is reserved in advance.
 const maxLikely = 1 << 13
 
 // tableSize returns the size of a hash table for about n states.

@@ -9,17 +9,18 @@ import "math/bits"
 // directory that is granted as a whole, rules that grant no more than that
 // need no states of their own.
 //
-// A loop state repeats a set of bytes for ever and accepts some values on the
+// A loop state repeats a set of bytes forever and accepts some values on the
 // way. It subsumes every state whose bytes to come are all in the set, and
-// whose accept values to come are all accepted by the loop, or are covered by
-// such. Likewise an accepting state subsumes those that its value covers.
+// whose accept values to come are all accepted by the loop, or covered by
+// accepted ones. Likewise an accepting state subsumes those that its value
+// covers.
 type subsumer struct {
 	n       *nfa
 	index   []int32 // by state: index+1 in loops
 	loops   []loop
 	values  []Accept
 	covers  func(b, a Accept) bool
-	covered [][]uint64 // by accept index: the set of those that cover it; nil: not asked yet
+	covered [][]uint64 // by accept index: the set of those that cover it; nil: not known yet
 	active  []*loop
 }
 
@@ -31,7 +32,7 @@ type loop struct {
 	verdicts []verdict // by reach ID; loops with equal finals share them
 }
 
-// verdict tells whether all values of a set are accepted or covered.
+// verdict says whether all values of a set are accepted or covered.
 type verdict uint8
 
 const (
@@ -62,7 +63,7 @@ func newSubsumer(n *nfa, accepts []Accept, covers func(b, a Accept) bool) *subsu
 			a.index[s] = int32(len(a.loops))
 		}
 	}
-	// No more sets of accept values come up from here on.
+	// No new sets of accept values appear after this point.
 	verdicts := map[uint32][]verdict{}
 	for i := range a.loops {
 		l := &a.loops[i]
@@ -146,7 +147,7 @@ func (a *subsumer) accepts(l *loop, reach uint32) bool {
 }
 
 // coverers returns the set of accept values that cover value i, of those that
-// sets are made of. Of two that cover each other, only the first one does here.
+// are distinguished. Of two that cover each other, only the first one counts.
 func (a *subsumer) coverers(i int) []uint64 {
 	if a.covered[i] == nil {
 		n := min(len(a.values), maxReach)

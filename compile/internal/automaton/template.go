@@ -18,7 +18,7 @@ type Template struct {
 	next    []uint32 // the transitions, to be looked up fast: state*classes + class
 	tables  *blob.DFA
 	comb    comb
-	entries []entry // what states store in the tables, one state after the other
+	entries []entry // what states store in the tables, one state after another
 	own     []span  // each state's, in the order of slots
 }
 
@@ -26,8 +26,8 @@ type Template struct {
 var ErrTemplate = errors.New("automaton: a template needs accept values, a start state that is kept apart, and its own tables")
 
 // NewTemplate makes a template of an automaton and the tables that Pack made
-// of it. The automaton still has its accept values, minimised with KeepStart
-// as they are: what comes together in a state of the sum is weighed there.
+// of it. The automaton must still have its accept values and be minimised with
+// KeepStart: values that meet in a state of the sum are weighed there.
 //
 // The tables are shared and must not be changed.
 func NewTemplate(d *DFA, tables *blob.DFA) (*Template, error) {
@@ -71,7 +71,7 @@ func (t *Template) step(s uint32, b byte) uint32 {
 	return t.next[int(s)*c.n+int(c.of[b])]
 }
 
-// pair is a state of the sum where the added automaton is alive: a state of
+// pair is a state of the sum in which the added automaton is alive: a state of
 // each.
 type pair struct{ template, delta uint32 }
 
@@ -88,7 +88,7 @@ type Overlay struct {
 	scratch  []uint32        // a row of delta
 
 	// Where pairs lead on what keeps the added automaton alive, one pair after
-	// the other, each in the order of slots.
+	// another, each in the order of slots.
 	entries []entry
 	own     []span
 }
@@ -302,8 +302,8 @@ func (o *Overlay) Pack(ctx context.Context, accept, accept2 []uint32) (*blob.DFA
 }
 
 // encode appends what pair i has to store, in the order of slots, and returns
-// its default and the bits of its base. It is encoded in the shortest way of
-// three: as what differs from its state of the template, by that state's
+// its default and the bits of its base. It is encoded in the shortest of three
+// ways: as its differences from its state of the template, by that state's
 // default, or by where most bytes keep the added automaton alive.
 func (o *Overlay) encode(i int, entries []entry) (def, bits uint32, _ []entry) {
 	t, s, alive := o.template, o.pairs[i].template, o.alive(i)
@@ -319,7 +319,8 @@ func (o *Overlay) encode(i int, entries []entry) (def, bits uint32, _ []entry) {
 	case diff:
 		return s, blob.BaseDiff, o.differences(i, entries)
 	}
-	// Neither the dead state nor the start is ever a difference in a template.
+	// Neither the dead state nor the start is differentially encoded in a
+	// template.
 	return t.tables.Default[s], 0, o.row(i, entries)
 }
 

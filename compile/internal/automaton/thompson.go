@@ -148,8 +148,8 @@ func (n *nfa) compile(id nodeID, to uint32) uint32 {
 	return s
 }
 
-// loop returns the state from which any number of an expression leads to a
-// state, and the one from which at least one does.
+// loop returns the state from which any number of repetitions of an expression
+// leads to a state, and the one from which at least one does.
 func (n *nfa) loop(id nodeID, to uint32) (star, plus uint32) {
 	x := &n.in.shapes[id]
 	s := n.newState()
@@ -160,7 +160,7 @@ func (n *nfa) loop(id nodeID, to uint32) (star, plus uint32) {
 		n.states[s].loop = int32(slices.Index(n.in.loops, n.in.setOf(x.sym))) + 1
 		return s, n.edgeState(x.sym, s)
 	}
-	// The body leads back to s, so what is known of s has to be known first.
+	// The body leads back to s, so the facts about s must be set first.
 	n.states[s].fits &= n.states[to].fits
 	n.states[s].reach = n.states[to].reach
 	body := n.compile(id, s)

@@ -3,16 +3,16 @@
 package automaton
 
 // trie holds the expressions by their common beginnings, so that rules that
-// begin alike are one state until they part. Its edges are bytes and whole
-// expressions that are no literals. The rest of a rule that shares no more
-// stays unread in a tail.
+// begin alike share states until they differ. Its edges are bytes and whole
+// expressions that are not literals. The rest of a rule, which it shares with
+// no other, stays unread in a tail.
 type trie struct {
 	in    *interner
 	nodes []trieNode
 	tails []tail
 	ends  []trieEnd
-	atoms []atom // of all rules, one rule after the other
-	seqs  []span // each rule's
+	atoms []atom // of all rules, one rule after another
+	seqs  []span // of each rule
 }
 
 // trieNode is what begins in one way. Children are a list.
@@ -151,7 +151,7 @@ func (t *trie) insert(n Node, a Accept) {
 	}
 }
 
-// pushDown reads one key of the tail of a node that another rule came to.
+// pushDown reads one key of the tail of a node that another rule reached.
 func (t *trie) pushDown(at uint32) {
 	i := t.nodes[at].tail
 	if i == 0 {

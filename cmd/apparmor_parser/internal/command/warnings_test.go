@@ -19,13 +19,13 @@ func TestWarningClasses(t *testing.T) {
 		args          []string
 	}{
 		"rule-not-enforced": {"profile t {\n  signal,\n}\n", "from profile t (stdin): signal rules not enforced", nil},
-		"rule-downgraded":   {"profile t {\n  audit change_profile,\n}\n", "(stdin line 2): no kernel audits change_profile: the rule works without it", nil},
+		"rule-downgraded":   {"profile t {\n  audit change_profile,\n}\n", "(stdin line 2): no kernel audits change_profile: remove audit, which has no effect", nil},
 		"abi":               {"profile t { }\n", "(stdin line 1): the policy has no abi statement: only what AppArmor 3 knew is mediated", []string{"--kernel-features", "features"}},
 		"deprecated":        {"/t {\n}\n", "(stdin line 2): a path is used as the name of a profile, which is deprecated (at \"/t\"); write `profile NAME /t`", nil},
 		"dangerous":         {"profile t {\n  /a ux,\n}\n", "(stdin line 2): ux keeps environment variables that can take over an unconfined process (at \"/a\")", nil},
 		"unexpected":        {"profile t {\n  include <dir>\n}\n", "(stdin line 2): a file that looks like a leftover is not included (at \"inc/dir/old.orig\")", nil},
 		"format":            {"profile t {\n  /a\\.b r,\n}\n", "(stdin line 2): the backslash before '.' changes nothing (at \"/a\\\\.b\")", nil},
-		"missing":           {"profile t {\n  set rlimit cpu <= 1,\n}\n", "(stdin line 2): the rlimit cpu has no unit: seconds are meant (at \"1\")", nil},
+		"missing":           {"profile t {\n  set rlimit cpu <= 1,\n}\n", "(stdin line 2): the rlimit cpu has no unit; seconds are assumed (at \"1\")", nil},
 		"override":          {"profile :a:t {\n}\n", "(stdin line 1): the namespace is replaced by b (at \"a\")", []string{"-n", "b"}},
 		"pound-include":     {"profile t {\n  #include <x>\n}\n", "(stdin line 2): #include looks like a comment; write include (at \"#include <x>\")", nil},
 	}
