@@ -638,8 +638,11 @@ func (s *strict) probe(image *Image, real string, mustExist bool) (next *Image, 
 			return nil, false
 		}
 		next.Format, next.Complete = h.format, true
-	} else if err != nil {
+	} else if isNotExist(err) {
 		s.refuse(next.Path, ReasonBroken, errors.New("it does not exist"))
+		return nil, false
+	} else if err != nil {
+		s.refuse(next.Path, ReasonUnreadable, err)
 		return nil, false
 	}
 	return next, true

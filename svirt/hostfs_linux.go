@@ -210,7 +210,7 @@ func (t *hostTree) readLink(real string) (string, error) {
 
 var (
 	errMoved  = errors.New("it was moved while it was looked at")
-	errNoProc = errors.New("there is no /proc to open it by")
+	errNoProc = errors.New("/proc does not say what was opened")
 )
 
 // reopen opens a file for reading in two steps: the first can do no harm, the
@@ -233,7 +233,7 @@ func reopen(dir int, name string, flags int, types fileTypes, real string) (int,
 	if real != "" {
 		switch at, err := os.Readlink(self); {
 		case err != nil:
-			return -1, errNoProc
+			return -1, fmt.Errorf("%w: %w", errNoProc, err)
 		case at != real:
 			return -1, errMoved
 		}
@@ -306,21 +306,30 @@ func (t *hostTree) usedBy(device uint64) string {
 	number := func(d uint64) string { return fmt.Sprintf("%d:%d", unix.Major(d), unix.Minor(d)) }
 	sys := "/sys/dev/block/" + number(device)
 	numbers := []string{number(device)}
+	unknown := func(err error) string { return "what uses it cannot be read: " + err.Error() }
 	entries, err := os.ReadDir(sys)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "" // no device of the kernel's, or one that has gone
+	}
 	if err != nil {
-		return ""
+		return unknown(err)
 	}
 	for _, e := range entries {
-		if _, err := os.Stat(sys + "/" + e.Name() + "/partition"); err != nil {
+		switch _, err := os.Stat(sys + "/" + e.Name() + "/partition"); {
+		case isNotExist(err):
 			continue
+		case err != nil:
+			return unknown(err)
 		}
-		if dev, err := os.ReadFile(sys + "/" + e.Name() + "/dev"); err == nil {
-			numbers = append(numbers, strings.TrimSpace(string(dev)))
+		dev, err := os.ReadFile(sys + "/" + e.Name() + "/dev")
+		if err != nil {
+			return unknown(err)
 		}
+		numbers = append(numbers, strings.TrimSpace(string(dev)))
 	}
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
-		return "what is mounted cannot be read: " + err.Error()
+		return unknown(err)
 	}
 	lines := bufio.NewScanner(bytes.NewReader(mounts))
 	for lines.Scan() {
@@ -329,8 +338,12 @@ func (t *hostTree) usedBy(device uint64) string {
 		}
 	}
 	for _, n := range numbers {
-		if holders, err := os.ReadDir("/sys/dev/block/" + n + "/holders"); err == nil && len(holders) > 0 {
+		holders, err := os.ReadDir("/sys/dev/block/" + n + "/holders")
+		if len(holders) > 0 {
 			return "it is a part of " + holders[0].Name()
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return unknown(err)
 		}
 	}
 	return ""

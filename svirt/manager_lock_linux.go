@@ -55,7 +55,7 @@ func (s *dirStore) unlock() error {
 	var errs []error
 	for _, f := range []*os.File{s.bytes, s.held} {
 		if f != nil {
-			errs = append(errs, f.Close())
+			errs = append(errs, closeFile(f))
 		}
 	}
 	return errors.Join(errs...)
@@ -115,7 +115,8 @@ func checkDirectory(dir string) error {
 		return &fs.PathError{Op: "use", Path: at, Err: fmt.Errorf("%w: %s", ErrUnsafeDir, why)}
 	}
 	for at := dir; ; {
-		info, err := os.Lstat(at)
+		var info fs.FileInfo
+		err := retry(func() (err error) { info, err = os.Lstat(at); return err })
 		if err != nil {
 			return err
 		}

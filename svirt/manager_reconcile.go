@@ -91,7 +91,8 @@ func (m *Manager) reconcile(ctx context.Context, uuid string, d *Domain, o Recon
 	case d == nil && o.Remove && !r.InUse:
 		err = m.Remove(ctx, uuid)
 		r.Did.Remove = err == nil
-	case d != nil && o.Replace && r.Differs:
+	case d != nil && o.Replace && (r.Differs || !r.HasProfile):
+		// A run that was killed may have left the rules without the profile.
 		if r.HasProfile && r.HasFiles {
 			err = m.Replace(ctx, d)
 		} else {

@@ -8,7 +8,9 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // store keeps the files of one directory. A file is never there in part: what
@@ -36,12 +38,50 @@ type dirStore struct {
 	bytes *os.File // whose bytes are locked by those that share it
 }
 
+// retry does something again that a signal has interrupted, where package os
+// does not: what a disk in the network was asked may be.
+func retry(f func() error) error {
+	for {
+		if err := f(); !errors.Is(err, syscall.EINTR) {
+			return err
+		}
+	}
+}
+
+// closeFile closes a file that was synced, or is only read. That a signal has
+// interrupted it is no error: the descriptor is gone, and nothing is left to be
+// written.
+func closeFile(f *os.File) error {
+	if err := f.Close(); !errors.Is(err, syscall.EINTR) {
+		return err
+	}
+	return nil
+}
+
 // close gives back the locks and the directory.
 func (s *dirStore) close() error { return errors.Join(s.unlock(), s.root.Close()) }
 
+// makeDirectory makes a directory that is not there, and those above it. Unlike
+// os.MkdirAll it takes one that cannot be looked at for no other.
+func makeDirectory(dir string) error {
+	err := retry(func() error { _, err := os.Stat(dir); return err })
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if above := filepath.Dir(dir); above != dir {
+		if err := makeDirectory(above); err != nil {
+			return err
+		}
+	}
+	if err := os.Mkdir(dir, 0o755); !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return nil // another has made it meanwhile
+}
+
 // openStore opens the directory, which it makes if it is not there.
 func openStore(dir string) (*dirStore, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := makeDirectory(dir); err != nil {
 		return nil, err
 	}
 	root, err := os.OpenRoot(dir)
@@ -52,7 +92,8 @@ func openStore(dir string) (*dirStore, error) {
 }
 
 func (s *dirStore) read(name string) ([]byte, error) {
-	info, err := s.root.Lstat(name)
+	var info fs.FileInfo
+	err := retry(func() (err error) { info, err = s.root.Lstat(name); return err })
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +127,7 @@ func (s *dirStore) temporary(name string, data []byte) (string, error) {
 	if err == nil {
 		err = f.Sync()
 	}
-	if err = errors.Join(err, f.Close()); err != nil {
+	if err = errors.Join(err, closeFile(f)); err != nil {
 		return "", errors.Join(err, s.root.Remove(temp))
 	}
 	return temp, nil
@@ -97,7 +138,7 @@ func (s *dirStore) replace(name string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := s.root.Rename(temp, name); err != nil {
+	if err := retry(func() error { return s.root.Rename(temp, name) }); err != nil {
 		return errors.Join(err, s.root.Remove(temp))
 	}
 	return s.sync()
@@ -109,7 +150,7 @@ func (s *dirStore) create(name string, data []byte) error {
 		return err
 	}
 	// A link, unlike a rename, fails if something is there.
-	if err := s.root.Link(temp, name); err != nil {
+	if err := retry(func() error { return s.root.Link(temp, name) }); err != nil {
 		return errors.Join(err, s.root.Remove(temp))
 	}
 	if err := errors.Join(s.root.Remove(temp), s.sync()); err != nil {
@@ -131,7 +172,7 @@ func (s *dirStore) sync() error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Sync(), f.Close())
+	return errors.Join(f.Sync(), closeFile(f))
 }
 
 func (s *dirStore) list() ([]string, error) {

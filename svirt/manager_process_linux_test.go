@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package svirt
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/fstest"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/features"
+	"github.com/goarmor/apparmor/loader"
+)
+
+// The variables that make the test program another program, which a test then
+// breaks or kills.
+const (
+	operationVariable = "SVIRT_TEST_OPERATION" // does one operation
+	workerVariable    = "SVIRT_TEST_WORKER"    // works off a list of them
+)
+
+func init() {
+	if os.Getenv(operationVariable) != "" {
+		// What strace counts are the system calls of one thread.
+		runtime.LockOSThread()
+	}
+}
+
+func TestMain(m *testing.M) {
+	switch dir := ""; {
+	case os.Getenv(operationVariable) != "":
+		dir = os.Args[1]
+		os.Exit(operate(dir, os.Getenv(operationVariable)))
+	default:
+		os.Exit(m.Run())
+	}
+}
+
+// diskKernel is a driver whose kernel is a directory, so that it outlives the
+// process as the real one does: a file for each profile in force, with the
+// digest of what it was loaded from. A load is one write, as with the real one.
+type diskKernel struct {
+	AppArmor
+	dir string
+}
+
+func newDiskKernel(dir string) (*diskKernel, error) {
+	set, ok := features.Kernel("6.12")
+	if !ok {
+		return nil, errors.New("no such kernel")
+	}
+	return &diskKernel{AppArmor: AppArmor{Features: set, Degrade: 1, Logger: slog.New(slog.DiscardHandler)}, dir: dir}, nil
+}
+
+func digestOf(p *blob.Policy) string { return fmt.Sprintf("%x", p.Digest()) }
+
+func (k *diskKernel) Load(_ context.Context, c Compiled) error {
+	p, ok := c.(*blob.Policy)
+	if !ok {
+		return errNoKernel
+	}
+	f, err := os.OpenFile(filepath.Join(k.dir, p.Names()[0]), os.O_WRONLY|os.O_CREATE, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(digestOf(p))
+	f.Close() //nolint:errcheck // what is written is in force
+	return err
+}
+
+func (k *diskKernel) Unload(_ context.Context, profile string, _ loader.RetireOptions) error {
+	return os.Remove(filepath.Join(k.dir, profile))
+}
+
+func (k *diskKernel) Sealed(context.Context, string) (bool, error) { return false, nil }
+
+func (k *diskKernel) List(context.Context) ([]Loaded, error) {
+	f, err := os.Open(k.dir)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	list, err := f.ReadDir(-1)
+	if err != nil {
+		return nil, err
+	}
+	out := []Loaded{}
+	for _, e := range list {
+		// One that could be made and not written never came into force.
+		info, err := e.Info()
+		if err == nil && info.Size() > 0 {
+			out = append(out, Loaded{e.Name(), "enforce"})
+		} else if err = gone(err); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func (k *diskKernel) InUse(context.Context, string) (bool, error) { return false, nil }
+
+func (k *diskKernel) Files(context.Context, string, func(loader.File) bool) ([]loader.File, error) {
+	return nil, nil
+}
+
+func (k *diskKernel) Mark(c Compiled) Mark { return c }
+
+func (k *diskKernel) InForce(_ context.Context, c Confinement) (bool, error) {
+	data, err := os.ReadFile(filepath.Join(k.dir, c.Profile))
+	return err == nil && string(data) == digestOf(c.Mark.(*blob.Policy)), gone(err)
+}
+
+// chained is the file system of the machines' images: top has a chain of
+// backing files.
+func chained() fstest.MapFS {
+	return fstest.MapFS{
+		"srv/top":   {Data: qcow2Header("base")},
+		"srv/base":  {Data: qcow2Header("")},
+		"srv/other": {Data: qcow2Header("")},
+	}
+}
+
+// openProcess opens the Manager that operations are done with, over a directory with
+// the two directories policy and kernel.
+func openProcess(ctx context.Context, dir string, host fs.ReadLinkFS, shared bool, prefix string) (*Manager, error) {
+	kernel, err := newDiskKernel(filepath.Join(dir, "kernel"))
+	if err != nil {
+		return nil, err
+	}
+	return New(ctx, ManagerOptions{Dir: filepath.Join(dir, "policy"), Driver: kernel, Shared: shared, Prefix: prefix, Derive: Options{FS: host}})
+}
+
+// operation is what a process is broken at.
+type operation struct {
+	before func(ctx context.Context, m *Manager) error // nil: nothing is there
+	do     func(ctx context.Context, m *Manager) error
+	shared bool
+	// host says that it looks at images of the host, in the directory srv.
+	host bool
+	// halfway says that an error may leave some of it done, as documented of
+	// Remove.
+	halfway bool
+}
+
+func withChain(i int, disks ...Disk) *Domain {
+	return numbered(i, append([]Disk{{ID: "top", Image: Image{Path: "/srv/top", Format: "qcow2"}}}, disks...)...)
+}
+
+// images returns what an operation looks for images in.
+func (o operation) images() fs.ReadLinkFS {
+	if o.host {
+		return HostFS()
+	}
+	return chained()
+}
+
+// operations are those of a Manager that change something. They are functions
+// of the directory alone, and may be done again.
+func operations(dir string) map[string]operation {
+	create := func(ctx context.Context, m *Manager) error { return m.Create(ctx, withChain(1, raw("a", "/srv/a"))) }
+	replace := func(ctx context.Context, m *Manager) error {
+		return m.Replace(ctx, withChain(1, raw("b", "/srv/b")))
+	}
+	update := func(ctx context.Context, m *Manager) error {
+		return m.update(ctx, numbered(1).UUID, Change{Remove: []Device{{DeviceDisk, "a"}}, Add: Devices{Disks: []Disk{raw("b", "/srv/b")}}})
+	}
+	unload := func(ctx context.Context, m *Manager) error { return m.Unload(ctx, numbered(1).UUID) }
+	remove := func(ctx context.Context, m *Manager) error { return m.Remove(ctx, numbered(1).UUID) }
+	edit := func(ctx context.Context, m *Manager) error {
+		profile := m.names.profile(numbered(1).UUID)
+		text, err := m.store.read(profile)
+		return errors.Join(err, m.store.replace(profile, append(text, "# mine\n"...)))
+	}
+	both := func(f ...func(context.Context, *Manager) error) func(context.Context, *Manager) error {
+		return func(ctx context.Context, m *Manager) error {
+			for _, f := range f {
+				if err := f(ctx, m); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}
+	// Of the machines that Reconcile finds one is missing, one has other
+	// rules, one is not in force, one is not what its files say, and one is
+	// not wanted.
+	several := func(ctx context.Context, m *Manager) error {
+		var errs []error
+		for i := 2; i <= 5; i++ {
+			errs = append(errs, m.Create(ctx, numbered(i, raw("a", fmt.Sprint("/srv/a", i)))))
+		}
+		files := m.names.profile(numbered(4).UUID) + ".files"
+		text, err := m.store.read(files)
+		return errors.Join(append(errs, err, m.Unload(ctx, numbered(3).UUID), m.store.replace(files, append(text, "  \"/srv/mine\" r, # disk mine\n"...)))...)
+	}
+	reconcile := func(ctx context.Context, m *Manager) error {
+		wanted := []*Domain{withChain(1, raw("a", "/srv/a")), numbered(2, raw("b", "/srv/b2")), numbered(3, raw("a", "/srv/a3")), numbered(4, raw("a", "/srv/a4"), raw("mine", "/srv/mine"))}
+		_, err := m.Reconcile(ctx, wanted, ReconcileOptions{Load: true, Replace: true, Remove: true})
+		return err
+	}
+	image := Disk{ID: "image", Image: Image{Path: filepath.Join(dir, "srv", "top"), Format: "qcow2"}}
+	hostCreate := func(ctx context.Context, m *Manager) error { return m.Create(ctx, numbered(1, image)) }
+	hostUpdate := func(ctx context.Context, m *Manager) error {
+		return m.update(ctx, numbered(1).UUID, Change{Add: Devices{Disks: []Disk{image}}})
+	}
+	return map[string]operation{
+		"host create":          {do: hostCreate, host: true},
+		"host update":          {before: create, do: hostUpdate, host: true},
+		"create":               {do: create},
+		"create, profile kept": {before: both(create, edit, remove), do: create},
+		"replace":              {before: create, do: replace},
+		"update":               {before: create, do: update},
+		"update, not in force": {before: both(create, unload), do: update},
+		"load":                 {before: both(create, unload), do: func(ctx context.Context, m *Manager) error { return m.Load(ctx, numbered(1).UUID) }},
+		"unload":               {before: create, do: unload},
+		"remove":               {before: create, do: remove, halfway: true},
+		"remove, edited":       {before: both(create, edit), do: remove, halfway: true},
+		"forget":               {before: create, do: func(ctx context.Context, m *Manager) error { return m.ForgetChains(ctx, numbered(1).UUID) }},
+		"reconcile":            {before: several, do: reconcile, halfway: true},
+		"shared create":        {do: create, shared: true},
+		"shared update":        {before: create, do: update, shared: true},
+		"shared remove":        {before: create, do: remove, shared: true, halfway: true},
+	}
+}
+
+// outcome is how an operation ended.
+type outcome struct {
+	Error        string          `json:"error,omitempty"`
+	Errnos       []syscall.Errno `json:"errnos,omitempty"`
+	Inconsistent bool            `json:"inconsistent,omitempty"`
+	Close        []syscall.Errno `json:"close,omitempty"` // those of closing the Manager afterwards
+}
+
+// The marks around an operation in the list of system calls.
+const (
+	beginMark = "/svirt-test-begin"
+	endMark   = "/svirt-test-end"
+)
+
+func mark(path string) { unix.Faccessat(unix.AT_FDCWD, path, unix.F_OK, 0) } //nolint:errcheck // only strace sees it
+
+// operate does one operation, from opening the Manager to closing it, and
+// writes how it ended to the file 3.
+func operate(dir, name string) int {
+	op, ok := operations(dir)[name]
+	if !ok {
+		return 2
+	}
+	// One that cannot end leaves all in one thread.
+	ctx := context.Background()
+	mark(beginMark)
+	m, err := openProcess(ctx, dir, op.images(), op.shared, "")
+	var o outcome
+	if err == nil {
+		err = op.do(ctx, m)
+		o.Close = errnosIn(m.Close())
+	}
+	mark(endMark)
+	if err != nil {
+		o.Error, o.Errnos, o.Inconsistent = err.Error(), errnosIn(err), errors.Is(err, ErrInconsistent)
+	}
+	text, err := json.Marshal(o)
+	if err == nil {
+		// No operation does this, so it is never made to fail.
+		_, err = unix.Pwrite(3, text, 0)
+	}
+	if err != nil {
+		return 2
+	}
+	return 0
+}
+
+// errnosIn returns the errors of system calls that an error has in it.
+func errnosIn(err error) (out []syscall.Errno) {
+	var visit func(error)
+	visit = func(err error) {
+		switch e := err.(type) { //nolint:errorlint // it walks the tree itself
+		case syscall.Errno:
+			if !slices.Contains(out, e) {
+				out = append(out, e)
+			}
+		case interface{ Unwrap() error }:
+			visit(e.Unwrap())
+		case interface{ Unwrap() []error }:
+			for _, e := range e.Unwrap() {
+				visit(e)
+			}
+		}
+	}
+	visit(err)
+	return out
+}
+
+// processState returns what is in the directory of an operation: files, and
+// what is in force.
+func processState(t testing.TB, dir string) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	for what, at := range map[string]string{"": filepath.Join(dir, "policy", "libvirt"), "loaded ": filepath.Join(dir, "kernel")} {
+		list, err := os.ReadDir(at)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+		for _, e := range list {
+			data, err := os.ReadFile(filepath.Join(at, e.Name()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if e.Name() == lockFile || what != "" && len(data) == 0 {
+				continue
+			}
+			out[what+e.Name()] = string(data)
+		}
+	}
+	return out
+}
+
+// setState makes the directory of an operation have what processState has
+// returned.
+func setState(t testing.TB, dir string, state map[string]string) {
+	t.Helper()
+	files := map[string]string{}
+	for n, text := range state {
+		if profile, ok := strings.CutPrefix(n, "loaded "); ok {
+			files["kernel/"+profile] = text
+		} else {
+			files["policy/libvirt/"+n] = text
+		}
+	}
+	for _, d := range []string{"policy", "kernel"} {
+		if err := os.RemoveAll(filepath.Join(dir, d)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(dir, "kernel"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	writeTree(t, dir, files)
+}
+
+// hidden returns the files of a state that are not whole or not wanted.
+func hidden(state map[string]string) []string {
+	var out []string
+	for n := range state {
+		if strings.HasPrefix(n, ".") {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// visible returns a state without hidden files.
+func visible(state map[string]string) map[string]string {
+	out := maps.Clone(state)
+	maps.DeleteFunc(out, func(n, _ string) bool { return strings.HasPrefix(n, ".") })
+	return out
+}
