@@ -10,7 +10,8 @@ import (
 )
 
 // TestDependencies holds what a program gets that imports these packages: the
-// standard library, this module and golang.org/x/sys.
+// standard library, this module and golang.org/x/sys, and with svirt/libvirtxml
+// libvirt's Go form of descriptions, of which there is one package.
 func TestDependencies(t *testing.T) {
 	const module = "github.com/goarmor/apparmor"
 	packages := []string{
@@ -18,17 +19,29 @@ func TestDependencies(t *testing.T) {
 		"svirt", "svirt/libvirtxml",
 	}
 	for _, goos := range []string{"linux", "darwin", "windows"} {
-		args := []string{"list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}"}
-		for _, p := range packages {
-			args = append(args, module+"/"+p)
+		list := func(packages ...string) []string {
+			args := []string{"list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}"}
+			for _, p := range packages {
+				args = append(args, module+"/"+p)
+			}
+			cmd := exec.CommandContext(t.Context(), "go", args...)
+			cmd.Env = append(cmd.Environ(), "GOOS="+goos, "CGO_ENABLED=0")
+			out, err := cmd.Output()
+			if err != nil {
+				t.Fatal(err)
+			}
+			return strings.Fields(string(out))
 		}
-		cmd := exec.CommandContext(t.Context(), "go", args...)
-		cmd.Env = append(cmd.Environ(), "GOOS="+goos, "CGO_ENABLED=0")
-		out, err := cmd.Output()
-		if err != nil {
-			t.Fatal(err)
+		deps := list(packages...)
+		const descriptions, reader = "libvirt.org/go/libvirtxml", "svirt/libvirtxml"
+		if with := list(reader); !slices.Contains(with, descriptions) {
+			t.Errorf("%s: %s does without %s", goos, reader, descriptions)
 		}
-		deps := strings.Fields(string(out))
+		without := slices.DeleteFunc(slices.Clone(packages), func(p string) bool { return p == reader })
+		if slices.Contains(list(without...), descriptions) {
+			t.Errorf("%s: a program gets %s without %s", goos, descriptions, reader)
+		}
+		deps = slices.DeleteFunc(deps, func(dep string) bool { return dep == descriptions })
 		for _, p := range packages {
 			if !slices.Contains(deps, module+"/"+p) {
 				t.Errorf("%s: go list does not name %s", goos, p)

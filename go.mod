@@ -6,4 +6,5 @@ require (
 	github.com/alecthomas/participle/v2 v2.1.4
 	github.com/google/go-cmp v0.7.0
 	golang.org/x/sys v0.38.0
+	libvirt.org/go/libvirtxml v1.12008.0
 )

@@ -5,10 +5,12 @@ package libvirtxml_test
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/svirt"
 	"github.com/goarmor/apparmor/svirt/libvirtxml"
 )
 
@@ -27,6 +29,8 @@ func TestLimits(t *testing.T) {
 		{"bytes of the document", libvirtxml.MaxSize,
 			document(rep(" ", libvirtxml.MaxSize-empty)), document(rep(" ", libvirtxml.MaxSize-empty+1))},
 		{"nesting of elements", libvirtxml.MaxDepth, deep(libvirtxml.MaxDepth - 2), deep(libvirtxml.MaxDepth - 1)},
+		{"attributes of an element", libvirtxml.MaxAttributes, document("<a" + attributes(libvirtxml.MaxAttributes) + "/>"), document("<a" + attributes(libvirtxml.MaxAttributes+1) + "/>")},
+		{"elements disk next to each other", libvirtxml.MaxSiblings, document(rep("<disk/>", libvirtxml.MaxSiblings)), document(rep("<disk/>", libvirtxml.MaxSiblings+1))},
 		{"elements of the document", libvirtxml.MaxNodes,
 			document(rep("<a/>", libvirtxml.MaxNodes-elements)), document(rep("<a/>", libvirtxml.MaxNodes-elements+1))},
 	} {
@@ -42,18 +46,105 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestManyAttributes has an element with more attributes than can be compared
-// with each other.
-func TestManyAttributes(t *testing.T) {
+func attributes(n int) string {
 	var b strings.Builder
-	for i := range 500_000 {
+	for i := range n {
 		fmt.Fprintf(&b, " a%d=''", i)
 	}
-	if _, err := libvirtxml.Parse([]byte(document("<a" + b.String() + "/>"))); err != nil {
-		t.Error(err)
+	return b.String()
+}
+
+// TestOften has what the first of counts, as to libvirt.
+func TestOften(t *testing.T) {
+	d, err := libvirtxml.Parse([]byte(document("<disk><source file='/a'/><source file='/b'/><target dev='vda'/><target dev='vdb'/></disk>")))
+	if err != nil {
+		t.Fatal(err)
 	}
-	var e *libvirtxml.Error
-	if _, err := libvirtxml.Parse([]byte(document("<a" + b.String() + " a0=''/>"))); !errors.As(err, &e) || e.Kind != libvirtxml.Malformed {
-		t.Errorf("an attribute twice: %v", err)
+	if disk := d.Devices.Disks[0]; disk.ID != "vda" || disk.Image.Path != "/a" {
+		t.Errorf("got %+v", disk)
+	}
+	if len(d.Warnings) != 1 || d.Warnings[0].Path != "/b" || d.Warnings[0].Device != (svirt.Device{Kind: svirt.DeviceDisk, ID: "vda"}) {
+		t.Errorf("got %v", d.Warnings)
+	}
+}
+
+// hostile are documents of about a size that a reader could take more than its
+// time for.
+var hostile = []struct {
+	name string
+	text func(size int) string
+}{
+	{"disks", func(n int) string {
+		return document(fill("<disk type='file'><source file='%d'/><target dev='sda%d'/></disk>", n, libvirtxml.MaxSiblings))
+	}},
+	{"backing stores", func(n int) string {
+		var b strings.Builder
+		const deep = 200
+		one := strings.Repeat("<backingStore type='file'><source file='/a'/>", deep) + strings.Repeat("</backingStore>", deep)
+		for b.Len() < n {
+			b.WriteString("<disk type='file'><source file='/a'/>" + one + "</disk>")
+		}
+		return document(b.String())
+	}},
+	{"leftovers", func(n int) string { return document(fill("<disk><x%d y='/%d'/></disk>", n, libvirtxml.MaxSiblings)) }},
+	{"unknown devices", func(n int) string { return document(fill("<x%d y='/%d'/>", n, 1<<30)) }},
+	{"unread elements", func(n int) string {
+		return document("<controller>" + fill("<a b='%d%d'/>", n, 1<<30) + "</controller>")
+	}},
+	{"arguments", func(n int) string {
+		return strings.Replace(document(""), "<qemu:arg value='-x'/>", fill("<qemu:arg value='%d,%d'/>", n, libvirtxml.MaxSiblings), 1)
+	}},
+	{"attributes", func(n int) string {
+		return document(fill("<disk "+attributes(200)+" c='%d' d='%d'/>", n, libvirtxml.MaxSiblings))
+	}},
+	{"depth", func(n int) string {
+		return document(strings.Repeat(strings.Repeat("<a>", 200)+strings.Repeat("</a>", 200), n/1400))
+	}},
+	{"text", func(n int) string { return document("<emulator>" + strings.Repeat("&lt;/", n/5) + "</emulator>") }},
+	{"value", func(n int) string { return document("<disk><source file='" + strings.Repeat("/", n) + "'/></disk>") }},
+	{"comments", func(n int) string { return document(strings.Repeat("<!-- -->", n/8)) }},
+}
+
+// fill repeats a form with two numbers up to a size, and most times at most.
+func fill(form string, size, most int) string {
+	var b strings.Builder
+	for i := 0; b.Len() < size && i < most; i++ {
+		fmt.Fprintf(&b, form, i, i)
+	}
+	return b.String()
+}
+
+// TestLinear counts what documents of 256 KiB and of ten times that take: memory,
+// which does not depend on how busy the machine is.
+func TestLinear(t *testing.T) {
+	for _, h := range hostile {
+		cost := func(size int) (int, uint64) {
+			text := []byte(h.text(size))
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			libvirtxml.Parse(text)
+			runtime.ReadMemStats(&after)
+			return len(text), after.TotalAlloc - before.TotalAlloc
+		}
+		small, one := cost(1 << 18)
+		large, ten := cost(10 << 18)
+		if one == 0 || float64(ten)/float64(one) > 1.5*max(1, float64(large)/float64(small)) {
+			t.Errorf("%s: %d bytes allocate %d, %d bytes %d", h.name, small, one, large, ten)
+		}
+	}
+}
+
+// BenchmarkHostile says how long a byte takes.
+func BenchmarkHostile(b *testing.B) {
+	for _, h := range hostile {
+		for _, size := range []int{1 << 20, 10<<20 - 4096} {
+			text := []byte(h.text(size))
+			b.Run(fmt.Sprintf("%s/%dMB", strings.ReplaceAll(h.name, " ", "-"), (size+1<<19)>>20), func(b *testing.B) {
+				for b.Loop() {
+					libvirtxml.Parse(text)
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(text)), "ns/byte")
+			})
+		}
 	}
 }

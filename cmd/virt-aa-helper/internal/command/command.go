@@ -13,6 +13,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/goarmor/apparmor/diag"
@@ -277,6 +278,9 @@ type machine struct {
 // has none: what it may touch is in its template.
 func (m *machine) hasFiles() bool { return m.domain.Type != "lxc" }
 
+// utf16Declared is a declaration of XML with that encoding.
+var utf16Declared = regexp.MustCompile(`^(<\?xml[^>]*?)\s+encoding\s*=\s*["'](?i:utf-16)["']`)
+
 // derive reads the description and derives the rules.
 func (r *run) derive(ctx context.Context) (*machine, error) {
 	text, err := io.ReadAll(io.LimitReader(r.env.Stdin, maxInput+1))
@@ -286,16 +290,20 @@ func (r *run) derive(ctx context.Context) (*machine, error) {
 	case len(text) > maxInput:
 		return nil, fmt.Errorf("could not read xml file: %w", errTooLong)
 	}
-	version := libvirtxml.Any
-	switch r.method {
-	case svirt.Compat90:
-		version = libvirtxml.Libvirt90
-	case svirt.Compat128:
-		version = libvirtxml.Libvirt128
+	// libvirtd ends the text with a NUL, where it ends for the reference. The
+	// number in it is libvirtd's own.
+	if r.method == svirt.Strict {
+		text = bytes.TrimRight(text, "\x00")
+	} else {
+		text, _, _ = bytes.Cut(text, []byte{0})
 	}
-	// libvirtd ends the text with a NUL. The number in it is libvirtd's own.
+	if r.method == svirt.Compat90 {
+		// Its libxml2 goes by what the bytes look like, and they are no UTF-16
+		// if this is found in them.
+		text = utf16Declared.ReplaceAll(text, []byte("$1"))
+	}
 	m := &machine{}
-	if m.domain, err = version.ParseLive(bytes.TrimRight(text, "\x00")); err != nil {
+	if m.domain, err = libvirtxml.ParseLive(text); err != nil {
 		return nil, fmt.Errorf("could not get VM definition: %w", err)
 	}
 	if m.domain.UUID != r.uuid {
