@@ -112,14 +112,19 @@ func (e *Event) whole(key string) string {
 	return ""
 }
 
-// settle fills the typed members from the fields.
-func (e *Event) settle() {
-	e.Action = Action(e.whole("apparmor"))
+// settle fills the typed members from the fields. The action is given for
+// records that do not say it in a field.
+func (e *Event) settle(action Action) {
+	if e.Action = Action(e.whole("apparmor")); e.Action == "" {
+		e.Action = action
+	}
 	e.Operation = e.whole("operation")
 	e.Profile = e.whole("profile")
 	e.Namespace = e.whole("namespace")
 	e.Name = e.whole("name")
-	e.Target = e.whole("target")
+	if e.Target = e.whole("target"); e.Target == "" {
+		e.Target = e.whole("name2") // before 2.6.36
+	}
 	e.Peer = e.whole("peer")
 	e.Info = e.whole("info")
 	e.Comm = e.whole("comm")
@@ -135,7 +140,13 @@ func (e *Event) settle() {
 		e.Class = classOf(e)
 	}
 	if e.Class == "dbus" {
-		e.Profile, e.Peer = e.whole("label"), e.whole("peer_label")
+		// Daemons before dbus 1.9.12 wrote profile and peer_profile.
+		if label := e.whole("label"); label != "" {
+			e.Profile = label
+		}
+		if e.Peer = e.whole("peer_label"); e.Peer == "" {
+			e.Peer = e.whole("peer_profile")
+		}
 		e.Requested = e.whole("mask")
 		if e.Action == Denied {
 			e.Denied = e.Requested
@@ -167,6 +178,9 @@ var classes = map[string]string{
 	"rename_dest":     "file",
 	"link":            "file",
 	"symlink":         "file",
+	"file_perm":       "file",
+	"file_inherit":    "file",
+	"file_receive":    "file",
 	"chmod":           "file",
 	"chown":           "file",
 	"truncate":        "file",
@@ -187,6 +201,10 @@ var classes = map[string]string{
 	"getsockopt":      "net",
 	"setsockopt":      "net",
 	"socket_shutdown": "net",
+	// Before 2.6.36.
+	"inode_permission": "file",
+	"inode_link":       "file",
+	"socket_create":    "net",
 }
 
 // classOf derives the class of a record that has none, as kernels before 6.5

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -56,15 +57,17 @@ func Parse(line string) (*Event, error) {
 
 // parseText reads the forms that are text.
 func parseText(line string) (*Event, error) {
-	start := strings.Index(line, begin)
-	if start < 0 {
-		return nil, ErrOther
-	}
 	e := &Event{}
-	head := line[:start]
-	if !plausible(head) {
+	start := strings.Index(line, begin)
+	var action Action // of records that do not begin with it
+	if start < 0 {
+		if action, start = oldRecord(line); start < 0 {
+			return nil, ErrOther
+		}
+	} else if !plausible(line[:start]) {
 		return nil, ErrOther
 	}
+	head := line[:start]
 	e.Time, e.Serial = stamp(head)
 	record, enriched, _ := strings.Cut(line[start:], "\x1d")
 	if strings.HasSuffix(head, "msg='") {
@@ -81,7 +84,7 @@ func parseText(line string) (*Event, error) {
 	// Names that auditd adds are for people; a damaged one does not discard
 	// the record.
 	e.Enriched, _, _ = fields(enriched)
-	e.settle()
+	e.settle(action)
 	if e.Action == "" {
 		return nil, &SyntaxError{What: "no action"}
 	}
@@ -103,8 +106,44 @@ func plausible(head string) bool {
 	case strings.HasSuffix(head, "msg='"):
 		return strings.Contains(head, "audit(") || strings.HasPrefix(head, "USER_AVC ")
 	}
-	return false
+	return sessionBus.MatchString(head)
 }
+
+// sessionBus matches what syslog puts before what a bus daemon writes that has
+// no access to the audit system, as that of a session.
+var sessionBus = regexp.MustCompile(` dbus(-daemon|-broker)?\[[0-9]+\]:$`)
+
+// oldRecord finds a record of kernels before 2.6.36, which say by its type what
+// was decided (include/linux/audit.h of Linux 2.6.35, AUDIT_APPARMOR_ALLOWED
+// and those beside it, of Ubuntu's and SUSE's kernels). The place is negative
+// if there is none.
+func oldRecord(line string) (Action, int) {
+	start := strings.Index(line, `operation="`)
+	if start < 0 {
+		return "", -1
+	}
+	m := oldType.FindStringSubmatch(line[:start])
+	if m == nil || !strings.Contains(line[:start], "audit(") {
+		return "", -1
+	}
+	switch m[1] + m[2] + m[3] {
+	case "1501", "AUDIT":
+		return Audit, start
+	case "1502", "ALLOWED":
+		return Allowed, start
+	case "1503", "DENIED":
+		return Denied, start
+	case "1504", "HINT":
+		return Hint, start
+	case "1505", "STATUS":
+		return Status, start
+	case "1506", "ERROR":
+		return Failed, start
+	}
+	return "", -1
+}
+
+var oldType = regexp.MustCompile(`\btype=(?:(150[1-6])|UNKNOWN\[(150[1-6])\]|APPARMOR_([A-Z]+)) `)
 
 // printkRoom is how many bytes of a record the kernel log holds.
 const printkRoom = 1021

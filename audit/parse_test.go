@@ -194,6 +194,8 @@ func FuzzParse(f *testing.F) {
 		`apparmor="DENIED" operation="open" class="file" profile="vm" name="/srv/a" pid=7 comm="qemu" requested_mask="wr" denied_mask="w" fsuid=64055 ouid=0`,
 		`apparmor="DENIED" operation="open" name=2F41 pid=7 comm="q`,
 		`apparmor="STATUS" info="x" error=-93`,
+		`apparmor="DENIED" operation="bind" class="net" saddr=::1 src=36 family="inet6" sock_type="dgram" protocol=17 requested="bind" denied="bind"`,
+		`apparmor="DENIED" operation="mount" class="mount" name="/m/" srcname="/s/" flags="rw, rbind"`,
 	} {
 		for _, line := range forms(record) {
 			f.Add(line)
@@ -215,6 +217,11 @@ func FuzzParse(f *testing.F) {
 			if !field.Hex && !strings.HasPrefix(line, "{") && !strings.Contains(line, `\x`) && !strings.Contains(line, field.Value) {
 				t.Fatalf("%q is not in the line", field.Value)
 			}
+		}
+		r, err := e.Request()
+		var none *audit.NoRequestError
+		if (err == nil) == (r == nil) || err != nil && !errors.As(err, &none) {
+			t.Fatalf("request %v, %v", r, err)
 		}
 	})
 }
