@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-// TestDependencies holds what a program gets that imports these packages: the
-// standard library, this module and golang.org/x/sys, and with svirt/libvirtxml
-// libvirt's Go form of descriptions, of which there is one package.
+// TestDependencies checks what a program that imports these packages links:
+// only the standard library, this module and golang.org/x/sys, and with
+// svirt/libvirtxml the one package of libvirt's Go form of descriptions.
 func TestDependencies(t *testing.T) {
 	const module = "github.com/goarmor/apparmor"
 	packages := []string{

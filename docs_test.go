@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// TestDocuments holds that every test which a document names is there, and every
-// file that one links to: a promise whose test has gone is none.
+// TestDocuments checks that every test that a document names exists, and every
+// file that one links to.
 func TestDocuments(t *testing.T) {
 	tests := map[string]bool{}
 	declared := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Benchmark|Example)\w*)\(`)
@@ -46,10 +46,10 @@ func TestDocuments(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if name != "CHANGELOG.md" { // it speaks of earlier tests, too
+		if name != "CHANGELOG.md" { // it names earlier tests, too
 			for _, test := range named.FindAllString(string(text), -1) {
 				if !tests[test] {
-					t.Errorf("%s names %s, which is not there", name, test)
+					t.Errorf("%s names %s, which does not exist", name, test)
 				}
 			}
 		}

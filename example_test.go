@@ -73,8 +73,8 @@ profile httpd /usr/sbin/httpd {
 	// network packet raw: denied create
 }
 
-// A mistake is reported with its place and, where it is known, with what would
-// be right.
+// A mistake is reported with its place and, if it is known, with what would be
+// right.
 func Example_diagnostics() {
 	_, err := parser.Parse("web", "profile web {\n  signal send set=queit,\n}\n")
 	var list diag.List

@@ -38,8 +38,7 @@ func modules(t *testing.T) []string {
 	return out
 }
 
-// TestModules holds the list of modules against the go.mod files that there
-// are.
+// TestModules compares the list of modules with the existing go.mod files.
 func TestModules(t *testing.T) {
 	if _, err := exec.LookPath("bash"); err != nil {
 		t.Skip("no bash: install it to test the scripts")
@@ -55,7 +54,8 @@ func TestModules(t *testing.T) {
 	if diff := cmp.Diff(want, strings.Fields(string(out))); diff != "" {
 		t.Errorf(".ci/modules misses a go.mod, or has one that is gone (is it added to the index?):\n%s", diff)
 	}
-	// A command that fails in one module fails the whole, and is run in all.
+	// A command that fails in one module still runs in all, and fails as a
+	// whole.
 	cmd := exec.CommandContext(t.Context(), ".ci/modules", "bash", "-c", `echo "ran in $PWD"; test "${PWD##*/}" = proptest`)
 	out, err = cmd.Output()
 	if err == nil {
@@ -66,7 +66,7 @@ func TestModules(t *testing.T) {
 	}
 }
 
-// TestScripts runs test.sh and .ci/run with programs that only note in which
+// TestScripts runs test.sh and .ci/run with programs that only record in which
 // folder they are called: vet, tests, builds and linters must reach every
 // module.
 func TestScripts(t *testing.T) {
@@ -91,7 +91,7 @@ func TestScripts(t *testing.T) {
 		t.Run(script, func(t *testing.T) {
 			bin, log := t.TempDir(), filepath.Join(t.TempDir(), "calls")
 			// The programs that would do the work. What `go install` should
-			// have made is noted too.
+			// have made is recorded too.
 			note := "#!/bin/bash\necho \"$PWD ${0##*/} $*\" >>" + log + "\n"
 			goNote := note + `
 case "$1" in

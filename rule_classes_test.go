@@ -16,7 +16,7 @@ import (
 	"github.com/goarmor/apparmor/ast"
 )
 
-// TestRuleClasses holds docs/rule-classes.md against the tree: each class of
+// TestRuleClasses compares docs/rule-classes.md with the tree: each class of
 // rules has a file of its name in each column, which is not empty, or the
 // table says "none, because ...".
 func TestRuleClasses(t *testing.T) {
@@ -66,7 +66,7 @@ func TestRuleClasses(t *testing.T) {
 	t.Logf("\n%s%s", &b, strings.Join(reasons, "\n"))
 }
 
-// declares reports whether a Go file declares anything beside imports.
+// declares reports whether a Go file declares anything besides imports.
 func declares(path string) (bool, error) {
 	file, err := parser.ParseFile(token.NewFileSet(), filepath.FromSlash(path), nil, parser.SkipObjectResolution)
 	if err != nil {

@@ -18,7 +18,7 @@ type Algorithm string
 // The algorithms that kernels use for what policy was loaded from.
 const (
 	SHA256 Algorithm = "sha256"
-	SHA1   Algorithm = "sha1" // 6.1; good enough to tell apart what nobody forges
+	SHA1   Algorithm = "sha1" // 6.1; not safe against forgery
 )
 
 func (a Algorithm) hexLen() int {
@@ -40,8 +40,8 @@ func (d Digest) String() string { return string(d.Algorithm) + ":" + d.Sum }
 // Of reports whether d is the digest of p.
 func (d Digest) Of(p *blob.Policy) bool { return FingerprintOf(p).matches(d) }
 
-// Fingerprint is what is kept of a compiled policy to know it again: the names
-// of its profiles and its digests. It is comparable.
+// Fingerprint identifies a compiled policy: the names of its profiles and its
+// digests. It is comparable.
 type Fingerprint struct {
 	names  string // with NUL between them
 	sha256 [sha256.Size]byte
@@ -80,8 +80,8 @@ func (f Fingerprint) matches(d Digest) bool {
 	return false
 }
 
-// streamNamespace returns the namespace, relative to the one that is written
-// to, that a policy says it is for. It is the same for all of its profiles.
+// streamNamespace returns the namespace that a policy names, relative to the
+// one that is written to. It is the same for all of its profiles.
 func streamNamespace(p *blob.Policy) string {
 	for _, q := range p.Profiles() {
 		if q.Namespace != "" {

@@ -14,10 +14,10 @@ import (
 	"github.com/goarmor/apparmor/blob"
 )
 
-// Digest returns the digest of what a profile was loaded from: of the whole
-// policy, which may have held other profiles too. Name is as in Remove. The
-// error matches ErrNotExist when there is no such profile, and ErrNoDigest
-// when the kernel does not show what it was loaded from.
+// Digest returns the digest of the policy that a profile was loaded from,
+// which may have held other profiles too. Name is as in Remove. The error
+// matches ErrNotExist if there is no such profile, and ErrNoDigest if the
+// kernel does not show what it was loaded from.
 func (k *Kernel) Digest(ctx context.Context, name string) (Digest, error) {
 	if err := ctx.Err(); err != nil {
 		return Digest{}, err
@@ -34,8 +34,8 @@ func (k *Kernel) Digest(ctx context.Context, name string) (Digest, error) {
 }
 
 // digest reads the digest of the profile in a directory: raw_sha256, which
-// kernels show since 6.8, raw_sha1 before, and where both are missing that of
-// raw_data, the copy itself.
+// kernels show since 6.8, raw_sha1 before that or, if both are missing, the
+// digest of raw_data, the copy itself.
 func (k *Kernel) digest(dir string) (Digest, error) {
 	for _, algorithm := range []Algorithm{SHA256, SHA1} {
 		sum, err := k.policy.readLine(dir + "/raw_" + string(algorithm))
@@ -67,9 +67,9 @@ func isHex(s string) bool {
 	return strings.Trim(s, "0123456789abcdef") == ""
 }
 
-// Holds reports whether every profile of p is loaded, and from just these
-// bytes. Nothing is said of the mode of the kernel; see Confines. The error
-// matches ErrNoDigest when the kernel does not show it.
+// Holds reports whether every profile of p is loaded from exactly these bytes.
+// It says nothing about the mode of the kernel; see Confines. The error
+// matches ErrNoDigest if the kernel does not show it.
 func (k *Kernel) Holds(ctx context.Context, p *blob.Policy) (bool, error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
@@ -104,9 +104,9 @@ func (k *Kernel) holds(ctx context.Context, f Fingerprint) (bool, error) {
 	return true, nil
 }
 
-// Mode returns the mode that the kernel as a whole is in, which counts for all
-// profiles: under ModeComplain and ModeUnconfined none is enforced, although
-// labels say so.
+// Mode returns the mode of the kernel as a whole, which applies to all
+// profiles: under ModeComplain and ModeUnconfined none is enforced, whatever
+// labels say.
 func (k *Kernel) Mode(ctx context.Context) (Mode, error) {
 	if err := ctx.Err(); err != nil {
 		return "", err
@@ -118,14 +118,13 @@ func (k *Kernel) Mode(ctx context.Context) (Mode, error) {
 	return Mode(m), nil
 }
 
-// Confines returns nil if what f was made of is what is loaded, and is
-// enforced, by each of its profiles and by the kernel as a whole. Otherwise
-// the error matches ErrNotExist for a profile that is not loaded, ErrContent
-// for one that was loaded from something else, ErrMode for what is not
-// enforced and not accepted, and ErrNoDigest where the kernel does not show
-// what was loaded.
+// Confines returns nil if the policy that f was made of is loaded, and every
+// profile and the kernel as a whole enforce it. Otherwise the error matches
+// ErrNotExist for a profile that is not loaded, ErrContent for one that was
+// loaded from something else, ErrMode for a mode that does not enforce and is
+// not accepted, and ErrNoDigest if the kernel does not show what was loaded.
 //
-// The answer is about this moment: others who may load policy can change it.
+// The answer holds for this moment: others who may load policy can change it.
 func (k *Kernel) Confines(ctx context.Context, f Fingerprint, a Accept) error {
 	if err := ctx.Err(); err != nil {
 		return err

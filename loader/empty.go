@@ -4,11 +4,11 @@ package loader
 
 import "github.com/goarmor/apparmor/blob"
 
-// sealed returns policy that allows the profiles of the given names nothing.
+// sealed returns policy with profiles of the given names that allow nothing.
 //
-// Kernels do not mediate a class of requests that the policy has nothing on.
-// So there is something on every class: a state from which nothing is
-// accepted, which every byte leads to.
+// Kernels do not mediate a class of requests if the policy has nothing about
+// it. So it has something about every class: a state from which nothing is
+// accepted, to which every byte leads.
 func sealed(namespace string, names []string, mode blob.Mode) (*blob.Policy, error) {
 	var profiles []*blob.Profile
 	for _, name := range names {
@@ -21,17 +21,17 @@ func sealed(namespace string, names []string, mode blob.Mode) (*blob.Policy, err
 	return blob.Encode(profiles)
 }
 
-// nothing returns an automaton that accepts nothing. If classes is set there is
-// a way out of its start state, for every byte.
+// nothing returns an automaton that accepts nothing. If classes is set, its
+// start state has a transition for every byte.
 func nothing(classes bool) *blob.DFA {
-	const states = 3 // the trap, the start, and where everything ends
+	const states = 3 // the trap, the start, and the state in which everything ends
 	d := &blob.DFA{
 		Accept: make([]uint32, states), Accept2: make([]uint32, states),
 		Base: make([]uint32, states), Default: make([]uint32, states),
 		Next: make([]uint32, 256), Check: make([]uint32, 256),
 	}
 	if classes {
-		// No slot is the start's own, so this is for every byte.
+		// The start has no slots of its own, so this applies to every byte.
 		d.Default[blob.StartState] = 2
 	}
 	return d

@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// What errors of this package match with errors.Is, beside the error numbers
+// What errors of this package match with errors.Is, besides the error numbers
 // of the kernel (syscall.ENOENT and so on), those of package blob, and
 // errors.ErrUnsupported.
 var (
@@ -17,8 +17,8 @@ var (
 	ErrNotExist = fs.ErrNotExist
 	// ErrExist: Load of a profile that is loaded; see also Error.Hint.
 	ErrExist = fs.ErrExist
-	// ErrPermission: the caller may not do that, or the policy that confines
-	// it does not allow it.
+	// ErrPermission: the caller may not do that, or its own profile does not
+	// allow it.
 	ErrPermission = fs.ErrPermission
 	// ErrProtocol: the kernel does not understand the policy.
 	ErrProtocol = errors.New("the kernel does not accept the form of the policy")
@@ -35,25 +35,25 @@ var (
 	// ErrName: the text cannot be the name of a profile or namespace, or a
 	// label.
 	ErrName = errors.New("not a valid name")
-	// ErrLabel: a process does not run under the label that was asked for.
-	ErrLabel = errors.New("the process is not under the label asked for")
+	// ErrLabel: a process does not run under the requested label.
+	ErrLabel = errors.New("the process does not run under the requested label")
 	// ErrMode: a profile, or the kernel as a whole, is in a mode that does not
-	// enforce, and that was not asked for.
+	// enforce and was not accepted.
 	ErrMode = errors.New("the profile is not enforced")
 	// ErrContent: a profile of the name is loaded, but from other policy.
 	ErrContent = errors.New("the profile is loaded from other policy")
-	// ErrNoDigest: the kernel does not show what a profile was loaded from: it
-	// is built or started to keep neither a digest nor a copy.
+	// ErrNoDigest: the kernel does not show what a profile was loaded from,
+	// because it was built or started to keep neither a digest nor a copy.
 	ErrNoDigest = errors.New("the kernel does not show what the profile was loaded from")
-	// ErrInUse: a task runs under the profile, and would be unconfined without
+	// ErrInUse: a task runs under the profile and would be unconfined without
 	// it, or it could not be shown that none does.
 	ErrInUse = errors.New("a process runs under the profile")
-	// ErrProcesses: procfs does not show every process of the machine, so
-	// that it cannot be told what runs under a profile.
+	// ErrProcesses: procfs does not show every process of the machine, so it
+	// is unknown what runs under a profile.
 	ErrProcesses = errors.New("procfs does not show all processes")
 )
 
-// Op is what was tried when an error came.
+// Op is what was tried when an error occurred.
 type Op string
 
 // The operations.
@@ -86,14 +86,14 @@ const (
 	OpRetire          Op = "retire"
 )
 
-// Error is what went wrong with one operation. All errors of this package are
-// of this type, but for those of contexts.
+// Error says what went wrong with one operation. All errors of this package
+// are of this type, except those of contexts.
 type Error struct {
 	Op   Op
 	Name string // of the profiles, the namespace, the label or the file
 	NS   string // the namespace, as seen from the caller's; empty: the caller's
-	Err  error  // a syscall.Errno, one of the package's ErrXxx values, or what wraps one
-	Hint string // what may be the matter, if that is known
+	Err  error  // a syscall.Errno, one of the package's ErrXxx values, or an error that wraps one
+	Hint string // the likely reason, if it is known
 }
 
 // Error returns operation, name, cause and hint in one line.
@@ -147,7 +147,7 @@ func errnoHint(op Op, err error) string {
 		case syscall.EACCES:
 			return "the caller's profile has no change_profile rule for it, or the thread is not the caller's"
 		case syscall.EPERM:
-			return "no_new_privs allows to stack only"
+			return "no_new_privs allows only stacking"
 		}
 	case OpChangeHat:
 		switch errno {
@@ -162,7 +162,7 @@ func errnoHint(op Op, err error) string {
 	return ""
 }
 
-const hintAdmin = "it takes CAP_MAC_ADMIN, root in the user namespace, and `capability mac_admin` in the caller's profile if it has one"
+const hintAdmin = "it needs CAP_MAC_ADMIN, root in the user namespace, and `capability mac_admin` in the caller's profile if it has one"
 
 func policyHint(op Op, errno syscall.Errno) string {
 	switch errno {

@@ -6,8 +6,8 @@ package loader
 type File struct {
 	PID int // as the procfs of Options.ProcFS numbers it
 	// Path is what procfs shows: where the file is now, as the caller sees it,
-	// with " (deleted)" after the last name of one that has none any more. What
-	// is no file of a directory, such as a socket, has none of this form.
+	// with " (deleted)" after the last name of a file that no longer has one.
+	// For what is not in a directory, such as a socket, it is not a path.
 	Path string
 	// Read and Write say what the descriptor is open for.
 	Read, Write bool

@@ -13,17 +13,17 @@ import (
 	"github.com/goarmor/apparmor/diag"
 )
 
-// Files returns what processes under a profile have open for reading or
-// writing, of that which want reports true for: once for each process, path and
-// access, sorted. The name is as in Remove, and processes are looked for as in
-// Users, with the same rights and errors. More than 10,000 are an error that
-// matches *diag.LimitError.
+// Files returns the files that processes under a profile have open for reading
+// or writing and for which want returns true: once for each process, path and
+// access, sorted. The name is as in Remove. Processes are found as in Users,
+// with the same rights and errors. More than 10,000 files are a
+// *diag.LimitError.
 //
-// Each thread's own descriptors are looked at. What is not seen: what is only
-// mapped into memory, and descriptors that were sent to a socket and not taken
-// yet, that io_uring holds, or that a process under another profile has. A file
-// that was given another name has its new one. And a list is no proof: what
-// forks without an end may be missed.
+// The descriptors of each thread are looked at. Not seen are files that are
+// only mapped into memory, and descriptors that were sent to a socket and not
+// yet received, that io_uring holds, or that a process under another profile
+// has. A file that was renamed has its new name. A list is not a proof: a
+// process that forks endlessly may be missed.
 func (k *Kernel) Files(ctx context.Context, name string, want func(File) bool) ([]File, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -70,7 +70,7 @@ func (f File) access() (n int) {
 	return n
 }
 
-// files calls f for what is open by a directory of descriptors.
+// files calls f for each open file in a directory of descriptors.
 func (t *Tasks) files(ctx context.Context, fds string, f func(File) error) error {
 	list, err := t.proc.names(fds)
 	if err != nil {
@@ -94,7 +94,7 @@ func (t *Tasks) files(ctx context.Context, fds string, f func(File) error) error
 		if err != nil {
 			return err
 		}
-		// By the bits of its owner a link says what the descriptor may do.
+		// The owner's bits of the link say what the descriptor may do.
 		open := File{Path: path, Read: mode&unix.S_IRUSR != 0, Write: mode&unix.S_IWUSR != 0}
 		if !open.Read && !open.Write {
 			continue // O_PATH

@@ -91,8 +91,8 @@ func (d dir) with(f func(fd int) error) error {
 	return inner
 }
 
-// inside are the rules for every lookup below a directory of the kernel's:
-// no way out, and nothing that was mounted over it. The links that the kernel
+// inside are the rules for every lookup below a directory of the kernel's: it
+// cannot leave the directory or cross a mount. The links that the kernel
 // itself has there are followed.
 const inside = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_XDEV
 
@@ -122,7 +122,7 @@ func (d dir) sub(name string) (dir, error) {
 	return dir{f}, err
 }
 
-// dup returns a copy with a life of its own.
+// dup returns an independent copy.
 func (d dir) dup() (dir, error) {
 	var f *os.File
 	err := d.with(func(fd int) error {
@@ -171,8 +171,8 @@ func (d dir) readLine(name string) (string, error) {
 	return string(bytes.TrimSuffix(data, []byte("\n"))), err
 }
 
-// readOnce returns what one read of a file below d gives: for files whose next
-// read would be about another moment.
+// readOnce returns what one read of a file below d gives, for files whose next
+// read could show a later state.
 func (d dir) readOnce(name string) (string, error) {
 	f, err := d.open(name, unix.O_RDONLY)
 	if err != nil {
@@ -192,8 +192,8 @@ func (d dir) readOnce(name string) (string, error) {
 }
 
 // namesAtOnce returns the names of what is in the directory name below d, from
-// one system call: a directory of procfs that is read in several may lose
-// entries between them that were there all the time.
+// one system call: a directory of procfs that is read with several may lose
+// entries that existed all the time.
 func (d dir) namesAtOnce(name string) ([]string, error) {
 	f, err := d.open(name, unix.O_RDONLY|unix.O_DIRECTORY)
 	if err != nil {

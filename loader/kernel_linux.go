@@ -27,8 +27,7 @@ type Kernel struct {
 	ns     string
 	only   func(string) bool
 	limits blob.KernelLimits
-	// mu makes what is checked and what is then written one step, for all
-	// namespaces.
+	// mu makes checking and writing one step, for all namespaces.
 	mu *sync.Mutex
 }
 
@@ -36,9 +35,9 @@ type Kernel struct {
 // kernel's file systems are where they should be (ErrFileSystem), and returns
 // the namespace of the caller. Close it after use.
 //
-// A process that the kernel lets write policy can be tricked to do so for
-// others, if it opens what they name. Open takes no such names: all files are
-// the kernel's own.
+// A process that may write policy can be tricked into doing so for others if
+// it opens files that they name. Open takes no such names: all files are the
+// kernel's own.
 func Open(o Options) (*Kernel, error) {
 	return open(o, linux())
 }
@@ -89,7 +88,7 @@ func open(o Options, sys system) (_ *Kernel, err error) {
 		return fail("", err, "")
 	}
 	// A magic link, which leads to the caller's namespace in a file system
-	// that is mounted nowhere.
+	// that is not mounted anywhere.
 	f, err := k.root.resolve("policy", unix.O_PATH|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return fail("", err, "")
@@ -109,8 +108,8 @@ func open(o Options, sys system) (_ *Kernel, err error) {
 	return k, nil
 }
 
-// Close gives back the files that k holds. Kernels that Namespace returned
-// are independent of it.
+// Close closes the files that k holds. Kernels that Namespace returned are
+// independent of it.
 func (k *Kernel) Close() error {
 	var errs []error
 	for _, d := range []dir{k.root, k.policy, k.params} {
@@ -158,7 +157,7 @@ func (d dirFS) Open(name string) (fs.File, error) {
 	return d.d.open(d.base+"/"+name, unix.O_RDONLY)
 }
 
-// fail wraps an error, unless it is one of this package already.
+// fail wraps an error, unless it is already one of this package.
 func (k *Kernel) fail(op Op, name string, err error) error {
 	var own *Error
 	if errors.As(err, &own) {
@@ -168,9 +167,9 @@ func (k *Kernel) fail(op Op, name string, err error) error {
 }
 
 // write opens one of the kernel's policy files below d and writes data in one
-// write(2). What it returns as count is none of ours: it may be more than was
-// written, which os.File takes for a bug, or less, which does not mean that
-// anything is missing.
+// write(2). The count that the kernel returns is ignored: it may be more than
+// was written, which os.File treats as a bug, or less, although nothing is
+// missing.
 func (k *Kernel) write(d dir, name string, data []byte) error {
 	f, err := d.open(name, unix.O_WRONLY|unix.O_NOFOLLOW)
 	if err != nil {

@@ -20,10 +20,10 @@ type Label struct {
 	Mode Mode
 }
 
-// ParseLabel parses what the kernel says about a task: a name, and the mode
-// in parentheses after it. The name may hold blanks and parentheses itself. A
-// newline at the end is taken off. Nothing is invalid: what does not end in a
-// mode is all name.
+// ParseLabel parses what the kernel says about a task: a name, and the mode in
+// parentheses after it. The name may hold blanks and parentheses itself. A
+// newline at the end is removed. Nothing is invalid: text that does not end in
+// a mode is all name.
 func ParseLabel(s string) Label {
 	s = strings.TrimSuffix(strings.TrimRight(s, "\x00"), "\n")
 	name, mode, ok := cutMode(s)
@@ -56,7 +56,7 @@ func (l Label) String() string {
 }
 
 // Profiles returns the profiles that are stacked in the label, one for most
-// labels. Kernels write a namespace before the first of its profiles only
+// labels. Kernels write a namespace only before the first of its profiles
 // (seen on 6.1 to 7.3): :ns:a//&b is a and b of ns, and both are returned with
 // it.
 func (l Label) Profiles() []string {
@@ -72,16 +72,17 @@ func (l Label) Profiles() []string {
 	return parts
 }
 
-// Is reports whether the label is made of the same profiles as name, in
-// whatever order they are stacked and whether a namespace is written :ns:name
-// or :ns://name, before each of its profiles or before the first only.
+// Is reports whether the label is made of the same profiles as name. The order
+// in which they are stacked does not matter, nor whether a namespace is
+// written :ns:name or :ns://name, before each of its profiles or only before
+// the first.
 func (l Label) Is(name string) bool {
 	return slices.Equal(components(l.Name), components(name))
 }
 
 // Uses reports whether the profile, or a child or hat of it, is one of those
-// that the label is made of. It rather says yes once too often: in a stack a
-// profile without a namespace after one with a namespace is taken to be of
+// that the label is made of. If in doubt it returns true: in a stack, a
+// profile without a namespace after one with a namespace counts as being in
 // either.
 func (l Label) Uses(profile string) bool {
 	within, want := splitNamespace(profile)
@@ -131,8 +132,8 @@ func qualify(ns, name string) string {
 	return ":" + ns + ":" + name
 }
 
-// checkName reports what cannot be passed to the kernel as a name or label:
-// its commands are lines of text, and blanks at the ends get lost.
+// checkName reports text that cannot be passed to the kernel as a name or
+// label: its commands are lines of text, and blanks at the ends get lost.
 func checkName(s string) error {
 	if s == "" || strings.TrimSpace(s) != s || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		return ErrName
@@ -140,8 +141,8 @@ func checkName(s string) error {
 	return nil
 }
 
-// checkProfile reports names of profiles that kernels take but that read like
-// something else: like no profile at all, or like several in a stack.
+// checkProfile reports names of profiles that kernels accept but that read
+// like something else: like no profile at all, or like several in a stack.
 func checkProfile(s string) error {
 	if s == Unconfined || strings.HasPrefix(s, "&") || strings.Contains(s, "//&") {
 		return ErrName

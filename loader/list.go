@@ -17,7 +17,8 @@ type Profile struct {
 	Mode      Mode
 }
 
-// Mode is how a profile is enforced, and how the kernel as a whole does it.
+// Mode is how a profile is enforced, or how the kernel as a whole enforces
+// profiles.
 type Mode string
 
 // The modes, as kernels spell them (security/apparmor/lib.c).
@@ -30,20 +31,20 @@ const (
 	ModeMixed      Mode = "mixed"      // of a label whose profiles have different ones
 )
 
-// Accept is what is taken for confinement besides profiles that are known to
-// be enforced. The zero value takes nothing else.
+// Accept says what counts as confinement besides profiles that are known to be
+// enforced. With the zero value nothing else does.
 type Accept struct {
-	// Complain takes profiles in complain mode, and a kernel that is in
+	// Complain accepts profiles in complain mode, and a kernel that is in
 	// complain mode as a whole.
 	Complain bool
-	// Unconfined takes profiles in unconfined mode, which allow everything,
+	// Unconfined accepts profiles in unconfined mode, which allow everything,
 	// and a kernel that is in that mode as a whole.
 	Unconfined bool
-	// Prompt takes profiles that ask a program of the user's.
+	// Prompt accepts profiles that ask a program of the user's.
 	Prompt bool
-	// Unverified takes what the kernel does not show for right: the content of
-	// a profile on kernels that keep neither digests nor copies of policy, and
-	// the mode of a kernel that the caller may not read.
+	// Unverified accepts what the kernel does not show: the content of a
+	// profile on kernels that keep neither digests nor copies of policy, and
+	// the mode of a kernel if the caller may not read it.
 	Unverified bool
 }
 
@@ -59,7 +60,7 @@ func (a Accept) mode(m Mode) bool {
 	case ModePrompt:
 		return a.Prompt
 	case ModeMixed:
-		// Which of the profiles has which mode is not known.
+		// It is not known which of the profiles has which mode.
 		return a.Complain && a.Unconfined && a.Prompt
 	}
 	return false

@@ -13,7 +13,7 @@ import (
 )
 
 // The system calls for attributes of the calling thread, which the kernel has
-// since 6.8. They need no file system to be what it seems.
+// since 6.8. They do not depend on a mounted file system.
 
 const (
 	lsmAppArmor   = 104 // LSM_ID_APPARMOR
@@ -54,7 +54,7 @@ func lsmGet(a attribute) (string, error) {
 			uintptr(unsafe.Pointer(&buf[0])), uintptr(unsafe.Pointer(&size)), lsmFlagSingle, 0, 0)
 		runtime.KeepAlive(buf)
 		if errno == unix.E2BIG && int(size) > len(buf) && size <= maxRead {
-			continue // size is what it takes
+			continue // size is the size needed
 		}
 		if errno != 0 {
 			return "", os.NewSyscallError("lsm_get_self_attr", errno)

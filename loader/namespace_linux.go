@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Namespace returns the namespace of that name below k's, which create makes
-// if it is not there. Close it after use. Nested namespaces are opened one
-// after the other.
+// Namespace returns the namespace of that name below k's; if it does not exist
+// and create is set, it is made. Close it after use. Nested namespaces are
+// opened one after another.
 func (k *Kernel) Namespace(ctx context.Context, name string, create bool) (*Kernel, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -45,7 +45,7 @@ func (k *Kernel) Namespace(ctx context.Context, name string, create bool) (*Kern
 }
 
 // RemoveNamespace removes the namespace of that name below k's, with all
-// profiles and namespaces in it. Processes in it are unconfined from then on.
+// profiles and namespaces in it. Processes in it are unconfined afterwards.
 func (k *Kernel) RemoveNamespace(ctx context.Context, name string) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -2,27 +2,28 @@
 
 package loader
 
-// Options tell where the kernel's files are. The zero value is right for
-// almost everybody.
+// Options say where the kernel's files are, and what a Kernel may do. The zero
+// value is right for almost everybody.
 type Options struct {
 	// SysFS and ProcFS are where these file systems are mounted; empty for
 	// /sys and /proc. Open verifies that they are what they should be.
 	SysFS, ProcFS string
-	// OnlyNames, if set, is asked before a profile is loaded, replaced,
-	// renamed or removed; names that it returns false for are refused with
+	// OnlyNames, if set, is called before a profile is loaded, replaced,
+	// renamed or removed; names for which it returns false are refused with
 	// ErrNotAllowed. It gets the full name of the profile, in the form
-	// :ns:name if the policy itself or the Kernel is about another namespace
-	// than the caller's, and :ns: for a namespace that is to be removed with
-	// all in it. It must be safe for concurrent use.
+	// :ns:name if the policy or the Kernel is for a namespace other than the
+	// caller's, and :ns: for a namespace that is to be removed with everything
+	// in it. It must be safe for concurrent use.
 	OnlyNames func(name string) bool
-	// OwnProcesses says that all processes that matter are in the PID namespace
-	// of ProcFS, where that is not the machine's first, as in a container: what
-	// runs under the profiles that are removed is never outside of it. Without
-	// it, looking for processes in such a procfs is ErrProcesses.
+	// OwnProcesses says that all processes that matter are in the PID
+	// namespace of ProcFS, if that is not the machine's first, as in a
+	// container: nothing outside of it ever runs under the profiles that are
+	// removed. Without it, looking for processes in such a procfs fails with
+	// ErrProcesses.
 	OwnProcesses bool
-	// Trace makes Start hold the process with ptrace(2) at the end of its
-	// exec, until its label has been verified; see Start. The profile must
-	// allow that the caller traces, and a caller's own profile too. A
+	// Trace makes Start hold the process with ptrace(2) at the end of its exec
+	// until its label has been verified; see Start. The profile must allow the
+	// caller to trace the process, and so must the caller's own profile. A
 	// set-user-ID program does not get its privileges unless the caller has
 	// CAP_SYS_PTRACE. A signal that reaches the process between fork and exec,
 	// which only one to the whole process group can, stops it there for good,

@@ -11,34 +11,33 @@ import (
 	"github.com/goarmor/apparmor/blob"
 )
 
-// Load loads a set of profiles none of which may be loaded (ErrExist).
+// Load loads a set of profiles. None of them may be loaded already (ErrExist).
 func (k *Kernel) Load(ctx context.Context, p *blob.Policy) error {
 	return k.put(ctx, OpLoad, ".load", p)
 }
 
-// Replace loads a set of profiles and takes the place of those that are
-// loaded. What processes under them ask for from their next system call on is
-// up to the new ones. What they have is not taken away: reading, writing and
-// mapping descriptors that are open goes on, on all kernels, also of files that
-// the new profile does not allow; only opening them again and truncating them
-// fail. Children that are loaded but not in the set stay.
+// Replace loads a set of profiles, replacing those that are loaded. The new
+// ones apply to processes from their next system call on. Open descriptors are
+// not taken away: reading, writing and mapping them still works, on all
+// kernels, even for files that the new profile does not allow; only opening
+// such files again and truncating them fail. Children that are loaded but not
+// in the set stay.
 func (k *Kernel) Replace(ctx context.Context, p *blob.Policy) error {
 	return k.put(ctx, OpReplace, ".replace", p)
 }
 
-// Ensure replaces the set unless just these bytes are loaded already, under
-// every name in the set, and reports whether it wrote anything. Where the
-// kernel does not show what is loaded it always does.
+// Ensure replaces the set unless exactly these bytes are already loaded under
+// every name in the set, and reports whether it wrote anything. If the kernel
+// does not show what is loaded, it always writes.
 //
-// A kernel that as a whole enforces nothing is an error that matches ErrMode,
-// and then nothing is written; see EnsureWith. Modes of profiles are what p
-// says.
+// If the kernel as a whole enforces nothing, the error matches ErrMode and
+// nothing is written; see EnsureWith. The modes of profiles are those in p.
 func (k *Kernel) Ensure(ctx context.Context, p *blob.Policy) (changed bool, err error) {
 	return k.EnsureWith(ctx, p, Accept{})
 }
 
-// EnsureWith is Ensure that also takes a kernel in a mode that a accepts. With
-// Accept.Unverified it takes one whose mode the caller may not read.
+// EnsureWith is Ensure that also accepts a kernel in a mode that a accepts.
+// With Accept.Unverified it accepts one whose mode the caller may not read.
 func (k *Kernel) EnsureWith(ctx context.Context, p *blob.Policy, a Accept) (changed bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
@@ -80,12 +79,12 @@ func (k *Kernel) put(ctx context.Context, op Op, file string, p *blob.Policy) er
 }
 
 // Remove removes a profile with its children and hats. Processes under it are
-// unconfined from then on, and nobody looks whether there are any: Retire does.
-// The name is that of a profile in this namespace, or
-// :ns:profile for one in a namespace below, as Qualify writes it; a profile is
-// not looked for anywhere else, so that one whose policy names its namespace
-// itself is not found under its bare name (ErrNotExist). A whole namespace is
-// removed by RemoveNamespace only.
+// unconfined afterwards; Remove does not look whether there are any, Retire
+// does. The name is that of a profile in this namespace, or :ns:profile for
+// one in a namespace below, as Qualify writes it. A profile is not looked for
+// anywhere else, so one whose policy names its namespace itself is not found
+// under its bare name (ErrNotExist). Only RemoveNamespace removes a whole
+// namespace.
 func (k *Kernel) Remove(ctx context.Context, name string) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -106,7 +105,7 @@ func (k *Kernel) Remove(ctx context.Context, name string) error {
 }
 
 // removable splits the name of a profile that may be removed. A namespace with
-// no profile after it would go with all that is in it.
+// no profile after it would be removed with everything in it.
 func removable(name string) (ns, profile string, err error) {
 	ns, profile = splitNamespace(name)
 	if strings.HasPrefix(profile, ":") || profile == "" && ns != "" {

@@ -9,14 +9,14 @@ import (
 	"strings"
 )
 
-// What is loaded is read from the directories that the kernel has of each
+// What is loaded is read from the directories that the kernel has for each
 // profile, policy/profiles/NAME.N, with files for its name and its mode, not
 // from its list of profiles, which is text: a name there may hold a newline,
 // or read like another name and its mode.
 
-// Profiles lists what is loaded in the namespace and in those below it,
-// sorted by namespace and name. Of what is loaded or removed meanwhile there
-// may be some.
+// Profiles lists what is loaded in the namespace and in those below it, sorted
+// by namespace and name. Profiles that are loaded or removed meanwhile may or
+// may not be listed.
 func (k *Kernel) Profiles(ctx context.Context) ([]Profile, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -30,8 +30,7 @@ func (k *Kernel) Profiles(ctx context.Context) ([]Profile, error) {
 }
 
 // Profile returns one profile that is loaded; Namespace and Name are as in
-// Profiles, name as in Remove. The error matches ErrNotExist when there is
-// none.
+// Profiles, name as in Remove. The error matches ErrNotExist if there is none.
 func (k *Kernel) Profile(ctx context.Context, name string) (Profile, error) {
 	if err := ctx.Err(); err != nil {
 		return Profile{}, err
@@ -114,7 +113,8 @@ func (k *Kernel) each(ctx context.Context, base, parent string, f func(name, dir
 	return nil
 }
 
-// vanished makes no error of something that is not there, or not any more.
+// vanished drops the error of something that does not exist, or no longer
+// exists.
 func vanished(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -163,8 +163,8 @@ func (k *Kernel) find(ctx context.Context, ns, name string) (string, error) {
 	return dir, nil
 }
 
-// mayBe reports whether a directory, NAME.N, may be that of a profile: its
-// name is made of the letters, digits and dots of the profile's, among others.
+// mayBe reports whether a directory, NAME.N, may be that of a profile, by the
+// letters and digits of the two names.
 func mayBe(entry, profile string) bool {
 	i := strings.LastIndexByte(entry, '.')
 	return i > 0 && plain(entry[:i]) == plain(profile)

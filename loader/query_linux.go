@@ -20,8 +20,8 @@ const maxQuery = 4095
 // Query asks what the policy of a label says about a string of a class:
 // blob.ClassFile and a path, blob.ClassSignal and the bytes of signal and
 // peer. The label is a profile of this namespace, or several stacked with //&.
-// Files are taken to be the caller's own if it runs as root, and to be
-// somebody else's otherwise. Complain mode does not show.
+// Files count as the caller's own if it runs as root, and as somebody else's
+// otherwise. The answer does not show complain mode.
 func (k *Kernel) Query(ctx context.Context, label string, class blob.Class, match []byte) (Permissions, error) {
 	if err := ctx.Err(); err != nil {
 		return Permissions{}, err
@@ -61,7 +61,7 @@ func (k *Kernel) query(label string, class blob.Class, match []byte) (p Permissi
 		return p, err
 	}
 	defer f.Close()
-	// The answer belongs to the open file, which nobody else has.
+	// The answer belongs to the open file, which is not shared.
 	if err := (dir{f}).with(func(fd int) error {
 		_, err := k.sys.write(fd, q)
 		return os.NewSyscallError("write", err)

@@ -4,32 +4,31 @@ package loader
 
 import "time"
 
-// RetireOptions tell how Retire makes sure that nothing runs under a profile.
-// The zero value looks for processes and ends none.
+// RetireOptions say how Retire makes sure that nothing runs under a profile.
+// With the zero value it looks for processes and ends none.
 type RetireOptions struct {
-	// Cgroup is the directory of the cgroup (version 2) that every process was
-	// put into that ever ran under the profile, such as
-	// /sys/fs/cgroup/machine.slice/NAME.scope; empty: there is none. That
-	// nothing is left in it or below it proves that nothing is left under the
-	// profile, of what never had the right to write cgroup.procs elsewhere. A
-	// directory that is gone proves as much as none.
+	// Cgroup is the directory of the cgroup (version 2) into which every
+	// process was put that ever ran under the profile, such as
+	// /sys/fs/cgroup/machine.slice/NAME.scope; empty if there is none. If
+	// nothing is left in it or below it, nothing is left under the profile,
+	// except processes that had the right to write cgroup.procs elsewhere. A
+	// directory that is gone proves nothing.
 	Cgroup string
-	// Kill ends what runs under the profile: all of the cgroup, if there is
-	// one, by cgroup.kill, which what forks without an end does not outrun;
-	// and by SIGKILL the processes that are found under the profile, and those
-	// that try what the profile no longer allows. The caller's own process is
-	// never killed.
+	// Kill ends what runs under the profile: the whole cgroup, if there is
+	// one, by cgroup.kill, which endless forking cannot escape; and by SIGKILL
+	// the processes that are found under the profile, and those that try what
+	// the profile no longer allows. The caller's own process is never killed.
 	Kill bool
-	// Timeout bounds the time that processes have to end, besides the context;
-	// zero: DefaultRetireTimeout.
+	// Timeout bounds the time that processes have to end, as the context does;
+	// zero means DefaultRetireTimeout.
 	Timeout time.Duration
-	// Unverified takes it for granted that nobody else has replaced the
-	// profile meanwhile, on a kernel that shows no digest.
+	// Unverified assumes that nobody else has replaced the profile meanwhile,
+	// on a kernel that shows no digest.
 	Unverified bool
 }
 
-// DefaultRetireTimeout is how long Retire waits for processes to end, and looks
-// for them: a busy host takes its time over that.
+// DefaultRetireTimeout is how long Retire looks for processes and waits for
+// them to end, which takes long on a busy host.
 const DefaultRetireTimeout = 30 * time.Second
 
 func (o RetireOptions) timeout() time.Duration {

@@ -20,8 +20,9 @@ import (
 
 // Seal replaces a profile, and its children and hats, by profiles that allow
 // nothing: no file, no exec, no capability, no socket, no signal, and nothing
-// else that the kernel mediates. What runs under them goes on without its
-// rights, and with what it has open; see Replace. The name is as in Remove.
+// else that the kernel mediates. Processes under them keep running, without
+// their rights but with what they have open; see Replace. The name is as in
+// Remove.
 func (k *Kernel) Seal(ctx context.Context, name string) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -67,10 +68,10 @@ func (k *Kernel) sealed(ctx context.Context, name string, mode blob.Mode) (*blob
 	return sealed(p.Namespace, list, mode)
 }
 
-// Sealed reports whether a profile is what Seal, or a Retire that has not come
-// to its end, has left. The name is as in Remove. The error matches ErrNotExist
-// when there is no such profile, and ErrNoDigest when the kernel does not show
-// what it was loaded from.
+// Sealed reports whether a profile is the one that Seal, or an unfinished
+// Retire, has left. The name is as in Remove. The error matches ErrNotExist if
+// there is no such profile, and ErrNoDigest if the kernel does not show what
+// it was loaded from.
 func (k *Kernel) Sealed(ctx context.Context, name string) (bool, error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
@@ -95,22 +96,22 @@ func (k *Kernel) Sealed(ctx context.Context, name string) (bool, error) {
 // under it, so that no process is ever left unconfined. The name is as in
 // Remove.
 //
-// While a process is seen under the profile it returns ErrInUse and changes
-// nothing, unless RetireOptions.Kill is set. Then it replaces the profile by
-// one that allows nothing (see Seal), so that what was not seen can do no more
-// than fork, and removes it when one of these is shown:
+// While a process is seen under the profile, Retire returns ErrInUse and
+// changes nothing, unless RetireOptions.Kill is set. Then it replaces the
+// profile by one that allows nothing (see Seal), so that unseen processes can
+// do no more than fork, and removes it when one of these is shown:
 //
 //   - The cgroup of RetireOptions.Cgroup is empty, and no process is seen under
 //     the profile as far as the caller can see processes.
 //   - Two looks at all threads of all processes, both begun after the
 //     replacement, have found none and could have missed none.
 //
-// And only if the profile is still the one that allows nothing: one that others
+// The profile must then still be the one that allows nothing: one that others
 // have loaded meanwhile stays, and the error matches ErrContent.
 //
-// If neither is shown within RetireOptions.Timeout, or before the context ends,
-// the error matches ErrInUse, and the profile that allows nothing stays loaded.
-// Another call goes on from there. The same holds for errors that come after
+// If neither is shown within RetireOptions.Timeout, or before the context
+// ends, the error matches ErrInUse, and the profile that allows nothing stays
+// loaded. Another call continues from there. The same holds for errors after
 // the replacement, such as that of a process that cannot be read.
 func (k *Kernel) Retire(ctx context.Context, name string, o RetireOptions) error {
 	if err := ctx.Err(); err != nil {
@@ -165,7 +166,7 @@ type retirement struct {
 	scan   scan
 	sealed Fingerprint
 
-	blind     error // the scan has not been possible, and the cgroup is the proof
+	blind     error // no scan was possible, and the cgroup is the proof
 	populated bool  // the cgroup
 }
 
@@ -194,7 +195,7 @@ func (r *retirement) lost(err error) error {
 	return err
 }
 
-// inUse returns why the profile is taken to be in use, if that was seen.
+// inUse returns why the profile is considered in use, if it is.
 func (r *retirement) inUse() error {
 	if users := r.scan.users; len(users) > 0 {
 		return fmt.Errorf("%w: %s", ErrInUse, describe(users))
@@ -232,7 +233,7 @@ func (r *retirement) finish(ctx context.Context) error {
 	bound, cancel := context.WithTimeoutCause(ctx, r.o.timeout(), fmt.Errorf("not done after %v", r.o.timeout()))
 	defer cancel()
 	clear := 0
-	why := errors.New("it was not shown that none does")
+	why := errors.New("it could not be shown that none does")
 	for pause := firstPause; ; {
 		if r.o.Kill && r.group != nil {
 			if err := r.lost(r.group.kill()); err != nil {
@@ -298,8 +299,8 @@ func (r *retirement) remove(ctx context.Context) error {
 }
 
 // killUsers kills the processes that were found under the profile. One whose
-// first thread runs on under another label is a program that has confined a
-// thread of its own, and none of the machine's.
+// first thread runs under another label is a program that has confined one of
+// its own threads, and not the machine's.
 func (r *retirement) killUsers() {
 	if !r.scan.numbers {
 		return
@@ -312,7 +313,7 @@ func (r *retirement) killUsers() {
 		if err != nil {
 			continue // it has ended
 		}
-		// The number may be another process's by now.
+		// The number may belong to another process by now.
 		if l, err := r.k.Label(u.PID); l.Uses(r.scan.profile) || ended(err) {
 			unix.PidfdSendSignal(pidfd, unix.SIGKILL, nil, 0)
 		}
@@ -355,8 +356,8 @@ func (c *cgroup) close() {
 // errCgroupGone says that the cgroup was removed.
 var errCgroupGone = errors.New("the cgroup is gone")
 
-// gone makes errCgroupGone of the error of a file of a cgroup that was removed.
-// The first cgroup of all does not have the files either, but is there.
+// gone turns the error of a file of a removed cgroup into errCgroupGone. The
+// root cgroup does not have the files either, but it exists.
 func (c *cgroup) gone(err error) error {
 	if !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ENODEV) {
 		return err

@@ -15,7 +15,7 @@ import (
 )
 
 // Revision returns the number of the namespace's policy, which grows with
-// every change. It is 0 where nothing was ever loaded.
+// every change. It is 0 if nothing was ever loaded.
 func (k *Kernel) Revision(ctx context.Context) (uint64, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
@@ -32,9 +32,9 @@ func (k *Kernel) Revision(ctx context.Context) (uint64, error) {
 	return n, nil
 }
 
-// WaitRevision waits until the number of the namespace's policy is not after,
-// and returns it: with what Revision or WaitRevision returned, the next
-// change.
+// WaitRevision waits until the number of the namespace's policy differs from
+// after, and returns it. Given what Revision or WaitRevision returned last, it
+// waits for the next change.
 func (k *Kernel) WaitRevision(ctx context.Context, after uint64) (uint64, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
@@ -63,8 +63,8 @@ func (k *Kernel) WaitRevision(ctx context.Context, after uint64) (uint64, error)
 	}
 }
 
-// firstRevision reads for the first time. It does not wait: where nothing was
-// ever loaded there is nothing to read.
+// firstRevision reads for the first time. It does not wait: if nothing was
+// ever loaded, there is nothing to read.
 func firstRevision(f *os.File) (n uint64, err error) {
 	buf := make([]byte, revisionSize)
 	err = dir{f}.with(func(fd int) error {
@@ -93,7 +93,7 @@ func readRevision(f fs.File) (uint64, error) {
 	return parseRevision(buf[:n])
 }
 
-// revisionSize is room for a number and a newline.
+// revisionSize holds a number and a newline.
 const revisionSize = 32
 
 func parseRevision(b []byte) (uint64, error) {

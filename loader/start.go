@@ -7,23 +7,23 @@ import (
 	"strings"
 )
 
-// StartOptions tell how a process is started. The zero value is the strictest.
+// StartOptions say how a process is started. The zero value is the strictest.
 type StartOptions struct {
-	// Accept says what is taken for confinement.
+	// Accept says what counts as confinement.
 	Accept Accept
-	// Content, if set, is what the profile must have been loaded from, which is
-	// verified before the process is started and once it is; see
-	// Kernel.Confines. It takes a Kernel.
+	// Content, if set, is the policy that the profile must have been loaded
+	// from. It is verified before the process is started and again afterwards;
+	// see Kernel.Confines. It needs a Kernel.
 	Content Fingerprint
-	// KeepFiles leaves the descriptors above 2 as they are. Otherwise all that
-	// the caller's process has are made close-on-exec, for good, so that
-	// nothing gets to the process but cmd.Stdin, Stdout, Stderr and ExtraFiles.
+	// KeepFiles leaves the descriptors above 2 as they are. Otherwise all
+	// those of the caller's process are made close-on-exec, permanently, so
+	// that the process gets only cmd.Stdin, Stdout, Stderr and ExtraFiles.
 	KeepFiles bool
-	// KeepEnv leaves the environment as it is. Otherwise what tells the dynamic
-	// linker and the C library to load or to write other files is removed,
-	// which the kernel does not do for a process that is started by one without
-	// a profile: LD_* and the variables that ld.so(8) names for secure-execution
-	// mode, except TMPDIR.
+	// KeepEnv leaves the environment as it is. Otherwise variables that make
+	// the dynamic linker and the C library load or write other files are
+	// removed, which the kernel does not do if the caller has no profile: LD_*
+	// and the variables that ld.so(8) names for secure-execution mode, except
+	// TMPDIR.
 	KeepEnv bool
 	// NoNewPrivs sets no_new_privs for the process. The label is then stacked on
 	// the caller's, if it has one.
@@ -34,7 +34,7 @@ type StartOptions struct {
 }
 
 // Started says how a process was started. Without Options.Trace, the process
-// may have run for a moment before it was looked at.
+// may have run for a moment before it was checked.
 type Started struct {
 	Label Label // as read back
 	// Stacked says that the label was stacked on the caller's.
@@ -42,15 +42,15 @@ type Started struct {
 	// NoNewPrivs says that the process has no_new_privs: programs that it
 	// executes get no privileges, and its label can only be stacked.
 	NoNewPrivs bool
-	// Ignored and Blocked are the signals that it ignores and that it has
-	// blocked; bit n-1 is signal n. Both are inherited from the caller.
+	// Ignored and Blocked are the signals that it ignores and blocks; bit n-1
+	// is signal n. Both are inherited from the caller.
 	Ignored, Blocked uint64
 	// Environment are the names of the variables that were removed.
 	Environment []string
 }
 
-// cleanEnv returns the environment without what KeepEnv is about, and the
-// names of what was removed.
+// cleanEnv returns the environment without the variables that KeepEnv would
+// keep, and the names of those removed.
 func cleanEnv(env []string) (clean, removed []string) {
 	for _, e := range env {
 		name, _, _ := strings.Cut(e, "=")
@@ -67,7 +67,7 @@ func cleanEnv(env []string) (clean, removed []string) {
 }
 
 // linkerEnv are the variables besides LD_* that glibc ignores or removes in
-// secure-execution mode (ld.so(8) of man-pages 6.9), but for TMPDIR, which
+// secure-execution mode (ld.so(8) of man-pages 6.9), except TMPDIR, which
 // programs need and which names no code.
 var linkerEnv = []string{
 	"GCONV_PATH", "GETCONF_DIR", "GLIBC_TUNABLES", "HOSTALIASES", "LOCALDOMAIN", "LOCPATH", "MALLOC_CHECK_",

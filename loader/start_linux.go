@@ -22,30 +22,30 @@ func (t *Tasks) Start(ctx context.Context, cmd *exec.Cmd, label string) error {
 	return t.StartWith(ctx, cmd, label, StartOptions{})
 }
 
-// StartWith starts cmd under a label, as cmd.Start does without one. When it
-// returns an error, no process is left that runs without the confinement that
-// was asked for; cmd has been waited for if it was started. Only a process
-// that ended up under another profile, one that keeps the caller from sending
-// signals to it, cannot be killed; the error says so then.
+// StartWith starts cmd under a label, as cmd.Start does without one. If it
+// returns an error, no process is left that runs without the requested
+// confinement; cmd has been waited for if it was started. Only a process that
+// ended up under another profile that keeps the caller from signalling it
+// cannot be killed; the error then says so.
 //
 // The label is set for the exec of a thread that does nothing else and ends
-// afterwards. From there on the kernel gives the process that label at its
-// exec, before the first instruction of the program, or lets the exec fail;
-// a label that does not exist, or that the caller's own profile does not let it
-// change to, fails before that. If the caller is confined and no_new_privs is
-// set, the label is stacked on the caller's, which is all that is allowed then.
+// afterwards. The kernel then gives the process that label at its exec, before
+// the first instruction of the program, or lets the exec fail; a label that
+// does not exist, or to which the caller's own profile does not let it change,
+// fails before that. If the caller is confined and no_new_privs is set, the
+// label is stacked on the caller's, because nothing else is allowed then.
 //
-// StartWith reads the label of the process back and kills it if it is not what
-// it should be, which is ErrLabel, or if a mode says that it is not enforced,
-// which is ErrMode unless StartOptions.Accept takes it. That finds what the
-// kernel does not promise: that the profile was not removed between the two
-// steps, which leaves the process unconfined. The program may have run for a
-// moment by then. With Options.Trace it has not: the process is held at the end
-// of its exec until its label is verified. Without Trace, a program that
-// changes its own profile, or executes another one that does, may be killed for
-// it when it is faster than StartWith.
+// StartWith reads the label of the process back. It kills the process if the
+// label is wrong (ErrLabel), or if its mode does not enforce and
+// StartOptions.Accept does not accept it (ErrMode). That covers what the
+// kernel does not guarantee: if the profile was removed between the two steps,
+// the process is unconfined. The program may have run for a moment by then.
+// With Options.Trace it has not: the process is held at the end of its exec
+// until its label is verified. Without Trace, a program that changes its own
+// profile, or executes another one that does, may be killed for that if it is
+// faster than StartWith.
 //
-// Of a kernel that is in complain mode as a whole, labels say nothing. A Kernel
+// Labels do not show that a kernel is in complain mode as a whole. A Kernel
 // finds that; Tasks alone cannot.
 //
 // A caller that is confined needs change_profile for the label, and to read
@@ -53,8 +53,8 @@ func (t *Tasks) Start(ctx context.Context, cmd *exec.Cmd, label string) error {
 // before Linux 6.8 also to read its own attr/apparmor/current and to write
 // attr/apparmor/exec.
 //
-// What the process inherits is said in StartOptions, and what becomes of it on
-// each kernel in docs/start.md.
+// StartOptions says what the process inherits, and docs/start.md what happens
+// to it on each kernel.
 //
 // StartWith looks at ctx before it begins. Use exec.CommandContext to end the
 // process with a context.
@@ -75,9 +75,9 @@ func (k *Kernel) Start(ctx context.Context, cmd *exec.Cmd, label string) error {
 	return k.StartWith(ctx, cmd, label, StartOptions{})
 }
 
-// StartWith is Tasks.StartWith, and verifies the mode of the kernel as a whole
-// and what the profile was loaded from, before the process is started and once
-// it is. The label is as Qualify returns it.
+// StartWith is Tasks.StartWith, and also verifies the mode of the kernel as a
+// whole and what the profile was loaded from, before the process is started
+// and again afterwards. The label is as Qualify returns it.
 func (k *Kernel) StartWith(ctx context.Context, cmd *exec.Cmd, label string, o StartOptions) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -102,7 +102,7 @@ func (k *Kernel) StartWith(ctx context.Context, cmd *exec.Cmd, label string, o S
 		if l == (Label{Name: Unconfined}) && label == Unconfined {
 			return nil
 		}
-		// In a stack of different modes, that of the profile is known.
+		// In a stack of different modes, the mode of the profile is known.
 		if !(l.Mode == ModeMixed && o.Content != (Fingerprint{})) && !o.Accept.mode(l.Mode) {
 			return fmt.Errorf("%w: it runs under %q", ErrMode, l)
 		}
@@ -120,7 +120,7 @@ func (k *Kernel) has(f Fingerprint, label string) bool {
 	return false
 }
 
-// startWith does what both have in common. Accept is asked about the label of
+// startWith does what both have in common. Accept is called with the label of
 // the process.
 func (t *Tasks) startWith(ctx context.Context, cmd *exec.Cmd, label string, o StartOptions, accept func(Label) error) error {
 	err := ctx.Err()
@@ -149,7 +149,7 @@ func (t *Tasks) startWith(ctx context.Context, cmd *exec.Cmd, label string, o St
 	}
 	result := make(chan error)
 	go func() {
-		// Never unlocked: the thread, which keeps the label for its next
+		// It is never unlocked: the thread, which keeps the label for its next
 		// exec, ends with the goroutine.
 		runtime.LockOSThread()
 		pidfd, err := s.start()
@@ -170,7 +170,7 @@ func (t *Tasks) startWith(ctx context.Context, cmd *exec.Cmd, label string, o St
 	return nil
 }
 
-// starting is the work of one start.
+// starting holds the state of one start.
 type starting struct {
 	tasks  *Tasks
 	cmd    *exec.Cmd
@@ -181,12 +181,12 @@ type starting struct {
 }
 
 // start works on the calling thread. If the thread has to outlive the process,
-// it returns a descriptor for it, else -1.
+// it returns a descriptor for the process, otherwise -1.
 func (s *starting) start() (pidfd int, err error) {
 	t, cmd := s.tasks, s.cmd
 	want, verb := s.label, "exec"
 	if s.o.NoNewPrivs {
-		// Of this thread, from which the process has it.
+		// Of this thread, from which the process inherits it.
 		if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 			return -1, os.NewSyscallError("prctl", err)
 		}
@@ -233,7 +233,7 @@ func (s *starting) start() (pidfd int, err error) {
 func (s *starting) confirm(pid int, want string) error {
 	t := s.tasks
 	if t.trace {
-		// Until the process is let go, its first thread is stopped by the
+		// Until the process is released, its first thread is stopped by the
 		// signal that ends a traced exec.
 		var status unix.WaitStatus
 		if _, err := retry(func() (int, error) { return unix.Wait4(pid, &status, unix.WALL, nil) }); err != nil {
@@ -250,7 +250,7 @@ func (s *starting) confirm(pid int, want string) error {
 	} else if err := t.waitExec(pid); err != nil {
 		return err
 	}
-	// Nobody has waited for the process, so its number is still its own.
+	// Nobody has waited for the process yet, so its number is still its own.
 	got, err := t.Label(pid)
 	if err != nil {
 		return err
@@ -271,7 +271,7 @@ func (s *starting) confirm(pid int, want string) error {
 	return nil
 }
 
-// status reads what Started says of a process.
+// status reads what Started says about a process.
 func (s *starting) status(pid int) error {
 	if s.o.Started == nil {
 		return nil
@@ -299,8 +299,7 @@ func (s *starting) status(pid int) error {
 }
 
 // maxExec is how long the end of an exec may take after the file descriptors
-// have been closed: the kernel is not interrupted between the two, but by other
-// tasks.
+// have been closed: only other tasks interrupt the kernel between the two.
 const maxExec = time.Minute
 
 // waitExec waits until the exec of a process is done. exec.Cmd.Start does not:
@@ -315,7 +314,7 @@ func (t *Tasks) waitExec(pid int) error {
 	for end, wait := time.Now().Add(maxExec), 20*time.Microsecond; ; wait = min(2*wait, 10*time.Millisecond) {
 		state, flags, err := t.stat(proc)
 		if err != nil || state == "Z" || state == "X" {
-			return err // with the label that it ended with
+			return err // with its last label
 		}
 		if flags&forkNoExec == 0 {
 			args, err := t.sys.readOnce(t.proc, proc+"/cmdline")
@@ -324,7 +323,7 @@ func (t *Tasks) waitExec(pid int) error {
 			}
 		}
 		if time.Now().After(end) {
-			return errors.New("the exec does not come to an end")
+			return errors.New("the exec does not end")
 		}
 		time.Sleep(wait)
 	}
@@ -341,8 +340,8 @@ func parseStat(s string) (state string, flags uint64, err error) {
 	return fields[0], flags, err
 }
 
-// kill ends the process, without waiting long for what it has started. One
-// that is traced ends anyhow.
+// kill ends the process, without waiting long for processes that it has
+// started. One that is traced ends anyway.
 func kill(cmd *exec.Cmd, traced bool) error {
 	if err := cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) && !traced {
 		return fmt.Errorf("it cannot be killed: %w", err)

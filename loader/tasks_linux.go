@@ -50,7 +50,7 @@ func (t *Tasks) dup() (*Tasks, error) {
 	return &Tasks{sys: t.sys, proc: proc, lsm: t.lsm, trace: t.trace, own: t.own}, err
 }
 
-// Close gives back the files that t holds.
+// Close closes the files that t holds.
 func (t *Tasks) Close() error { return t.proc.close() }
 
 // attribute is a file below attr/apparmor of a task, and its number for the
@@ -85,8 +85,8 @@ func (t *Tasks) Self() (Label, error) {
 }
 
 // OnExec returns the label that the calling thread, which should be locked to
-// the goroutine, is going to have after its next exec, as set with
-// ChangeOnExec or StackOnExec. It reports whether there is one.
+// the goroutine, will have after its next exec, as set with ChangeOnExec or
+// StackOnExec. It reports whether there is one.
 func (t *Tasks) OnExec() (Label, bool, error) {
 	return t.get(attrExec)
 }
@@ -114,28 +114,27 @@ func (t *Tasks) readProc(task string, a attribute) (string, error) {
 	return t.sys.readOnce(t.proc, task+"/attr/apparmor/"+a.name)
 }
 
-// ChangeProfile puts the calling thread under a profile. It takes a
-// change_profile rule in the profile that the thread is under, if any. There
-// may be no way back. See the package's note on threads.
+// ChangeProfile puts the calling thread under a profile. If the thread is
+// confined, its profile needs a change_profile rule for that. There may be no
+// way back. See the package's note on threads.
 func (t *Tasks) ChangeProfile(label string) error {
 	return t.set(OpChangeProfile, attrCurrent, "changeprofile", label)
 }
 
-// Stack puts the calling thread under a profile in addition to those that it
-// is under: what one of them denies is denied.
+// Stack puts the calling thread under a profile in addition to its current
+// ones: what one of them denies is denied.
 func (t *Tasks) Stack(label string) error {
 	return t.set(OpStack, attrCurrent, "stack", label)
 }
 
 // ChangeOnExec makes the next exec of the calling thread, or of a child that
-// it forks, run under a profile. The kernel lets the exec fail when it cannot
-// do that.
+// it forks, run under a profile. If the kernel cannot do that, the exec fails.
 func (t *Tasks) ChangeOnExec(label string) error {
 	return t.set(OpChangeOnExec, attrExec, "exec", label)
 }
 
 // StackOnExec is ChangeOnExec in addition to the profiles that the thread is
-// under by then. It is what no_new_privs allows.
+// under by then. no_new_privs allows it.
 func (t *Tasks) StackOnExec(label string) error {
 	return t.set(OpStackOnExec, attrExec, "stack", label)
 }
@@ -144,14 +143,14 @@ func (t *Tasks) StackOnExec(label string) error {
 const maxHats = 16
 
 // ChangeHat puts the calling thread under the first of the hats that its
-// profile has. Who knows the token, which must not be zero and should be hard
-// to guess, can leave the hat again; the kernel kills a thread that tries with
-// another token. From within a hat it changes to a sibling.
+// profile has. Code that knows the token, which must not be zero and should be
+// hard to guess, can leave the hat again; the kernel kills a thread that tries
+// with another token. From within a hat it changes to a sibling.
 func (t *Tasks) ChangeHat(token uint64, hats ...string) error {
 	name := strings.Join(hats, ", ")
 	switch {
 	case token == 0 || len(hats) == 0:
-		return &Error{Op: OpChangeHat, Name: name, Err: unix.EINVAL, Hint: "it takes a token and a hat"}
+		return &Error{Op: OpChangeHat, Name: name, Err: unix.EINVAL, Hint: "a token and a hat are needed"}
 	case len(hats) > maxHats:
 		return &Error{Op: OpChangeHat, Name: name, Err: unix.E2BIG, Hint: "no more than 16 hats"}
 	}
@@ -163,11 +162,11 @@ func (t *Tasks) ChangeHat(token uint64, hats ...string) error {
 	return t.hat(name, token, strings.Join(hats, "\x00"))
 }
 
-// LeaveHat puts the calling thread back under the profile that it was under
-// before ChangeHat with the same token.
+// LeaveHat puts the calling thread back under the profile that it had before
+// ChangeHat with the same token.
 func (t *Tasks) LeaveHat(token uint64) error {
 	if token == 0 {
-		return &Error{Op: OpChangeHat, Err: unix.EINVAL, Hint: "it takes the token of ChangeHat"}
+		return &Error{Op: OpChangeHat, Err: unix.EINVAL, Hint: "the token of ChangeHat is needed"}
 	}
 	return t.hat("", token, "")
 }
@@ -190,8 +189,7 @@ func (t *Tasks) set(op Op, a attribute, verb, label string) error {
 	return nil
 }
 
-// write gives the kernel a command about the calling thread, whole in one
-// call.
+// write gives the kernel a command about the calling thread in one call.
 func (t *Tasks) write(a attribute, command string) error {
 	if t.lsm {
 		return lsmSet(a, command)
@@ -205,7 +203,7 @@ func (t *Tasks) write(a attribute, command string) error {
 	}
 	defer f.Close()
 	return dir{f}.with(func(fd int) error {
-		// Another file would not notice that it got an order for the kernel.
+		// Another file would silently take what was meant for the kernel.
 		if err := t.sys.check(fd, unix.PROC_SUPER_MAGIC); err != nil {
 			return err
 		}

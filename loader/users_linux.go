@@ -14,16 +14,16 @@ import (
 
 // Users returns the threads that run under a profile, alone or in a stack, or
 // under a child or hat of it; the name is as in Remove. It looks at every
-// thread of every process. One that has ended and was not waited for yet does
-// not count.
+// thread of every process. A process that has ended and was not waited for yet
+// does not count.
 //
-// What cannot be read is an error: it might be one of them. It takes the right
-// to read the attributes of all processes, which is CAP_SYS_PTRACE, and `ptrace
-// read` rules if the caller is confined. The error matches ErrProcesses if
-// procfs does not show all processes.
+// A process that cannot be read is an error: it might be one of them. Users
+// needs the right to read the attributes of all processes, which is
+// CAP_SYS_PTRACE, and `ptrace read` rules if the caller is confined. The error
+// matches ErrProcesses if procfs does not show all processes.
 //
-// A list is no proof: what forks without an end may be missed. Retire is for
-// those that want one.
+// A list is not a proof: a process that forks endlessly may be missed. Retire
+// gives a proof.
 func (k *Kernel) Users(ctx context.Context, name string) ([]User, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -48,31 +48,31 @@ func (k *Kernel) label(name string) (string, error) {
 
 // scan looks for the threads under a profile.
 //
-// That it has found none, and is clear, means that there was none when it came
-// to its end, if what runs under the profile can do no more than fork. It lists
-// processes, looks at each that it has not looked at yet, and does so again
-// until there was none of these. procfs lists processes by their numbers, from
-// the lowest up, and the kernel gives numbers from the lowest up, too: a process
-// that ends before the list has come to it leaves a child that is listed later.
-// So what forks and ends is in each list, and in the last one as a process that
-// was looked at while it ran. What remains is a number that is lower because
-// the kernel has begun again at the lowest: then the scan is not clear. Threads
-// of one process are listed in no such order. They are listed again until none
-// has ended between being listed and being looked at, and none can be born of
-// another process's.
+// If it has found none and is clear, there was none when it ended, provided
+// that what runs under the profile can do no more than fork. It lists
+// processes, looks at each that it has not looked at yet, and repeats that
+// until there are no new ones. procfs lists processes by their numbers in
+// ascending order, and the kernel assigns numbers in ascending order too: a
+// process that ends before the list reaches it leaves a child that is listed
+// later. So a family that forks and ends is in each list, and in the last one
+// as a process that was looked at while it ran. The exception is a lower
+// number because the kernel has started again from the lowest: then the scan
+// is not clear. Threads of one process are not listed in such an order. They
+// are listed again until none has ended between being listed and being looked
+// at, and none can be created by another process.
 type scan struct {
 	tasks   *Tasks
 	profile string // label
 
 	users   []User
 	clear   bool
-	numbers bool // PID and TID are what the caller's own system calls know
-	// visit, if set, is called for each of the users, of which no list is made
-	// then. That a task has ended meanwhile is not an error of it.
+	numbers bool // PID and TID are those of the caller's own system calls
+	// visit, if set, is called for each of the users, and no list is made. A
+	// task that has ended meanwhile is not an error.
 	visit func(task string, pid int) error
 }
 
-// stop are enough users.
+// stop is how many users are enough.
 const stop = 1000
 
 func (s *scan) run(ctx context.Context) error {
@@ -89,7 +89,7 @@ func (s *scan) run(ctx context.Context) error {
 	settled, complete := true, false
 	looked := map[int]bool{}
 	for n := 0; n < maxListings && !complete && len(s.users) < stop; n++ {
-		// In the order of procfs, however many system calls it takes.
+		// In the order of procfs, with as many system calls as needed.
 		list, err := t.proc.names(".")
 		if err != nil {
 			return err
@@ -120,11 +120,12 @@ func (s *scan) run(ctx context.Context) error {
 	return nil
 }
 
-// maxListings is how often processes are listed again, and the threads of one.
+// maxListings is how often processes, and the threads of one, are listed
+// again.
 const maxListings = 100
 
 // process looks at the threads of one process. It reports whether it has seen
-// all.
+// all of them.
 func (s *scan) process(ctx context.Context, pid int) (settled bool, err error) {
 	t, task := s.tasks, strconv.Itoa(pid)+"/task"
 	for range maxListings {
@@ -160,7 +161,7 @@ func (s *scan) process(ctx context.Context, pid int) (settled bool, err error) {
 			if !l.Uses(s.profile) {
 				continue
 			}
-			// Of what has ended only a number is left, for its parent.
+			// Only the number of an ended process is left, for its parent.
 			state, _, err := t.stat(dir)
 			switch {
 			case ended(err):
@@ -226,14 +227,14 @@ func (t *Tasks) showsAll() error {
 	return nil
 }
 
-// forkClock tells whether the kernel has begun again to give low numbers to
+// forkClock says whether the kernel has started again to give low numbers to
 // new tasks.
 type forkClock struct {
 	tasks  *Tasks
 	onward bool // it has not
-	// byNumber: the number of the last task is known. It is told to a caller
-	// in the same PID namespace only; others count the tasks that were made,
-	// and know that nothing was numbered when none was.
+	// byNumber: the number of the last task is known. Only a caller in the
+	// same PID namespace sees it; others count the tasks that were made, and
+	// know that no number was assigned if none was made.
 	byNumber bool
 	last     uint64
 }
@@ -254,7 +255,7 @@ func (t *Tasks) newForkClock() (*forkClock, error) {
 	return c, err
 }
 
-// tick looks at the clock.
+// tick reads the clock.
 func (c *forkClock) tick() error {
 	n, err := c.read()
 	if err != nil {

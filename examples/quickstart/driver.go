@@ -13,7 +13,7 @@ import (
 )
 
 // dryRun is a driver that compiles for a named kernel and keeps the result. A
-// VMM takes svirt.OpenAppArmor instead.
+// VMM uses svirt.OpenAppArmor instead.
 type dryRun struct {
 	svirt.None
 	kernel *features.Set
@@ -28,7 +28,7 @@ func (d *dryRun) Compile(ctx context.Context, src *svirt.Source) (svirt.Compiled
 	}
 	return compile.Compile(ctx, set, compile.Options{
 		Kernel: d.kernel,
-		// The abstractions serve every kernel, so each kernel finds
+		// The abstractions are written for every kernel, so each kernel finds
 		// something in them that it cannot enforce.
 		Degrade: compile.Report,
 	})

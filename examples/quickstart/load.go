@@ -14,7 +14,7 @@ import (
 	"github.com/goarmor/apparmor/svirt"
 )
 
-// probeArg makes the program the process that is confined.
+// probeArg makes this program act as the process that is confined.
 const probeArg = "-probe"
 
 // loadAndTry does for real what the rest of the program shows: it loads the
@@ -25,7 +25,7 @@ func loadAndTry(ctx context.Context, w io.Writer, dir string, machine *svirt.Dom
 	if err != nil {
 		return err
 	}
-	// In place of a VMM, this very program is started.
+	// This very program is started, in place of a VMM.
 	machine.Devices.Programs = append(machine.Devices.Programs, svirt.Program{ID: "probe", Path: self})
 	stranger := filepath.Join(dir, "stranger.img")
 	if err := os.WriteFile(stranger, nil, 0o600); err != nil {
@@ -56,7 +56,7 @@ func loadAndTry(ctx context.Context, w io.Writer, dir string, machine *svirt.Dom
 	args = append(args, stranger, "/etc/shadow")
 	cmd := exec.CommandContext(ctx, self, args...)
 	cmd.Dir = "/"
-	// Pipes, because the profile grants nothing on what w may be.
+	// Pipes, because the profile may not grant access to what w writes to.
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return err

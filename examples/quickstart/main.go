@@ -8,9 +8,9 @@
 //
 // needs no AppArmor in the kernel and no privilege. With -domain it takes a
 // machine of yours, described in JSON (see svirt.Domain) or in libvirt's XML.
-// Where the kernel has AppArmor, root may add -load: then the profile is
-// loaded, a process is started under it and tries what the table says, and
-// everything is taken away again.
+// If the kernel has AppArmor, root may add -load: then the profile is loaded,
+// a process under it tries what the table says, and everything is removed
+// again.
 package main
 
 import (
@@ -48,7 +48,7 @@ func run(ctx context.Context, args []string, w io.Writer) error {
 	flags := flag.NewFlagSet("quickstart", flag.ContinueOnError)
 	file := flags.String("domain", "", "`file` that describes the machine, JSON or libvirt XML (default: a sample machine)")
 	series := flags.String("kernel", "6.12", "compile for the kernel `series`: "+strings.Join(features.Kernels(), ", "))
-	load := flags.Bool("load", false, "load the profile and start a process under it (takes root and AppArmor)")
+	load := flags.Bool("load", false, "load the profile and start a process under it (needs root and AppArmor)")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ func run(ctx context.Context, args []string, w io.Writer) error {
 	// loaded. This driver only keeps what it would load.
 	d := &dryRun{kernel: kernel}
 	manager, err := svirt.New(ctx, svirt.ManagerOptions{
-		Dir:    filepath.Join(dir, "policy"), // of which no machine gets anything
+		Dir:    filepath.Join(dir, "policy"), // from which no machine may have files
 		Driver: d,
 		Derive: derive,
 	})

@@ -73,7 +73,7 @@ type question struct {
 	request query.Request
 }
 
-// questions asks for what the machine has and for what no machine should have.
+// questions are about what the machine has and what no machine should have.
 func questions(d *svirt.Domain) []question {
 	var qs []question
 	ask := func(text string, r query.Request) { qs = append(qs, question{text, r}) }

@@ -56,8 +56,8 @@ func setCacheDirs(o *options, arg string) error {
 	return nil
 }
 
-// setCompression takes what the reference takes. Go's library writes no zstd,
-// and every kernel loads what is not compressed.
+// setCompression accepts what the reference accepts. Go's standard library
+// cannot write zstd, and every kernel loads uncompressed policy.
 func setCompression(o *options, arg string) error {
 	switch arg {
 	case "none":
@@ -74,15 +74,15 @@ func setCompression(o *options, arg string) error {
 	return nil
 }
 
-// setPromptCompat takes the one way in which prompt rules are written, to
+// setPromptCompat accepts the one way in which prompt rules are written, to
 // permission tables. The other ways of the reference would need another
-// compiler, or would make rules mean nothing.
+// compiler, or would leave rules without effect.
 func setPromptCompat(_ *options, arg string) error {
 	switch arg {
 	case "default", "permsv2":
 		return nil
 	case "flag", "ignore":
-		return getopt.Error(fmt.Sprintf("--prompt-compat=%s is not available: prompt rules go to permission tables, and are reported where a kernel has none", arg))
+		return getopt.Error(fmt.Sprintf("--prompt-compat=%s is not available: prompt rules go to permission tables, and are reported if a kernel has none", arg))
 	}
 	return getopt.Error(fmt.Sprintf("Invalid --prompt-compat option '%s'", arg))
 }

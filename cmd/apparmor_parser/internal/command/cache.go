@@ -15,19 +15,19 @@ import (
 	"github.com/goarmor/apparmor/diag"
 )
 
-// The cache holds compiled policy, a file for each profile file and of its
-// name, in one directory for each feature set, so that whoever loads all of
-// such a directory finds nothing else in it. For each there is a key, in a
+// The cache holds compiled policy, one file for each profile file and with its
+// name, in one directory for each feature set, so that programs that load all
+// of such a directory find nothing else in it. For each there is a key, in a
 // directory of the same name below keysDir: a digest of every text and option
-// that went into the policy, and one of the policy. Policy is used exactly if
-// compiling anew would be work on the same input. Times of files play no part in
-// that; the policy has that of the newest text, as other programs that read the
-// cache expect it.
+// that went into the policy, and one of the policy. Policy is used if and only
+// if compiling again would have the same input. The times of files do not
+// matter; the policy has that of the newest text, as other programs that read
+// the cache expect.
 //
-// Keys are no secrets. Whoever can write to the cache decides what is loaded,
+// Keys are not secrets. Whoever can write to the cache decides what is loaded,
 // so a directory or a file that others may write is not used.
 
-// featuresFile says for which features a directory of the cache is.
+// featuresFile has the features of a directory of the cache.
 const featuresFile = ".features"
 
 // cacheDir returns the directory for the features of this run below one of the
@@ -74,7 +74,7 @@ func (e *cacheEntry) keyText(policy []byte) string {
 	return fmt.Sprintf("%x %x\n", e.key.digest, sha256.Sum256(policy))
 }
 
-// lookup returns the policy of an entry and the file that it is in, or why no
+// lookup returns the policy of an entry and the file that holds it, or why no
 // directory has it.
 func (e *cacheEntry) lookup() (p *blob.Policy, file string, why diag.List) {
 	for _, dir := range e.dirs {
@@ -84,23 +84,23 @@ func (e *cacheEntry) lookup() (p *blob.Policy, file string, why diag.List) {
 		}
 		class := classDebugCache
 		if errors.Is(err, errForeign) {
-			class = classCache // on by default: somebody has to look
+			class = classCache // on by default: somebody has to look into it
 		}
 		why = append(why, &diag.Diagnostic{
 			Severity: diag.Warning, Class: class,
-			Message: fmt.Sprintf("nothing to use in the cache for %s: %v", e.name, err), Err: err,
+			Message: fmt.Sprintf("the cache has nothing usable for %s: %v", e.name, err), Err: err,
 		})
 	}
 	return nil, "", why
 }
 
-// What keeps a directory or an entry of the cache from being used.
+// Why a directory or an entry of the cache is not used.
 var (
 	errNoDirectory = errors.New("there is no such directory")
 	errFeatures    = errors.New("the directory is for other features")
 	errLink        = errors.New("the directory is a symbolic link")
-	errForeign     = errors.New("others than root and this user may write there; remove it, or name another cache with -L")
-	errOther       = errors.New("the policy is of other text, features or options, or was damaged")
+	errForeign     = errors.New("others besides root and this user may write there; remove it, or name another cache with -L")
+	errOther       = errors.New("the policy is from other text, features or options, or is damaged")
 )
 
 // read returns the policy of an entry from one directory.
@@ -126,8 +126,8 @@ func (e *cacheEntry) read(dir string) (*blob.Policy, error) {
 	return blob.Inspect(data)
 }
 
-// fits reports what keeps a directory from being the one for the features of
-// the entry, if anything.
+// fits returns why a directory is not the one for the features of the entry,
+// if it is not.
 func (e *cacheEntry) fits(dir string) error {
 	if err := realDirectory(dir); err != nil {
 		return err
@@ -161,7 +161,7 @@ func readOwn(name string) ([]byte, error) {
 	return readAll(f)
 }
 
-// realKeys looks at a directory of keys and the one that it is in.
+// realKeys checks a directory of keys and the one that it is in.
 func realKeys(keys string) error {
 	for _, d := range []string{filepath.Dir(keys), keys} {
 		if err := realDirectory(d); err != nil {
@@ -171,8 +171,8 @@ func realKeys(keys string) error {
 	return nil
 }
 
-// realDirectory refuses a link in the place of a directory of features, whose
-// content might be removed.
+// realDirectory refuses a link in place of a directory of features, because
+// content of it might be removed.
 func realDirectory(dir string) error {
 	switch info, err := os.Lstat(dir); {
 	case errors.Is(err, fs.ErrNotExist):
@@ -192,8 +192,8 @@ func realDirectory(dir string) error {
 // write puts policy into the cache and returns the file that it is in. A
 // reader finds the old policy, the new one or none, never half of one: a key
 // that does not fit the policy is a miss. A directory that is for other
-// features, by a collision of digests or by damage, is emptied first, unless
-// keep says not to.
+// features, by a collision of digests or by damage, is emptied first unless
+// keep is set.
 func (e *cacheEntry) write(p *blob.Policy, keep bool) (file string, err error) {
 	dir := e.dirs[0]
 	keys := filepath.Dir(e.keyFile(dir))
@@ -222,14 +222,14 @@ func (e *cacheEntry) write(p *blob.Policy, keep bool) (file string, err error) {
 	}
 	file = filepath.Join(dir, e.name)
 	data := p.Bytes()
-	// The features are for other programs to read, and are written once.
+	// The features are for other programs, and are written once.
 	features := filepath.Join(dir, featuresFile)
 	if have, err := readOwn(features); err != nil || string(have) != e.features {
 		if err := writeFileAtomic(features, []byte(e.features), newFile{mode: 0o644}); err != nil {
 			return "", err
 		}
 	}
-	// Policy of another program that means the same is left as it is.
+	// Policy of another program with the same meaning is left as it is.
 	if have, ok := sameMeaning(file, p); ok {
 		data = have
 		if err := os.Chtimes(file, e.key.newest, e.key.newest); err != nil {
@@ -241,8 +241,8 @@ func (e *cacheEntry) write(p *blob.Policy, keep bool) (file string, err error) {
 	return file, writeFileAtomic(e.keyFile(dir), []byte(e.keyText(data)), newFile{mode: 0o600})
 }
 
-// sameMeaning returns the content of a file if it is policy that means what p
-// means: apparmor_parser's, say, whose cache has the same form.
+// sameMeaning returns the content of a file if it is policy with the meaning
+// of p, such as that of apparmor_parser, whose cache has the same form.
 func sameMeaning(file string, p *blob.Policy) ([]byte, bool) {
 	data, err := readOwn(file)
 	if err != nil {
@@ -282,7 +282,7 @@ func (r *run) purge() error {
 }
 
 // emptyDir removes the files of a directory. Directories in it are not the
-// cache's and stay. Other processes may be at the same.
+// cache's and stay. Other processes may be doing the same.
 func emptyDir(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -298,14 +298,14 @@ func emptyDir(dir string) error {
 	return nil
 }
 
-// store writes what was made of an input to the cache, if that is asked for.
-// Policy that is loaded stays loaded whatever the cache does.
+// store writes the result of an input to the cache, if that is wanted. Policy
+// that is loaded stays loaded whatever happens to the cache.
 func (r *run) store(res *result) {
 	if res.place == nil || res.cached != "" || !r.options.writeCache {
 		return
 	}
 	if len(res.policies) != 1 {
-		r.report.warning(classDebugCache, "%s is not written to the cache, whose files hold the profiles of one namespace", res.in.shown())
+		r.report.warning(classDebugCache, "%s is not written to the cache, because it has profiles of several namespaces", res.in.shown())
 		return
 	}
 	file, err := res.place.write(res.policies[0], r.options.keepBadCache)

@@ -19,8 +19,8 @@ import (
 // this program writes.
 const cacheFormat = "goarmor apparmor policy cache 3\n"
 
-// cacheKey is the digest of all that the policy of one input is made of. The
-// version of the newest text is for others who read the cache.
+// cacheKey is the digest of everything that the policy of one input is made
+// of. The time of the newest text is for others who read the cache.
 type cacheKey struct {
 	digest [sha256.Size]byte
 	newest time.Time
@@ -37,7 +37,7 @@ func (r *run) key(unit *ast.Unit) (k cacheKey, err error) {
 	h.flag(r.override != nil)
 	h.flag(r.options.readMmaps)
 	h.flag(r.options.optimize&optFilterDeny != 0)
-	// What would be refused for a warning must not be found.
+	// Policy that a warning would refuse must not be found.
 	h.number(int(r.options.warn & r.options.werror))
 	if err := r.hashFile(h, unit, unit.Main, map[*ast.File]int{}, &k.newest); err != nil {
 		return k, err
@@ -54,8 +54,8 @@ func (r *run) hashFile(h keyHash, unit *ast.Unit, file *ast.File, seen map[*ast.
 	}
 	seen[file] = len(seen) + 1
 	h.number(0)
-	// Includes are kept apart by name: of two names for one text each is
-	// read, of one name only the first is.
+	// Includes are distinguished by name: two names for one text are both
+	// read, the second use of one name is not.
 	h.text(file.Name)
 	h.text(file.Src)
 	if info, err := os.Stat(r.path(file.Name)); err == nil && info.ModTime().After(*newest) {
@@ -88,7 +88,7 @@ func (r *run) hashFile(h keyHash, unit *ast.Unit, file *ast.File, seen map[*ast.
 	return nil
 }
 
-// keyHash hashes values so that no two sequences of them look alike.
+// keyHash hashes values so that different sequences of them never look alike.
 type keyHash struct{ hash.Hash }
 
 func (h keyHash) number(n int) {
@@ -110,9 +110,9 @@ func (h keyHash) flag(b bool) {
 	h.number(n)
 }
 
-// featuresID returns what the directories of a cache are called by: MurmurHash3
-// of 32 bits, with the seed that libapparmor has, of the text of the features,
-// so that programs which use that library find the directory of a kernel.
+// featuresID returns the name of a directory of the cache: the 32-bit
+// MurmurHash3, with libapparmor's seed, of the text of the features, so that
+// programs which use that library find the directory of a kernel.
 func featuresID(set *features.Set) uint32 {
 	const c1, c2 = 0xcc9e2d51, 0x1b873593
 	text := []byte(set.String())

@@ -11,7 +11,7 @@ import (
 // classes is a set of classes of warnings.
 type classes uint32
 
-// Classes that are about the command and not about policy.
+// Classes about the command and not about policy.
 const (
 	classConfig     diag.Class = "config"
 	classCache      diag.Class = "cache"
@@ -51,13 +51,13 @@ var warningClasses = []warningClass{
 	{"rule-not-enforced", bitNotEnforced, "rules that have no effect on this kernel"},
 	{"rule-downgraded", bitDowngraded, "rules that have a coarser effect on this kernel"},
 	{"abi", bitABI, "the abi that policy is written for"},
-	{"deprecated", bitDeprecated, "forms that there are better ones for"},
+	{"deprecated", bitDeprecated, "deprecated forms"},
 	{"config", bitConfig, "the configuration file"},
 	{"cache", bitCache, "the cache of compiled policy"},
 	{"debug-cache", bitDebugCache, "why cached policy is not used"},
 	{"jobs", bitJobs, "the number of jobs"},
-	{"dangerous", bitDangerous, "rules that give more than they seem to"},
-	{"unexpected", bitUnexpected, "what probably was not meant"},
+	{"dangerous", bitDangerous, "rules that grant more than they seem to"},
+	{"unexpected", bitUnexpected, "what was probably not meant"},
 	{"format", bitFormat, "text that is not as simple as it could be"},
 	{"missing", bitMissing, "what is left to a default"},
 	{"override", bitOverride, "what options override"},
@@ -77,8 +77,8 @@ func (c classes) has(class diag.Class) bool {
 	return c&bitUnexpected != 0
 }
 
-// change adds the class of a name to the set, or takes it out if the name
-// begins with "no-". It reports whether the name is known.
+// change adds the class of a name to the set, or removes it if the name begins
+// with "no-". It reports whether the name is known.
 func (c *classes) change(name string) bool {
 	name, off := strings.CutPrefix(name, "no-")
 	for _, w := range warningClasses {

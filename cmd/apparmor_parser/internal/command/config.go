@@ -9,10 +9,10 @@ import (
 	"github.com/goarmor/apparmor/internal/getopt"
 )
 
-// configure applies the text of a configuration file: an option to a line, by
-// its long name, with the argument after "=" or blanks. An unknown option is
-// told to warn; a wrong argument, or none where one is needed, is an error. An
-// action is a default that arguments may change.
+// configure applies the text of a configuration file: one option per line, by
+// its long name, with the argument after "=" or blanks. Warn is called for an
+// unknown option; a wrong or missing argument is an error. An action is a
+// default that arguments may change.
 func configure(o *options, table []getopt.Option[options], text string, warn func(string)) error {
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)

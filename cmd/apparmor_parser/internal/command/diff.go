@@ -10,8 +10,8 @@ import (
 // diffContext is how many unchanged lines a diff shows around a change.
 const diffContext = 3
 
-// unifiedDiff returns how two texts differ, line by line, in the unified
-// format; nothing for equal texts.
+// unifiedDiff returns the differences of two texts, line by line, in the
+// unified format; nothing for equal texts.
 func unifiedDiff(name, old, text string) string {
 	if old == text {
 		return ""
@@ -21,8 +21,8 @@ func unifiedDiff(name, old, text string) string {
 	fmt.Fprintf(&out, "--- %s.orig\n+++ %s\n", name, name)
 	edits := diffLines(a, b)
 	for i := 0; i < len(edits); {
-		// A hunk ends where more unchanged lines follow than are shown at
-		// the end of one and the start of the next.
+		// A hunk ends if more unchanged lines follow than are shown at the end
+		// of one hunk and the start of the next.
 		for i < len(edits) && edits[i].op == ' ' {
 			i++
 		}
@@ -135,7 +135,7 @@ func furthest(reach []int, limit, k, d int) int {
 	return reach[limit+k-1] + 1
 }
 
-// backtrack turns the way that was found into edits.
+// backtrack turns the path that was found into edits.
 func backtrack(a, b []string, trace [][]int, limit int) []edit {
 	x, y := len(a), len(b)
 	var back []edit

@@ -11,7 +11,7 @@ import (
 	"github.com/goarmor/apparmor/render"
 )
 
-// printDumps prints what --Dump asks for of compiled policy, to standard
+// printDumps prints what --Dump requests about compiled policy, to standard
 // error.
 func (r *run) printDumps(res *result) error {
 	var b bytes.Buffer
@@ -55,7 +55,7 @@ func printRules(b *bytes.Buffer, set *policy.Set) {
 	}
 }
 
-// printBuild prints how automata came about.
+// printBuild prints the figures of automata.
 func printBuild(b *bytes.Buffer, stats []compile.Stats) {
 	for _, s := range stats {
 		for _, a := range []struct {

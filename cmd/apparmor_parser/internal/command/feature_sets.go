@@ -21,7 +21,7 @@ import (
 // kernelDir is where kernels show their AppArmor directory.
 const kernelDir = "/sys/kernel/security/apparmor"
 
-// failed begins the messages that the reference begins with it.
+// failed is the beginning of messages, as in the reference.
 const failed = "Failed"
 
 // loadFeatures finds the feature sets of the kernel and of policy.
@@ -61,7 +61,7 @@ func (r *run) loadFeatures(ctx context.Context) (err error) {
 	// The machine need not have AppArmor to check policy.
 	r.features = features.Default()
 	if r.cacheable && (o.readsCache() || o.writeCache) {
-		r.report.warning(classCache, "Cache read/write disabled: this kernel shows no features, and --kernel-features names none")
+		r.report.warning(classCache, "Cache read/write disabled: this kernel shows no features, and --kernel-features gives none")
 	}
 	r.cacheable = false
 	return nil
@@ -98,7 +98,7 @@ func (r *run) runningFeatures(ctx context.Context) (*features.Set, error) {
 }
 
 // featureFile reads the features of a file, or of a directory as kernels show
-// it. What they are is for the error.
+// it. The argument what describes them in the error.
 func (r *run) featureFile(what, name string) (*features.Set, error) {
 	fail := func(err error) error {
 		var pe *fs.PathError
@@ -136,8 +136,8 @@ type abiCache struct {
 	sets map[ast.ABI]*features.Set
 }
 
-// abi returns the feature set of an abi statement, as policy.Options.ABI
-// wants it. What is overridden has to be there all the same.
+// abi returns the feature set of an abi statement, as policy.Options.ABI wants
+// it. A set that is overridden must exist all the same.
 func (r *run) abi(s *ast.ABI, _ *ast.File) (*features.Set, error) {
 	set, err := r.namedABI(s)
 	if err == nil && r.override != nil {
@@ -172,7 +172,7 @@ func (r *run) readABI(s *ast.ABI) (*features.Set, error) {
 	if s.Kind != ast.IncludeMagic {
 		info, err := os.Stat(r.path(name))
 		if err == nil && !info.IsDir() && !info.Mode().IsRegular() {
-			return nil, fmt.Errorf("%s is not a regular file", name) // a pipe could keep us waiting
+			return nil, fmt.Errorf("%s is not a regular file", name) // a pipe could block
 		}
 		return r.featureFile("features", name)
 	}

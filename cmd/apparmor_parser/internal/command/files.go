@@ -21,7 +21,7 @@ func readBounded(name string) ([]byte, error) {
 	return readAll(f)
 }
 
-// readAll reads all that is not longer than an input may be.
+// readAll reads everything up to the greatest length of an input.
 func readAll(from io.Reader) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(from, maxInput+1))
 	if err == nil && len(data) > maxInput {
@@ -30,14 +30,14 @@ func readAll(from io.Reader) ([]byte, error) {
 	return data, err
 }
 
-// newFile is what a file that is written has beside its content.
+// newFile is what a file that is written has besides its content.
 type newFile struct {
 	mode fs.FileMode
 	time time.Time   // if not zero
 	like fs.FileInfo // whose owner it gets, if not nil
 }
 
-// writeFileAtomic writes a file that is either there as a whole or not at all.
+// writeFileAtomic writes a file as a whole or not at all.
 func writeFileAtomic(name string, data []byte, as newFile) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".tmp")
 	if err != nil {

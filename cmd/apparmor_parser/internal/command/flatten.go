@@ -12,18 +12,18 @@ import (
 )
 
 // flatten returns the text of a unit with its includes put in place, as -p of
-// the reference prints it. A comment names what was included. A file is put
-// in once for each scope, which is the preamble or the body of a profile; what
-// is in a child is not in its parent. What includes make too large or too deep
-// is a *diag.LimitError.
+// the reference prints it. A comment names what was included. A file is put in
+// once for each scope, which is the preamble or the body of a profile; what is
+// in a child is not in its parent. If includes make the text too large or nest
+// too deeply, the error is a *diag.LimitError.
 func flatten(unit *ast.Unit) ([]byte, error) {
 	f := flattener{unit: unit, seen: map[string]bool{}}
 	f.file(unit.Main)
 	return f.out, f.err
 }
 
-// The limits of what includes may come to. A file that includes itself in a
-// child of its own is a new one each time.
+// The limits on included text. A file that includes itself in a child of its
+// own is a new one each time.
 const (
 	maxFlatten      = 256 << 20 // bytes
 	maxFlattenDepth = 100       // files in files
@@ -36,9 +36,10 @@ type flattener struct {
 	depth int
 	err   error
 
-	// stop is where the text ends: at an error. Without a file there is none.
+	// stop is where the text ends because of an error. Without a file there is
+	// none.
 	stop      ast.Position
-	wholeRule bool // and what is left of the rule there
+	wholeRule bool // and how much of the rule is left there
 	stopped   bool
 }
 
@@ -62,15 +63,15 @@ func (r *run) flattenTo(ctx context.Context, res *result, src string, err error)
 	return f.out
 }
 
-// ruleCodes are of errors that the reference finds when it has read the whole
-// rule.
+// ruleCodes are the codes of errors that the reference finds after it has read
+// the whole rule.
 var ruleCodes = []diag.Code{
 	diag.CodeNetwork, diag.CodeSignal, diag.CodeAddress, diag.CodeCondition,
 	diag.CodeMountFlag, diag.CodeRule, diag.CodeQualifier,
 }
 
-// ruleRest returns the length of the text up to the comma that ends the rule, if it ends in
-// this line: what is wrong with a rule as a whole is found there.
+// ruleRest returns the length of the text up to the comma that ends the rule,
+// if it ends in this line: mistakes in a rule as a whole are found there.
 func ruleRest(text string) int {
 	line, _, _ := strings.Cut(text, "\n")
 	line, _, _ = strings.Cut(line, "#")
@@ -137,8 +138,8 @@ func (f *flattener) stmts(file *ast.File, list []ast.Stmt, at int) int {
 				f.include(s, text)
 			}
 		case *ast.VarAssign, *ast.BoolAssign:
-			// What ends an assignment, a comment or else the newline, is
-			// printed twice.
+			// What ends an assignment, a comment or the newline, is printed
+			// twice.
 			end := s.End().Offset()
 			n := strings.IndexByte(src[end:], '\n')
 			if n < 0 {
@@ -171,7 +172,7 @@ func (f *flattener) stmts(file *ast.File, list []ast.Stmt, at int) int {
 	return at
 }
 
-// include writes what takes the place of an include statement.
+// include writes what replaces an include statement.
 func (f *flattener) include(s *ast.Include, text string) {
 	name := `"` + s.Path + `"`
 	if s.Kind == ast.IncludeMagic {

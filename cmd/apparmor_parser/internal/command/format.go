@@ -13,8 +13,8 @@ import (
 	"github.com/goarmor/apparmor/render"
 )
 
-// formatAll prints every input in canonical form, or how it differs from that,
-// or writes it back. What differs is printed as a diff and makes the status 1.
+// formatAll prints every input in canonical form, or as a diff against it, or
+// writes it back. A diff makes the status 1.
 func (r *run) formatAll(ctx context.Context) (status int) {
 	var formatted int
 	missing := r.expand(func(in input) bool {
@@ -74,9 +74,9 @@ func (r *run) formatOne(ctx context.Context, in input) int {
 	return status
 }
 
-// rewrite replaces a file by one with the new text, so that whatever happens
-// one of the two is there. The permissions and the owner stay as they are, and
-// of a symbolic link its target is replaced.
+// rewrite replaces a file by one with the new text, so that one of the two
+// exists whatever happens. The permissions and the owner stay as they are, and
+// for a symbolic link its target is replaced.
 func (r *run) rewrite(in input, text []byte) error {
 	name, err := filepath.EvalSymlinks(r.path(in.name))
 	if err != nil {

@@ -4,8 +4,8 @@ package command
 
 import "github.com/goarmor/apparmor/internal/getopt"
 
-// applyArguments applies arguments to o. It stops early when an option asks for
-// something that ends the program.
+// applyArguments applies arguments to o. It stops early if an option ends the
+// program.
 func applyArguments(o *options, table []getopt.Option[options], args []string, posix bool) error {
 	p := getopt.Parser[options]{Options: table, Posix: posix, Done: func(o *options) bool { return o.ends != nil }}
 	operands, err := p.Parse(o, args)
@@ -13,8 +13,8 @@ func applyArguments(o *options, table []getopt.Option[options], args []string, p
 	return err
 }
 
-// earlyTable is the table for a first look at the arguments: only what has to
-// be known before the configuration file is read has an effect.
+// earlyTable is the table for a first pass over the arguments: only options
+// that are needed before the configuration file is read have an effect.
 func earlyTable(table []getopt.Option[options]) []getopt.Option[options] {
 	early := make([]getopt.Option[options], len(table))
 	for i, opt := range table {

@@ -10,8 +10,8 @@ import (
 	"github.com/goarmor/apparmor/internal/getopt"
 )
 
-// version is the version of the reference whose language and options are
-// taken.
+// version is the version of the reference whose language and options this
+// command accepts.
 const version = "6.0.0"
 
 func printVersion(w io.Writer) {
@@ -23,7 +23,7 @@ func printVersion(w io.Writer) {
 func printHelp(w io.Writer) {
 	fmt.Fprint(w, "Usage: apparmor_parser [options] [file or directory ...]\n\n"+
 		"Compiles AppArmor policy and loads it into the kernel. Without files, policy\n"+
-		"is read from standard input. The documentation of the command tells where it\n"+
+		"is read from standard input. The documentation of the command says where it\n"+
 		"differs from that of AppArmor 6.0.\n\n")
 	for _, o := range optionTable() {
 		if o.Help == "" {
@@ -47,7 +47,7 @@ func printHelp(w io.Writer) {
 }
 
 func printWarnings(w io.Writer) {
-	fmt.Fprint(w, "--warn and --Werror take, with no- in front to switch off:\n\n")
+	fmt.Fprint(w, "--warn and --Werror take these names; a prefix no- switches off:\n\n")
 	for _, c := range warningClasses {
 		on := ""
 		if c.set&(c.set-1) == 0 && defaultClasses&c.set != 0 {
@@ -59,7 +59,7 @@ func printWarnings(w io.Writer) {
 }
 
 func printDumps(w io.Writer) {
-	fmt.Fprint(w, "--Dump takes, with no- in front to switch off:\n\n")
+	fmt.Fprint(w, "--Dump takes these words; a prefix no- switches off:\n\n")
 	var empty []string
 	for _, word := range dumpWords {
 		if word.what == dumpNothing {
@@ -69,16 +69,16 @@ func printDumps(w io.Writer) {
 		fmt.Fprintf(w, "  %-24s %s\n", word.name, word.help)
 	}
 	fmt.Fprintf(w, "  %-24s %s\n\n", "show", "print what is on, and exit")
-	fmt.Fprint(w, "These print nothing, as they are about steps that this compiler does not have:\n\n")
+	fmt.Fprint(w, "These print nothing, because this compiler does not have their steps:\n\n")
 	for _, name := range empty {
 		fmt.Fprintf(w, "  %s\n", name)
 	}
 }
 
 func printOptimizations(w io.Writer) {
-	fmt.Fprint(w, "--Optimize takes these, most with no- in front to switch off. One has an effect:\n"+
+	fmt.Fprint(w, "--Optimize takes these, most also with the prefix no-. Only one has an effect:\n"+
 		"without filter-deny, permission tables hold what rules deny. The others are about\n"+
-		"the size of automata: what the kernel takes and what pays is always done, and never\n"+
+		"the size of automata: what the kernel supports and what helps is always done, and never\n"+
 		"changes what policy means.\n\n")
 	for _, word := range optimizeWords {
 		no := ""

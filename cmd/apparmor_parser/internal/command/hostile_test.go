@@ -260,7 +260,7 @@ func TestDebugCache(t *testing.T) {
 	}{
 		{"", "there is no such directory"},
 		{"", ""},
-		{"# x\n", "the policy is of other text"},
+		{"# x\n", "the policy is from other text"},
 	} {
 		if err := os.WriteFile(filepath.Join(dir, "p"), []byte(test.change+cacheTree["p"]), 0o644); err != nil {
 			t.Fatal(err)

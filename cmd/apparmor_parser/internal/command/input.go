@@ -21,7 +21,7 @@ type input struct {
 	name string // of the file, as messages name it; empty: standard input
 }
 
-// stdinName is how standard input is called in messages.
+// stdinName is the name of standard input in messages.
 const stdinName = "stdin"
 
 // shown is the name of the input in messages.
@@ -50,8 +50,8 @@ var errTooLong = &diag.LimitError{What: "input in bytes", Limit: maxInput, Got: 
 
 // expand calls yield with every input that the arguments name, in order:
 // files, the files of directories, or standard input. It reports names that
-// lead nowhere and returns the status that they make, 0 for none. It stops
-// when yield returns false.
+// lead nowhere and returns their status, 0 if there are none. It stops if
+// yield returns false.
 func (r *run) expand(yield func(input) bool) (status int) {
 	if len(r.options.inputs) == 0 {
 		yield(input{})
@@ -113,7 +113,7 @@ func (r *run) expandDir(dir string) (inputs []input, bad error) {
 	return inputs, bad
 }
 
-// leftover reports whether a file that is skipped deserves a word.
+// leftover reports whether a file that is skipped deserves a message.
 func leftover(name string) bool {
 	for _, end := range []string{".rpmnew", ".rpmsave", ".orig", ".rej", "~"} {
 		if strings.HasSuffix(name, end) && !strings.HasPrefix(name, ".") {
@@ -123,7 +123,7 @@ func leftover(name string) bool {
 	return false
 }
 
-// path makes a name of the command line one that can be opened.
+// path turns a name of the command line into one that can be opened.
 func (r *run) path(name string) string {
 	if name == "" || filepath.IsAbs(name) || r.env.Dir == "" {
 		return name

@@ -19,7 +19,7 @@ import (
 // autoJobs, as a number of jobs, is one for each processor.
 const autoJobs = -1
 
-// manyJobs is more jobs than anybody can want.
+// manyJobs is more jobs than anybody could want.
 const manyJobs = math.MaxInt32
 
 func setJobs(o *options, arg string) error {
@@ -81,7 +81,7 @@ func setJobSize(o *options, arg string) error {
 	return nil
 }
 
-// workers returns how many inputs are worked on at a time, at least one.
+// workers returns how many inputs are processed at a time, at least one.
 func (r *run) workers() int {
 	o := r.options
 	n, most := o.jobs, o.maxJobs

@@ -25,8 +25,9 @@ type Kernel interface {
 	Close() error
 }
 
-// openKernel opens the running kernel's interface. The loader insists on the
-// kernel's own file systems, so apparmorfs can only say where sysfs is mounted.
+// openKernel opens the running kernel's interface. The loader accepts only the
+// kernel's own file systems, so apparmorfs can only say where sysfs is
+// mounted.
 func openKernel(apparmorfs string) (Kernel, error) {
 	sysfs := ""
 	if apparmorfs != "" {
@@ -59,8 +60,8 @@ func (k running) Remove(ctx context.Context, namespace, name string) error {
 }
 
 // refused reports what the kernel said about a profile and returns the exit
-// status, as callers of the reference know it: 256 minus the error number, or
-// for compiled policy the error number.
+// status, as callers of the reference know it: 256 minus the error number or,
+// for compiled policy, the error number.
 func (r *run) refused(res *result, err error) int {
 	var errno syscall.Errno
 	if !errors.As(err, &errno) || errno <= 0 || errno > 255 {

@@ -40,8 +40,8 @@ func (res *result) profiles() (list []profileName) {
 func (r *run) load(ctx context.Context, res *result) int {
 	err := r.write(ctx, res)
 	if err != nil && res.cached != "" && !r.options.keepRejected {
-		// What the cache holds may be of no use for a reason that its key
-		// does not show.
+		// What the cache holds may be useless for a reason that its key does
+		// not show.
 		if r.options.showCache {
 			r.report.plain(diag.Warning, classCache, "Cache reject: "+res.cached)
 		}
@@ -102,8 +102,7 @@ func (r *run) write(ctx context.Context, res *result) error {
 }
 
 // local lists the profiles of a resolved set by their own names, children and
-// hats before what they belong to, which is how the reference tells of
-// them.
+// hats before what they belong to, as the reference reports them.
 func (res *result) local() (list []profileName) {
 	var add func(p *policy.Profile)
 	add = func(p *policy.Profile) {
@@ -124,8 +123,8 @@ func (res *result) local() (list []profileName) {
 	return list
 }
 
-// remove takes the profiles of an input out of the kernel. Children go with
-// their parents.
+// remove removes the profiles of an input from the kernel. Children are
+// removed with their parents.
 func (r *run) remove(ctx context.Context, res *result) (status int) {
 	for _, p := range res.profiles() {
 		if r.kernel != nil {

@@ -14,8 +14,8 @@ import (
 )
 
 // names returns the profiles of a unit by their names alone. As in the
-// reference, variables in names stay as they were written, and what is wrong
-// with rules beyond their syntax does not keep profiles from being listed.
+// reference, variables in names stay as they were written, and mistakes in
+// rules beyond their syntax do not keep profiles from being listed.
 func (r *run) names(ctx context.Context, unit *ast.Unit) (*policy.Set, error) {
 	s := skeleton{unit: unit, files: map[*ast.File]*ast.File{}, included: map[*ast.Include][]*ast.File{}}
 	main := s.file(unit.Main)
@@ -29,8 +29,8 @@ func (r *run) names(ctx context.Context, unit *ast.Unit) (*policy.Set, error) {
 	return set, nil
 }
 
-// Control characters replace what marks variables while names are resolved, so
-// that nobody finds any.
+// Control characters replace the marks of variables while names are resolved,
+// so that none are found.
 var (
 	hiddenVariable = regexp.MustCompile(`@\{([^{}]*)\}`)
 	shownVariables = strings.NewReplacer("\x01", "@{", "\x02", "}")
@@ -40,8 +40,8 @@ func hideVariables(name ast.Pattern) ast.Pattern {
 	return ast.Pattern(hiddenVariable.ReplaceAllString(string(name), "\x01$1\x02"))
 }
 
-// skeleton copies a unit without its rules and all of its profiles but their
-// names.
+// skeleton copies a unit without its rules, and its profiles with nothing but
+// their names.
 type skeleton struct {
 	unit     *ast.Unit
 	files    map[*ast.File]*ast.File

@@ -33,10 +33,10 @@ const (
 // maxCacheDirs is how many directories of the cache may be named.
 const maxCacheDirs = 4
 
-// ofKernel means the running kernel where a file of features can be named.
+// ofKernel means the running kernel where a file of features can be given.
 const ofKernel = "<kernel>"
 
-// options is what the arguments and the configuration file ask for.
+// options are what the arguments and the configuration file say.
 type options struct {
 	action  action
 	actions int      // how often one was given
@@ -46,7 +46,7 @@ type options struct {
 	binary           bool // inputs are compiled policy
 	complain         bool
 	readMmaps        bool // -X
-	compress         bool // asked for, not done
+	compress         bool // requested, not done
 	namespace        string
 	output           string // of writeFile
 	base             string
@@ -69,14 +69,14 @@ type options struct {
 	printCacheDir  bool
 	createCacheDir bool
 	keepBadCache   bool
-	keepRejected   bool // what the kernel refuses from the cache is not made anew
+	keepRejected   bool // what the kernel refuses from the cache is not recompiled
 	printConfig    bool
 
 	quiet, verbose, json bool
 	warn, werror         classes
 	abortOnError         bool
 	jobs, maxJobs        int
-	jobSize              int64 // bytes of memory for one job, 0: not said
+	jobSize              int64 // bytes of memory for one job, 0: not given
 
 	dump     dumps
 	optimize optimizations
@@ -84,11 +84,11 @@ type options struct {
 	diff, rewrite bool // of format
 
 	config string // the configuration file
-	// shows are the lists of what is switched on that are asked for; they
-	// are printed in place of everything else, when all options are known.
+	// shows are the requested lists of what is switched on; they are printed
+	// instead of everything else, when all options are known.
 	shows []func(w io.Writer)
-	// ends, if set, is what the program does instead of everything else, at
-	// once.
+	// ends, if set, is what the program does at once, instead of everything
+	// else.
 	ends func(w io.Writer)
 }
 
@@ -119,7 +119,7 @@ func (o *options) check() error {
 	return nil
 }
 
-// needsKernel reports whether the running kernel is going to be changed.
+// needsKernel reports whether the running kernel will be changed.
 func (o *options) needsKernel() bool {
 	return o.action <= removePolicy && !o.skipKernel && !o.stopsEarly() && !o.printCacheDir &&
 		!(o.purgeCache && len(o.inputs) == 0)
@@ -131,17 +131,17 @@ func (o *options) stopsEarly() bool {
 }
 
 // usesCache reports whether compiled policy may come from the cache or go
-// there. What is in complain mode or in another namespace for an option must
-// not: the name in the cache is that of the file, and programs that load all
-// of a directory of the cache at boot know nothing of the option.
+// there. Policy that an option puts into complain mode or another namespace
+// must not: the name in the cache is that of the file, and programs that load
+// all of a directory of the cache at boot do not know the option.
 func (o *options) usesCache() bool {
 	return !o.skipCache && o.action != removePolicy && o.action != listNames &&
 		o.action != preprocess && o.action != format &&
 		!o.binary && !o.stopsEarly() && !o.complain && o.namespace == ""
 }
 
-// readsCache reports whether policy may come from the cache: not where the
-// work itself is to be seen.
+// readsCache reports whether policy may come from the cache: not if the work
+// itself should be shown.
 func (o *options) readsCache() bool {
 	return o.usesCache() && !o.skipReadCache && o.dump == 0 && o.action <= replacePolicy
 }

@@ -12,9 +12,10 @@ import (
 // openOwn opens a file of the cache.
 func openOwn(name string) (*os.File, error) { return os.Open(name) }
 
-// own reports whether only this user may write to a file; where files have no
-// owner that can be asked for, that is not known and taken for granted.
+// own reports whether only this user may write to a file; on systems where
+// files have no owner that can be read, this is assumed.
 func own(fs.FileInfo) bool { return true }
 
-// copyOwner does nothing where files have no owner that can be copied.
+// copyOwner does nothing on systems where files have no owner that can be
+// copied.
 func copyOwner(*os.File, fs.FileInfo) error { return nil }

@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// openOwn opens a file of the cache. Links lead to what others may have
-// written, and waiting for a pipe's other end leads nowhere.
+// openOwn opens a file of the cache. Links are refused because others may have
+// written their target, and pipes because they block.
 func openOwn(name string) (*os.File, error) {
 	return os.OpenFile(name, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 }

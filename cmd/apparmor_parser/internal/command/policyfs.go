@@ -12,13 +12,13 @@ import (
 	"github.com/goarmor/apparmor/diag"
 )
 
-// errPseudo refuses the files in which a kernel shows or does something.
+// errPseudo refuses files through which a kernel shows or does something.
 var errPseudo = errors.New("the kernel's own files (procfs, sysfs and the like) are not read as policy")
 
 // policyFS is a directory that includes are read from. Whoever writes policy
-// chooses the paths in it, so opening waits for nobody, and what is on a
-// pseudo file system of the kernel is not read: reading there can block, and can
-// take messages away from others.
+// chooses the paths in it, so opening never blocks, and files on a pseudo file
+// system of the kernel are not read: reading there can block, and can take
+// messages away from others.
 type policyFS struct {
 	dir string
 	// below keeps names, and links, from leading out of the directory.
@@ -74,8 +74,8 @@ func (r *run) includeDirs() []string {
 	return append(r.options.includes[:len(r.options.includes):len(r.options.includes)], r.options.base)
 }
 
-// absolute is where includes with a path of their own are looked up: nowhere,
-// if includes are confined.
+// absolute is where includes by path are looked up: nowhere, if includes are
+// confined.
 func (r *run) absolute() fs.FS {
 	if r.options.confine {
 		return nil
@@ -96,10 +96,10 @@ func readPolicy(name string) ([]byte, error) {
 	return readAll(f)
 }
 
-// hide returns a finding without the text of its file, if that is a file which
-// policy included and which is not below a directory of includes. A mistake in
-// it would show the file's first words to whoever reads the messages, and they
-// may be a secret that only the user of this program can read.
+// hide returns a finding without the text of its file, if policy included that
+// file and it is not below a directory of includes. A mistake in it would show
+// the file's first words to whoever reads the messages, and they may be a
+// secret that only the user of this program can read.
 func (r *run) hide(in input, d *diag.Diagnostic) *diag.Diagnostic {
 	file := d.Pos.File
 	if file == "" || file == in.shown() || d.Code == diag.CodeInclude || r.below(file) {
@@ -107,7 +107,7 @@ func (r *run) hide(in input, d *diag.Diagnostic) *diag.Diagnostic {
 	}
 	return &diag.Diagnostic{
 		Severity: d.Severity, Class: d.Class, Code: d.Code, Pos: d.Pos, Via: d.Via,
-		Message: "the file has a mistake; its text is not shown, because the file is not below a directory of includes",
+		Message: "the file has a mistake; its text is not shown because the file is not below a directory of includes",
 	}
 }
 

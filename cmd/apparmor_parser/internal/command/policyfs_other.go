@@ -9,5 +9,5 @@ import "os"
 // openPolicy are the flags for files of includes.
 const openPolicy = os.O_RDONLY
 
-// notPseudo accepts every file: only Linux has the file systems that are meant.
+// notPseudo accepts every file: only Linux has these file systems.
 func notPseudo(*os.File) error { return nil }

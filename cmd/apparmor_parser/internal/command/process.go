@@ -17,7 +17,7 @@ import (
 	"github.com/goarmor/apparmor/policy"
 )
 
-// result is what became of one input before anything is shown or loaded.
+// result is the outcome of one input before anything is shown or loaded.
 type result struct {
 	in     input
 	notes  []string  // lines to show before the diagnostics
@@ -36,7 +36,7 @@ type result struct {
 	again func(context.Context) error
 }
 
-// processAll works on all inputs, several at a time, and finishes them in
+// processAll processes all inputs, several at a time, and finishes them in
 // order.
 func (r *run) processAll(ctx context.Context, out *sink) (status int) {
 	workers := r.workers()
@@ -80,7 +80,7 @@ func (r *run) processAll(ctx context.Context, out *sink) (status int) {
 			}
 		}
 	}
-	// Whoever waits to put a result into the queue must not wait for ever.
+	// A goroutine that puts a result into the queue must not wait forever.
 	for range queue {
 	}
 	switch {
@@ -174,7 +174,7 @@ func (r *run) work(ctx context.Context, res *result) error {
 	return r.build(ctx, res, unit, complain)
 }
 
-// build resolves and compiles a unit, as far as it is asked for.
+// build resolves and compiles a unit, as far as that is wanted.
 func (r *run) build(ctx context.Context, res *result, unit *ast.Unit, complain bool) (err error) {
 	o := r.options
 	if res.set, err = r.resolve(ctx, unit, complain); err != nil {
@@ -200,8 +200,7 @@ func (r *run) build(ctx context.Context, res *result, unit *ast.Unit, complain b
 	return nil
 }
 
-// finish shows what there is to show about an input, and writes or loads what
-// was made of it.
+// finish shows the result of an input, and writes or loads it.
 func (r *run) finish(ctx context.Context, res *result, out *sink) (status int) {
 	o := r.options
 	for _, note := range res.notes {

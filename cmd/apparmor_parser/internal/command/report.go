@@ -24,8 +24,8 @@ type reporter struct {
 	w            io.Writer
 	json, quiet  bool
 	warn, werror classes
-	failed       bool // by a warning about the run that counts as an error
-	// hide, if set, takes out of a finding what must not be shown.
+	failed       bool // because of a warning about the run that counts as an error
+	// hide, if set, removes from a finding what must not be shown.
 	hide func(input, *diag.Diagnostic) *diag.Diagnostic
 }
 
@@ -35,7 +35,7 @@ func (r *reporter) say(format string, args ...any) {
 }
 
 // warning writes a warning about the run itself, if its class is on. One that
-// counts as an error makes the run fail in the end, but not stop.
+// counts as an error makes the run fail in the end, but does not stop it.
 func (r *reporter) warning(class diag.Class, format string, args ...any) {
 	if r.diagnostic(input{}, &diag.Diagnostic{
 		Severity: diag.Warning, Class: class, Message: fmt.Sprintf(format, args...),
@@ -82,7 +82,7 @@ func (r *reporter) diagnostic(in input, d *diag.Diagnostic) (failed bool) {
 }
 
 // errorLine is the reference's form of an error: what was given on the command
-// line, the file that it happened in, the line there.
+// line, the file with the error, and the line there.
 func errorLine(in input, d *diag.Diagnostic) string {
 	var b strings.Builder
 	b.WriteString("AppArmor parser error")
@@ -115,7 +115,7 @@ func warningLine(in input, d *diag.Diagnostic, failed bool) string {
 	case d.Pos.Line > 0:
 		return fmt.Sprintf("%s from %s (%s line %d): %s", head, from, cmp.Or(d.Pos.File, stdinName), d.Pos.Line, message(d))
 	case d.Class == diag.ClassABI:
-		// What is missing is missing from the first line on.
+		// What is missing is reported at line 1.
 		return fmt.Sprintf("%s from %s (%s line 1): %s", head, from, from, message(d))
 	case d.Profile != "":
 		return fmt.Sprintf("%s from profile %s (%s): %s", head, d.Profile, from, message(d))
@@ -123,8 +123,8 @@ func warningLine(in input, d *diag.Diagnostic, failed bool) string {
 	return fmt.Sprintf("%s: %s", head, message(d))
 }
 
-// shownPlace is the place of a warning in text: that a path is a profile's
-// name is found by the reference where the profile ends.
+// shownPlace is the place of a warning in text: the reference reports that a
+// path is a profile's name where the profile ends.
 func shownPlace(d *diag.Diagnostic) ast.Position {
 	if d.Code == diag.WarnPathName && len(d.Related) > 0 {
 		return d.Related[0]
@@ -132,8 +132,7 @@ func shownPlace(d *diag.Diagnostic) ast.Position {
 	return d.Pos
 }
 
-// byPlace puts warnings after those of the same file that are shown with
-// places before their own.
+// byPlace moves warnings after those of the same file with earlier places.
 func byPlace(list diag.List) diag.List {
 	for i := len(list) - 1; i >= 0; i-- {
 		place := shownPlace(list[i])
@@ -158,7 +157,7 @@ func message(d *diag.Diagnostic) string {
 	return c.Error()
 }
 
-// missingInclude returns what an include statement names that finds no file.
+// missingInclude returns the name in an include statement that finds no file.
 func missingInclude(d *diag.Diagnostic) (name string, ok bool) {
 	if d.Code != "include-not-found" || !errors.Is(d.Err, fs.ErrNotExist) {
 		return "", false
@@ -211,8 +210,8 @@ func (r *reporter) object(in input, d *diag.Diagnostic) {
 	if d.Err != nil {
 		cause = d.Err.Error()
 	}
-	// Encoding this type cannot fail, and nothing can be done about a broken
-	// standard error.
+	// Encoding this type cannot fail, and a broken standard error cannot be
+	// helped.
 	_ = json.NewEncoder(r.w).Encode(struct {
 		Severity string     `json:"severity"`
 		Class    diag.Class `json:"class,omitempty"`

@@ -18,16 +18,16 @@ import (
 	"github.com/goarmor/apparmor/parser"
 )
 
-// Env is what the command sees of the machine. Its files are those of the
+// Env is what the command sees of the machine, apart from the files of the
 // operating system.
 type Env struct {
 	Stdin          io.Reader // nil: nothing to read
 	Stdout, Stderr io.Writer // nil: thrown away
-	Environ        []string  // KEY=value; POSIXLY_CORRECT is looked at
+	Environ        []string  // KEY=value; POSIXLY_CORRECT is used
 	// Dir is the working directory, absolute; empty: that of the process.
 	Dir string
 	// OpenKernel opens the policy interface of the kernel, whose AppArmor
-	// directory the option -f may name. Nil: that of the running kernel.
+	// directory the option -f may name; nil means that of the running kernel.
 	OpenKernel func(apparmorfs string) (Kernel, error)
 }
 
@@ -47,11 +47,11 @@ type run struct {
 	abis   abiCache
 }
 
-// Run does what the arguments, without the program's name, ask for and returns
-// the exit status: 0, 1 for errors in options, policy or the work itself, the
-// error number for files that cannot be read (2 if they are not there) and for
-// compiled policy that the kernel refuses, and 256 minus the error number for
-// other policy that it refuses. The last error decides.
+// Run runs the command with the arguments, without the program's name, and
+// returns the exit status: 0, 1 for errors in options, policy or the work
+// itself, the error number for files that cannot be read (2 if they are not
+// there) and for compiled policy that the kernel refuses, and 256 minus the
+// error number for other policy that it refuses. The last error decides.
 func Run(ctx context.Context, args []string, env Env) int {
 	if env.Stdin == nil {
 		env.Stdin = strings.NewReader("")
@@ -84,7 +84,7 @@ func (r *run) readOptions(args []string) (status int, done bool) {
 	posix := slices.ContainsFunc(r.env.Environ, func(s string) bool {
 		return strings.HasPrefix(s, "POSIXLY_CORRECT=")
 	})
-	// What is wrong with the arguments is found again by the second look.
+	// Mistakes in the arguments are found again by the second pass.
 	early := defaults()
 	_ = applyArguments(early, earlyTable(table), args, posix)
 	o := r.options
@@ -103,8 +103,8 @@ func (r *run) readOptions(args []string) (status int, done bool) {
 		return statusFailed, true
 	}
 	r.report.warn, r.report.werror = o.warn, o.werror
-	// The names of profiles, and removing them, are nobody's place to hear
-	// about what is in them.
+	// Listing the names of profiles, or removing profiles, does not need
+	// warnings about their content.
 	r.report.quiet = o.quiet || o.action == listNames || o.action == removePolicy
 	switch {
 	case o.ends != nil:
@@ -122,8 +122,8 @@ func (r *run) readOptions(args []string) (status int, done bool) {
 	return 0, false
 }
 
-// readConfig applies the configuration file. It reports whether the run goes
-// on. That there is none where it usually is deserves no word.
+// readConfig applies the configuration file. It reports whether the run
+// continues. A missing file at the usual place deserves no message.
 func (r *run) readConfig(table []getopt.Option[options]) bool {
 	o := r.options
 	text, err := os.ReadFile(r.path(o.config))

@@ -14,9 +14,9 @@ import (
 	"github.com/goarmor/apparmor/blob"
 )
 
-// printStates prints the states of an automaton in the manner of the
-// reference: first those that grant something, a line each, then where every
-// state leads. The permissions are the kernel's.
+// printStates prints the states of an automaton in the form of the reference:
+// first those that grant something, one per line, then where every state
+// leads. The permissions are the kernel's.
 func printStates(b *bytes.Buffer, a automaton) {
 	states := uint32(a.db.DFA.States())
 	// What a state grants, in parentheses; empty for nothing.
@@ -118,8 +118,8 @@ func printSizes(b *bytes.Buffer, a automaton) {
 		a.name, len(d.Base), encoded, len(d.Next), used, len(a.db.Perms))
 }
 
-// printByteClasses prints which class each byte is in, of an automaton that
-// has classes.
+// printByteClasses prints the class of each byte, for an automaton that has
+// classes.
 func printByteClasses(b *bytes.Buffer, a automaton) {
 	if a.db.DFA.EC == nil {
 		return
@@ -139,12 +139,12 @@ type automaton struct {
 }
 
 // automata lists those of compiled policy: for each profile that of files
-// before that of all other classes. What attaches profiles is left out, as it
-// grants nothing.
+// before that of all other classes. Attachments are left out, because they
+// grant nothing.
 func automata(p *blob.Policy) (list []automaton) {
 	for _, profile := range p.Profiles() {
-		// What every state grants by construction says nothing: all of what
-		// the trap does, and the start, where no class has been seen.
+		// What every state grants by construction is not interesting: it is
+		// what the trap grants, and the start, before any class.
 		if db := profile.File; db != nil && db.DFA != nil {
 			owner := permissionsBeyond(profile.FilePerms(blob.TrapState, true))
 			other := permissionsBeyond(profile.FilePerms(blob.TrapState, false))
@@ -166,15 +166,15 @@ func automata(p *blob.Policy) (list []automaton) {
 	return list
 }
 
-// edge is a way from one state to another. A state without one has an edge
-// with an empty name.
+// edge is a transition from one state to another. A state without one has an
+// edge with an empty name.
 type edge struct {
 	from, to uint32
 	on       string
 }
 
-// edges yields the ways out of every state but the trap, in order: by single
-// bytes, all other bytes, and what is no byte.
+// edges yields the transitions of every state except the trap, in order: on
+// single bytes, on all other bytes, and on the out-of-band symbol.
 func (a automaton) edges() iter.Seq[edge] {
 	return func(yield func(edge) bool) {
 		var row [256]uint32
@@ -223,7 +223,7 @@ func permissionsBeyond(least blob.Effective) func(blob.Effective) string {
 	}
 }
 
-// startOf returns the state that an automaton begins in.
+// startOf returns the state in which an automaton begins.
 func startOf(db *blob.PolicyDB) uint32 { return cmp.Or(db.Start, blob.StartState) }
 
 // commonest returns the state that most bytes lead to.

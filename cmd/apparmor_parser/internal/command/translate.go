@@ -39,10 +39,10 @@ func (r *run) parse(ctx context.Context, res *result, src string) (*ast.Unit, er
 }
 
 // maxJSONErrors is how many errors of one input are listed for programs, which
-// want them all; people get the first, as from the reference.
+// want all of them; people get the first, as from the reference.
 const maxJSONErrors = 100
 
-// resolve makes profiles of a unit and applies what options ask for.
+// resolve turns a unit into profiles and applies options.
 func (r *run) resolve(ctx context.Context, unit *ast.Unit, complain bool) (*policy.Set, error) {
 	po := policy.Options{Namespace: r.options.namespace, Kernel: r.features, Default: r.defaults, ABI: r.abi}
 	if r.override != nil {
@@ -98,8 +98,8 @@ func (r *run) compile(ctx context.Context, res *result, set *policy.Set) error {
 	return nil
 }
 
-// degraded is the warning for what is not enforced as it is written. Like the
-// reference's it is about the profile and not about one of its lines.
+// degraded is the warning for what is not enforced as written. Like the
+// reference's, it is about the profile and not about one of its lines.
 func degraded(d compile.Degradation) *diag.Diagnostic {
 	w := &diag.Diagnostic{
 		Severity: diag.Warning, Class: diag.ClassRuleDowngraded, Code: "rule-downgraded",

@@ -13,7 +13,7 @@ import (
 	"github.com/goarmor/apparmor/render"
 )
 
-// The limits of what expanding variables may come to.
+// The limits on expanding variables.
 const (
 	maxValues        = 65536    // of one variable
 	maxExpandedBytes = 64 << 20 // of all of them
@@ -90,7 +90,7 @@ func (v *variables) assign(s *ast.VarAssign) {
 	}
 }
 
-// expand adds every text that a value expands to to out. Open are the
+// expand appends to out every text to which a value expands. Open are the
 // variables that are being expanded.
 func (v *variables) expand(done, rest string, open []string, out map[string]bool) error {
 	if len(out) > maxValues {

@@ -24,8 +24,7 @@ const (
 	dumpPerms
 	dumpTables
 	dumpClasses
-	// dumpNothing is of the words that are about steps which this compiler
-	// does not have.
+	// dumpNothing is for words about steps that this compiler does not have.
 	dumpNothing
 )
 
@@ -103,7 +102,7 @@ func (d dumps) String() string {
 	return strings.Join(names, ", ")
 }
 
-// optimizations is a set of what --Optimize switches.
+// optimizations is a set of the words of --Optimize.
 type optimizations uint32
 
 const (
@@ -127,13 +126,13 @@ const (
 )
 
 // optimizeWords are the words of --Optimize, those of the reference and no
-// others. One has an effect, filter-deny; the others are about how automata
-// become small, which the features of the kernel and what pays decide here,
-// and which never changes what policy means.
+// others. Only one has an effect, filter-deny; the others are about the size
+// of automata, which is decided here by the features of the kernel and by what
+// helps, and which never changes what policy means.
 var optimizeWords = []struct {
 	name  string
 	set   optimizations
-	clear optimizations // taken out in place of set
+	clear optimizations // removed instead of set
 	no    bool          // may follow no-
 }{
 	{"0", 0, noOptimizations, false},

@@ -26,23 +26,23 @@ import (
 type Env struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
-	// Base is the directory of policy; empty: /etc/apparmor.d. Machines' profiles
-	// and templates are in its directory libvirt.
+	// Base is the directory of policy; empty means /etc/apparmor.d. Machines'
+	// profiles and templates are in its directory libvirt.
 	Base string
-	// Host is where the paths of a description are looked up; nil: the machine's
-	// own files.
+	// Host is where the paths of a description are looked up; nil means the
+	// machine's own files.
 	Host fs.ReadLinkFS
-	// Loader loads policy; nil: what the option --loader says.
+	// Loader loads policy; nil means what the option --loader says.
 	Loader Loader
 }
 
-// Loader brings the profile of a machine into force.
+// Loader puts the profile of a machine into force.
 type Loader interface {
-	// Load loads the file of a profile. An error that matches fs.ErrExist says
-	// that there is one of the name, unless it may be replaced.
+	// Load loads the file of a profile. If a profile of the name is loaded and
+	// may not be replaced, the error matches fs.ErrExist.
 	Load(ctx context.Context, file, profile string, replace bool) error
-	// Unload takes the profile out of force. One that is not loaded is an error
-	// that matches fs.ErrNotExist.
+	// Unload takes the profile out of force. If it is not loaded, the error
+	// matches fs.ErrNotExist.
 	Unload(ctx context.Context, file, profile string) error
 }
 
@@ -65,7 +65,7 @@ type options struct {
 	profile  string // libvirt-UUID
 	file     string // one more path
 	hasFile  bool
-	appended bool // to the rules that are there
+	appended bool // to the existing rules
 	method   svirt.Method
 	loader   string
 }
@@ -119,7 +119,7 @@ func table() []getopt.Option[options] {
 		{Long: []string{"dryrun"}, Short: 'd', Help: "print what would be written, and do nothing", Set: flag(func(o *options) { o.dry = true })},
 		{Long: []string{"uuid"}, Short: 'u', Takes: getopt.Needed, Value: "name", Help: "name of the profile: libvirt- and the UUID", Set: func(o *options, s string) error { o.profile = s; return nil }},
 		{Long: []string{"add-file"}, Short: 'f', Takes: getopt.Needed, Value: "path", Help: "grant one more path, with the rules of the description", Set: setFile(false)},
-		{Long: []string{"append-file"}, Short: 'F', Takes: getopt.Needed, Value: "path", Help: "grant one more path, after the rules that are there", Set: setFile(true)},
+		{Long: []string{"append-file"}, Short: 'F', Takes: getopt.Needed, Value: "path", Help: "grant one more path, after the existing rules", Set: setFile(true)},
 		{Long: []string{"policy"}, Takes: getopt.Needed, Value: "how", Help: "how rules are derived: 9.0, 12.8 or strict", Set: setPolicy},
 		{Long: []string{"loader"}, Takes: getopt.Needed, Value: "who", Help: "who loads policy: own, parser, or auto", Set: setLoader},
 		{Long: []string{"help"}, Short: 'h', Help: "print this", Set: flag(func(o *options) { o.help = true })},
@@ -138,7 +138,7 @@ func printHelp(w io.Writer) {
 		}
 		fmt.Fprintf(w, "  %-24s %s\n", name, o.Help)
 	}
-	fmt.Fprint(w, "\nlibvirtd runs this program; people have little use for it.\n")
+	fmt.Fprint(w, "\nlibvirtd runs this program; people rarely need it.\n")
 }
 
 // run is one run of the command.
@@ -154,7 +154,7 @@ type run struct {
 // helper.
 const maxInput = 10 << 20
 
-// The files of a machine and the reasons to refuse one.
+// The files of a machine, and the reasons to refuse one.
 var (
 	errNoProfile = errors.New("profile does not exist")
 	errProfile   = errors.New("profile exists")
@@ -162,8 +162,8 @@ var (
 	errTooLong   = &diag.LimitError{What: "input in bytes", Limit: maxInput, Got: maxInput + 1}
 )
 
-// Run does what the arguments, without the program's name, ask for and returns
-// the exit status: 0, or 1 after a message.
+// Run runs the command with the arguments, without the program's name, and
+// returns the exit status: 0, or 1 after a message.
 func Run(ctx context.Context, args []string, env Env) int {
 	if env.Base == "" {
 		env.Base = "/etc/apparmor.d"
@@ -173,7 +173,7 @@ func Run(ctx context.Context, args []string, env Env) int {
 	}
 	o := options{method: svirt.Compat128, loader: "auto"}
 	p := getopt.Parser[options]{Options: table(), Done: func(o *options) bool { return o.help }}
-	_, err := p.Parse(&o, args) // operands mean nothing
+	_, err := p.Parse(&o, args) // operands are ignored
 	if err == nil && o.help {
 		printHelp(env.Stdout)
 		return 0
@@ -195,14 +195,14 @@ func (r *run) warn(format string, args ...any) {
 	fmt.Fprintf(r.env.Stderr, "virt-aa-helper: warning: "+format+"\n", args...)
 }
 
-// do finds the machine and does the work on it, alone of all helpers.
+// do finds the machine and does the work on it, while other helpers wait.
 func (r *run) do(ctx context.Context) error {
 	uuid, ok := strings.CutPrefix(r.profile, "libvirt-")
 	if !ok || svirt.CheckUUID(strings.ToLower(uuid)) != nil {
 		return errors.New("invalid UUID")
 	}
-	// Descriptions have it in lower case; the argument of another case is no
-	// machine's name.
+	// Descriptions have it in lower case; an argument in another case is not
+	// the name of a machine.
 	if r.uuid = uuid; strings.ToLower(uuid) != uuid {
 		return errUUID
 	}
@@ -243,7 +243,7 @@ func (r *run) add(ctx context.Context) error {
 }
 
 // unload takes a profile out of force; its file stays, with what an
-// administrator wrote there.
+// administrator wrote in it.
 func (r *run) unload(ctx context.Context) error {
 	if !r.store.exists(r.profile) {
 		return errNoProfile
@@ -266,7 +266,7 @@ func (r *run) unload(ctx context.Context) error {
 // files is the name of the file of the machine's rules.
 func (r *run) files() string { return r.profile + ".files" }
 
-// machine is what a description leads to.
+// machine is the result of a description.
 type machine struct {
 	domain *svirt.Domain
 	rules  *svirt.Rules
@@ -275,7 +275,7 @@ type machine struct {
 }
 
 // hasFiles reports whether the profile includes rules of its own. A container
-// has none: what it may touch is in its template.
+// has none: its template says what it may use.
 func (m *machine) hasFiles() bool { return m.domain.Type != "lxc" }
 
 // utf16Declared is a declaration of XML with that encoding.
@@ -430,7 +430,7 @@ func (r *run) updated(m *machine, old []byte) []byte {
 	if len(old) == 0 {
 		old = m.file()
 	}
-	// Helpers before 12.8 appended a rule as often as they were asked.
+	// Helpers before 12.8 appended a rule every time.
 	if r.method != svirt.Compat90 && bytes.Contains(old, []byte(m.more)) {
 		return old
 	}
@@ -451,7 +451,7 @@ func (r *run) takeBack(m *machine, old []byte) error {
 	return r.store.remove(r.files())
 }
 
-// refill makes a profile again whose file is empty, as a full disk leaves it.
+// refill remakes a profile whose file is empty, as a full disk leaves it.
 func (r *run) refill(ctx context.Context, m *machine) error {
 	r.warn("Profile of 0 size detected, will attempt to remove it")
 	if err := r.loader.Unload(ctx, r.store.path(r.profile), r.profile); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -470,7 +470,7 @@ func (r *run) instantiate(m *machine) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	name = path.Base(name) // the store is the directory that it is in
+	name = path.Base(name) // the store is the directory that holds it
 	text, err := r.store.read(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("template does not exist: %w", err)
@@ -483,8 +483,8 @@ func (r *run) instantiate(m *machine) (string, error) {
 // file is the text of the file of the machine's rules.
 func (m *machine) file() []byte { return m.rules.AppendFile(nil) }
 
-// print shows what a run that is not dry would write, in the form of libvirt's
-// helper.
+// print shows what a run would write without --dryrun, in the form of
+// libvirt's helper.
 func (r *run) print(m *machine) error {
 	sections := []string{r.store.path(r.files()), string(m.rules.AppendText(nil))}
 	switch {
@@ -504,7 +504,7 @@ func (r *run) print(m *machine) error {
 	return nil
 }
 
-// newLoader returns the loader that was asked for.
+// newLoader returns the loader that the options name.
 func (r *run) newLoader() Loader {
 	own, other := &ownLoader{base: r.env.Base, warn: r.warn}, parserLoader{path: parserPath}
 	switch r.options.loader {
@@ -516,7 +516,7 @@ func (r *run) newLoader() Loader {
 	return eitherLoader{own, other}
 }
 
-// exists reports whether a file of that name is there, be it a link that leads
+// exists reports whether a file of that name exists, even a link that leads
 // nowhere.
 func (s store) exists(name string) bool {
 	_, err := os.Lstat(s.path(name))

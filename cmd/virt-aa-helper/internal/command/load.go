@@ -133,7 +133,7 @@ func (l parserLoader) Unload(ctx context.Context, file, _ string) error {
 
 func (l parserLoader) run(ctx context.Context, args ...string) (status int, err error) {
 	cmd := exec.CommandContext(ctx, l.path, args...)
-	// What the caller has in its environment is not for the parser.
+	// The parser does not get the caller's environment.
 	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -143,14 +143,14 @@ func (l parserLoader) run(ctx context.Context, args ...string) (status int, err 
 	case errors.As(err, &exit):
 		return exit.ExitCode(), fmt.Errorf("apparmor_parser exited with error: %s", bytes.TrimSpace(stderr.Bytes()))
 	case err != nil:
-		// Not wrapped: that the program is not there must not be taken for a
-		// profile that is not loaded.
+		// Not wrapped: a missing program must not look like a profile that is
+		// not loaded.
 		return -1, fmt.Errorf("%w: %v", errNoParser, err)
 	}
 	return 0, nil
 }
 
-// eitherLoader takes the first of two that may load.
+// eitherLoader uses the first of two loaders that may load.
 type eitherLoader struct{ first, second Loader }
 
 // Load implements Loader.

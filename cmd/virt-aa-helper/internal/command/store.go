@@ -40,10 +40,10 @@ func (s store) read(name string) ([]byte, error) {
 	return data, err
 }
 
-// write replaces a file as a whole: whoever reads it finds the old text or the
-// new one, after a power cut, too.
+// write replaces a file as a whole: readers find the old text or the new one,
+// even after a power cut.
 func (s store) write(name string, data []byte) (err error) {
-	// The lock is held, so there is one writer; what a killed one left is
+	// The lock is held, so there is one writer; leftovers of a killed one are
 	// overwritten.
 	part := s.path("." + name + ".new")
 	f, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|noFollow, 0o644)
@@ -82,7 +82,7 @@ func (s store) remove(name string) error {
 	return nil
 }
 
-// sync makes names last.
+// sync makes names durable.
 func (s store) sync() error {
 	d, err := os.Open(s.dir)
 	if err != nil {

@@ -14,15 +14,14 @@ import (
 
 const noFollow = syscall.O_NOFOLLOW
 
-// openFile opens a file for reading and waits for nobody.
+// openFile opens a file for reading and never blocks.
 func openFile(name string) (*os.File, error) {
 	return os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 }
 
 // lock keeps other helpers from working on the same machine until the function
-// that it returns is called. Who waits for it gives up with the context. The
-// lock is the kernel's and ends with the process; its file is removed by who
-// has it.
+// that it returns is called. Waiting for it ends with the context. The lock is
+// the kernel's and ends with the process; its holder removes its file.
 func (s store) lock(ctx context.Context, profile string) (func(), error) {
 	name := s.path("." + profile + ".lock")
 	for wait := time.Millisecond; ; wait = min(2*wait, 50*time.Millisecond) {
@@ -49,8 +48,8 @@ func (s store) lock(ctx context.Context, profile string) (func(), error) {
 	}
 }
 
-// sameFile reports whether an open file is still the one of that name: who held
-// the lock before may have removed it.
+// sameFile reports whether an open file is still the one of that name: the
+// previous holder of the lock may have removed it.
 func sameFile(f *os.File, name string) bool {
 	a, err := f.Stat()
 	if err != nil {
