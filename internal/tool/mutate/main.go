@@ -5,25 +5,28 @@
 // named for it. A change that no test notices is a missing test, or one that
 // changes nothing that can be seen.
 //
-//	go run ./internal/tool/mutate [-seed N] [-n N] [-list] [-at REGEXP] [PACKAGE...]
+//	go run ./internal/tool/mutate [-seed N] [-n N] [-list] [-at REGEXP] [-keep FILE] [PACKAGE...]
 //
 // Packages are directories, such as compile or query/explain; without any, those
 // of the table below are taken. For each, N places are chosen by the seed, and
 // those of places.txt are always among them. Nothing is written to the tree:
-// the changed file is laid over it (go build -overlay).
+// the changed file is laid over it (go build -overlay). Tests get no private
+// data: the variables that name it are taken away.
 //
-// For each change it prints killed, survived or broken (it does not build), what
-// was changed and where, then a summary. A place that no test reaches survives
-// without a run.
+// Each test is run once alone, for how long it takes and which lines it runs. A
+// change is then tried with the tests that run its line, the quick ones first,
+// and survives at once if there is none. With -keep, both are kept in a file, and
+// what did not change since is not tried again.
+//
+// For each change it prints killed, survived, equal (equivalent.txt says why the
+// change cannot be seen) or broken (it does not build), what was changed and
+// where, then a summary.
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"cmp"
 	"context"
 	_ "embed"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -34,7 +37,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -62,6 +64,12 @@ var suites = []struct {
 //go:embed places.txt
 var placesText string
 
+//go:embed equivalent.txt
+var equivalentText string
+
+// private are the variables that name data which not everybody has.
+var private = []string{"APPARMOR_CORPUS", "APPARMOR_TOOLS"}
+
 func main() {
 	var o options
 	flag.Uint64Var(&o.seed, "seed", 1, "chooses the places")
@@ -70,8 +78,12 @@ func main() {
 	flag.StringVar(&o.at, "at", "", "only places whose line matches, such as file.go:12:")
 	flag.StringVar(&o.with, "with", "", "packages whose tests are run as well, separated by commas")
 	flag.StringVar(&o.run, "run", "", "only these tests, as for go test")
-	flag.DurationVar(&o.timeout, "timeout", 2*time.Minute, "what a run of tests may take; a change that makes it longer is killed")
+	flag.DurationVar(&o.timeout, "timeout", 10*time.Minute, "what one test may take")
+	flag.StringVar(&o.keep, "keep", "", "a file for results that later runs use")
+	flag.IntVar(&o.jobs, "j", 1, "how many changes are tried at once")
+	flag.StringVar(&o.exec, "exec", "", "a command that runs go and the tests, such as nice")
 	flag.Parse()
+	o.equivalent = equivalentText
 	root, err := moduleRoot()
 	if err == nil {
 		o.root = root
@@ -92,6 +104,11 @@ type options struct {
 	with    string
 	run     string
 	timeout time.Duration
+	keep    string
+	jobs    int
+	exec    string
+
+	equivalent string
 }
 
 func moduleRoot() (string, error) {
@@ -112,6 +129,7 @@ type result string
 const (
 	killed   result = "killed"
 	survived result = "survived"
+	equal    result = "equal"  // survived, and does the same
 	broken   result = "broken" // does not build
 )
 
@@ -123,7 +141,7 @@ func (c count) String() string {
 	if tried > 0 {
 		share = 100 * float64(c[killed]) / float64(tried)
 	}
-	return fmt.Sprintf("%d of %d killed (%.1f %%), %d did not build", c[killed], tried, share, c[broken])
+	return fmt.Sprintf("%d of %d killed (%.1f %%), %d equal, %d did not build", c[killed], tried, share, c[equal], c[broken])
 }
 
 func (o *options) main(ctx context.Context, w io.Writer, pkgs []string) error {
@@ -140,8 +158,12 @@ func (o *options) main(ctx context.Context, w io.Writer, pkgs []string) error {
 			all = append(all, suite{[]string{p}, extra})
 		}
 	}
+	kept, err := readKept(o.keep)
+	if err != nil {
+		return err
+	}
 	total := count{}
-	var left []site
+	var left []outcome
 	for _, s := range all {
 		pkg := s.own[0]
 		sites, err := o.sites(w, pkg)
@@ -154,7 +176,7 @@ func (o *options) main(ctx context.Context, w io.Writer, pkgs []string) error {
 			}
 			continue
 		}
-		got, alive, err := o.try(ctx, w, pkg, s.with, sites)
+		got, alive, err := o.try(ctx, w, kept, append([]string{pkg}, s.with...), sites)
 		if err != nil {
 			return fmt.Errorf("%s: %w", pkg, err)
 		}
@@ -168,8 +190,12 @@ func (o *options) main(ctx context.Context, w io.Writer, pkgs []string) error {
 		return nil
 	}
 	fmt.Fprintf(w, "all: %v\n", total)
-	for _, s := range left {
-		fmt.Fprintln(w, "survived", s)
+	for _, a := range left {
+		reached := ""
+		if a.tests == 0 {
+			reached = " (no test reaches it)"
+		}
+		fmt.Fprintf(w, "survived %v%s\n%s", a.site, reached, a.site.lines(a.src))
 	}
 	return nil
 }
@@ -277,129 +303,19 @@ func (o *options) sources(pkg string) ([]source, error) {
 }
 
 func (o *options) goCommand(ctx context.Context, args ...string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Dir = o.root
+	return o.command(ctx, o.root, "go", args...)
+}
+
+// command runs a program in a directory, without private data.
+func (o *options) command(ctx context.Context, dir, name string, args ...string) ([]byte, error) {
+	line := append(strings.Fields(o.exec), name)
+	line = append(line, args...)
+	cmd := exec.CommandContext(ctx, line[0], line[1:]...)
+	cmd.Dir = dir
+	cmd.WaitDelay = 5 * time.Second // for what a test leaves running
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool {
+		name, _, _ := strings.Cut(v, "=")
+		return slices.Contains(private, name)
+	})
 	return cmd.CombinedOutput()
-}
-
-// try runs the tests with each change.
-func (o *options) try(ctx context.Context, w io.Writer, pkg string, with []string, sites []site) (count, []site, error) {
-	dir, err := os.MkdirTemp("", "mutate")
-	if err != nil {
-		return nil, nil, err
-	}
-	defer os.RemoveAll(dir)
-	profile := filepath.Join(dir, "cover")
-	args := append(o.testArgs("-coverprofile="+profile, "-coverpkg=./"+pkg), "./"+pkg)
-	for _, p := range with {
-		args = append(args, "./"+p)
-	}
-	if out, err := o.goCommand(ctx, args...); err != nil {
-		return nil, nil, fmt.Errorf("the tests fail without a change: %w\n%s", err, out)
-	}
-	covered, err := readCover(profile)
-	if err != nil {
-		return nil, nil, err
-	}
-	n := count{}
-	var alive []site
-	for _, s := range sites {
-		r := survived
-		if covered.reaches(s) {
-			if r, err = o.run1(ctx, dir, s, append([]string{pkg}, with...)); err != nil {
-				return nil, nil, err
-			}
-		}
-		fmt.Fprintf(w, "%-8s %v\n", r, s)
-		n[r]++
-		if r == survived {
-			alive = append(alive, s)
-		}
-	}
-	return n, alive, nil
-}
-
-func (o *options) testArgs(more ...string) []string {
-	args := append([]string{"test", "-count=1", "-failfast", "-vet=off", "-timeout", o.timeout.String()}, more...)
-	if o.run != "" {
-		args = append(args, "-run", o.run)
-	}
-	return args
-}
-
-// run1 runs the tests of the packages, one after the other, with one change.
-func (o *options) run1(ctx context.Context, dir string, s site, pkgs []string) (result, error) {
-	path := filepath.Join(o.root, filepath.FromSlash(s.File))
-	src, err := os.ReadFile(path)
-	if err != nil {
-		return "", err
-	}
-	changed := filepath.Join(dir, filepath.Base(path))
-	if err := os.WriteFile(changed, s.apply(src), 0o644); err != nil {
-		return "", err
-	}
-	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {path: changed}})
-	if err != nil {
-		return "", err
-	}
-	overlayFile := filepath.Join(dir, "overlay.json")
-	if err := os.WriteFile(overlayFile, overlay, 0o644); err != nil {
-		return "", err
-	}
-	for _, p := range pkgs {
-		// The tests' own time-out ends a loop, this one what does not heed it.
-		limited, cancel := context.WithTimeout(ctx, 2*o.timeout+time.Minute)
-		out, err := o.goCommand(limited, append(o.testArgs("-overlay="+overlayFile), "./"+p)...)
-		cancel()
-		switch {
-		case ctx.Err() != nil:
-			return "", ctx.Err()
-		case err != nil && (bytes.Contains(out, []byte("[build failed]")) || bytes.Contains(out, []byte("[setup failed]"))):
-			return broken, nil
-		case err != nil:
-			return killed, nil //nolint:nilerr // a test that fails is what is wanted
-		}
-	}
-	return survived, nil
-}
-
-// cover is which lines of each file are run by a test.
-type cover map[string][]span
-
-type span struct{ from, to int }
-
-// readCover reads the profile that go test writes.
-func readCover(name string) (cover, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	c := cover{}
-	line := regexp.MustCompile(`^(.+):(\d+)\.\d+,(\d+)\.\d+ \d+ (\d+)$`)
-	for scan := bufio.NewScanner(f); scan.Scan(); {
-		m := line.FindStringSubmatch(scan.Text())
-		if m == nil || m[4] == "0" {
-			continue
-		}
-		from, _ := strconv.Atoi(m[2])
-		to, _ := strconv.Atoi(m[3])
-		c[m[1]] = append(c[m[1]], span{from, to})
-	}
-	return c, nil
-}
-
-// reaches reports whether a test runs the line of a site. What is in no
-// function, such as a constant, is always run.
-func (c cover) reaches(s site) bool {
-	if s.Kind == kindNumber || s.Kind == kindName || s.Kind == kindBits || s.Kind == kindPlace {
-		return true
-	}
-	for file, spans := range c {
-		if !strings.HasSuffix(file, "/"+s.File) {
-			continue
-		}
-		return slices.ContainsFunc(spans, func(p span) bool { return p.from <= s.Line && s.Line <= p.to })
-	}
-	return false
 }

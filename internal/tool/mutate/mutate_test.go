@@ -129,6 +129,9 @@ func TestPlaces(t *testing.T) {
 
 // TestMutate changes a module of its own, whose tests notice some of it.
 func TestMutate(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds some twenty programs")
+	}
 	root := t.TempDir()
 	for name, text := range map[string]string{
 		"go.mod":      "module example.org/m\n\ngo 1.24\n",
@@ -147,7 +150,7 @@ func TestMutate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := options{root: root, seed: 1, timeout: time.Minute}
+	o := options{root: root, seed: 1, timeout: time.Minute, jobs: 2}
 	var out bytes.Buffer
 	if err := o.main(t.Context(), &out, []string{"m"}); err != nil {
 		t.Fatal(err)
@@ -158,13 +161,23 @@ survived m/m.go:11: negate: n < 0 -> !(n < 0)
 survived m/m.go:11: compare: n < 0: < -> <=
 survived m/m.go:11: number: 0 -> 1
 survived m/m.go:12: drop: n = -n
-m: 1 of 6 killed (16.7 %), 0 did not build
-all: 1 of 6 killed (16.7 %), 0 did not build
+m: 1 of 6 killed (16.7 %), 0 equal, 0 did not build
+all: 1 of 6 killed (16.7 %), 0 equal, 0 did not build
 survived m/m.go:4: compare: a > b: > -> >=
-survived m/m.go:11: negate: n < 0 -> !(n < 0)
-survived m/m.go:11: compare: n < 0: < -> <=
-survived m/m.go:11: number: 0 -> 1
-survived m/m.go:12: drop: n = -n
+- 	if a > b {
++ 	if a >= b {
+survived m/m.go:11: negate: n < 0 -> !(n < 0) (no test reaches it)
+- 	if n < 0 {
++ 	if !(n < 0) {
+survived m/m.go:11: compare: n < 0: < -> <= (no test reaches it)
+- 	if n < 0 {
++ 	if n <= 0 {
+survived m/m.go:11: number: 0 -> 1 (no test reaches it)
+- 	if n < 0 {
++ 	if n < 1 {
+survived m/m.go:12: drop: n = -n (no test reaches it)
+- 		n = -n
++ 		_ = 0
 `
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Error(diff)
@@ -173,16 +186,128 @@ survived m/m.go:12: drop: n = -n
 		t.Error("the source was changed")
 	}
 
-	// What does not build is no survivor, and tests that fail anyhow are an error.
-	broken := site{"m/m.go", 4, kindPlace, []edit{{0, 0, "nonsense"}}, ""}
-	dir := t.TempDir()
-	if r, err := o.run1(t.Context(), dir, broken, []string{"m"}); err != nil || r != "broken" {
-		t.Errorf("%v, %v", r, err)
+	// What is kept is not tried again, and a new test only where it matters.
+	o.keep = filepath.Join(root, "kept")
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(root, "m", name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if err := os.WriteFile(filepath.Join(root, "m", "bad_test.go"), []byte("package m\n\nimport \"testing\"\n\nfunc TestBad(t *testing.T) { t.Fatal() }\n"), 0o644); err != nil {
+	again := func() string {
+		t.Helper()
+		out.Reset()
+		if err := o.main(t.Context(), &out, []string{"m"}); err != nil {
+			t.Fatal(err)
+		}
+		return out.String()
+	}
+	for range 2 {
+		if diff := cmp.Diff(want, again()); diff != "" {
+			t.Error(diff)
+		}
+	}
+	write("more_test.go", "package m\n\nimport \"testing\"\n\nfunc TestUnused(t *testing.T) {\n\tif Unused(-1) != 1 || Unused(2) != 2 {\n\t\tt.Fatal()\n\t}\n}\n")
+	o.equivalent = "m/m.go\n- \tif a > b {\n+ \tif a >= b {\n= Either is the greater.\n\nm/m.go\n- \tif n < 0 {\n+ \tif n <= 0 {\n= -0 is 0.\n\nm/m.go\n- \tif n < 0 {\n+ \tif n < 1 {\n= -0 is 0.\n"
+	const then = `killed   m/m.go:4: negate: a > b -> !(a > b)
+equal    m/m.go:4: compare: a > b: > -> >=
+killed   m/m.go:11: negate: n < 0 -> !(n < 0)
+equal    m/m.go:11: compare: n < 0: < -> <=
+equal    m/m.go:11: number: 0 -> 1
+killed   m/m.go:12: drop: n = -n
+m: 3 of 3 killed (100.0 %), 3 equal, 0 did not build
+all: 3 of 3 killed (100.0 %), 3 equal, 0 did not build
+`
+	if diff := cmp.Diff(then, again()); diff != "" {
+		t.Error(diff)
+	}
+
+	// An entry that a test refutes is an error.
+	o.equivalent = "m/m.go\n- \tif a > b {\n+ \tif !(a > b) {\n= It is not.\n"
+	if err := o.main(t.Context(), &out, []string{"m"}); err == nil || !strings.Contains(err.Error(), "which a test kills") {
+		t.Errorf("error is %v", err)
+	}
+	o.equivalent = ""
+
+	// What does not build is no survivor, and tests that fail anyhow are an error.
+	o.keep = ""
+	kept, err := readKept("")
+	if err != nil {
 		t.Fatal(err)
 	}
+	broken := outcome{site: site{File: "m/m.go", Line: 4, Kind: kindPlace, Edits: []edit{{0, 0, "nonsense"}}, Global: true}, src: before}
+	if err := o.try1(t.Context(), kept, t.TempDir(), []*test{{Pkg: "m", Name: "TestMax"}}, &broken); err != nil || broken.result != "broken" {
+		t.Errorf("%v, %v", broken.result, err)
+	}
+	write("bad_test.go", "package m\n\nimport \"testing\"\n\nfunc TestBad(t *testing.T) { t.Fatal() }\n")
 	if err := o.main(t.Context(), &out, []string{"m"}); err == nil || !strings.Contains(err.Error(), "without a change") {
 		t.Errorf("error is %v", err)
+	}
+}
+
+// TestEquivalent holds that each entry of the list is a change of a place that is
+// still there, and has a reason.
+func TestEquivalent(t *testing.T) {
+	root, err := moduleRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[place]bool{}
+	for _, e := range equivalents(equivalentText) {
+		text, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(e.file)))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if _, err := e.site([]source{{e.file, text}}); err != nil {
+			t.Error(err)
+		}
+		if e.old == e.new || len(e.reason) < 20 || seen[e.place] {
+			t.Errorf("%+v changes nothing, has no reason or is there twice", e)
+		}
+		seen[e.place] = true
+	}
+}
+
+func TestEquivalents(t *testing.T) {
+	got := equivalents("# c\n\na.go\n- \tx\n-\n+ \ty\n= One\n= reason.\n\n\nb.go\n- x\n+ \n= Two.\n")
+	want := []equivalent{{place{"a.go", "\tx\n", "\ty"}, "One reason."}, {place{"b.go", "x", ""}, "Two."}}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(equivalent{}, place{})); diff != "" {
+		t.Error(diff)
+	}
+	src := []byte("package a\n\tx\n\nz\n")
+	at := bytes.IndexByte(src, 'x')
+	for _, tt := range []struct {
+		site site
+		want bool
+	}{
+		{site{File: "a.go", Edits: []edit{{at - 1, at + 2, "\ty"}}}, true},
+		{site{File: "a.go", Edits: []edit{{at, at + 1, "y"}}}, false}, // the empty line stays
+		{site{File: "b.go", Edits: []edit{{at - 1, at + 2, "\ty"}}}, false},
+	} {
+		if got := want[0].is(tt.site, src); got != tt.want {
+			t.Errorf("%v is %v", tt.site, got)
+		}
+	}
+}
+
+// TestSums holds that the sum of a test changes with what it uses, and not with
+// what is beside it.
+func TestSums(t *testing.T) {
+	of := func(text string) map[string]string {
+		t.Helper()
+		all, err := sums([][]byte{[]byte("package a\n" + text)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all
+	}
+	was := of("func TestA(t *T) { help() }\nfunc TestB(t *T) { table() }\nfunc help() { table = 1 }\nvar table = 2\nfunc Testing() {}\n")
+	if len(was) != 2 {
+		t.Errorf("tests are %v", was)
+	}
+	now := of("func TestA(t *T) { help() }\nfunc TestB(t *T) { table() }\nfunc help() { table = 2 }\nvar table = 2\nfunc TestC() {}\n")
+	if now["TestA"] == was["TestA"] || now["TestB"] != was["TestB"] {
+		t.Errorf("%v, %v", was, now)
 	}
 }

@@ -5,6 +5,9 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"strings"
 )
 
@@ -51,7 +54,69 @@ func (p place) site(sources []source) (site, error) {
 		}
 		from := bytes.Index(s.text, old)
 		line := 1 + bytes.Count(s.text[:from], []byte("\n"))
-		return site{p.file, line, kindPlace, []edit{{from, from + len(old), p.new}}, short(p.old) + " -> " + short(p.new)}, nil
+		return site{p.file, line, kindPlace, []edit{{from, from + len(old), p.new}}, short(p.old) + " -> " + short(p.new), !inFunction(s.text, from)}, nil
 	}
 	return site{}, fmt.Errorf("%s: no such file", p.file)
+}
+
+// inFunction reports whether an offset of a source file is in a function.
+func inFunction(src []byte, offset int) bool {
+	fset := token.NewFileSet()
+	file, err := parser.ParseFile(fset, "", src, parser.SkipObjectResolution)
+	if err != nil {
+		return false
+	}
+	for _, d := range file.Decls {
+		if _, ok := d.(*ast.FuncDecl); ok && fset.Position(d.Pos()).Offset <= offset && offset < fset.Position(d.End()).Offset {
+			return true
+		}
+	}
+	return false
+}
+
+// equivalent is a change that cannot be seen.
+type equivalent struct {
+	place
+	reason string
+}
+
+// equivalents reads equivalent.txt: the file, lines that are in it once, after
+// "- ", the lines that take their place, after "+ ", and the reason, after "= ",
+// with blank lines between entries and comments after #. The first two are as
+// the command prints them.
+func equivalents(text string) []equivalent {
+	var all []equivalent
+	for block := range strings.SplitSeq(text, "\n\n") {
+		var e equivalent
+		var lines, old, new []string
+		for line := range strings.Lines(block) {
+			line = strings.TrimSuffix(line, "\n")
+			switch {
+			case strings.HasPrefix(line, "#"), line == "":
+			case strings.HasPrefix(line, "= "):
+				e.reason = strings.TrimSpace(e.reason + " " + line[2:])
+			case line == "-", strings.HasPrefix(line, "- "):
+				old = append(old, strings.TrimPrefix(line[1:], " "))
+			case line == "+", strings.HasPrefix(line, "+ "):
+				new = append(new, strings.TrimPrefix(line[1:], " "))
+			default:
+				lines = append(lines, line)
+			}
+		}
+		if len(lines) == 0 && old == nil {
+			continue
+		}
+		e.place = place{strings.Join(lines, " "), strings.Join(old, "\n"), strings.Join(new, "\n")}
+		all = append(all, e)
+	}
+	return all
+}
+
+// is reports whether the site makes the change of the entry.
+func (e equivalent) is(s site, src []byte) bool {
+	if s.File != e.file {
+		return false
+	}
+	same, err := e.site([]source{{s.File, src}})
+	return err == nil && bytes.Equal(s.apply(src), same.apply(src))
 }

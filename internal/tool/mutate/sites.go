@@ -23,6 +23,8 @@ type site struct {
 	Edits []edit
 	// Text is what is changed, and into what.
 	Text string
+	// Global is set for what is in no function.
+	Global bool
 }
 
 type edit struct {
@@ -40,6 +42,25 @@ func (s site) apply(src []byte) []byte {
 		src = slices.Concat(src[:e.From], []byte(e.Text), src[e.To:])
 	}
 	return src
+}
+
+// lines returns the changed lines before and after the change.
+func (s site) lines(src []byte) string {
+	before, after := strings.Split(string(src), "\n"), strings.Split(string(s.apply(src)), "\n")
+	for len(before) > 0 && len(after) > 0 && before[0] == after[0] {
+		before, after = before[1:], after[1:]
+	}
+	for len(before) > 0 && len(after) > 0 && before[len(before)-1] == after[len(after)-1] {
+		before, after = before[:len(before)-1], after[:len(after)-1]
+	}
+	var b strings.Builder
+	for _, l := range before {
+		fmt.Fprintf(&b, "- %s\n", l)
+	}
+	for _, l := range after {
+		fmt.Fprintf(&b, "+ %s\n", l)
+	}
+	return b.String()
 }
 
 // The kinds of changes.
@@ -62,6 +83,8 @@ type finder struct {
 	src   []byte
 	names []string // constants of the package, by their full names
 	sites []site
+
+	global bool // not in a function
 }
 
 // find returns the sites of a source file in the order of the text. Only what
@@ -73,7 +96,11 @@ func find(name string, src []byte, constants []string) ([]site, error) {
 	if err != nil {
 		return nil, err
 	}
-	ast.Inspect(file, f.visit)
+	for _, d := range file.Decls {
+		_, function := d.(*ast.FuncDecl)
+		f.global = !function
+		ast.Inspect(d, f.visit)
+	}
 	slices.SortStableFunc(f.sites, func(a, b site) int { return cmp.Compare(a.Edits[0].From, b.Edits[0].From) })
 	return f.sites, nil
 }
@@ -83,7 +110,7 @@ func (f *finder) offset(p token.Pos) int { return f.fset.Position(p).Offset }
 func (f *finder) text(n ast.Node) string { return string(f.src[f.offset(n.Pos()):f.offset(n.End())]) }
 
 func (f *finder) add(kind string, at ast.Node, text string, edits ...edit) {
-	f.sites = append(f.sites, site{f.name, f.fset.Position(at.Pos()).Line, kind, edits, text})
+	f.sites = append(f.sites, site{f.name, f.fset.Position(at.Pos()).Line, kind, edits, text, f.global})
 }
 
 // replace adds a site that replaces a node.
