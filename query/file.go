@@ -43,7 +43,7 @@ func fileSide(p *Profile) side {
 	if db == nil {
 		return side{perms: func(uint32, bool) blob.Effective { return blob.Effective{} }}
 	}
-	return side{db.DFA, start, p.FilePerms}
+	return side{db.DFA, start, "", p.FilePerms}
 }
 
 // The permissions of a class; for files, those of a kind of string.

@@ -54,14 +54,17 @@ func everything() side {
 	return side{perms: func(uint32, bool) blob.Effective { return blob.Effective{Allow: ^uint32(blob.PermContinue)} }}
 }
 
-func policydbSide(p *Profile, start uint32) side {
-	return side{p.Policydb.DFA, start, func(s uint32, _ bool) blob.Effective { return p.PolicydbPerms(s) }}
+// policydbSide is what comes after some bytes, the first of which is that of a
+// class.
+func policydbSide(p *Profile, before ...byte) side {
+	start := p.Policydb.DFA.Match(p.ClassState(blob.Class(before[0])), before[1:])
+	return side{p.Policydb.DFA, start, string(before), func(s uint32, _ bool) blob.Effective { return p.PolicydbPerms(s) }}
 }
 
 func inClass(c blob.Class) func(*Profile) side {
 	return func(p *Profile) side {
-		if s := p.ClassState(c); s != blob.TrapState {
-			return policydbSide(p, s)
+		if p.ClassState(c) != blob.TrapState {
+			return policydbSide(p, byte(c))
 		}
 		return everything()
 	}

@@ -70,8 +70,8 @@ func TestTexts(t *testing.T) {
 		if want := fmt.Sprintf("%v: %q %s", tt.r, tt.text, tt.reason); err.Error() != want {
 			t.Errorf("%q, want %q", err, want)
 		}
-		if d.Allowed() || p.Allows(tt.r) {
-			t.Errorf("%v is allowed", tt.r)
+		if d.Allow != 0 || d.Deny != ^Perms(0) || d.Request != ^Perms(0) || !d.Mediated || p.Allows(tt.r) {
+			t.Errorf("%v: %+v does not deny everything", tt.r, d)
 		}
 	}
 	for _, r := range []Request{
@@ -145,6 +145,20 @@ func TestSteps(t *testing.T) {
 	}
 }
 
+// TestLastStep takes exactly as many steps as an answer may.
+func TestLastStep(t *testing.T) {
+	const each = 1 << 15 // steps for a byte
+	p := profile(t, open(t, &blob.Profile{Name: "t", File: chainOf(each + 1)}), "t")
+	path := "/" + strings.Repeat("a", MaxSteps/each-1)
+	if _, err := p.Ask(File{Path: path, Perms: Read}); err != nil {
+		t.Errorf("%d steps: %v", MaxSteps, err)
+	}
+	var limit *diag.LimitError
+	if _, err := p.Ask(File{Path: path + "a", Perms: Read}); !errors.As(err, &limit) {
+		t.Errorf("one byte more: %v", err)
+	}
+}
+
 // TestManyProfiles asks which of many profiles attaches to a long path.
 func TestManyProfiles(t *testing.T) {
 	profiles := []*blob.Profile{{Name: "t", File: everyString()}}
@@ -153,6 +167,9 @@ func TestManyProfiles(t *testing.T) {
 	}
 	all := open(t, profiles...)
 	long := "/" + strings.Repeat("a", MaxRequest-1)
+	if found, err := open(t, profiles[:MaxSteps/MaxRequest+1]...).Attachments(Attach{Path: long}); err != nil || len(found) != MaxSteps/MaxRequest {
+		t.Errorf("%d profiles, %v, with exactly %d steps", len(found), err, MaxSteps)
+	}
 	var limit *diag.LimitError
 	if found, err := all.Attachments(Attach{Path: long}); !errors.As(err, &limit) || limit.Limit != MaxSteps || found != nil {
 		t.Errorf("%d profiles, %v, want a limit of %d steps", len(found), err, MaxSteps)

@@ -70,7 +70,7 @@ func linkOf(name, pair, target blob.Effective) blob.Effective {
 	switch {
 	case name.Allow&blob.PermLink == 0:
 		return name
-	case pair.Allow&^pair.Deny&blob.PermLink != 0 && pair.Allow&blob.PermLinkSubset != 0 && !subset(name, target):
+	case pair.Allow&blob.PermLinkSubset != 0 && !subset(name, target):
 		return blob.Effective{Quiet: pair.Quiet, Prompt: pair.Prompt}
 	}
 	return pair

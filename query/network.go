@@ -244,8 +244,8 @@ func appendAddr(b []byte, end byte, a netip.AddrPort) []byte {
 func be16(b []byte, v int) []byte { return binary.BigEndian.AppendUint16(b, uint16(v)) }
 
 func netSide(p *Profile) side {
-	if _, s := netClass(p.Profile); s != blob.TrapState {
-		return policydbSide(p, s)
+	if class, s := netClass(p.Profile); s != blob.TrapState {
+		return policydbSide(p, byte(class))
 	}
 	return everything()
 }
@@ -337,10 +337,10 @@ func onSockets(in []byte, differ Perms, _ bool) []Request {
 	if privileged := addr.Port() > 0 && addr.Port() < firstUnprivileged; privileged != (end == 1) {
 		n.Perms &^= Bind
 	}
-	switch {
-	case len(rest) == 4 && rest[1] == 2:
+	switch len(rest) { // after NUL: 02 and the backlog, 04 and the option, or nothing
+	case 4:
 		n.Backlog = binary.BigEndian.Uint16(rest[2:])
-	case len(rest) == 6 && rest[1] == 4:
+	case 6:
 		n.Option = SockOpt{binary.BigEndian.Uint16(rest[2:]), binary.BigEndian.Uint16(rest[4:])}
 	}
 	return requestIf(n.Perms != 0, n)

@@ -13,6 +13,8 @@ import (
 type side struct {
 	dfa   *blob.DFA // nil: all strings lead to the same permissions
 	start uint32
+	// before is what led to the start, if that is not the start of the automaton.
+	before string
 	// perms are those granted in a state.
 	perms func(state uint32, owner bool) blob.Effective
 }

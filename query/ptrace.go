@@ -60,7 +60,7 @@ func ptraceSide(p *Profile) side {
 	if !p.Mediates(blob.ClassPtrace) {
 		return everything()
 	}
-	return policydbSide(p, p.Policydb.DFA.Step(p.ClassState(blob.ClassLabel), byte(blob.ClassPtrace)))
+	return policydbSide(p, byte(blob.ClassLabel), byte(blob.ClassPtrace))
 }
 
 var ptraceGrammar = sync.OnceValue(func() grammar { return newGrammar(label(askedOfPeers)) })

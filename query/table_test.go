@@ -115,7 +115,7 @@ func TestTables(t *testing.T) {
 			{Network{Family: "packet", Type: "packet"}, "allowed"},
 			{Network{Family: "vsock", Type: "stream", Perms: Connect}, "denied open"},
 		}},
-		{"unix", []string{"7.3", "ubuntu-26.04"}, `unix type=stream, unix (create bind) type=dgram addr="@d*", unix (send receive) type=dgram peer=(label=foo addr="@p"), deny unix type=seqpacket,
+		{"unix", []string{"7.3", "ubuntu-26.04"}, `unix type=stream, unix (create bind) type=dgram addr="@d*", unix (send receive) type=dgram peer=(label=foo addr="@p"), audit unix send type=dgram peer=(label=au), deny unix type=seqpacket,
  unix (listen getopt setopt accept getattr setattr shutdown) type=raw addr=none,`, []question{
 			{Unix{Type: "stream", Perms: Create | Bind | Connect | Send | Receive, Addr: "@x", PeerAddr: "@y", Peer: "z"}, "allowed"},
 			{Unix{Type: "dgram", Perms: Create | Bind, Addr: "@dx"}, "allowed"},
@@ -125,6 +125,8 @@ func TestTables(t *testing.T) {
 			{Unix{Type: "dgram", Perms: Send, PeerAddr: "@q", Peer: "foo"}, "denied write"},
 			{Unix{Type: "dgram", Perms: Send, PeerAddr: "@p", Peer: "bar"}, "denied write"},
 			{Unix{Type: "dgram", Perms: Send, PeerAddr: "@p", Peer: "foo//&bar"}, "denied write"},
+			{Unix{Type: "dgram", Perms: Send, PeerAddr: "@p", Peer: "au"}, "allowed, audited"},
+			{Unix{Type: "dgram", Perms: Send, PeerAddr: "@p", Peer: "au//&bar"}, "denied write"},
 			{Unix{Type: "seqpacket"}, "denied create, quiet"},
 			{Unix{Type: "raw", Perms: Listen | Getopt | Setopt | Accept | Getattr | Setattr | Shutdown, Backlog: 5, Option: 3}, "allowed"},
 			{Unix{Type: "raw", Perms: Getopt, Addr: "@x"}, "denied getopt"},
@@ -171,7 +173,7 @@ func TestTables(t *testing.T) {
 			{Ptrace{Perms: Trace, Peer: "d"}, "denied trace, quiet"},
 			{Ptrace{Perms: Trace, Peer: "p//&q"}, "denied trace"},
 		}},
-		{"mount", files, `mount fstype=ext4 options=(ro) /dev/x -> /mnt/, mount options=(bind) /s/ -> /d/, mount options=(rbind) /rs/ -> /rd/, mount options=(make-rprivate) -> /p/,
+		{"mount", files, `mount fstype=ext4 options=(ro) /dev/x -> /mnt/, mount options=(bind) /s/ -> /d/, mount options=(rbind) /rs/ -> /rd/, mount options=(make-rprivate) -> /p/, mount options=(make-slave) -> /ps/, mount options=(make-shared) -> /ph/, mount options=(make-unbindable) -> /pu/,
  mount options=(move) /m/ -> /n/, remount options=(ro nosuid) /r/, umount /u/, deny umount /q/, audit mount fstype=tmpfs -> /t/,`, []question{
 			{Mount{Source: "/dev/x", Target: "/mnt/", FSType: "ext4", Flags: MountReadOnly}, "allowed"},
 			{Mount{Source: "/dev/x", Target: "/mnt/", FSType: "ext4"}, "denied"},
@@ -189,6 +191,9 @@ func TestTables(t *testing.T) {
 			{Mount{Source: "/any", Target: "/p/", Flags: MountPrivate | MountRec | MountNoDev}, "allowed"},
 			{Mount{Target: "/p/", Flags: MountPrivate}, "denied"},
 			{Mount{Target: "/p/", Flags: MountShared | MountRec}, "denied"},
+			{Mount{Source: "/any", Target: "/ps/", FSType: "any", Flags: MountSlave | MountNoDev}, "allowed"},
+			{Mount{Source: "/any", Target: "/ph/", FSType: "any", Flags: MountShared | MountNoDev}, "allowed"},
+			{Mount{Source: "/any", Target: "/pu/", FSType: "any", Flags: MountUnbindable | MountNoDev}, "allowed"},
 			{Mount{Source: "/m/", Target: "/n/", Flags: MountMove | MountReadOnly}, "allowed"},
 			{Mount{Source: "/x/", Target: "/n/", Flags: MountMove}, "denied"},
 			{Mount{Source: "/any", Target: "/r/", FSType: "any", Flags: MountRemount | MountReadOnly | MountNoSuid}, "allowed"},
@@ -379,6 +384,16 @@ func TestDifferences(t *testing.T) {
 		{"unix", "7.3", `unix bind type=stream addr="@a",`, `unix bind type=stream addr="@b",`, nil},
 		{"unix peer", "7.3", `unix send type=stream peer=(label=a addr="@x"),`, `unix send type=stream peer=(label=b addr="@x"),`, nil},
 		{"unix options", "7.3", `unix (listen getopt) type=stream addr="@a",`, `unix (listen setopt) type=stream addr="@a",`, nil},
+		{"port of none", "ubuntu-24.04", "network bind inet stream ip=1.2.3.4,", "network bind inet stream ip=1.2.3.5,", []string{
+			"t: network inet stream bind 1.2.3.4:0: allowed | denied bind", "t: network inet stream bind 1.2.3.5:0: denied bind | allowed",
+			"+t: network inet stream bind 1.2.3.5:0: denied bind | allowed",
+		}},
+		{"part of a label", "6.1", "audit ptrace trace peer={a,b},", "audit ptrace trace peer={a,b}, ptrace trace peer=a//&b,", []string{
+			"t: ptrace trace peer=a//&b: allowed, audited | allowed",
+		}},
+		{"whole of a label", "6.1", "ptrace trace peer={a,b},", "ptrace trace peer={a,b}, audit ptrace trace peer=a//&b,", []string{
+			"t: ptrace trace peer=a//&b: allowed | allowed, audited",
+		}},
 		{"signal", "6.1", "signal send set=term peer=p,", "signal send set=kill peer=p,", nil},
 		{"rt signal", "6.1", "signal send set=rtmin+1 peer=p,", "signal send set=rtmin+2 peer=p,", nil},
 		{"ptrace", "6.1", "ptrace trace peer=p,", "ptrace trace peer=q,", nil},
@@ -412,6 +427,13 @@ func TestDifferences(t *testing.T) {
 				y, errB := b.Ask(d.Request)
 				if errA != nil || errB != nil || x.String() == y.String() || x.String() != d.AnswerA.String() || y.String() != d.AnswerB.String() {
 					t.Errorf("%v: asked: %v, %v, %v, %v", d, x, y, errA, errB)
+				}
+				// What is named is what the answer of one of them was looked up with.
+				_, looked, err := a.Trace(d.Request)
+				_, more, errB := b.Trace(d.Request)
+				looked = append(looked, more...)
+				if err != nil || errB != nil || d.Input != nil && !slices.ContainsFunc(looked, func(l Lookup) bool { return slices.Equal(blob.BytesInput(l.Input), d.Input) }) {
+					t.Errorf("%v: %q, looked up %+v, %v", d, d.Input, looked, err)
 				}
 				if i < len(found) {
 					got = append(got, d.String())

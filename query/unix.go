@@ -147,14 +147,14 @@ func unixAddr(addr string) ([]byte, bool) {
 // sockets it is the trap, and the sockets are treated like those of any other
 // family.
 func unixSide(p *Profile) side {
-	_, s := netClass(p.Profile)
+	class, s := netClass(p.Profile)
 	if s == blob.TrapState {
-		s = p.ClassState(blob.ClassNetOld)
+		class, s = blob.ClassNetOld, p.ClassState(blob.ClassNetOld)
 	}
 	if s == blob.TrapState {
 		return everything()
 	}
-	return policydbSide(p, p.Policydb.DFA.Match(s, []byte{0, linux.FamilyUnix}))
+	return policydbSide(p, byte(class), 0, linux.FamilyUnix)
 }
 
 // unixGrammar generates unix sockets after the family. The name of an abstract

@@ -3,6 +3,8 @@
 package query
 
 import (
+	"cmp"
+
 	"github.com/goarmor/apparmor/blob"
 )
 
@@ -22,6 +24,7 @@ type walk struct {
 	index   map[granted]uint32
 	settled map[settled]bool
 	count   map[Perms]int // differences that were found in the permissions that are asked for
+	before  string        // what the automata are walked with before the strings
 	prefix  string        // of the strings, before those of the product
 	// reachA and reachB are the states from which labels lead to anything,
 	// once that is asked for.
@@ -39,6 +42,7 @@ func (c *comparison) kind(k *kind) error {
 	if a.dfa == nil && b.dfa == nil {
 		return nil // both mediate nothing, or both have nothing about files
 	}
+	w.before = cmp.Or(a.before, b.before)
 	none := granted{[2]blob.Effective{noGate, noGate}, [2]blob.Effective{noGate, noGate}}
 	w.gates, w.index[none] = append(w.gates, none), 0
 	if k.prefixes == nil {
@@ -271,10 +275,10 @@ func (w *walk) compare(node int, g granted, want Perms) {
 		return
 	}
 	in := append([]byte(w.prefix), w.product.input(node)...)
-	d := blob.Difference{Part: blob.PartPolicydb, Input: blob.BytesInput(string([]byte{byte(w.kind.class)}) + string(in))}
+	d := blob.Difference{Part: blob.PartPolicydb, Input: blob.BytesInput(w.before + string(in))}
 	found := false
 	if w.kind.class == blob.ClassFile {
-		d.Part, d.Input = blob.PartFile, blob.BytesInput(string(in))
+		d.Part = blob.PartFile
 	}
 	if s.x[0] == s.x[1] && s.y[0] == s.y[1] {
 		d.A, d.B = g.a[0], g.b[0]
