@@ -67,6 +67,13 @@ func TestExplain(t *testing.T) {
   always allowed: getattr
 `,
 		}},
+		{"always", k612, "/k k,", map[Request]string{
+			File{Path: "/k", Perms: Read | Lock | Getattr}: `denied read
+  policy:2:1: /k k, decides lock
+  no rule speaks of read
+  always allowed: getattr
+`,
+		}},
 		{"priority", k73, "/etc/* rw,\npriority=5 /etc/q r,\ndeny /etc/q r,\npriority=-1 deny /etc/* w,", map[Request]string{
 			File{Path: "/etc/q", Perms: Read}: `allowed
   policy:2:1: /etc/* rw, overridden by policy:3:1: higher priority

@@ -63,11 +63,8 @@ func gives(r *ast.FileRule, missing query.Perms) bool {
 
 // common is the length of the part of a path that the pattern has literally.
 func common(path, pattern string) int {
-	if i := strings.IndexAny(pattern, `*?[{\`); i >= 0 {
-		pattern = pattern[:i]
-	}
 	n := 0
-	for n < len(path) && n < len(pattern) && path[n] == pattern[n] {
+	for n < len(path) && n < len(pattern) && path[n] == pattern[n] && !strings.ContainsRune(`*?[{\`, rune(pattern[n])) {
 		n++
 	}
 	return n

@@ -3,8 +3,10 @@
 package explain_test
 
 import (
+	"strings"
 	"testing"
 
+	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/query"
 )
@@ -40,6 +42,42 @@ func TestNearestPermission(t *testing.T) {
 	}
 }
 
+// TestNearestPath has rules and the one of them whose pattern begins most like a
+// path that none of them grants.
+func TestNearestPath(t *testing.T) {
+	k := featureSet(t, k612)
+	for _, tt := range []struct{ rules, path, want string }{
+		{"/a/x r, /a/xyz r,", "/a/xy1", "/a/xyz r,"},
+		{"/a/xyz r, /a/x r,", "/a/xy1", "/a/xyz r,"},
+		{"/a/x r, /a/y r,", "/a/z", "/a/x r,"}, // the first of two
+		{"/ax r,", "/ay", "/ax r,"},
+		{"/ax r,", "/by", ""},
+		{"/ax w,", "/ay", ""},
+		{"/a r,", "/a/b", "/a r,"},
+		{"/a/b r,", "/a", "/a/b r,"},
+		// What is special in a pattern is like nothing in a path.
+		{"/a*/x r, /ab r,", "/a*/y", "/a*/x r,"},
+		{"/ab*/x r, /ab* w, /ab/* r,", "/ab/x/y", "/ab/* r,"},
+		{"/a?x r, /a r,", "/a?y", "/a?x r,"},
+		{"/a[b]x r, /a r,", "/a[b]y", "/a[b]x r,"},
+		{"/a{b,c}x r, /a r,", "/a{b,c}y", "/a{b,c}x r,"},
+		{"/{a,b}x r, /a r,", "/ay", "/a r,"},
+	} {
+		p := open(t, k, resolve(t, k, "profile t {\n "+strings.ReplaceAll(tt.rules, ", ", ",\n ")+"\n}\n"))
+		e, err := p.Explain(t.Context(), "t", query.File{Path: tt.path, Perms: query.Read})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		if e.Nearest != nil {
+			got = e.Nearest.Text
+		}
+		if got != tt.want || e.Decision.Allowed() {
+			t.Errorf("%s: nearest to %s is %q, want %q; %v", tt.rules, tt.path, got, tt.want, e.Decision)
+		}
+	}
+}
+
 // TestLimitsAreWritten: limits are explained in the words of a rule.
 func TestLimitsAreWritten(t *testing.T) {
 	k := featureSet(t, k612)
@@ -57,6 +95,13 @@ func TestLimitsAreWritten(t *testing.T) {
 		e, err := p.Explain(t.Context(), "t", ask)
 		if err != nil {
 			t.Fatal(err)
+		}
+		for _, s := range e.Steps {
+			for _, r := range s.Rules {
+				if _, ok := r.Rule.(*ast.RlimitRule); ok && (r.Effect == ast.Allow) != e.Decision.Allowed() {
+					t.Errorf("%v: effect %v of a limit, decision %v", ask, r.Effect, e.Decision)
+				}
+			}
 		}
 		if got := e.String(); want != "" && got != ask.String()+": "+want {
 			t.Errorf("got %s, want %s", got, want)

@@ -118,7 +118,7 @@ func (s *Step) write(b *strings.Builder, d query.Decision) {
 		}
 	}
 	// What no rule decided is granted by the kernel itself, or not at all.
-	nobody := asked & d.Request &^ s.Always &^ query.Perms(s.Found.Allow)
+	nobody := asked & d.Request &^ query.Perms(s.Found.Allow)
 	for i := range s.Rules {
 		nobody &^= s.Rules[i].Decides
 	}
