@@ -69,9 +69,31 @@ func TestTokens(t *testing.T) {
 		"\"x":                         "Illegal(\"x)",
 		"/a! ~ é":                     "Path(/a) Illegal(!) Illegal(~) Illegal(é)",
 		"/a\\":                        "Illegal(/a\\)",
+		`/a,\ b,\"c r,`:               `Path(/a,\ b,\"c) Word(r) Comma(,)`,
+		"\"/a\x00\"":                  "Illegal(\"/a\x00\")",
+		"\"/a\\\x00\"":                "Illegal(\"/a\\\x00\")",
+		"/a\x00b":                     "Path(/a) Illegal(\x00) Word(b)",
 	} {
 		if diff := cmp.Diff(want, dump(src)); diff != "" {
 			t.Errorf("%q:\n%s", src, diff)
+		}
+	}
+}
+
+// TestIdentifiers has every byte in the name of a variable: letters begin one,
+// digits and underscores go on with it.
+func TestIdentifiers(t *testing.T) {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	for c := range 256 {
+		in := func(format string) string { return fmt.Sprintf(format, string([]byte{byte(c)})) }
+		for format, of := range map[string]string{"@{%sV}": letters, "@{V%s}": letters + "_0123456789"} {
+			want := strings.IndexByte(of, byte(c)) >= 0
+			if got := dump(in(format)) == in("Var("+format[2:len(format)-1]+")"); got != want {
+				t.Errorf("%q is a variable: %t", in(format), got)
+			}
+		}
+		if got := dump(in("%s")) == in("Word(%s)"); got != (strings.IndexByte(letters, byte(c)) >= 0) {
+			t.Errorf("%q is a word: %t", in("%s"), got)
 		}
 	}
 }
