@@ -368,6 +368,15 @@ func TestWalks(t *testing.T) {
 	}
 }
 
+// TestReadingOrder holds that examples prefer letters, then digits, capitals and
+// what else prints.
+func TestReadingOrder(t *testing.T) {
+	const want = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~ \x00\x01"
+	if got := readingOrder()[:len(want)]; string(got) != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 func TestInputString(t *testing.T) {
 	in := append(BytesInput("a\"\\\x00 ~\x7f\xff"), OOB)
 	if got, want := in.String(), `"a\"\\\x00 ~\x7f\xff\o"`; got != want {

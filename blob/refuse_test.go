@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -354,6 +355,7 @@ func TestRefusedMembers(t *testing.T) {
 	array := func(n int) step { return func(w *writer) { w.array(n) } }
 	dfa := func(w *writer) { w.dfa(trivialDFA()) }
 	raw := func(s string) step { return func(w *writer) { w.buf = append(w.buf, s...) } }
+	u8 := func(w *writer) { w.u8(1) }
 	v := version(DefaultHeader)
 	list := func(steps ...any) []step {
 		var all []step
@@ -435,9 +437,12 @@ func TestRefusedMembers(t *testing.T) {
 		{"caps64 short", body(open("caps64"), u32("", 0), u32("", 0), u32("", 0), end), ErrSyntax, EPROTO, "upper capability words"},
 		{"caps64 long", body(open("caps64"), u32("", 0), u32("", 0), u32("", 0), u32("", 0), u32("", 0), end), ErrSyntax, EPROTO, "end of the caps64"},
 		{"capsx short", body(open("capsx"), u32("", 0), end), ErrSyntax, EPROTO, "extended capability words"},
+		{"capsx without low", body(open("capsx"), str("", "x"), u32("", 0), end), ErrSyntax, EPROTO, "extended capability words"},
 		{"capsx long", body(open("capsx"), u32("", 0), u32("", 0), u32("", 0), end), ErrSyntax, EPROTO, "end of the capsx"},
 		{"xattrs short", body(open("xattrs"), array(2), str("", "user.a"), endArray, end), ErrSyntax, EPROTO, "string 1 of 2"},
 		{"xattrs long", body(open("xattrs"), array(0), str("", "user.a"), endArray, end), ErrSyntax, EPROTO, "end of the array"},
+		{"xattrs NUL", body(open("xattrs"), array(1), str("", "user\x00a"), endArray, end), ErrValue, EPROTO, "holds a NUL byte"},
+		{"xattrs leading NUL", body(open("xattrs"), array(1), str("", "\x00a"), endArray, end), ErrValue, EPROTO, "holds a NUL byte"},
 		{"xattrs open", body(open("xattrs"), array(0), endArray), ErrSyntax, EPROTO, ""},
 		{"rlimits 16", body(rlimits(16, 16)), nil, 0, ""},
 		{"rlimits 17", body(rlimits(17, 17)), ErrValue, EPROTO, "17 limits are more than 16"},
@@ -446,7 +451,14 @@ func TestRefusedMembers(t *testing.T) {
 		{"rlimits without mask", body(open("rlimits"), array(0), endArray, end), ErrSyntax, EPROTO, "the mask is missing"},
 		{"rlimits before xattrs", body(rlimits(0, 0), open("xattrs"), array(0), endArray, end), ErrSyntax, EPROTO, `found NAME "xattrs"`},
 		{"secmark short", body(open("secmark"), array(1), endArray, end), ErrSyntax, EPROTO, "secmark 0 of 1"},
+		{"secmark without audit", body(open("secmark"), array(1), u32("", 0), u8, str("", "l"), endArray, end), ErrSyntax, EPROTO, "secmark 0 of 1"},
+		{"secmark without deny", body(open("secmark"), array(1), u8, str("", "l"), endArray, end), ErrSyntax, EPROTO, "secmark 0 of 1"},
+		{"secmark without label", body(open("secmark"), array(1), u8, u8, u32("", 0), endArray, end), ErrSyntax, EPROTO, "secmark 0 of 1"},
+		{"secmark", body(open("secmark"), array(1), u8, u8, str("", "l"), endArray, end), nil, 0, ""},
 		{"families short", body(raw(families+"\x01\x00"), endArray), ErrSyntax, EPROTO, "mask of family 0 of 1"},
+		{"families without allow", body(raw(families+"\x01\x00\x00\xff"+masks[3:]), endArray), ErrSyntax, EPROTO, "mask of family 0 of 1"},
+		{"families without audit", body(raw(families+"\x01\x00"+masks[:3]+"\x00\xff"+masks[6:]), endArray), ErrSyntax, EPROTO, "mask of family 0 of 1"},
+		{"families without quiet", body(raw(families+"\x01\x00"+masks[:6]+"\x00\xff"), endArray), ErrSyntax, EPROTO, "mask of family 0 of 1"},
 		{"families long", body(raw(families+"\x01\x00"+masks+masks), endArray), ErrSyntax, EPROTO, "end of the array"},
 		{"families empty", body(raw(families + "\x00\x00")), nil, 0, ""},
 		{"families before secmark", body(raw(families+"\x01\x00"+masks), endArray, open("secmark"), array(0), endArray, end), ErrSyntax, EPROTO, `found NAME "secmark"`},
@@ -541,6 +553,9 @@ func TestTooLarge(t *testing.T) {
 		if !errors.Is(err, ErrTooLarge) || !strings.Contains(fmt.Sprint(err), tt.words) {
 			t.Errorf("%s: %v, want ErrTooLarge with %q", tt.name, err, tt.words)
 		}
+	}
+	if _, err := Encode([]*Profile{{Name: "p", Xattrs: slices.Repeat([]string{"a"}, 65535), Attach: strings.Repeat("x", 65534)}}); err != nil {
+		t.Errorf("as much as there is room for: %v", err)
 	}
 	for _, db := range []*PolicyDB{{}, {DFA: trivialDFA(), PermsVersion: 3}} {
 		if _, err := Encode([]*Profile{{Name: "p", File: db}}); err == nil {

@@ -81,7 +81,7 @@ func decodeDFA(blob []byte) (*DFA, *tableError) {
 	if d.Flags&^(FlagDiff|FlagOOB) != 0 {
 		return nil, tableErrorf(pos+12, "unknown DFA header flags %#x", d.Flags)
 	}
-	var seen, wide, narrow [tableNext + 1]bool
+	var seen, wide [tableNext + 1]bool
 	for pos += int(size); pos < len(blob); {
 		id, elem, n, next, err := readTableHeader(blob, pos)
 		if err != nil {
@@ -91,7 +91,7 @@ func decodeDFA(blob []byte) (*DFA, *tableError) {
 			return nil, tableErrorf(pos, "table %v appears twice", id)
 		}
 		seen[id] = true
-		wide[id], narrow[id] = elem == 4, elem == 2
+		wide[id] = elem == 4
 		data := blob[pos+tableHeader:][:n*elem]
 		switch id {
 		case tableEC:
@@ -111,11 +111,9 @@ func decodeDFA(blob []byte) (*DFA, *tableError) {
 		}
 		pos = next
 	}
+	// Some may be narrow, which is legal to kernels that know wide tables; the
+	// whole is wide here.
 	d.Wide = wide[tableDefault] || wide[tableNext] || wide[tableCheck]
-	if d.Wide && (narrow[tableDefault] || narrow[tableNext] || narrow[tableCheck]) {
-		// Legal to kernels that know wide tables; the whole is wide here.
-		d.Wide = true
-	}
 	return d, nil
 }
 
