@@ -34,10 +34,12 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -87,7 +89,9 @@ func main() {
 	root, err := moduleRoot()
 	if err == nil {
 		o.root = root
-		err = o.main(context.Background(), os.Stdout, flag.Args())
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		err = o.main(ctx, os.Stdout, flag.Args())
+		stop()
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutate:", err)
