@@ -13,6 +13,8 @@
 // the changed file is laid over it (go build -overlay). Tests get no private
 // data: the variables that name it are taken away.
 //
+// What a lock guards is tried with the race detector, which takes a C compiler.
+//
 // Each test is run once alone, for how long it takes and which lines it runs. A
 // change is then tried with the tests that run its line, the quick ones first,
 // and survives at once if there is none. With -keep, both are kept in a file, and
@@ -321,5 +323,8 @@ func (o *options) command(ctx context.Context, dir, name string, args ...string)
 		name, _, _ := strings.Cut(v, "=")
 		return slices.Contains(private, name)
 	})
+	if slices.Contains(args, "-race") {
+		cmd.Env = append(cmd.Env, "CGO_ENABLED=1")
+	}
 	return cmd.CombinedOutput()
 }

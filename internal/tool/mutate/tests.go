@@ -97,7 +97,7 @@ func (o *options) tests(ctx context.Context, kept *kept, dir string, pkgs []stri
 			}
 			profile := filepath.Join(dir, "cover")
 			_ = os.Remove(profile)
-			out, err := o.runTests(ctx, program, pkg, []*test{t}, o.timeout, "-test.v", "-test.coverprofile="+profile)
+			out, err := o.runTests(ctx, program, pkg, mostMemory, []*test{t}, o.timeout, "-test.v", "-test.coverprofile="+profile)
 			if err != nil {
 				return nil, fmt.Errorf("%s fails without a change: %w\n%s", name, err, out)
 			}

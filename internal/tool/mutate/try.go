@@ -168,7 +168,11 @@ func (o *options) try1(ctx context.Context, kept *kept, dir string, all []*test,
 		if program == "" {
 			program = filepath.Join(own, strings.ReplaceAll(pkg, "/", "-")+".test")
 			programs[pkg] = program
-			out, err := o.goCommand(ctx, "test", "-c", "-vet=off", "-ldflags=-s -w", "-overlay="+overlayFile, "-o", program, "./"+pkg)
+			args := []string{"test", "-c", "-vet=off", "-ldflags=-s -w", "-overlay=" + overlayFile, "-o", program}
+			if one.site.Kind == kindLock {
+				args = append(args, "-race") // as CI does
+			}
+			out, err := o.goCommand(ctx, append(args, "./"+pkg)...)
 			switch {
 			case ctx.Err() != nil:
 				return ctx.Err()
@@ -179,7 +183,13 @@ func (o *options) try1(ctx context.Context, kept *kept, dir string, all []*test,
 				return kept.set(one.site, changed, broken, nil)
 			}
 		}
-		out, err := o.runTests(ctx, program, pkg, tests[:n], 10*took+30*time.Second)
+		limit := 10*took + 30*time.Second
+		memory := mostMemory
+		if one.site.Kind == kindLock {
+			limit *= 10
+			memory = "unlimited" // the detector maps terabytes
+		}
+		out, err := o.runTests(ctx, program, pkg, memory, tests[:n], limit)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -192,8 +202,11 @@ func (o *options) try1(ctx context.Context, kept *kept, dir string, all []*test,
 	return kept.set(one.site, changed, survived, reach)
 }
 
+// mostMemory is how many kilobytes a test may map.
+const mostMemory = "12000000"
+
 // runTests runs some tests of a program that go test -c made.
-func (o *options) runTests(ctx context.Context, program, pkg string, tests []*test, limit time.Duration, more ...string) ([]byte, error) {
+func (o *options) runTests(ctx context.Context, program, pkg, memory string, tests []*test, limit time.Duration, more ...string) ([]byte, error) {
 	var names []string
 	for _, t := range tests {
 		names = append(names, t.Name)
@@ -203,7 +216,7 @@ func (o *options) runTests(ctx context.Context, program, pkg string, tests []*te
 	// change that makes a loop fill memory must not harm the machine.
 	limited, cancel := context.WithTimeout(ctx, 2*limit+10*time.Minute)
 	defer cancel()
-	args = append([]string{"-c", `ulimit -v 12000000 2>/dev/null; exec "$0" "$@"`, program}, args...)
+	args = append([]string{"-c", "ulimit -v " + memory + ` 2>/dev/null; exec "$0" "$@"`, program}, args...)
 	return o.command(limited, filepath.Join(o.root, filepath.FromSlash(pkg)), "sh", args...)
 }
 
