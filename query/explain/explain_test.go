@@ -70,7 +70,7 @@ func TestExplain(t *testing.T) {
 		{"always", k612, "/k k,", map[Request]string{
 			File{Path: "/k", Perms: Read | Lock | Getattr}: `denied read
   policy:2:1: /k k, decides lock
-  no rule speaks of read
+  no rule covers read
   always allowed: getattr
 `,
 		}},
