@@ -30,7 +30,7 @@ import (
 // breaks or kills.
 const (
 	operationVariable = "SVIRT_TEST_OPERATION" // does one operation
-	workerVariable    = "SVIRT_TEST_WORKER"    // works off a list of them
+	workerVariable    = "SVIRT_TEST_WORKER"    // is a manager with this prefix, and does what it is told
 )
 
 func init() {
@@ -41,10 +41,11 @@ func init() {
 }
 
 func TestMain(m *testing.M) {
-	switch dir := ""; {
+	switch {
 	case os.Getenv(operationVariable) != "":
-		dir = os.Args[1]
-		os.Exit(operate(dir, os.Getenv(operationVariable)))
+		os.Exit(operate(os.Args[1], os.Getenv(operationVariable)))
+	case os.Getenv(workerVariable) != "":
+		os.Exit(serve(os.Args[1], os.Getenv(workerVariable)))
 	default:
 		os.Exit(m.Run())
 	}
@@ -137,11 +138,15 @@ func chained() fstest.MapFS {
 // openProcess opens the Manager that operations are done with, over a directory with
 // the two directories policy and kernel.
 func openProcess(ctx context.Context, dir string, host fs.ReadLinkFS, shared bool, prefix string) (*Manager, error) {
-	kernel, err := newDiskKernel(filepath.Join(dir, "kernel"))
+	return openIn(ctx, filepath.Join(dir, "policy"), filepath.Join(dir, "kernel"), host, shared, prefix)
+}
+
+func openIn(ctx context.Context, policy, kernelDir string, host fs.ReadLinkFS, shared bool, prefix string) (*Manager, error) {
+	kernel, err := newDiskKernel(kernelDir)
 	if err != nil {
 		return nil, err
 	}
-	return New(ctx, ManagerOptions{Dir: filepath.Join(dir, "policy"), Driver: kernel, Shared: shared, Prefix: prefix, Derive: Options{FS: host}})
+	return New(ctx, ManagerOptions{Dir: policy, Driver: kernel, Shared: shared, Prefix: prefix, Derive: Options{FS: host}})
 }
 
 // operation is what a process is broken at.
