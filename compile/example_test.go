@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"testing/fstest"
 
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/compile"
@@ -50,4 +52,26 @@ func Example() {
 	// not-enforceable - dbus rules cannot be enforced
 	// left out: dbus rules
 	// [worker] 19 states
+}
+
+// A text with an include becomes policy in one call.
+func ExampleText() {
+	kernel, _ := features.Kernel("6.12")
+	out, err := compile.Text(context.Background(), "web", `
+abi <abi/4.0>,
+profile web {
+  include <abstractions/web>
+  deny /srv/www/private/** r,
+}
+`, compile.Source{
+		Kernel: kernel,
+		Roots:  []fs.FS{fstest.MapFS{"abstractions/web": {Data: []byte("/srv/www/** r,\n")}}},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(out.Policy.Names(), len(out.Degraded), "rules are not enforced")
+	// Output:
+	// [web] 0 rules are not enforced
 }
