@@ -99,7 +99,9 @@ func (s *strict) option(option, value string) {
 		s.blockdev(s.values(value, "driver"))
 	case "fw_cfg", "smbios", "boot", "machine":
 		keys := map[string][]string{"fw_cfg": {"file"}, "smbios": {"file", "path"}, "boot": {"splash"}, "machine": {"kernel", "initrd", "dtb", "firmware", "shim"}}
-		s.files(s.values(value, "name"), useFirmware, permR, keys[option]...)
+		v := s.values(value, "name")
+		delete(v, "string")
+		s.files(v, useFirmware, permR, keys[option]...)
 	case "acpitable":
 		v := s.values(value, "")
 		for _, list := range []string{v["data"], v["file"]} {
@@ -137,6 +139,7 @@ func (s *strict) option(option, value string) {
 		if v["path"] != "" {
 			s.share(useShare, v["path"], perms)
 		}
+		delete(v, "path")
 		s.files(v, useSocket, permRW, "socket")
 	case "tpmdev":
 		s.files(s.values(value, "type"), useTPM, permRW, "path")
@@ -159,8 +162,11 @@ func (s *strict) option(option, value string) {
 			s.grant(useSocket, v["addr"], permRW)
 			delete(v, "addr")
 		}
-		s.files(v, useRender, permRW, "rendernode")
+		if v["rendernode"] != "" {
+			s.grant(useRender, v["rendernode"], permRW)
+		}
 		s.certificates(v["x509-dir"])
+		delete(v, "rendernode")
 		delete(v, "x509-dir")
 		s.files(v, useSettings, permR, "x509-key-file", "x509-cert-file", "x509-cacert-file", "x509-dh-key-file", "tls-creds")
 	case "vnc":
@@ -178,8 +184,11 @@ func (s *strict) option(option, value string) {
 		s.grant(useLog, value, permRW)
 	case "trace":
 		v := s.values(value, "enable")
+		if v["events"] != "" {
+			s.grant(useSettings, v["events"], permR)
+		}
+		delete(v, "events")
 		s.files(v, useLog, permW, "file")
-		s.files(v, useSettings, permR, "events")
 	case "incoming":
 		switch kind, rest, _ := strings.Cut(value, ":"); kind {
 		case "unix":
@@ -343,13 +352,9 @@ func (s *strict) blockdev(v map[string]string) {
 	for _, key := range names {
 		at := strings.LastIndexByte(key, '.') + 1
 		prefix, value := key[:at], v[key]
-		parent, local := "", prefix == ""
-		if prefix != "" {
-			parent = prefix[:strings.LastIndexByte(prefix[:len(prefix)-1], '.')+1]
-			local = prefix == parent+"file."
-		}
+		top := strings.ReplaceAll(prefix, "file.", "") == ""
 		perms := permRWK
-		if isOn(v[prefix+"read-only"]) || isOn(v["read-only"]) || !local {
+		if isOn(v[prefix+"read-only"]) || isOn(v["read-only"]) || !top {
 			perms = permRK // what is below an image is not written
 		}
 		switch last := key[at:]; {

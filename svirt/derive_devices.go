@@ -48,7 +48,9 @@ func (s *strict) monitor() {
 	}
 	if m.Jail != "" {
 		s.device = Device{DeviceMonitor, "jail"}
-		if real, ok := s.check(useShare, m.Jail, permR); ok {
+		if s.opts.Origin == FromTenant {
+			s.refuse(m.Jail, ReasonTenant, errors.New("clear Monitor.Jail"))
+		} else if real, ok := s.check(useShare, m.Jail, permR); ok {
 			s.jail = real
 		}
 	}

@@ -423,9 +423,9 @@ func (s *strict) readable(path string) bool {
 }
 
 // remote grants an image that is no path of this host: the sockets and nodes by
-// which it is reached. What only an image names (found) must be allowed to be
-// below another one.
-func (s *strict) remote(image *Image, top string, found bool) {
+// which it is reached. What only an image names goes into below, if it may be
+// there; nil: the description names it.
+func (s *strict) remote(image *Image, below *chain) {
 	switch image.Type {
 	case ImageVHostUser:
 		s.grant(useVHostUser, image.Path, permRW)
@@ -453,9 +453,14 @@ func (s *strict) remote(image *Image, top string, found bool) {
 		if image.Socket == "" {
 			return
 		}
-		if real, ok := s.check(useSocket, image.Socket, permRW); ok && (!found || s.mayBack(top, real)) {
-			s.literal(real, permRW)
+		real, ok := s.check(useSocket, image.Socket, permRW)
+		if !ok || below != nil && !s.mayBack(below.top, real) {
+			return
 		}
+		if below != nil {
+			below.files = append(below.files, real)
+		}
+		s.literal(real, permRW)
 	}
 }
 
@@ -489,7 +494,7 @@ func (s *strict) images(u use, image *Image, perms ast.FilePerm) {
 		if image.local() {
 			s.grant(imageUse(u, image), image.Path, perms)
 		} else {
-			s.remote(image, "", false)
+			s.remote(image, nil)
 		}
 		return
 	}
@@ -510,7 +515,11 @@ func (s *strict) images(u use, image *Image, perms ast.FilePerm) {
 			return
 		}
 		if !image.local() {
-			s.remote(image, found.top, !named)
+			if named {
+				s.remote(image, nil)
+			} else {
+				s.remote(image, &found)
+			}
 			return
 		}
 		real, ok := s.check(imageUse(u, image), image.Path, perms)
