@@ -18,14 +18,32 @@ import (
 	"crypto/sha256"
 	"io"
 	"slices"
+	"sync"
 )
 
 // Policy is a verified set of profiles together with the bytes that a kernel
 // loads in one write. It is immutable and safe for concurrent use.
 type Policy struct {
-	data     []byte
-	profiles []*Profile
-	needs    []string
+	data  []byte
+	heads []*Profile // with automata, or without if they are still to be decoded
+	needs []string
+
+	decode sync.Once
+	whole  []*Profile
+}
+
+// profiles returns the profiles with their automata.
+func (p *Policy) profiles() []*Profile {
+	p.decode.Do(func() {
+		if p.whole != nil {
+			return
+		}
+		// What was extended was verified in another way, with the same verdict.
+		if q, err := inspect(p.data, nil); err == nil {
+			p.whole = q.whole
+		}
+	})
+	return p.whole
 }
 
 // AppendBinary appends the stream to b. It implements
@@ -52,12 +70,18 @@ func (p *Policy) Digest() [32]byte { return sha256.Sum256(p.data) }
 
 // Profiles returns the profiles in the order of the stream. The profiles are
 // shared and must not be changed; the slice is the caller's.
-func (p *Policy) Profiles() []*Profile { return slices.Clone(p.profiles) }
+func (p *Policy) Profiles() []*Profile { return slices.Clone(p.profiles()) }
+
+// Heads returns the profiles in the order of the stream for those who need no
+// automata of rules: Policydb and File may be nil. It costs nothing, while the
+// automata of a policy that a Frame made are decoded by the first call of
+// Profiles. What it returns is shared as that of Profiles is.
+func (p *Policy) Heads() []*Profile { return slices.Clone(p.heads) }
 
 // Profile returns the profile of that name as the stream has it
 // (parent//child for children and hats), or nil.
 func (p *Policy) Profile(name string) *Profile {
-	for _, q := range p.profiles {
+	for _, q := range p.profiles() {
 		if q.Name == name {
 			return q
 		}
@@ -67,8 +91,8 @@ func (p *Policy) Profile(name string) *Profile {
 
 // Names returns the names of the profiles in the order of the stream.
 func (p *Policy) Names() []string {
-	names := make([]string, len(p.profiles))
-	for i, q := range p.profiles {
+	names := make([]string, len(p.heads))
+	for i, q := range p.heads {
 		names[i] = q.Name
 	}
 	return names

@@ -91,7 +91,7 @@ func inspect(data []byte, written []*DFA) (*Policy, *FormatError) {
 			return nil, err
 		}
 	}
-	return &Policy{data: data, profiles: profiles, needs: s.needs}, nil
+	return &Policy{data: data, heads: profiles, whole: profiles, needs: s.needs}, nil
 }
 
 // decoder reads profiles and keeps what a header says for those that follow.

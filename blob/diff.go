@@ -122,11 +122,11 @@ func DiffPolicy(a, b *Policy, o DiffOptions) ([]Difference, error) {
 			found = append(found, d)
 		}
 	}
-	inB := make(map[string]*Profile, len(b.profiles))
-	for _, p := range b.profiles {
+	inB := make(map[string]*Profile, len(b.heads))
+	for _, p := range b.profiles() {
 		inB[p.FullName()] = p
 	}
-	for _, p := range a.profiles {
+	for _, p := range a.profiles() {
 		q := inB[p.FullName()]
 		if q == nil {
 			only(p.Name, "present", "absent")
@@ -139,7 +139,7 @@ func DiffPolicy(a, b *Policy, o DiffOptions) ([]Difference, error) {
 			errs = append(errs, fmt.Errorf("profile %q: %w", p.Name, err))
 		}
 	}
-	for _, q := range b.profiles {
+	for _, q := range b.profiles() {
 		if inB[q.FullName()] != nil {
 			only(q.Name, "absent", "present")
 		}

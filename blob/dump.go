@@ -18,7 +18,7 @@ type DumpOptions struct {
 // values instead.
 func (p *Policy) Dump(w io.Writer, o DumpOptions) error {
 	b := bufio.NewWriter(w)
-	for i, q := range p.profiles {
+	for i, q := range p.profiles() {
 		if i > 0 {
 			fmt.Fprintln(b)
 		}

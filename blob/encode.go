@@ -85,6 +85,20 @@ func (p *Profile) encodedLen() int {
 // profile writes the header and all members in the order that kernels insist
 // on.
 func (w *writer) profile(p *Profile, first bool) {
+	w.head(p, first)
+	if p.Policydb != nil {
+		w.tag("policydb", tagStruct)
+		w.policyDB(p.Policydb)
+		w.tag("", tagStructEnd)
+	}
+	if p.File != nil {
+		w.policyDB(p.File)
+	}
+	w.tail(p)
+}
+
+// head writes what comes before the automata of rules.
+func (w *writer) head(p *Profile, first bool) {
 	header := p.Header
 	if header == 0 {
 		header = DefaultHeader
@@ -115,14 +129,10 @@ func (w *writer) profile(p *Profile, first bool) {
 	w.rlimits(p)
 	w.secmarks(p.Secmarks)
 	w.families(p.Families)
-	if p.Policydb != nil {
-		w.tag("policydb", tagStruct)
-		w.policyDB(p.Policydb)
-		w.tag("", tagStructEnd)
-	}
-	if p.File != nil {
-		w.policyDB(p.File)
-	}
+}
+
+// tail writes what comes after them.
+func (w *writer) tail(p *Profile) {
 	if len(p.Data) > 0 {
 		w.tag("data", tagStruct)
 		for i := range p.Data {
@@ -223,19 +233,9 @@ func (w *writer) families(masks []FamilyMask) {
 
 func (w *writer) policyDB(db *PolicyDB) {
 	if db.Perms != nil {
-		w.tag("perms", tagStruct)
-		w.u32("version", 1)
-		w.array(len(db.Perms))
-		for i := range db.Perms {
-			p := &db.Perms[i]
-			w.u32s(0, p.Allow, p.Deny, p.Subtree, p.Cond, p.Kill, p.Complain, p.Prompt,
-				p.Audit, p.Quiet, p.Hide, p.XIndex, p.Tag, p.Label)
-		}
-		w.tag("", tagArrayEnd)
-		w.tag("", tagStructEnd)
-		if db.PermsVersion != 0 {
-			w.u32("permsv", db.PermsVersion)
-		}
+		w.permsHead(len(db.Perms))
+		w.perms(db.Perms)
+		w.permsEnd(db.PermsVersion)
 	}
 	w.dfa(db.DFA)
 	if db.Start != 0 {
@@ -244,12 +244,38 @@ func (w *writer) policyDB(db *PolicyDB) {
 	if db.DFAStart != 0 {
 		w.u32("dfa_start", db.DFAStart)
 	}
-	if len(db.XTable) == 0 {
+	w.xtable(db.XTable)
+}
+
+func (w *writer) permsHead(n int) {
+	w.tag("perms", tagStruct)
+	w.u32("version", 1)
+	w.array(n)
+}
+
+func (w *writer) perms(perms []Perm) {
+	for i := range perms {
+		p := &perms[i]
+		w.u32s(0, p.Allow, p.Deny, p.Subtree, p.Cond, p.Kill, p.Complain, p.Prompt,
+			p.Audit, p.Quiet, p.Hide, p.XIndex, p.Tag, p.Label)
+	}
+}
+
+func (w *writer) permsEnd(version uint32) {
+	w.tag("", tagArrayEnd)
+	w.tag("", tagStructEnd)
+	if version != 0 {
+		w.u32("permsv", version)
+	}
+}
+
+func (w *writer) xtable(targets []string) {
+	if len(targets) == 0 {
 		return
 	}
 	w.tag("xtable", tagStruct)
-	w.array(len(db.XTable))
-	for _, target := range db.XTable {
+	w.array(len(targets))
+	for _, target := range targets {
 		w.str("", encodeTarget(target))
 	}
 	w.tag("", tagArrayEnd)

@@ -196,18 +196,7 @@ func (d *DFA) encodedLen() int {
 // eight bytes relative to the start of the profile's serialisation, then the
 // header and the tables in the parser's order.
 func (w *writer) dfa(d *DFA) {
-	const before = 1 + 2 + len("aadfa\x00") + 1 + 4
-	size := d.encodedLen()
-	pad := -(len(w.buf) - w.origin + before) & 7
-	w.blobHead("aadfa", pad+size)
-	w.buf = slices.Grow(w.buf, pad+size)
-	w.zeros(pad)
-	be := binary.BigEndian
-	w.buf = be.AppendUint32(w.buf, dfaMagic)
-	w.buf = be.AppendUint32(w.buf, dfaHeaderSize)
-	w.buf = be.AppendUint32(w.buf, uint32(size))
-	w.buf = be.AppendUint16(w.buf, d.Flags)
-	w.buf = append(w.buf, "notflex\x00\x00\x00"...)
+	w.dfaHead(d.Flags, d.encodedLen())
 	w.table(tableAccept, d.Accept, true)
 	if d.Accept2 != nil {
 		w.table(tableAccept2, d.Accept2, true)
@@ -221,6 +210,21 @@ func (w *writer) dfa(d *DFA) {
 	w.table(tableDefault, d.Default, d.Wide)
 	w.table(tableNext, d.Next, d.Wide)
 	w.table(tableCheck, d.Check, d.Wide)
+}
+
+// dfaHead writes the head of the member and of an automaton of that many bytes.
+func (w *writer) dfaHead(flags uint16, size int) {
+	const before = 1 + 2 + len("aadfa\x00") + 1 + 4
+	pad := -(len(w.buf) - w.origin + before) & 7
+	w.blobHead("aadfa", pad+size)
+	w.buf = slices.Grow(w.buf, pad+size)
+	w.zeros(pad)
+	be := binary.BigEndian
+	w.buf = be.AppendUint32(w.buf, dfaMagic)
+	w.buf = be.AppendUint32(w.buf, dfaHeaderSize)
+	w.buf = be.AppendUint32(w.buf, uint32(size))
+	w.buf = be.AppendUint16(w.buf, flags)
+	w.buf = append(w.buf, "notflex\x00\x00\x00"...)
 }
 
 func (w *writer) tableHeader(id tableID, elem, n int) {
