@@ -93,7 +93,7 @@ func BenchmarkLibvirt(b *testing.B) {
 			tr.run()
 			return tr.errs.Err()
 		})
-		r := resolver{records: tr.files.records.all, space: fileSpace}
+		r := resolver{records: &tr.files.records, space: fileSpace}
 		builder := automaton.Builder{Covers: r.covers}
 		for _, e := range tr.files.entries {
 			builder.Add(e.node, e.accept)

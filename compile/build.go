@@ -25,7 +25,7 @@ type words struct{ accept, accept2 uint32 }
 // string, and what the strongest rules deny, into what is written: states
 // whose grants are the same to the kernel can be merged.
 func build[W comparable](ctx context.Context, limits Limits, rs *ruleset, write func(g grant, denied uint32) W) (b built[W], err error) {
-	r := resolver{records: rs.records.all, space: rs.space}
+	r := resolver{records: &rs.records, space: rs.space}
 	builder := automaton.Builder{Covers: r.covers}
 	for _, e := range rs.entries {
 		builder.Add(e.node, e.accept)
@@ -151,8 +151,9 @@ func sortTargets(targets []string) (sorted []string, renumber func(grant) grant)
 	}
 	return sorted, func(g grant) grant {
 		for h, x := range g.exec {
-			if x&blob.XTypeMask == blob.XTable {
-				g.exec[h] = x&^blob.XIndexMask | place[x&blob.XIndexMask]
+			// The targets of a Base keep their places before others.
+			if i := x & blob.XIndexMask; x&blob.XTypeMask == blob.XTable && int(i) < len(place) {
+				g.exec[h] = x&^blob.XIndexMask | place[i]
 			}
 		}
 		return g

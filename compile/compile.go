@@ -23,6 +23,36 @@
 // rules are left out in both modes. They are listed in Output.Degraded as
 // well.
 //
+// # Bases and instances
+//
+// Profiles of machines are alike but for a name and a few rules. A Base is the
+// policy that they have in common, compiled once; Base.Instantiate adds the rest,
+// a Delta, at a cost that grows with the delta and not with the base.
+//
+// The delta's rules are translated as Compile translates them, after those of
+// the base. Their automaton and the base's are walked together from the start
+// for as long as the delta's is alive; each pair of states that comes up is a new
+// state, whose permissions are weighed anew from the rules of both, and whose
+// transitions are those of the base but for the few on which the delta stays
+// alive. Everything else is the base's: its states keep their numbers, its tables
+// are copied as bytes, and the new states take slots that were free. Pairs that
+// do what a state of the base does become that state, and pairs that do the same
+// become one. With differential encoding a new state is its state of the base and
+// one or two differences.
+//
+// The result is not the smallest automaton, as that of Compile is, and means the
+// same. What cannot be added in this way is compiled as a whole, and
+// Instance.Whole says why: a delta with rules for an automaton that the base does
+// not have, with flags that change what is mediated, with permissions for a mount
+// rule of the base, with more states or permissions than the base's tables can
+// number, or with errors, which are then those of Compile.
+//
+// For libvirt's profile of a machine with 8 rules of its own an instance takes
+// about 1/60 of the CPU time of Compile with 6.12's features and 1/80 with
+// 7.3's, and 24 allocations; without memory for the result (Base.Append) 1/200.
+// The digest of the result takes as long as the instance. BenchmarkInstantiate
+// measures it.
+//
 // # Where the reference is not followed
 //
 // The meaning of policy is that of apparmor_parser 6.0, which was compared by

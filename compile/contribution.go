@@ -56,7 +56,7 @@ func (t *traced) weigh(a *tracedAutomaton, entries []int, half int) []trace.Cont
 	}
 	seen := map[key]bool{}
 	for _, i := range entries {
-		k := key{a.set.entries[i].source, &a.set.records.all[a.set.entries[i].accept]}
+		k := key{a.set.entries[i].source, a.set.records.at(a.set.entries[i].accept)}
 		if seen[k] {
 			continue // several strings of one rule
 		}

@@ -4,6 +4,7 @@ package compile
 
 import (
 	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/compile/internal/automaton"
 	"github.com/goarmor/apparmor/diag"
 	"github.com/goarmor/apparmor/policy"
 )
@@ -24,6 +25,7 @@ type emitter struct {
 	// silent keeps what is not enforced out of the report.
 	silent bool
 
+	nodes           *automaton.Nodes // where expressions of literals are kept; nil: each for itself
 	files, policydb ruleset
 	degraded        []Degradation
 	warnings, errs  diag.List

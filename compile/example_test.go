@@ -75,3 +75,37 @@ profile web {
 	// Output:
 	// [web] 0 rules are not enforced
 }
+
+// A base is compiled once; each machine's profile is made of it.
+func ExampleBase() {
+	kernel, ok := features.Kernel("6.12")
+	if !ok {
+		return
+	}
+	set := &policy.Set{Profiles: []*policy.Profile{{
+		Name:  "machine",
+		Rules: []policy.Rule{{Rule: &ast.FileRule{Path: "/usr/lib/**", Perms: ast.FileRead | ast.FileMmap}}},
+	}}}
+	ctx := context.Background()
+	base, err := compile.NewBase(ctx, set, compile.Options{Kernel: kernel})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, name := range []string{"web", "mail"} {
+		var own policy.Profile // which checks rules that are added to it
+		if err := own.Add(&ast.FileRule{Path: ast.Pattern("/srv/" + name + ".img"), Perms: ast.FileRead | ast.FileWrite}); err != nil {
+			fmt.Println(err)
+			return
+		}
+		i, err := base.Instantiate(ctx, &compile.Delta{Name: "machine-" + name, Rules: own.Rules})
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(i.Policy.Names(), i.Stats[0].File.States-base.Output().Stats[0].File.States, "states more")
+	}
+	// Output:
+	// [machine-web] 12 states more
+	// [machine-mail] 13 states more
+}

@@ -18,7 +18,44 @@ import (
 type execs struct {
 	targets []string
 	places  map[string]uint32 // in targets
+	named   []targetName      // how rules name each target
 	uses    map[execKey]execUse
+
+	base     *execs // what comes before, in a Base; nil: nothing
+	baseName string // the name of its profile
+}
+
+// targetName is how rules name a target: in full, or as a child of the profile.
+type targetName uint8
+
+const (
+	inFull targetName = 1 << iota
+	asChild
+)
+
+// lookup returns the place of a target that is there already.
+func (x *execs) lookup(name string, how targetName, profile string) (uint32, bool) {
+	if i, ok := x.places[name]; ok {
+		x.named[i] |= how
+		return i + x.before(), true
+	}
+	if x.base == nil {
+		return 0, false
+	}
+	if how == asChild {
+		name = x.baseName + strings.TrimPrefix(name, profile)
+	}
+	i, ok := x.base.places[name]
+	// What the base names in another way may be renamed in another way.
+	return i, ok && x.base.named[i] == how
+}
+
+// before returns how many targets come before.
+func (x *execs) before() uint32 {
+	if x.base == nil {
+		return 0
+	}
+	return uint32(len(x.base.targets))
 }
 
 // transition encodes an exec mode as the kernel's permission tables do. A
@@ -59,6 +96,7 @@ func (x *execs) transition(e *emitter, r *ast.FileRule) (uint32, bool) {
 
 // target returns the place of an exec target in the table of targets.
 func (x *execs) target(e *emitter, name string, child bool) (uint32, bool) {
+	how := inFull
 	switch {
 	case strings.HasPrefix(name, "&") && !e.kernel.Supports(features.Stacking):
 		e.degrade(features.Stacking, "stacking exec targets", true)
@@ -68,16 +106,16 @@ func (x *execs) target(e *emitter, name string, child bool) (uint32, bool) {
 			name = ":" + ns + ":" + strings.TrimPrefix(rest, "//")
 		}
 	case child && !strings.HasPrefix(name, "&:"):
-		name = e.profile.Name + "//" + name
+		name, how = e.profile.Name+"//"+name, asChild
 	}
-	if i, ok := x.places[name]; ok {
+	if i, ok := x.lookup(name, how, e.profile.Name); ok {
 		return i, true
 	}
 	limit := blob.MaxOldTargets
 	if e.form.table {
 		limit = maxTableTargets
 	}
-	if len(x.targets) == limit {
+	if len(x.targets)+int(x.before()) == limit {
 		e.fail(&diag.Diagnostic{
 			Code:    CodeTooManyExecTargets,
 			Message: fmt.Sprintf("more than %d different exec targets in one profile", limit),
@@ -91,8 +129,9 @@ func (x *execs) target(e *emitter, name string, child bool) (uint32, bool) {
 	}
 	i := uint32(len(x.targets))
 	x.targets = append(x.targets, name)
+	x.named = append(x.named, how)
 	x.places[name] = i
-	return i, true
+	return i + x.before(), true
 }
 
 // execKey names what may be executed in one way only, however the patterns of
@@ -121,6 +160,9 @@ func (x *execs) check(e *emitter, path ast.Pattern, rec record) {
 		}
 		k := execKey{path, rec.priority, rec.effect, h}
 		use, seen := x.uses[k]
+		if !seen && x.base != nil {
+			use, seen = x.base.uses[k]
+		}
 		if !seen {
 			x.uses[k] = execUse{rec.exec[h], rec.rule}
 			continue

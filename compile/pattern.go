@@ -14,6 +14,7 @@ import (
 
 // globWith translates a pattern. An error is recorded at the current rule.
 func (e *emitter) globWith(p ast.Pattern, o automaton.GlobOptions) (node, automaton.GlobInfo) {
+	o.Nodes = e.nodes
 	n, info, err := automaton.Glob(string(p), o)
 	if err != nil {
 		e.fail(e.patternDiagnostic(p, err))

@@ -19,7 +19,7 @@ type grant struct {
 
 // resolver weighs the records that meet in a state against each other.
 type resolver struct {
-	records []record
+	records *records
 	space   space
 	scratch []part
 }
@@ -54,7 +54,7 @@ func (r *resolver) parts(to []part, rec *record) []part {
 // each of its permissions is decided above it, or granted in the same way
 // beside it.
 func (r *resolver) covers(b, a automaton.Accept) bool {
-	x, y := &r.records[b], &r.records[a]
+	x, y := r.records.at(b), r.records.at(a)
 	return r.dominates(x, y) && (b < a || !r.dominates(y, x))
 }
 
@@ -99,10 +99,12 @@ func (r *resolver) same(q, p part) uint32 {
 // Rules of equal strength add up, but have to agree on execution.
 //
 // The permissions that the strongest rule denies are returned as well.
-func (r *resolver) resolve(set []automaton.Accept) (g grant, denied uint32, err error) {
+func (r *resolver) resolve(sets ...[]automaton.Accept) (g grant, denied uint32, err error) {
 	all := r.scratch[:0]
-	for _, a := range set {
-		all = r.parts(all, &r.records[a])
+	for _, set := range sets {
+		for _, a := range set {
+			all = r.parts(all, r.records.at(a))
+		}
 	}
 	r.scratch = all
 	parts := all

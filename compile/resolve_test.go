@@ -89,7 +89,7 @@ func TestResolve(t *testing.T) {
 		for range rng.IntN(6) {
 			set = append(set, rs.intern(randomRecord(rng)))
 		}
-		r := resolver{records: rs.all, space: fileSpace}
+		r := resolver{records: &rs, space: fileSpace}
 		want, clash := decide(rs.all)
 		got, _, err := r.resolve(set)
 		if (err != nil) != clash {
@@ -129,7 +129,7 @@ func TestCovers(t *testing.T) {
 		if len(rs.all) < 3 {
 			continue
 		}
-		r := resolver{records: rs.all, space: fileSpace}
+		r := resolver{records: &rs, space: fileSpace}
 		a, b, c := all[0], all[1], all[2]
 		if r.covers(a, b) && r.covers(b, a) {
 			t.Fatalf("%+v and %+v cover each other", rs.all[a], rs.all[b])

@@ -82,20 +82,40 @@ type record struct {
 	rule int32
 }
 
-// records interns the records of one automaton.
+// records interns the records of one automaton, after those of another one if
+// there is one.
 type records struct {
+	base  *records // nil: none
 	all   []record
 	index map[record]automaton.Accept
 }
 
+// at returns the record of an accept value.
+func (rs *records) at(a automaton.Accept) *record {
+	if rs.base != nil {
+		n := automaton.Accept(len(rs.base.all))
+		if a < n {
+			return &rs.base.all[a]
+		}
+		a -= n
+	}
+	return &rs.all[a]
+}
+
 func (rs *records) intern(r record) automaton.Accept {
+	a := automaton.Accept(len(rs.all))
+	if rs.base != nil {
+		if a, ok := rs.base.index[r]; ok {
+			return a
+		}
+		a += automaton.Accept(len(rs.base.all))
+	}
 	if a, ok := rs.index[r]; ok {
 		return a
 	}
 	if rs.index == nil {
 		rs.index = map[record]automaton.Accept{}
 	}
-	a := automaton.Accept(len(rs.all))
 	rs.all = append(rs.all, r)
 	rs.index[r] = a
 	return a

@@ -66,6 +66,7 @@
 // few that share the most with it. Chains are bounded, because kernels follow
 // them for every byte.
 //
-// A Template is the product with a small automaton, built only where that one
-// is alive (template.go).
+// A Base is an automaton to which small ones are added (base.go, sum.go): the sum
+// is their product, built only where the added one is alive. Strings without
+// wildcards become an automaton without the detour above (literals.go).
 package automaton

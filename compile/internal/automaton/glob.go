@@ -16,6 +16,9 @@ type GlobOptions struct {
 	// and `?` stop at slashes only. Addresses of unix sockets and values of
 	// extended attributes are matched so.
 	NUL bool
+	// Nodes is where the expressions of patterns without wildcards are kept; nil:
+	// each for itself.
+	Nodes *Nodes
 }
 
 // GlobInfo is what the text of a pattern shows.
@@ -55,7 +58,7 @@ func (e *GlobError) Error() string {
 // The error is a *GlobError.
 func Glob(pattern string, o GlobOptions) (Node, GlobInfo, error) {
 	if !strings.ContainsAny(pattern, `*?[]{}\`) {
-		return Literal(pattern), GlobInfo{Exact: true, MinLen: len(pattern)}, nil
+		return o.Nodes.literal(pattern), GlobInfo{Exact: true, MinLen: len(pattern)}, nil
 	}
 	g := globScanner{text: pattern, nul: o.NUL}
 	g.exact = true

@@ -40,6 +40,27 @@ func Literal(s string) Node {
 	return Node{&expr{op: opLiteral, lit: s}}
 }
 
+// Nodes is memory for expressions of literals, for those who make many. Its
+// expressions are valid until Reset, which takes the memory back. The zero Nodes
+// is ready for use, and is not safe for concurrent use.
+type Nodes struct{ list []expr }
+
+// Reset takes the memory of all expressions back.
+func (n *Nodes) Reset() { n.list = n.list[:0] }
+
+// literal is Literal, in the memory of n if that is not nil.
+func (n *Nodes) literal(s string) Node {
+	if n == nil || s == "" {
+		return Literal(s)
+	}
+	if len(n.list) == cap(n.list) {
+		// Those that there are stay where they are.
+		n.list = make([]expr, 0, 2*cap(n.list)+64)
+	}
+	n.list = append(n.list, expr{op: opLiteral, lit: s})
+	return Node{&n.list[len(n.list)-1]}
+}
+
 // Bytes returns the expression of one string, given byte by byte.
 func Bytes(b ...byte) Node { return Literal(string(b)) }
 

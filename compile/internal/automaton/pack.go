@@ -286,6 +286,7 @@ func (p *packer) place(ctx context.Context, order []uint64) (base []uint32, top 
 type comb struct {
 	used []uint64
 	free int // no bit below is clear
+	next int // of insertNext: no bit from 256 slots on and below this one is clear
 	// tried holds, for each pattern of slots, by its hash, the base below
 	// which it fits nowhere. Slots are never freed, so that stays true.
 	tried map[uint64]int
@@ -345,6 +346,35 @@ func (c *comb) insert(entries []entry) int {
 			return base
 		}
 	}
+}
+
+// reset makes c a copy of another comb.
+func (c *comb) reset(o *comb) {
+	c.used, c.free, c.next = append(c.used[:0], o.used...), o.free, combZero+256
+	if c.tried == nil {
+		c.tried = map[uint64]int{}
+	}
+	clear(c.tried)
+}
+
+// insertNext is insert for states most of which have one entry. Those share one
+// place from which on they look for a free slot, and leave the first 256 alone,
+// which not every byte can have.
+func (c *comb) insertNext(entries []entry) int {
+	if len(entries) > 1 {
+		return c.insert(entries)
+	}
+	for c.next/64 < len(c.used) {
+		if free := ^c.used[c.next/64] >> (c.next % 64); free != 0 {
+			c.next += bits.TrailingZeros64(free)
+			break
+		}
+		c.next = (c.next/64 + 1) * 64
+	}
+	base := c.next - combZero - int(entries[0].slot)
+	c.set(c.next - combZero)
+	c.next++
+	return base
 }
 
 // word returns the 64 bits from a bit on.
