@@ -62,7 +62,9 @@ func TestRuleClasses(t *testing.T) {
 	for row := range rows {
 		t.Errorf("%s is not a class", row)
 	}
-	w.Flush()
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
 	t.Logf("\n%s%s", &b, strings.Join(reasons, "\n"))
 }
 

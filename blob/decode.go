@@ -4,6 +4,7 @@ package blob
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -75,7 +76,7 @@ func inspect(data []byte, written []*DFA) (*Policy, *FormatError) {
 		start := d.pos
 		p, err := d.next()
 		if err != nil {
-			if err.Err == ErrSyntax && len(profiles) > 0 && start == d.pos {
+			if errors.Is(err, ErrSyntax) && len(profiles) > 0 && start == d.pos {
 				err.Reason, err.Err = "not a profile: "+err.Reason, ErrTrailing
 			}
 			return nil, err

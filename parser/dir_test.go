@@ -297,7 +297,7 @@ func TestParseDirCancelled(t *testing.T) {
 		}
 	}
 	files, err := Config{Roots: []fs.FS{root}}.ParseDir(ctx, ".")
-	if files != nil || err != context.Canceled {
+	if files != nil || !errors.Is(err, context.Canceled) {
 		t.Errorf("%d files, %v", len(files), err)
 	}
 	if len(root.opened) > 30 {

@@ -3,6 +3,7 @@
 package parser
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -74,8 +75,8 @@ func (p *parser) valid(n ast.Rule, word *lex.Token, at func(*ast.CheckError) lex
 	if err == nil {
 		return true
 	}
-	e, ok := err.(*ast.CheckError)
-	if !ok {
+	var e *ast.CheckError
+	if !errors.As(err, &e) {
 		return p.fail(word, diag.CodeRule, "%v", err)
 	}
 	t := *word

@@ -78,7 +78,7 @@ func (s *source) open(name string) *item {
 // isFile reports whether there is a regular file, even one that cannot be
 // read.
 func (it *item) isFile() bool {
-	return it.err == nil && !it.dir && !it.device && it.readErr != errNotRegular
+	return it.err == nil && !it.dir && !it.device && !errors.Is(it.readErr, errNotRegular)
 }
 
 // isFile reports whether a regular file is at a path, without reading it.
@@ -135,7 +135,7 @@ func (s *source) read(name string, size int64) (string, error) {
 		m, err := f.Read(buf[n:])
 		n += m
 		switch {
-		case err == io.EOF, err == nil && m > 0 && int64(n) == size:
+		case errors.Is(err, io.EOF), err == nil && m > 0 && int64(n) == size:
 			return string(buf[:n]), nil
 		case err != nil:
 			return "", err
@@ -166,7 +166,7 @@ func readDir(fsys fs.FS, name string, limit int) ([]fs.DirEntry, error) {
 		list, err = fs.ReadDir(fsys, name)
 	}
 	switch {
-	case err != nil && err != io.EOF:
+	case err != nil && !errors.Is(err, io.EOF):
 		return nil, err
 	case len(list) > limit:
 		return nil, tooManyEntries(limit, len(list))

@@ -174,7 +174,7 @@ func TestContext(t *testing.T) {
 		many = append(many, read("/a"))
 	}
 	_, err := Resolve(ctx, &ast.Unit{Main: &ast.File{Stmts: []ast.Stmt{&ast.Profile{Name: "t", Body: many}}}}, Options{})
-	if err != context.Canceled {
+	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 	for _, unit := range []*ast.Unit{nil, {}} {

@@ -3,6 +3,7 @@
 package policy
 
 import (
+	"errors"
 	"slices"
 	"testing"
 
@@ -379,12 +380,12 @@ func TestCheckRule(t *testing.T) {
 	}
 	for name, c := range bad {
 		_, _, err := body(opts, c.rule)
-		if list, ok := err.(diag.List); !ok || list[0].Code != c.code {
+		if list := (diag.List)(nil); !errors.As(err, &list) || list[0].Code != c.code {
 			t.Errorf("%s: %v, want %s", name, err, c.code)
 		}
 	}
 	_, _, err := body(opts, &ast.CapabilityRule{Names: []string{"net_admn"}})
-	if list, ok := err.(diag.List); !ok || list[0].Hint == "" || list[0].Text != "net_admn" || list[0].Profile != "/t" {
+	if list := (diag.List)(nil); !errors.As(err, &list) || list[0].Hint == "" || list[0].Text != "net_admn" || list[0].Profile != "/t" {
 		t.Errorf("misspelled capability: %+v", err)
 	}
 }

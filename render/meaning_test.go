@@ -83,16 +83,22 @@ func (s subject) sameMeaning(ctx context.Context) error {
 		want, refused := policies(ctx, s.config, kernel, s.name, s.text)
 		for form, text := range map[string][]byte{"bare": bare, "formatted": formatted} {
 			got, err := policies(ctx, s.formatted, kernel, s.name, string(text))
-			if (err != nil) != (refused != nil) {
-				return fmt.Errorf("%s: as written: %v; %s: %v\n%s", series, refused, form, err, text)
+			switch {
+			case err != nil && refused == nil:
+				return fmt.Errorf("%s: only the %s text is refused: %w\n%s", series, form, err, text)
+			case err == nil && refused != nil:
+				return fmt.Errorf("%s: the %s text is not refused, as written it is: %w\n%s", series, form, refused, text)
 			}
 			if len(got) != len(want) {
 				return fmt.Errorf("%s: %d namespaces; %s: %d", series, len(want), form, len(got))
 			}
 			for i := range want {
 				ds, err := blob.DiffPolicy(want[i], got[i], blob.DiffOptions{})
-				if err != nil || len(ds) > 0 {
-					return fmt.Errorf("%s, %s: %v %v\n%s", series, form, ds, err, text)
+				if err != nil {
+					return fmt.Errorf("%s, %s: %w\n%s", series, form, err, text)
+				}
+				if len(ds) > 0 {
+					return fmt.Errorf("%s, %s: %v\n%s", series, form, ds, text)
 				}
 				compiled = true
 			}

@@ -4,6 +4,7 @@ package automaton
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -181,7 +182,7 @@ func TestResolve(t *testing.T) {
 	if r.Accepts(Start) != nil || d.Accepts(d.Match(Start, "b"))[0] != 7 {
 		t.Error("accept values are to be there before Resolve and not after it")
 	}
-	if _, _, err := Resolve(d, func([]Accept) (int, error) { return 0, context.Canceled }); err != context.Canceled {
+	if _, _, err := Resolve(d, func([]Accept) (int, error) { return 0, context.Canceled }); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v is not the one of the function", err)
 	}
 }

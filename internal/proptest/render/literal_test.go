@@ -227,12 +227,18 @@ func matchesOnly(text, path string, others []string) error {
 			return fmt.Errorf("profile %s: %w", name, err)
 		}
 	}
-	if got, err := p.Attachment(path); err != nil || got == nil || got.Name != "attached" {
-		return fmt.Errorf("%q does not attach: %v", path, err)
+	switch got, err := p.Attachment(path); {
+	case err != nil:
+		return fmt.Errorf("%q: %w", path, err)
+	case got == nil || got.Name != "attached":
+		return fmt.Errorf("%q does not attach", path)
 	}
 	for _, other := range others {
-		if got, err := p.Attachment(other); err != nil || got != nil {
-			return fmt.Errorf("%q attaches: %v", other, err)
+		switch got, err := p.Attachment(other); {
+		case err != nil:
+			return fmt.Errorf("%q: %w", other, err)
+		case got != nil:
+			return fmt.Errorf("%q attaches", other)
 		}
 	}
 	return nil
