@@ -36,9 +36,14 @@ func Watch(ctx context.Context, o WatchOptions) iter.Seq2[*Event, error] {
 			return
 		}
 		defer src.file.Close()
-		// A read that waits ends with the context. The file is closed after
-		// the function has run or will not run any more.
-		stop := context.AfterFunc(ctx, func() { src.file.SetReadDeadline(time.Unix(1, 0)) })
+		// A read that waits ends with the context. If a file takes a deadline
+		// now, it also takes the later one: it is closed after the function
+		// has run or will not run any more.
+		if err := src.file.SetReadDeadline(time.Time{}); err != nil {
+			yield(nil, err)
+			return
+		}
+		stop := context.AfterFunc(ctx, func() { _ = src.file.SetReadDeadline(time.Unix(1, 0)) })
 		defer stop()
 		src.run(ctx, yield)
 	}
@@ -74,8 +79,7 @@ func openAudit() (*source, error) {
 		return nil, os.NewSyscallError("socket", err)
 	}
 	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: groupReadLog}); err != nil {
-		unix.Close(fd)
-		return nil, os.NewSyscallError("bind to the audit group", err)
+		return nil, errors.Join(os.NewSyscallError("bind to the audit group", err), unix.Close(fd))
 	}
 	return &source{os.NewFile(uintptr(fd), "audit"), parseNetlink}, nil
 }
@@ -86,8 +90,7 @@ func openKmsg() (*source, error) {
 		return nil, err
 	}
 	if _, err := f.Seek(0, io.SeekEnd); err != nil {
-		f.Close()
-		return nil, err
+		return nil, errors.Join(err, f.Close())
 	}
 	return &source{f, parseKmsg}, nil
 }
@@ -100,7 +103,7 @@ func (s *source) run(ctx context.Context, yield func(*Event, error) bool) {
 		switch {
 		case err == nil:
 			e, err := s.record(buf[:n])
-			if err == ErrOther {
+			if errors.Is(err, ErrOther) {
 				continue
 			}
 			if !yield(e, err) {
