@@ -41,7 +41,7 @@ func TestErrorIs(t *testing.T) {
 		if !errors.Is(err, c.want) || !errors.Is(err, c.errno) {
 			t.Errorf("%v is not %v and %v", err, c.want, c.errno)
 		}
-		if c.want != ErrProtocol && errors.Is(err, ErrProtocol) {
+		if !errors.Is(c.want, ErrProtocol) && errors.Is(err, ErrProtocol) {
 			t.Errorf("%v is ErrProtocol", err)
 		}
 		for _, part := range []string{"apparmor: " + string(c.op) + " name in namespace ns: write: ", c.hint} {

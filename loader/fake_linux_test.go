@@ -71,6 +71,21 @@ func (f *fake) namespace(path string) {
 	}
 }
 
+// unload takes a profile away, as the kernel does when it is removed.
+func (f *fake) unload(base, name string) {
+	f.t.Helper()
+	if err := os.RemoveAll(f.find(base, name)); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func (f *fake) remove(name string) {
+	f.t.Helper()
+	if err := os.RemoveAll(filepath.Join(f.dir, name)); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
 func (f *fake) file(name, content string) {
 	f.t.Helper()
 	path := filepath.Join(f.dir, name)

@@ -57,7 +57,7 @@ func open(o Options, sys system) (_ *Kernel, err error) {
 	k := &Kernel{sys: sys, only: o.OnlyNames, mu: new(sync.Mutex)}
 	defer func() {
 		if err != nil {
-			k.Close()
+			_ = k.Close() // of directories; what went wrong before is the reason
 		}
 	}()
 	k.params, err = sysfs.sub("module/apparmor/parameters")

@@ -29,11 +29,11 @@ func TestOpen(t *testing.T) {
 	}{
 		"fine":         {func(*fake, *Options, *system) {}, nil},
 		"switched off": {func(f *fake, _ *Options, _ *system) { f.file("sys/module/apparmor/parameters/enabled", "N\n") }, ErrDisabled},
-		"not built in": {func(f *fake, _ *Options, _ *system) { os.RemoveAll(filepath.Join(f.dir, "sys/module")) }, ErrDisabled},
+		"not built in": {func(f *fake, _ *Options, _ *system) { f.remove("sys/module") }, ErrDisabled},
 		"no sysfs":     {func(_ *fake, o *Options, _ *system) { o.SysFS = "/nothing" }, ErrNotExist},
 		"no procfs":    {func(_ *fake, o *Options, _ *system) { o.ProcFS = "/nothing" }, ErrNotExist},
 		"no securityfs": {func(f *fake, _ *Options, _ *system) {
-			os.RemoveAll(filepath.Join(f.dir, "sys/kernel/security"))
+			f.remove("sys/kernel/security")
 		}, ErrNotExist},
 		"other file systems": {func(_ *fake, _ *Options, s *system) { s.check = checkMagic }, ErrFileSystem},
 		"other securityfs": {func(_ *fake, _ *Options, s *system) {
@@ -368,6 +368,10 @@ func TestRevision(t *testing.T) {
 	if n, err := k.WaitRevision(t.Context(), 41); n != 42 || err != nil {
 		t.Errorf("revision %d, %v", n, err)
 	}
+	// Waiting must end with the context, and reads of this file cannot.
+	if n, err := k.WaitRevision(t.Context(), 42); !errors.Is(err, os.ErrNoDeadline) {
+		t.Errorf("revision %d, %v", n, err)
+	}
 	f.file(policyDir+"revision", "x\n")
 	if n, err := k.Revision(t.Context()); err == nil {
 		t.Errorf("revision %d", n)
@@ -387,7 +391,12 @@ func TestWaitRevision(t *testing.T) {
 	}
 	defer pipe.Close()
 	k := f.open(nil)
-	fmt.Fprintln(pipe, 7)
+	say := func(n int) {
+		if _, err := fmt.Fprintln(pipe, n); err != nil {
+			t.Error(err)
+		}
+	}
+	say(7)
 	type result struct {
 		n   uint64
 		err error
@@ -409,7 +418,7 @@ func TestWaitRevision(t *testing.T) {
 		}
 		runtime.Gosched()
 	}
-	fmt.Fprintln(pipe, 8)
+	say(8)
 	if r := <-done; r.n != 8 || r.err != nil {
 		t.Errorf("revision %d, %v", r.n, r.err)
 	}

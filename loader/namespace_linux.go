@@ -4,6 +4,7 @@ package loader
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -23,7 +24,7 @@ func (k *Kernel) Namespace(ctx context.Context, name string, create bool) (*Kern
 	}
 	if create {
 		err := k.policy.with(func(fd int) error { return unix.Mkdirat(fd, "namespaces/"+name, 0o755) })
-		if err != nil && err != unix.EEXIST {
+		if err != nil && !errors.Is(err, unix.EEXIST) {
 			return nil, k.fail(OpCreateNamespace, name, os.NewSyscallError("mkdirat", err))
 		}
 	}
@@ -38,7 +39,7 @@ func (k *Kernel) Namespace(ctx context.Context, name string, create bool) (*Kern
 		}
 	}
 	if err != nil {
-		n.Close()
+		_ = n.Close() // of directories; what went wrong before is the reason
 		return nil, k.fail(OpNamespace, name, err)
 	}
 	return n, nil

@@ -218,7 +218,7 @@ func TestConfines(t *testing.T) {
 		{name: "kernel unconfined", loaded: set, change: kernel("unconfined"), accept: Accept{Complain: true}, want: ErrMode},
 		{name: "kernel in no known mode", loaded: set, change: kernel("odd"), accept: Accept{true, true, true, true}, want: ErrMode},
 		{name: "no mode of the kernel", loaded: set, change: func(f *fake) {
-			os.Remove(filepath.Join(f.dir, "sys/module/apparmor/parameters/mode"))
+			f.remove("sys/module/apparmor/parameters/mode")
 		}, want: ErrNotExist},
 		{name: "nothing", loaded: set, asked: &blob.Policy{}, want: errEmpty},
 	} {

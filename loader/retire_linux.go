@@ -315,7 +315,8 @@ func (r *retirement) killUsers() {
 		}
 		// The number may belong to another process by now.
 		if l, err := r.k.Label(u.PID); l.Uses(r.scan.profile) || ended(err) {
-			unix.PidfdSendSignal(pidfd, unix.SIGKILL, nil, 0)
+			// One that cannot be killed is found again by the next scan.
+			_ = unix.PidfdSendSignal(pidfd, unix.SIGKILL, nil, 0)
 		}
 		unix.Close(pidfd)
 	}

@@ -144,10 +144,10 @@ func TestRetire(t *testing.T) {
 			child := named(t, "p//c")
 			f.loadFrom("", child.Profiles()[0], child, SHA256)
 		}, o: long, want: ErrContent, steps: []string{seal}},
-		{name: "removed meanwhile", sealed: func(f *fake) { os.RemoveAll(f.find("", "p")) }, o: long, want: ErrNotExist, steps: []string{seal}},
+		{name: "removed meanwhile", sealed: func(f *fake) { f.unload("", "p") }, o: long, want: ErrNotExist, steps: []string{seal}},
 		{name: "no digest", algorithm: "none", o: long, want: ErrNoDigest, steps: []string{seal}},
 		{name: "no digest, accepted", algorithm: "none", o: RetireOptions{Timeout: time.Minute, Unverified: true}, steps: []string{seal, remove}},
-		{name: "not loaded", change: func(f *fake) { os.RemoveAll(f.find("", "p")) }, o: long, want: ErrNotExist},
+		{name: "not loaded", change: func(f *fake) { f.unload("", "p") }, o: long, want: ErrNotExist},
 		{name: "kill", change: labels(p, p, other), o: RetireOptions{Timeout: time.Minute, Kill: true}, steps: []string{".replace p (mode 2) p//c (mode 2)", remove}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -263,9 +263,13 @@ func TestRetireKills(t *testing.T) {
 				if err := cmd.Process.Signal(syscall.Signal(0)); err != nil {
 					t.Errorf("the process: %v", err)
 				}
-				cmd.Process.Kill()
+				if err := cmd.Process.Kill(); err != nil {
+					t.Error(err)
+				}
 			}
-			<-over
+			if err := <-over; err == nil {
+				t.Error("the process ended by itself")
+			}
 		})
 	}
 }

@@ -44,22 +44,32 @@ func (k *Kernel) WaitRevision(ctx context.Context, after uint64) (uint64, error)
 		return 0, k.fail(OpRevision, "", err)
 	}
 	defer f.Close()
-	// The deadline wakes the reads below.
-	stop := context.AfterFunc(ctx, func() { f.SetReadDeadline(time.Unix(1, 0)) })
-	defer stop()
 	n, err := firstRevision(f)
+	if err == nil && n == after {
+		n, err = nextRevision(ctx, f, after)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return 0, ctx.Err()
+	case err != nil:
+		return 0, k.fail(OpRevision, "", err)
+	}
+	return n, nil
+}
+
+// nextRevision waits until the number is another one, or the context ends.
+func nextRevision(ctx context.Context, f *os.File, after uint64) (uint64, error) {
+	// A deadline wakes the reads. If the file takes one now, it also takes the
+	// later one.
+	if err := f.SetReadDeadline(time.Time{}); err != nil {
+		return 0, err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = f.SetReadDeadline(time.Unix(1, 0)) })
+	defer stop()
 	for {
-		switch {
-		case ctx.Err() != nil:
-			return 0, ctx.Err()
-		case errors.Is(err, os.ErrDeadlineExceeded):
-		case err != nil:
-			return 0, k.fail(OpRevision, "", err)
-		case n != after:
-			return n, nil
+		if n, err := readRevision(f); err != nil || n != after {
+			return n, err
 		}
-		// This waits for a change.
-		n, err = readRevision(f)
 	}
 }
 
@@ -69,13 +79,13 @@ func firstRevision(f *os.File) (n uint64, err error) {
 	buf := make([]byte, revisionSize)
 	err = dir{f}.with(func(fd int) error {
 		read, err := unix.Read(fd, buf)
-		for err == unix.EINTR {
+		for errors.Is(err, unix.EINTR) {
 			read, err = unix.Read(fd, buf)
 		}
-		switch err {
-		case nil:
+		switch {
+		case err == nil:
 			n, err = parseRevision(buf[:read])
-		case unix.EAGAIN:
+		case errors.Is(err, unix.EAGAIN):
 			err = nil
 		}
 		return err

@@ -47,8 +47,10 @@ func start(t *testing.T, do func(*exec.Cmd) error) (cmd *exec.Cmd, err error) {
 		if cmd.ProcessState != nil {
 			t.Error("the process is over")
 		}
-		cmd.Process.Kill()
-		cmd.Wait()
+		if err := cmd.Process.Kill(); err != nil {
+			t.Error(err)
+		}
+		_ = cmd.Wait() // it says that the process was killed
 	} else if cmd.Process != nil && (cmd.ProcessState == nil || cmd.ProcessState.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL) {
 		t.Errorf("the process is not killed: %v", cmd.ProcessState)
 	}
@@ -123,7 +125,7 @@ func TestStartVerifies(t *testing.T) {
 		{name: "not asked for", o: StartOptions{}, before: func(f *fake) { f.load(other, SHA256) }, starts: true},
 		{name: "replaced", o: content, before: func(f *fake) { f.load(other, SHA256) }, want: ErrContent},
 		{name: "replaced meanwhile", o: content, after: func(f *fake) { f.load(other, SHA256) }, want: ErrContent, starts: true},
-		{name: "removed", o: content, before: func(f *fake) { os.RemoveAll(f.find("", "p")) }, want: ErrNotExist},
+		{name: "removed", o: content, before: func(f *fake) { f.unload("", "p") }, want: ErrNotExist},
 		{name: "kernel complains", o: StartOptions{}, before: complains, want: ErrMode},
 		{name: "kernel complains, with content", o: content, before: complains, want: ErrMode},
 		{name: "kernel complains meanwhile", o: StartOptions{}, after: complains, want: ErrMode, starts: true},
@@ -272,7 +274,9 @@ func TestStartEnvironment(t *testing.T) {
 		if err := tasks.StartWith(t.Context(), cmd, "p", StartOptions{KeepEnv: c.keep, Started: &s}); err != nil {
 			t.Fatal(err)
 		}
-		cmd.Wait()
+		if err := cmd.Wait(); err != nil {
+			t.Error(err)
+		}
 		if diff := cmp.Diff(c.want, cmd.Env); diff != "" {
 			t.Errorf("environment (-want +got):\n%s", diff)
 		}

@@ -23,7 +23,11 @@ func (f *fake) tasks() *Tasks {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	f.t.Cleanup(func() { tasks.Close() })
+	f.t.Cleanup(func() {
+		if err := tasks.Close(); err != nil {
+			f.t.Error(err)
+		}
+	})
 	return tasks
 }
 
@@ -183,7 +187,9 @@ func TestWaitExec(t *testing.T) {
 		if err != nil || len(got) > 0 && string(got) != want {
 			t.Errorf("%q, %v", got, err)
 		}
-		cmd.Wait()
+		if err := cmd.Wait(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
