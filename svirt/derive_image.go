@@ -42,7 +42,7 @@ func (l *lookup) probe(path string) (header, error) {
 		l.header = make([]byte, headerSize)
 	}
 	n, err := io.ReadFull(f, l.header)
-	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return header{}, err
 	}
 	return parseHeader(l.header[:n]), nil

@@ -30,7 +30,7 @@ func ExampleDerive() {
 		fmt.Println(err)
 		return
 	}
-	os.Stdout.Write(rules.AppendText(nil))
+	fmt.Printf("%s", rules.AppendText(nil))
 	// Output:
 	//   "/run/web-1/api.sock" rw, # extra api
 	//   "/srv/kernels/vmlinux" r, # boot kernel
@@ -64,7 +64,11 @@ func ExampleManager() {
 		fmt.Println(err)
 		return
 	}
-	defer os.RemoveAll(dir)
+	defer func() {
+		if err := os.RemoveAll(dir); err != nil {
+			fmt.Println(err)
+		}
+	}()
 	manager, err := svirt.New(ctx, svirt.ManagerOptions{Dir: dir, Driver: svirt.None{}, Templates: svirt.TemplatesOwn})
 	if err != nil {
 		fmt.Println(err)

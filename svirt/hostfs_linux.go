@@ -103,7 +103,7 @@ type hostTree struct {
 func again[T any](f func() (T, error)) (T, error) {
 	for {
 		v, err := f()
-		if err != unix.EINTR {
+		if !errors.Is(err, unix.EINTR) {
 			return v, err
 		}
 	}
@@ -286,7 +286,7 @@ func (t *hostTree) readDir(real string) ([]string, error) {
 	defer f.Close()
 	const most = 1 << 16
 	names, err := f.Readdirnames(most)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
 	slices.Sort(names)

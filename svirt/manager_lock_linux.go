@@ -93,7 +93,8 @@ func (s *dirStore) lockByte(ctx context.Context, at int64) (func(), error) {
 	for wait := time.Millisecond; ; wait = min(2*wait, 50*time.Millisecond) {
 		_, err := again(func() (int, error) { return 0, unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &lock) })
 		if err == nil {
-			return func() { f.Close() }, nil
+			// This gives the lock back, whatever it returns (close(2)).
+			return func() { _ = f.Close() }, nil
 		}
 		if !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EACCES) {
 			return nil, errors.Join(&fs.PathError{Op: "lock", Path: lockFile, Err: err}, f.Close())

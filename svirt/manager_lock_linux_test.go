@@ -268,7 +268,7 @@ func TestKilled(t *testing.T) {
 		if err := cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
-		cmd.Wait()
+		_ = cmd.Wait() // it says that the process was killed
 		for _, n := range []string{testProfile, testFiles} {
 			text, err := os.ReadFile(filepath.Join(dir, "libvirt", n))
 			if err == nil && !valid[string(text)] {

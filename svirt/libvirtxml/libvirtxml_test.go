@@ -243,7 +243,10 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		for _, p := range []svirt.Method{svirt.Strict, svirt.Compat90, svirt.Compat128} {
-			svirt.Derive(context.Background(), d, svirt.Options{Method: p, Live: true})
+			rules, err := svirt.Derive(context.Background(), d, svirt.Options{Method: p, Live: true})
+			if (rules == nil) == (err == nil) {
+				t.Fatalf("%v: got %v and %v", p, rules, err)
+			}
 		}
 	})
 }

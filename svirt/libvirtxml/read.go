@@ -75,12 +75,12 @@ func read(data []byte) (*document, error) {
 		for err == nil {
 			_, err = r.Token()
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return &r.document, nil
 		}
 	}
 	switch {
-	case r.err != nil && r.err != io.EOF:
+	case r.err != nil && !errors.Is(r.err, io.EOF):
 		return nil, r.err
 	case !r.rooted:
 		return nil, r.fail(Malformed, "there is no element")
@@ -180,7 +180,7 @@ func (r *reader) Token() (xml.Token, error) {
 
 // syntax makes an Error of one of the decoder's.
 func (r *reader) syntax(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return err
 	}
 	var syntax *xml.SyntaxError
