@@ -4,8 +4,8 @@ package command
 
 import (
 	"fmt"
-	"io"
 	"strconv"
+	"strings"
 
 	"github.com/goarmor/apparmor/internal/getopt"
 )
@@ -26,7 +26,7 @@ func setDebug(o *options, arg string) error {
 
 func setWarn(o *options, arg string) error {
 	if arg == "show" {
-		o.shows = append(o.shows, func(w io.Writer) { fmt.Fprintf(w, "warn=%s\n", o.warn) })
+		o.shows = append(o.shows, func(w *strings.Builder) { fmt.Fprintf(w, "warn=%s\n", o.warn) })
 		return nil
 	}
 	if !o.warn.change(arg) {
@@ -40,7 +40,7 @@ func setWerror(o *options, arg string) error {
 	case "":
 		arg = "all"
 	case "show":
-		o.shows = append(o.shows, func(w io.Writer) { fmt.Fprintf(w, "Werror=%s\n", o.werror) })
+		o.shows = append(o.shows, func(w *strings.Builder) { fmt.Fprintf(w, "Werror=%s\n", o.werror) })
 		return nil
 	}
 	if !o.werror.change(arg) {
@@ -87,10 +87,10 @@ func setPromptCompat(_ *options, arg string) error {
 	return getopt.Error(fmt.Sprintf("Invalid --prompt-compat option '%s'", arg))
 }
 
-func printPromptCompat(w io.Writer) { fmt.Fprintln(w, "Prompt compat mode: permsv2") }
+func printPromptCompat(w *strings.Builder) { fmt.Fprintln(w, "Prompt compat mode: permsv2") }
 
 func setHelp(o *options, arg string) error {
-	topics := map[string]func(io.Writer){
+	topics := map[string]func(*strings.Builder){
 		"": printHelp, "warn": printWarnings, "Werror": printWarnings,
 		"dump": printDumps, "Dump": printDumps, "D": printDumps,
 		"optimize": printOptimizations, "Optimize": printOptimizations, "O": printOptimizations,

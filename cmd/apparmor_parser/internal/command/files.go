@@ -3,6 +3,7 @@
 package command
 
 import (
+	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -45,7 +46,7 @@ func writeFileAtomic(name string, data []byte, as newFile) (err error) {
 	}
 	defer func() {
 		if err != nil {
-			os.Remove(f.Name())
+			err = errors.Join(err, os.Remove(f.Name()))
 		}
 	}()
 	_, err = f.Write(data)

@@ -4,7 +4,6 @@ package command
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 
@@ -53,7 +52,7 @@ func (r *run) formatOne(ctx context.Context, in input) int {
 	if r.options.diff {
 		if d := unifiedDiff(in.shown(), string(old), string(text)); d != "" {
 			status = statusFailed
-			fmt.Fprint(r.env.Stdout, d)
+			r.print(d)
 		}
 	}
 	if r.options.rewrite {

@@ -4,7 +4,6 @@ package command
 
 import (
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/goarmor/apparmor/internal/getopt"
@@ -14,13 +13,13 @@ import (
 // command accepts.
 const version = "6.0.0"
 
-func printVersion(w io.Writer) {
+func printVersion(w *strings.Builder) {
 	// Programs read the version from the end of the first line.
 	fmt.Fprintf(w, "AppArmor parser version %s\n", version)
 	fmt.Fprintln(w, "of github.com/goarmor/apparmor, which takes policy as that version does")
 }
 
-func printHelp(w io.Writer) {
+func printHelp(w *strings.Builder) {
 	fmt.Fprint(w, "Usage: apparmor_parser [options] [file or directory ...]\n\n"+
 		"Compiles AppArmor policy and loads it into the kernel. Without files, policy\n"+
 		"is read from standard input. The documentation of the command says where it\n"+
@@ -46,7 +45,7 @@ func printHelp(w io.Writer) {
 		"refuses 256 minus the error number, of compiled policy the number itself.\n")
 }
 
-func printWarnings(w io.Writer) {
+func printWarnings(w *strings.Builder) {
 	fmt.Fprint(w, "--warn and --Werror take these names; a prefix no- switches off:\n\n")
 	for _, c := range warningClasses {
 		on := ""
@@ -58,7 +57,7 @@ func printWarnings(w io.Writer) {
 	fmt.Fprintf(w, "  %-18s %s\n", "show", "print what is on, and exit")
 }
 
-func printDumps(w io.Writer) {
+func printDumps(w *strings.Builder) {
 	fmt.Fprint(w, "--Dump takes these words; a prefix no- switches off:\n\n")
 	var empty []string
 	for _, word := range dumpWords {
@@ -75,7 +74,7 @@ func printDumps(w io.Writer) {
 	}
 }
 
-func printOptimizations(w io.Writer) {
+func printOptimizations(w *strings.Builder) {
 	fmt.Fprint(w, "--Optimize takes these, most also with the prefix no-. Only one has an effect:\n"+
 		"without filter-deny, permission tables hold what rules deny. The others are about\n"+
 		"the size of automata: what the kernel supports and what helps is always done, and never\n"+

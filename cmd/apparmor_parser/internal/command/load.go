@@ -65,7 +65,7 @@ func (r *run) load(ctx context.Context, res *result) int {
 	switch from := cmp.Or(res.cached, res.in.shown()); {
 	case !r.options.verbose:
 	case res.cached != "" || r.options.binary:
-		fmt.Fprintf(r.env.Stdout, "%s succeeded for \"%s\".\n", cachedDone, from)
+		r.print(fmt.Sprintf("%s succeeded for \"%s\".\n", cachedDone, from))
 	default:
 		r.succeeded(done, res.local())
 	}
@@ -143,6 +143,6 @@ func (r *run) succeeded(what string, profiles []profileName) {
 		return
 	}
 	for _, p := range profiles {
-		fmt.Fprintf(r.env.Stdout, "%s succeeded for \"%s\".\n", what, p.name)
+		r.print(fmt.Sprintf("%s succeeded for \"%s\".\n", what, p.name))
 	}
 }

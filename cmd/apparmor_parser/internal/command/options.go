@@ -3,9 +3,9 @@
 package command
 
 import (
-	"io"
 	"runtime"
 	"slices"
+	"strings"
 
 	"github.com/goarmor/apparmor/internal/getopt"
 )
@@ -86,10 +86,10 @@ type options struct {
 	config string // the configuration file
 	// shows are the requested lists of what is switched on; they are printed
 	// instead of everything else, when all options are known.
-	shows []func(w io.Writer)
+	shows []func(w *strings.Builder)
 	// ends, if set, is what the program does at once, instead of everything
 	// else.
-	ends func(w io.Writer)
+	ends func(w *strings.Builder)
 }
 
 func defaults() *options {

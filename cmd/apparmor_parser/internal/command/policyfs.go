@@ -35,8 +35,7 @@ func (p policyFS) Open(name string) (fs.File, error) {
 		return nil, err
 	}
 	if err := notPseudo(f); err != nil {
-		f.Close()
-		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
+		return nil, errors.Join(&fs.PathError{Op: "open", Path: name, Err: err}, f.Close())
 	}
 	return f, nil
 }

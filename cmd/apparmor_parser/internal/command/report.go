@@ -50,8 +50,11 @@ func (r *reporter) plain(severity diag.Severity, class diag.Class, line string) 
 		r.object(input{}, &diag.Diagnostic{Severity: severity, Class: class, Message: strings.TrimPrefix(line, program+": ")})
 		return
 	}
-	fmt.Fprintln(r.w, line)
+	r.line(line)
 }
+
+// line writes a line. Nothing can be done about a broken standard error.
+func (r *reporter) line(s string) { _, _ = fmt.Fprintln(r.w, s) }
 
 // diagnostic writes a finding about an input, unless it is a warning whose
 // class is off. It reports whether the finding is an error.
@@ -74,9 +77,9 @@ func (r *reporter) diagnostic(in input, d *diag.Diagnostic) (failed bool) {
 		}
 		r.object(in, d)
 	case d.Severity == diag.Error:
-		fmt.Fprintln(r.w, errorLine(in, d))
+		r.line(errorLine(in, d))
 	default:
-		fmt.Fprintln(r.w, warningLine(in, d, failed))
+		r.line(warningLine(in, d, failed))
 	}
 	return failed
 }

@@ -106,20 +106,32 @@ func (r *run) readOptions(args []string) (status int, done bool) {
 	// Listing the names of profiles, or removing profiles, does not need
 	// warnings about their content.
 	r.report.quiet = o.quiet || o.action == listNames || o.action == removePolicy
+	var text strings.Builder
 	switch {
 	case o.ends != nil:
-		o.ends(r.env.Stdout)
-		return 0, true
+		o.ends(&text)
 	case o.printConfig:
-		fmt.Fprintln(r.env.Stdout, o.config)
-		return 0, true
+		fmt.Fprintln(&text, o.config)
 	case o.shows != nil:
 		for _, show := range o.shows {
-			show(r.env.Stdout)
+			show(&text)
 		}
-		return 0, true
+	default:
+		return 0, false
 	}
-	return 0, false
+	r.print(text.String())
+	if r.report.failed {
+		return statusFailed, true
+	}
+	return 0, true
+}
+
+// print writes text to standard output. A run that cannot fails in the end.
+func (r *run) print(text string) {
+	if _, err := io.WriteString(r.env.Stdout, text); err != nil {
+		r.report.say("%v", err)
+		r.report.failed = true
+	}
 }
 
 // readConfig applies the configuration file. It reports whether the run
@@ -177,7 +189,7 @@ func (r *run) do(ctx context.Context) int {
 	switch {
 	case o.printCacheDir:
 		for _, dir := range o.cacheDirs {
-			fmt.Fprintln(r.env.Stdout, r.cacheDir(dir))
+			r.print(r.cacheDir(dir) + "\n")
 		}
 		return 0
 	case o.purgeCache:

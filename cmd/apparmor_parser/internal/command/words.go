@@ -4,7 +4,6 @@ package command
 
 import (
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/goarmor/apparmor/internal/getopt"
@@ -73,7 +72,7 @@ var dumpWords = []struct {
 
 func setDump(o *options, arg string) error {
 	if arg == "show" {
-		o.shows = append(o.shows, func(w io.Writer) { fmt.Fprintf(w, "dump=%s\n", o.dump) })
+		o.shows = append(o.shows, func(w *strings.Builder) { fmt.Fprintf(w, "dump=%s\n", o.dump) })
 		return nil
 	}
 	name, off := strings.CutPrefix(arg, "no-")
@@ -156,7 +155,7 @@ var optimizeWords = []struct {
 
 func setOptimize(o *options, arg string) error {
 	if arg == "show" {
-		o.shows = append(o.shows, func(w io.Writer) { fmt.Fprintf(w, "Optimize=%s\n", o.optimize) })
+		o.shows = append(o.shows, func(w *strings.Builder) { fmt.Fprintf(w, "Optimize=%s\n", o.optimize) })
 		return nil
 	}
 	name, off := strings.CutPrefix(arg, "no-")

@@ -126,8 +126,9 @@ func table() []getopt.Option[options] {
 	}
 }
 
-func printHelp(w io.Writer) {
-	fmt.Fprint(w, "virt-aa-helper MODE [OPTIONS] [< DOMAIN.xml]\n\n")
+func help() string {
+	var w strings.Builder
+	fmt.Fprint(&w, "virt-aa-helper MODE [OPTIONS] [< DOMAIN.xml]\n\n")
 	for _, o := range table() {
 		name := "    --" + o.Long[0]
 		if o.Short != 0 {
@@ -136,9 +137,10 @@ func printHelp(w io.Writer) {
 		if o.Takes == getopt.Needed {
 			name += " " + strings.ToUpper(o.Value)
 		}
-		fmt.Fprintf(w, "  %-24s %s\n", name, o.Help)
+		fmt.Fprintf(&w, "  %-24s %s\n", name, o.Help)
 	}
-	fmt.Fprint(w, "\nlibvirtd runs this program; people rarely need it.\n")
+	fmt.Fprint(&w, "\nlibvirtd runs this program; people rarely need it.\n")
+	return w.String()
 }
 
 // run is one run of the command.
@@ -174,25 +176,31 @@ func Run(ctx context.Context, args []string, env Env) int {
 	o := options{method: svirt.Compat128, loader: "auto"}
 	p := getopt.Parser[options]{Options: table(), Done: func(o *options) bool { return o.help }}
 	_, err := p.Parse(&o, args) // operands are ignored
-	if err == nil && o.help {
-		printHelp(env.Stdout)
-		return 0
-	}
 	r := &run{options: o, env: env, loader: env.Loader, store: store{filepath.Join(env.Base, "libvirt")}}
-	if err == nil {
+	switch {
+	case err != nil:
+	case o.help:
+		_, err = io.WriteString(env.Stdout, help())
+	default:
 		err = r.do(ctx)
 	}
 	if err != nil {
 		for line := range strings.Lines(err.Error()) {
-			fmt.Fprintf(env.Stderr, "virt-aa-helper: error: %s\n", strings.TrimSuffix(line, "\n"))
+			r.say("error: " + strings.TrimSuffix(line, "\n"))
 		}
 		return 1
 	}
 	return 0
 }
 
+// say writes a line to standard error.
+func (r *run) say(line string) { r.write("virt-aa-helper: " + line + "\n") }
+
+// write writes to standard error. Nothing can be done if that is broken.
+func (r *run) write(text string) { _, _ = io.WriteString(r.env.Stderr, text) }
+
 func (r *run) warn(format string, args ...any) {
-	fmt.Fprintf(r.env.Stderr, "virt-aa-helper: warning: "+format+"\n", args...)
+	r.say("warning: " + fmt.Sprintf(format, args...))
 }
 
 // do finds the machine and does the work on it, while other helpers wait.
@@ -207,7 +215,7 @@ func (r *run) do(ctx context.Context) error {
 		return errUUID
 	}
 	if r.mode == 0 {
-		printHelp(r.env.Stderr)
+		r.write(help())
 		return errors.New("no mode is given")
 	}
 	if r.loader == nil {

@@ -270,6 +270,23 @@ func TestArguments(t *testing.T) {
 	}
 }
 
+// full is a writer that takes nothing, as a disk without room.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errors.New("no room left") }
+
+// TestBrokenOutput: a run whose output is lost fails and says so.
+func TestBrokenOutput(t *testing.T) {
+	for _, args := range []string{"--help", "-d -c -u " + profile} {
+		var stderr bytes.Buffer
+		if got := Run(t.Context(), strings.Fields(args), Env{
+			Stdin: strings.NewReader(xml("kvm", "/srv/a.img")), Stdout: full{}, Stderr: &stderr, Base: t.TempDir(), Host: newHost(t), Loader: &fakeLoader{},
+		}); got != 1 || !strings.Contains(stderr.String(), "no room left") {
+			t.Errorf("%s: status %d: %s", args, got, stderr.String())
+		}
+	}
+}
+
 // TestInput is about what is on standard input.
 func TestInput(t *testing.T) {
 	domain := xml("kvm", "/srv/a.img")

@@ -143,9 +143,9 @@ func (l parserLoader) run(ctx context.Context, args ...string) (status int, err 
 	case errors.As(err, &exit):
 		return exit.ExitCode(), fmt.Errorf("apparmor_parser exited with error: %s", bytes.TrimSpace(stderr.Bytes()))
 	case err != nil:
-		// Not wrapped: a missing program must not look like a profile that is
-		// not loaded.
-		return -1, fmt.Errorf("%w: %v", errNoParser, err)
+		// Only its text: a missing program must not look like a profile that
+		// is not loaded.
+		return -1, fmt.Errorf("%w: %s", errNoParser, err.Error())
 	}
 	return 0, nil
 }

@@ -52,7 +52,7 @@ func (s store) write(name string, data []byte) (err error) {
 	}
 	defer func() {
 		if err != nil {
-			os.Remove(part)
+			err = errors.Join(err, os.Remove(part))
 		}
 	}()
 	_, err = f.Write(data)

@@ -32,11 +32,15 @@ func (s store) lock(ctx context.Context, profile string) (func(), error) {
 		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		if err == nil && sameFile(f, name) {
 			return func() {
-				os.Remove(name)
-				f.Close()
+				// A file that stays is taken by who comes next, and the lock
+				// is given back, whatever this returns (close(2)).
+				_ = os.Remove(name)
+				_ = f.Close()
 			}, nil
 		}
-		f.Close()
+		if closed := f.Close(); closed != nil {
+			return nil, closed
+		}
 		if err != nil && !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
 			return nil, &os.PathError{Op: "flock", Path: name, Err: err}
 		}
