@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -20,7 +21,7 @@ const probeArg = "-probe"
 // loadAndTry does for real what the rest of the program shows: it loads the
 // machine's profile, starts a process under it that tries its files and a
 // stranger's, and takes everything away again.
-func loadAndTry(ctx context.Context, w io.Writer, dir string, machine *svirt.Domain) (err error) {
+func loadAndTry(ctx context.Context, w *bufio.Writer, dir string, machine *svirt.Domain) (err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -75,12 +76,15 @@ func probe(paths []string, w io.Writer) int {
 	for _, path := range paths {
 		verdict := "allowed"
 		f, err := os.Open(path)
+		if err == nil {
+			err = f.Close()
+		}
 		if err != nil {
 			verdict = err.Error()
-		} else {
-			f.Close()
 		}
-		fmt.Fprintf(w, "  read %s: %s\n", path, verdict)
+		if _, err := fmt.Fprintf(w, "  read %s: %s\n", path, verdict); err != nil {
+			return 1
+		}
 	}
 	return 0
 }

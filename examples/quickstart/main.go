@@ -14,6 +14,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -44,7 +45,10 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, args []string, w io.Writer) error {
+func run(ctx context.Context, args []string, out io.Writer) (err error) {
+	// The writer keeps its first error for Flush.
+	w := bufio.NewWriter(out)
+	defer func() { err = errors.Join(err, w.Flush()) }()
 	flags := flag.NewFlagSet("quickstart", flag.ContinueOnError)
 	file := flags.String("domain", "", "`file` that describes the machine, JSON or libvirt XML (default: a sample machine)")
 	series := flags.String("kernel", "6.12", "compile for the kernel `series`: "+strings.Join(features.Kernels(), ", "))
@@ -63,7 +67,7 @@ func run(ctx context.Context, args []string, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 
 	// 1. The machine.
 	var machine *svirt.Domain
@@ -104,7 +108,7 @@ func run(ctx context.Context, args []string, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer manager.Close()
+	defer func() { err = errors.Join(err, manager.Close()) }()
 	if err := manager.Create(ctx, machine); err != nil {
 		return err
 	}
@@ -173,14 +177,14 @@ func read(name string) (*svirt.Domain, error) {
 	if err := dec.Decode(d); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	if _, err := dec.Token(); err != io.EOF {
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("%s: more text follows the description", name)
 	}
 	return d, nil
 }
 
 // showFiles lists what is on disk.
-func showFiles(w io.Writer, dir string) error {
+func showFiles(w *bufio.Writer, dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return err
