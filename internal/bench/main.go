@@ -22,6 +22,7 @@
 package main
 
 import (
+	"bufio"
 	"errors"
 	"flag"
 	"fmt"
@@ -39,7 +40,7 @@ func main() {
 // peakWord makes a process one that measures another.
 const peakWord = "peak-of"
 
-func command(args []string) error {
+func command(args []string) (err error) {
 	if len(args) > 1 && args[0] == peakWord {
 		return peakOf(args[1:])
 	}
@@ -59,7 +60,7 @@ func command(args []string) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(tmp)
+	defer func() { err = errors.Join(err, os.RemoveAll(tmp)) }()
 	in, err := readInput(*tree, tmp)
 	if err != nil {
 		return err
@@ -67,14 +68,23 @@ func command(args []string) error {
 	return run(os.Stdout, in, *rounds, *all)
 }
 
-func run(w io.Writer, in *input, rounds int, all bool) error {
+func run(out io.Writer, in *input, rounds int, all bool) (err error) {
+	// The writer keeps its first error for Flush.
+	w := bufio.NewWriter(out)
+	defer func() { err = errors.Join(err, w.Flush()) }()
 	if err := printWork(w, work(in), rounds); err != nil {
+		return err
+	}
+	if err := w.Flush(); err != nil {
 		return err
 	}
 	if in.parser == "" {
 		return nil
 	}
 	if err := printProcesses(w, in, rounds); err != nil {
+		return err
+	}
+	if err := w.Flush(); err != nil {
 		return err
 	}
 	return printProfiles(w, in, all)

@@ -5,6 +5,7 @@
 package main
 
 import (
+	"bufio"
 	"cmp"
 	"encoding/json"
 	"fmt"
@@ -65,7 +66,7 @@ func whole(self, stdin, path string, args ...string) func() (cost, error) {
 }
 
 // printProcesses prints the second table.
-func printProcesses(w io.Writer, in *input, n int) error {
+func printProcesses(w *bufio.Writer, in *input, n int) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -98,7 +99,7 @@ func printProcesses(w io.Writer, in *input, n int) error {
 }
 
 // printProfiles prints the third table.
-func printProfiles(w io.Writer, in *input, all bool) error {
+func printProfiles(w *bufio.Writer, in *input, all bool) error {
 	type line struct {
 		name  string
 		costs []cost

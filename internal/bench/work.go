@@ -5,6 +5,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -108,7 +109,7 @@ func derive() comparison {
 	return c
 }
 
-func printWork(w io.Writer, rows []comparison, n int) error {
+func printWork(w *bufio.Writer, rows []comparison, n int) error {
 	tw := tabwriter.NewWriter(w, 2, 8, 2, ' ', 0)
 	fmt.Fprintln(tw, "work\tCPU\twall\tallocs\trate\treference CPU\twall\tratio\t")
 	for _, c := range rows {

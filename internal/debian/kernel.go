@@ -89,11 +89,11 @@ func FetchKernel(ctx context.Context, cache, arch string, r Role) (Kernel, error
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return Kernel{}, err
 	}
-	unlock, err := lock(filepath.Join(dir, "lock"))
+	held, err := lock(filepath.Join(dir, "lock"))
 	if err != nil {
 		return Kernel{}, err
 	}
-	defer unlock()
+	defer held.Close()
 	old, found := cachedKernel(dir)
 	asked := filepath.Join(dir, "asked")
 	if info, err := os.Stat(asked); found && err == nil && time.Since(info.ModTime()) < kernelAge {
@@ -122,12 +122,12 @@ func cachedKernel(dir string) (Kernel, bool) {
 
 // downloadKernel asks the archive for the kernel of a role and leaves its
 // image in dir.
-func downloadKernel(ctx context.Context, cache, dir, arch string, r Role) (Kernel, error) {
+func downloadKernel(ctx context.Context, cache, dir, arch string, r Role) (_ Kernel, err error) {
 	tmp, err := os.MkdirTemp(dir, "apt-")
 	if err != nil {
 		return Kernel{}, err
 	}
-	defer os.RemoveAll(tmp)
+	defer func() { err = errors.Join(err, os.RemoveAll(tmp)) }()
 	var from archive
 	if r.Ubuntu {
 		from, err = ubuntuArchive(ctx, cache)
@@ -233,7 +233,10 @@ func extract(ctx context.Context, deb, image string) (err error) {
 		return err
 	}
 	found, readErr := extractTar(bufio.NewReader(out), image)
-	io.Copy(io.Discard, out) // dpkg-deb fails when its pipe is closed early
+	// dpkg-deb fails when its pipe is closed early.
+	if _, err := io.Copy(io.Discard, out); err != nil {
+		readErr = errors.Join(readErr, err)
+	}
 	if err := cmd.Wait(); err != nil {
 		return fmt.Errorf("dpkg-deb: %w: %s", err, bytes.TrimSpace(stderr.Bytes()))
 	}
@@ -246,7 +249,7 @@ func extract(ctx context.Context, deb, image string) (err error) {
 func extractTar(r io.Reader, image string) (found bool, err error) {
 	for tr := tar.NewReader(r); ; {
 		h, err := tr.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return false, nil
 		}
 		if err != nil {

@@ -3,20 +3,21 @@
 package debian
 
 import (
+	"errors"
+	"io"
 	"os"
 	"syscall"
 )
 
-// lock holds an exclusive lock on a file until the function that it returns
-// is called.
-func lock(name string) (func(), error) {
+// lock holds an exclusive lock on a file, which has no content, until what it
+// returns is closed.
+func lock(name string) (io.Closer, error) {
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
 		return nil, err
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
-		f.Close()
-		return nil, &os.PathError{Op: "flock", Path: name, Err: err}
+		return nil, errors.Join(&os.PathError{Op: "flock", Path: name, Err: err}, f.Close())
 	}
-	return func() { f.Close() }, nil
+	return f, nil
 }

@@ -4,7 +4,10 @@
 
 package debian
 
-import "errors"
+import (
+	"errors"
+	"io"
+)
 
 // lock fails: the packages hold programs for Linux.
-func lock(string) (func(), error) { return nil, errors.ErrUnsupported }
+func lock(string) (io.Closer, error) { return nil, errors.ErrUnsupported }

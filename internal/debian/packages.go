@@ -127,11 +127,11 @@ func fetchTree(ctx context.Context, cache, suite, key string, fill func(ctx cont
 		return Tree{}, err
 	}
 	// One at a time in a suite: they share apt's lists.
-	unlock, err := lock(filepath.Join(base, "lock"))
+	held, err := lock(filepath.Join(base, "lock"))
 	if err != nil {
 		return Tree{}, err
 	}
-	defer unlock()
+	defer held.Close()
 	if t, ok := cachedTree(dir); ok {
 		return t, nil
 	}
@@ -175,12 +175,12 @@ func cachedTree(dir string) (Tree, bool) {
 }
 
 // tree has fill write into a folder of another name, and then renames it.
-func (a *apt) tree(ctx context.Context, base, dir string, fill func(ctx context.Context, a *apt, dir string) ([]Package, error)) (Tree, error) {
+func (a *apt) tree(ctx context.Context, base, dir string, fill func(ctx context.Context, a *apt, dir string) ([]Package, error)) (_ Tree, err error) {
 	tmp, err := os.MkdirTemp(base, "part-")
 	if err != nil {
 		return Tree{}, err
 	}
-	defer os.RemoveAll(tmp)
+	defer func() { err = errors.Join(err, os.RemoveAll(tmp)) }()
 	root := filepath.Join(tmp, "root")
 	if err := os.Mkdir(root, 0o755); err != nil {
 		return Tree{}, err
@@ -283,12 +283,12 @@ func (a *apt) source(ctx context.Context, name, dir string) ([]Package, error) {
 	return nil, errors.Join(errs...)
 }
 
-func (a *apt) sourceVersion(ctx context.Context, name, version, dir string) error {
+func (a *apt) sourceVersion(ctx context.Context, name, version, dir string) (err error) {
 	tmp, err := os.MkdirTemp(a.dir, "source-")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(tmp)
+	defer func() { err = errors.Join(err, os.RemoveAll(tmp)) }()
 	if _, err := a.runIn(ctx, tmp, "apt-get", "source", "--download-only", "--tar-only", name+"="+version); err != nil {
 		return err
 	}
@@ -303,7 +303,7 @@ func (a *apt) sourceVersion(ctx context.Context, name, version, dir string) erro
 }
 
 // binary unpacks packages into dir.
-func (a *apt) binary(ctx context.Context, b Binary, dir string) ([]Package, error) {
+func (a *apt) binary(ctx context.Context, b Binary, dir string) (_ []Package, err error) {
 	found := map[string]fields{}
 	var names []string // in the order in which they were found
 	for queue := b.Names; len(queue) > 0; {
@@ -340,7 +340,7 @@ func (a *apt) binary(ctx context.Context, b Binary, dir string) ([]Package, erro
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(tmp)
+	defer func() { err = errors.Join(err, os.RemoveAll(tmp)) }()
 	args := []string{"download"}
 	var packages []Package
 	for _, name := range names {
@@ -446,7 +446,7 @@ func (t Tree) Command(program string) ([]string, error) {
 // Derive returns a folder of the cache with what make puts there, which is
 // called with an empty folder unless that was done before. Name says what it
 // is made of and how: nothing else makes it be made again.
-func Derive(cache, name string, make func(dir string) error) (string, error) {
+func Derive(cache, name string, make func(dir string) error) (_ string, err error) {
 	base := filepath.Join(cache, "derived")
 	dir := filepath.Join(base, name)
 	if _, err := os.Stat(dir); err == nil {
@@ -455,11 +455,11 @@ func Derive(cache, name string, make func(dir string) error) (string, error) {
 	if err := os.MkdirAll(base, 0o755); err != nil {
 		return "", err
 	}
-	unlock, err := lock(filepath.Join(base, "lock-"+name))
+	held, err := lock(filepath.Join(base, "lock-"+name))
 	if err != nil {
 		return "", err
 	}
-	defer unlock()
+	defer held.Close()
 	if _, err := os.Stat(dir); err == nil {
 		return dir, nil
 	}
@@ -467,7 +467,7 @@ func Derive(cache, name string, make func(dir string) error) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer os.RemoveAll(tmp)
+	defer func() { err = errors.Join(err, os.RemoveAll(tmp)) }()
 	if err := os.Chmod(tmp, 0o755); err != nil {
 		return "", err
 	}

@@ -150,10 +150,12 @@ func (c answers) put(key string, a Answer) {
 	if err != nil {
 		return
 	}
-	defer os.Remove(f.Name()) // of no effect when it was renamed
 	zw, _ := gzip.NewWriterLevel(f, gzip.BestSpeed)
 	err = errors.Join(gob.NewEncoder(zw).Encode(a), zw.Close(), f.Close())
 	if err == nil {
-		os.Rename(f.Name(), name) // another process may have been quicker
+		err = os.Rename(f.Name(), name)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name()) // what stays is never read
 	}
 }

@@ -5,7 +5,6 @@
 package oracle
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/sha256"
@@ -13,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
 	"os"
@@ -138,7 +138,7 @@ func (h VirtHelper) install(ctx context.Context, tree string, command []string) 
 }
 
 // writeTree writes files below a root, and their names and contents to sum.
-func writeTree(root string, files fstest.MapFS, sum io.Writer) error {
+func writeTree(root string, files fstest.MapFS, sum hash.Hash) error {
 	names := make([]string, 0, len(files))
 	for name := range files {
 		names = append(names, name)
@@ -239,11 +239,12 @@ func keep(name string, data []byte) {
 	if err != nil {
 		return
 	}
-	defer os.Remove(f.Name()) // of no effect when it was renamed
-	w := bufio.NewWriter(f)
-	w.Write(data)
-	if errors.Join(w.Flush(), f.Close()) == nil {
-		os.Rename(f.Name(), name)
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), name)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name()) // what stays is never read
 	}
 }
 

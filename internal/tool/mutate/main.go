@@ -150,7 +150,21 @@ func (c count) String() string {
 	return fmt.Sprintf("%d of %d killed (%.1f %%), %d equal, %d did not build", c[killed], tried, share, c[equal], c[broken])
 }
 
-func (o *options) main(ctx context.Context, w io.Writer, pkgs []string) error {
+// printer prints lines as they come, and keeps the first error.
+type printer struct {
+	w   io.Writer
+	err error
+}
+
+func (p *printer) printf(format string, args ...any) {
+	if p.err == nil {
+		_, p.err = fmt.Fprintf(p.w, format, args...)
+	}
+}
+
+func (o *options) main(ctx context.Context, out io.Writer, pkgs []string) (err error) {
+	w := &printer{w: out}
+	defer func() { err = errors.Join(err, w.err) }()
 	type suite struct{ own, with []string }
 	var all []suite
 	extra := strings.FieldsFunc(o.with, func(r rune) bool { return r == ',' })
@@ -178,7 +192,7 @@ func (o *options) main(ctx context.Context, w io.Writer, pkgs []string) error {
 		}
 		if o.list {
 			for _, site := range sites {
-				fmt.Fprintln(w, site)
+				w.printf("%v\n", site)
 			}
 			continue
 		}
@@ -186,7 +200,7 @@ func (o *options) main(ctx context.Context, w io.Writer, pkgs []string) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", pkg, err)
 		}
-		fmt.Fprintf(w, "%s: %v\n", pkg, got)
+		w.printf("%s: %v\n", pkg, got)
 		for r, n := range got {
 			total[r] += n
 		}
@@ -195,19 +209,19 @@ func (o *options) main(ctx context.Context, w io.Writer, pkgs []string) error {
 	if o.list {
 		return nil
 	}
-	fmt.Fprintf(w, "all: %v\n", total)
+	w.printf("all: %v\n", total)
 	for _, a := range left {
 		reached := ""
 		if a.tests == 0 {
 			reached = " (no test reaches it)"
 		}
-		fmt.Fprintf(w, "survived %v%s\n%s", a.site, reached, a.site.lines(a.src))
+		w.printf("survived %v%s\n%s", a.site, reached, a.site.lines(a.src))
 	}
 	return nil
 }
 
 // sites returns the places of a package that are tried.
-func (o *options) sites(w io.Writer, pkg string) ([]site, error) {
+func (o *options) sites(w *printer, pkg string) ([]site, error) {
 	sources, err := o.sources(pkg)
 	if err != nil {
 		return nil, err
@@ -240,7 +254,7 @@ func (o *options) sites(w io.Writer, pkg string) ([]site, error) {
 		}
 		s, err := p.site(sources)
 		if err != nil {
-			fmt.Fprintln(w, "gone", err)
+			w.printf("gone %v\n", err)
 			continue
 		}
 		found = append(found, s)

@@ -7,8 +7,8 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -28,12 +28,12 @@ type outcome struct {
 
 // try runs the tests of the packages, the first of which is the one that is
 // changed, with each change.
-func (o *options) try(ctx context.Context, w io.Writer, kept *kept, pkgs []string, sites []site) (count, []outcome, error) {
+func (o *options) try(ctx context.Context, w *printer, kept *kept, pkgs []string, sites []site) (_ count, _ []outcome, err error) {
 	dir, err := os.MkdirTemp("", "mutate")
 	if err != nil {
 		return nil, nil, err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	tests, err := o.tests(ctx, kept, dir, pkgs)
 	if err != nil {
 		return nil, nil, err
@@ -86,7 +86,7 @@ func (o *options) try(ctx context.Context, w io.Writer, kept *kept, pkgs []strin
 		if ctx.Err() != nil {
 			continue
 		}
-		fmt.Fprintf(w, "%-8s %v\n", one.result, one.site)
+		w.printf("%-8s %v\n", one.result, one.site)
 		n[one.result]++
 		if one.result == survived {
 			alive = append(alive, one)
@@ -141,7 +141,7 @@ func (o *options) try1(ctx context.Context, kept *kept, dir string, all []*test,
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(own)
+	defer func() { err = errors.Join(err, os.RemoveAll(own)) }()
 	path := filepath.Join(o.root, filepath.FromSlash(one.site.File))
 	file := filepath.Join(own, filepath.Base(path))
 	if err := os.WriteFile(file, changed, 0o644); err != nil {
