@@ -76,8 +76,7 @@ func kvmOpens() bool {
 	if err != nil {
 		return false
 	}
-	unix.Close(fd)
-	return true
+	return unix.Close(fd) == nil
 }
 
 func (m machine) bootWith(ctx context.Context, accel string, hello time.Duration) (r report, err error) {
@@ -128,7 +127,7 @@ func (m machine) bootWith(ctx context.Context, accel string, hello time.Duration
 	case end:
 		return r, errors.Join(readErr, kernelError(r.console))
 	case r.release == "":
-		return r, fmt.Errorf("%w (%s): %v %v: %s", errNoHello, accel, cause, waitErr, bytes.TrimSpace(stderr.Bytes()))
+		return r, errors.Join(fmt.Errorf("%w (%s): %s", errNoHello, accel, bytes.TrimSpace(stderr.Bytes())), cause, waitErr)
 	case cause != nil:
 		return r, cause
 	default:

@@ -6,6 +6,7 @@ package checks
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -112,7 +113,10 @@ func report([]string) int {
 	}
 	r := Report{Label: strings.TrimSpace(string(label)), Secret: "read"}
 	if _, err := os.ReadFile("/files/secret"); err != nil {
-		r.Secret = err.(*os.PathError).Err.Error()
+		r.Secret = err.Error()
+		if failed := (*os.PathError)(nil); errors.As(err, &failed) {
+			r.Secret = failed.Err.Error()
+		}
 	}
 	nnp, err := unix.PrctlRetInt(unix.PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)
 	r.NoNewPrivs = err == nil && nnp == 1
@@ -128,7 +132,7 @@ func mark(args []string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	os.Stdin.Read(make([]byte, 1))
+	_, _ = os.Stdin.Read(make([]byte, 1)) // until it is closed
 	return 0
 }
 

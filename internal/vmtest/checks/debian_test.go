@@ -172,7 +172,7 @@ func checkAttachment(t *testing.T, k *loader.Kernel, profiles []*blob.Profile) {
 	if err := os.WriteFile("/etc/passwd", []byte("root:x:0:0::/:\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.Remove("/etc/passwd") })
+	removeLater(t, "/etc/passwd")
 	allowed, denied := 0, 0
 	for _, path := range []string{
 		"/usr/bin/ping", "/bin/iputils-ping", "/usr/sbin/php-fpm8.2", "/usr/lib/x/samba/samba/rpcd_lsad", "/usr/bin/man",

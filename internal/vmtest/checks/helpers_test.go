@@ -95,9 +95,27 @@ func (p *probe) wantKilled(t *testing.T, want syscall.Signal, op string, args ..
 		t.Errorf("%v: %+v, %v; want the end by %v", a, o, err, want)
 		return
 	}
-	p.in.Close()
+	closeNow(t, p.in)
 	err := p.cmd.Wait()
 	if status := p.cmd.ProcessState.Sys().(syscall.WaitStatus); !status.Signaled() || status.Signal() != want {
 		t.Errorf("%v: %v, want %v", a, err, want)
 	}
+}
+
+// closeNow closes what a test has opened.
+func closeNow(t *testing.T, c io.Closer) {
+	t.Helper()
+	if err := c.Close(); err != nil {
+		t.Errorf("close: %v", err)
+	}
+}
+
+// removeLater removes a file when the test ends.
+func removeLater(t *testing.T, path string) {
+	t.Helper()
+	t.Cleanup(func() {
+		if err := os.Remove(path); err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -78,7 +79,9 @@ func descriptor(fd int) string {
 		return "closed" // the program's own, by now
 	}
 	if _, err := unix.Pread(fd, make([]byte, 1), 0); err != nil {
-		return link + ", " + unix.ErrnoName(err.(syscall.Errno))
+		errno := syscall.Errno(0)
+		errors.As(err, &errno)
+		return link + ", " + unix.ErrnoName(errno)
 	}
 	return link
 }
@@ -92,7 +95,9 @@ func startInherited(args []string) int {
 		return fail(err)
 	}
 	signal.Ignore(unix.SIGHUP)
-	os.Setenv("LD_PRELOAD", "/nothing")
+	if err := os.Setenv("LD_PRELOAD", "/nothing"); err != nil {
+		return fail(err)
+	}
 	var files []*os.File
 	for _, name := range []string{"/files/secret", "/files/features"} {
 		f, err := os.Open(name)

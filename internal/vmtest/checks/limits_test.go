@@ -133,7 +133,9 @@ func TestCapabilities(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				os.Remove(filepath.Join(dir, "device"))
+				if err := os.Remove(filepath.Join(dir, "device")); err != nil && !isNotExist(err) {
+					t.Fatal(err)
+				}
 				s.probe.want(t, s.want, c.Op, c.Args...)
 			}
 		})

@@ -296,7 +296,7 @@ func listenAbstract(t *testing.T, name string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { l.Close() })
+	t.Cleanup(func() { closeNow(t, l) })
 }
 
 func tryProcesses(t *testing.T, m, stranger *machine, free *probe, from templates) {

@@ -24,7 +24,7 @@ func namespace(t *testing.T, k *loader.Kernel, name string) *loader.Kernel {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ns.Close()
+		closeNow(t, ns)
 		if err := k.RemoveNamespace(background, name); err != nil && !isNotExist(err) {
 			t.Error(err)
 		}

@@ -369,7 +369,7 @@ func raiseLoopback() error {
 
 // overrideCredentials has the kernel do nothing, on an io_uring, with
 // credentials that were registered before.
-func overrideCredentials() error {
+func overrideCredentials() (err error) {
 	const (
 		registerPersonality = 9
 		offRings, offSQEs   = 0, 0x10000000
@@ -393,12 +393,12 @@ func overrideCredentials() error {
 	if err != nil {
 		return err
 	}
-	defer unix.Munmap(rings)
+	defer func() { err = errors.Join(err, unix.Munmap(rings)) }()
 	sqes, err := unix.Mmap(int(fd), offSQEs, os.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_POPULATE)
 	if err != nil {
 		return err
 	}
-	defer unix.Munmap(sqes)
+	defer func() { err = errors.Join(err, unix.Munmap(sqes)) }()
 	word := func(offset uint32) *uint32 { return (*uint32)(unsafe.Pointer(&rings[offset])) }
 	*(*uint16)(unsafe.Pointer(&sqes[42])) = uint16(id) // personality; all else is zero: no operation
 	*word(sq[6]) = 0

@@ -74,7 +74,7 @@ func (p *probe) end(t *testing.T) {
 	if p.cmd.ProcessState != nil {
 		return
 	}
-	p.in.Close()
+	closeNow(t, p.in)
 	if err := p.cmd.Wait(); err != nil {
 		t.Errorf("probe: %v", err)
 	}
@@ -383,8 +383,7 @@ func stopChild(children map[string]*child, pid string) error {
 }
 
 func (c *child) stop() error {
-	c.in.Close()
-	return c.cmd.Wait()
+	return errors.Join(c.in.Close(), c.cmd.Wait())
 }
 
 // other returns another name for the test binary, at which policy can look.

@@ -29,7 +29,7 @@ func TestQuickstart(t *testing.T) {
 		if err := os.WriteFile(name, data, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { os.Remove(name) })
+		removeLater(t, name)
 	}
 	out, err := exec.CommandContext(t.Context(), program, "-load").CombinedOutput()
 	if err != nil {

@@ -325,7 +325,7 @@ func TestRefusals(t *testing.T) {
 				}
 				return
 			}
-			got, _ := rawWrite(t, replace, data).(unix.Errno)
+			got := rawWrite(t, replace, data)
 			if want == 0 && c.settled != [2]int{} && !guest.Since(c.settled[0], c.settled[1]) && got == c.errno {
 				want = got
 			}
@@ -401,7 +401,7 @@ func TestRefusedSets(t *testing.T) {
 				t.Errorf("revision %d after %d, %v", after, before, err)
 			}
 			const replace = "/sys/kernel/security/apparmor/policy/namespaces/sets/.replace"
-			if got, _ := rawWrite(t, replace, c.data).(unix.Errno); got != c.want {
+			if got := rawWrite(t, replace, c.data); got != c.want {
 				t.Errorf("the kernel says %v, want %v", got, c.want)
 			}
 		})

@@ -34,7 +34,7 @@ func openKernelLog(t *testing.T) kernelLog {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { f.Close() })
+	t.Cleanup(func() { closeNow(t, f) })
 	if _, err := f.Seek(0, unix.SEEK_END); err != nil {
 		t.Fatal(err)
 	}

@@ -36,7 +36,9 @@ func forkChain(args []string) int {
 	if err := errors.Join(err, err2); err != nil {
 		return 1
 	}
-	unix.Write(1, []byte("up\n"))
+	if _, err := unix.Write(1, []byte("up\n")); err != nil {
+		return 1
+	}
 	chain(uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(unsafe.StringData("E\n"))), every)
 	return 1
 }
@@ -51,15 +53,15 @@ func chain(path, escaped uintptr, every int) {
 	for i := 1; ; i++ {
 		pid, _, errno := syscall.RawSyscall6(syscall.SYS_CLONE, uintptr(syscall.SIGCHLD), 0, 0, 0, 0, 0)
 		if errno == 0 && pid != 0 {
-			syscall.RawSyscall(syscall.SYS_EXIT_GROUP, 0, 0, 0)
+			_, _, _ = syscall.RawSyscall(syscall.SYS_EXIT_GROUP, 0, 0, 0)
 		}
 		if i%every != 0 {
 			continue
 		}
 		fd, _, errno := syscall.RawSyscall6(syscall.SYS_OPENAT, here, path, 0, 0, 0, 0)
 		if errno == 0 {
-			syscall.RawSyscall(syscall.SYS_WRITE, 1, escaped, 2)
-			syscall.RawSyscall(syscall.SYS_EXIT_GROUP, fd, 0, 0)
+			_, _, _ = syscall.RawSyscall(syscall.SYS_WRITE, 1, escaped, 2)
+			_, _, _ = syscall.RawSyscall(syscall.SYS_EXIT_GROUP, fd, 0, 0)
 		}
 	}
 }
@@ -118,7 +120,7 @@ func (c cgroup) put(t *testing.T, cmd *exec.Cmd) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { dir.Close() })
+	t.Cleanup(func() { closeNow(t, dir) })
 	cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(dir.Fd())}
 }
 
@@ -169,12 +171,14 @@ func TestForkChain(t *testing.T) {
 		if err := k.Start(t.Context(), cmd, "chain"); err != nil {
 			t.Fatal(err)
 		}
-		w.Close()
+		closeNow(t, w)
 		in := bufio.NewReader(r)
 		if line, err := in.ReadString('\n'); line != "up\n" {
 			t.Fatalf("%q, %v", line, err)
 		}
-		cmd.Wait() // for its first process
+		if err := cmd.Wait(); err != nil { // for its first process
+			t.Errorf("round %d: %v", round, err)
+		}
 
 		err = k.Retire(t.Context(), "chain", o)
 		lost := false
@@ -202,7 +206,7 @@ func TestForkChain(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.Close()
+		closeNow(t, r)
 		if lost || len(said) > 0 {
 			n.lost++
 			t.Errorf("round %d, %s: a process was left, and said %q", round, variant, said)
@@ -386,7 +390,7 @@ func TestStartMode(t *testing.T) {
 			t.Errorf("%s: error %v, want %v", what, err, want)
 		}
 		if want == nil && err == nil {
-			in.Close()
+			closeNow(t, in)
 			if err := cmd.Wait(); err != nil {
 				t.Errorf("%s: %v", what, err)
 			}

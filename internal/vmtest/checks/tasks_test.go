@@ -225,7 +225,7 @@ func TestStart(t *testing.T) {
 			if err != nil || !l.Is(":started://helper") || l.Mode != "enforce" {
 				t.Errorf("label %q, %v", l, err)
 			}
-			in.Close()
+			closeNow(t, in)
 			if err := cmd.Wait(); err != nil {
 				t.Error(err)
 			}
@@ -255,7 +255,7 @@ func TestStart(t *testing.T) {
 				t.Fatal(err)
 			}
 			time.Sleep(300 * time.Millisecond)
-			in.Close()
+			closeNow(t, in)
 			if err := cmd.Wait(); err != nil {
 				t.Errorf("the process ended with %v", err)
 			}
@@ -277,8 +277,10 @@ func TestStartFails(t *testing.T) {
 			err := tasks.Start(t.Context(), cmd, label)
 			if err == nil {
 				t.Errorf("%q: no error", label)
-				cmd.Process.Kill()
-				cmd.Wait()
+				if err := cmd.Process.Kill(); err != nil {
+					t.Error(err)
+				}
+				_ = cmd.Wait() // it says that the process was killed
 			}
 			if cmd.Process != nil {
 				t.Errorf("%q: a process was started", label)
@@ -309,7 +311,7 @@ func TestStartFails(t *testing.T) {
 		cmd.Stdout = out
 		cmd.Stderr = out
 		err = tasks.Start(t.Context(), cmd, "helper")
-		out.Close()
+		closeNow(t, out)
 		wantError(t, err, loader.ErrLabel)
 		if cmd.ProcessState == nil || !cmd.ProcessState.Sys().(syscall.WaitStatus).Signaled() {
 			t.Errorf("the process was not killed: %v", cmd.ProcessState)
@@ -356,8 +358,8 @@ func TestStartCannotKill(t *testing.T) {
 			wantError(t, err, syscall.EACCES)
 		}
 		// It ends by itself when its input does.
-		in.Close()
-		out.Close()
+		closeNow(t, in)
+		closeNow(t, out)
 		if cmd.ProcessState == nil {
 			if err := cmd.Wait(); err != nil {
 				t.Error(err)

@@ -115,15 +115,18 @@ func initMain() {
 			err = runTests(frames, c)
 		}
 		if err != nil {
-			frames.Encode(Frame{Fatal: err.Error()})
+			err = errors.Join(err, frames.Encode(Frame{Fatal: err.Error()}))
 		}
-		unix.IoctlSetInt(int(port.Fd()), unix.TCSBRK, 1) // wait until all is sent
+		// This waits until all is sent.
+		err = errors.Join(err, unix.IoctlSetInt(int(port.Fd()), unix.TCSBRK, 1))
 	}
 	if err != nil {
 		fmt.Println("vmtest:", err) // the console
 	}
 	unix.Sync()
-	unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF)
+	if err := unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF); err != nil {
+		fmt.Println("vmtest: reboot:", err)
+	}
 	for {
 		time.Sleep(time.Hour) // the kernel panics when init ends
 	}
@@ -145,11 +148,13 @@ func prepare(portName string) (*os.File, error) {
 			continue
 		}
 		err := unix.Mount(m.fs, m.dir, m.fs, 0, "")
-		if err != nil && err != unix.EBUSY { // devtmpfs may be there already
+		if err != nil && !errors.Is(err, unix.EBUSY) { // devtmpfs may be there already
 			errs = append(errs, fmt.Errorf("mount %s: %w", m.fs, err))
 		}
 	}
-	os.Chmod("/tmp", 0o777|os.ModeSticky)
+	if err := os.Chmod("/tmp", 0o777|os.ModeSticky); err != nil {
+		errs = append(errs, err)
+	}
 	port, err := os.OpenFile(portName, os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
 		return nil, errors.Join(append(errs, err)...)
@@ -208,7 +213,9 @@ func runTests(frames *json.Encoder, c Config) error {
 	if err != nil {
 		return err
 	}
-	in.Close()
+	if err := in.Close(); err != nil {
+		return err
+	}
 	copied := make(chan error, 1)
 	go func() { copied <- sendLines(frames, out) }()
 	status, err := reap(p.Pid)
@@ -216,7 +223,9 @@ func runTests(frames *json.Encoder, c Config) error {
 		return err
 	}
 	// A process that outlives the tests may hold the pipe open.
-	out.SetReadDeadline(time.Now().Add(time.Second))
+	if err := out.SetReadDeadline(time.Now().Add(time.Second)); err != nil {
+		return err
+	}
 	if err := <-copied; err != nil {
 		return err
 	}
