@@ -53,7 +53,11 @@ func (c checker) unixAddr(field string, a Pattern) *CheckError {
 	if a == "" || a == "none" || a == "auto" || a[0] == '@' || c.expanded && a[0] == '{' {
 		return c.pattern(field, a)
 	}
-	return c.fail(diag.CodeAddress, field, string(a), "the address of a unix socket must be none or auto, or begin with @")
+	err := c.fail(diag.CodeAddress, field, string(a), "the address of a unix socket must be none or auto, or begin with @")
+	if a[0] == '/' {
+		err.Hint = "sockets in the file system need file rules"
+	}
+	return err
 }
 
 // UnixTypes returns the socket types of unix rules.

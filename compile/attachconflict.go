@@ -48,7 +48,7 @@ func attachConflicts(ctx context.Context, set *policy.Set, built []*blob.Profile
 			}
 			if path, ok := equalMatch(first.built, b, &steps); ok {
 				found = append(found, &diag.Diagnostic{
-					Code: CodeAttachConflict, Profile: p.Name, Pos: p.Origin.Position(), Via: p.Origin.Chain(),
+					Code: diag.CodeAttachConflict, Profile: p.Name, Pos: p.Origin.Position(), Via: p.Origin.Chain(),
 					Message: fmt.Sprintf("profiles %s and %s attach to %s equally well, so kernels take neither", first.profile.Name, p.Name, path),
 					Hint:    "name the path without wildcards in one of them",
 					Related: []ast.Position{first.profile.Origin.Position()},

@@ -54,7 +54,7 @@ func TestAttachConflicts(t *testing.T) {
 			continue
 		}
 		var d *diag.Diagnostic
-		if !errors.As(strict, &d) || d.Code != compile.CodeAttachConflict || d.Severity == diag.Warning {
+		if !errors.As(strict, &d) || d.Code != diag.CodeAttachConflict || d.Severity == diag.Warning {
 			t.Errorf("%s: Strict: %v", tt.text, strict)
 		}
 		if len(out.Warnings) != 1 {
@@ -62,7 +62,7 @@ func TestAttachConflicts(t *testing.T) {
 			continue
 		}
 		w := out.Warnings[0]
-		if w.Code != compile.CodeAttachConflict || w.Severity != diag.Warning || w.Class != diag.ClassDangerous ||
+		if w.Code != diag.CodeAttachConflict || w.Severity != diag.Warning || w.Class != diag.ClassDangerous ||
 			!w.Pos.IsValid() || len(w.Related) != 1 || !w.Related[0].IsValid() || !strings.Contains(w.Message, " "+tt.path+" ") {
 			t.Errorf("%s: %+v", tt.text, w)
 		}

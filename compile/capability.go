@@ -4,6 +4,7 @@ package compile
 
 import (
 	"slices"
+	"strconv"
 
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/blob"
@@ -72,7 +73,7 @@ func emitCapability(t *translation, r *ast.CapabilityRule) {
 	for _, name := range r.Names {
 		n, ok := capNumber(name, e.kernel)
 		if !ok {
-			e.fail(&diag.Diagnostic{Code: CodeUnknownCapability, Message: "unknown capability", Text: name})
+			e.fail(&diag.Diagnostic{Code: diag.CodeCapability, Message: "unknown capability " + strconv.Quote(name), Text: name})
 			continue
 		}
 		bits |= capBit(n, name, e.kernel)

@@ -241,7 +241,7 @@ func TestMqueue(t *testing.T) {
 	}
 	_, err := compile.Compile(t.Context(), ruleSet(&ast.MqueueRule{Name: "12x"}), compile.Options{Kernel: oracle.FeatureSet(t, k73)})
 	var d *diag.Diagnostic
-	if !errors.As(err, &d) || d.Code != compile.CodeBadMqueue {
+	if !errors.As(err, &d) || d.Code != diag.CodeCondition {
 		t.Errorf("invalid name: %v", err)
 	}
 }

@@ -244,7 +244,7 @@ func checkNames(profiles []*policy.Profile) error {
 	for _, p := range profiles {
 		if ns := profiles[0].Namespace; p.Namespace != ns {
 			errs = append(errs, &diag.Diagnostic{
-				Code: CodeMixedNamespaces, Pos: p.Origin.Position(), Via: p.Origin.Chain(), Profile: p.Name,
+				Code: diag.CodeMixedNamespaces, Pos: p.Origin.Position(), Via: p.Origin.Chain(), Profile: p.Name,
 				Message: fmt.Sprintf("profile is in namespace %q, the first one in %q", p.Namespace, ns),
 				Hint:    "kernels load the profiles of one namespace at a time; see ByNamespace",
 				Related: []ast.Position{profiles[0].Origin.Position()},
@@ -252,7 +252,7 @@ func checkNames(profiles []*policy.Profile) error {
 		}
 		if first := seen[p.Name]; first != nil {
 			errs = append(errs, &diag.Diagnostic{
-				Code: CodeDuplicateProfile, Pos: p.Origin.Position(), Via: p.Origin.Chain(), Profile: p.Name,
+				Code: diag.CodeDuplicateProfile, Pos: p.Origin.Position(), Via: p.Origin.Chain(), Profile: p.Name,
 				Message: fmt.Sprintf("profile %s is defined twice", p.Name),
 				Related: []ast.Position{first.Origin.Position()},
 			})
@@ -266,7 +266,7 @@ func checkNames(profiles []*policy.Profile) error {
 // notLoadable reports what kernels refuse, or what is not binary policy at
 // all, at the profile that it is about.
 func notLoadable(set *policy.Set, err error) error {
-	d := &diag.Diagnostic{Code: CodeNotLoadable, Err: err}
+	d := &diag.Diagnostic{Code: diag.CodeNotLoadable, Err: err}
 	var format *blob.FormatError
 	var kernel *blob.KernelError
 	switch {

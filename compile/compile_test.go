@@ -322,6 +322,13 @@ func TestRefusals(t *testing.T) {
 		{"capability", ruleSet(&ast.CapabilityRule{Names: []string{"x"}}), "unknown-capability"},
 		{"signal", ruleSet(&ast.SignalRule{Signals: []string{"x"}}), "unknown-signal"},
 		{"family", ruleSet(&ast.NetworkRule{Family: "x"}), "unknown-network"},
+		{"socket type", ruleSet(&ast.NetworkRule{Type: "x"}), "unknown-network"},
+		{"protocol", ruleSet(&ast.NetworkRule{Protocol: "x"}), "unknown-network"},
+		{"addresses", ruleSet(&ast.NetworkRule{Local: ast.NetEnd{IP: "1.2.3", Port: "x"}, Peer: ast.NetEnd{IP: "x"}}), "invalid-address"},
+		{"unix type", ruleSet(&ast.UnixRule{Type: "x"}), "unknown-network"},
+		{"signals", ruleSet(&ast.SignalRule{Signals: []string{"x", "y"}}), "unknown-signal"},
+		{"nil rule", ruleSet((*ast.MountRule)(nil)), "invalid-rule"},
+		{"no rule", ruleSet(nil), "invalid-rule"},
 		{"unix address", ruleSet(&ast.UnixRule{Local: ast.UnixEnd{Addr: "x"}}), "invalid-address"},
 		{"name", &policy.Set{Profiles: []*policy.Profile{{Name: "a{b"}}}, "bad-pattern"},
 		{"pattern", ruleSet(&ast.FileRule{Path: "/{a", Perms: ast.FileRead}), "bad-pattern"},
@@ -340,6 +347,18 @@ func TestRefusals(t *testing.T) {
 			var d *diag.Diagnostic
 			if !errors.As(err, &d) || d.Code != tt.code {
 				t.Errorf("got %v, want code %s", err, tt.code)
+			}
+			// Package ast says whether a rule is valid, and compile repeats
+			// that, once.
+			if len(tt.set.Profiles) != 1 || len(tt.set.Profiles[0].Rules) != 1 {
+				return
+			}
+			var invalid *ast.CheckError
+			if !errors.As(ast.CheckRule(tt.set.Profiles[0].Rules[0].Rule, ast.State{Expanded: true}), &invalid) {
+				return
+			}
+			if list := (diag.List)(nil); !errors.As(err, &list) || len(list) != 1 || d.Message != invalid.Problem || d.Hint != invalid.Hint || d.Err == nil {
+				t.Errorf("got %v, want %v, once", err, invalid)
 			}
 		})
 	}

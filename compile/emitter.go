@@ -3,6 +3,8 @@
 package compile
 
 import (
+	"errors"
+
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/compile/internal/automaton"
 	"github.com/goarmor/apparmor/diag"
@@ -45,6 +47,24 @@ func (e *emitter) fail(d *diag.Diagnostic) {
 	e.errs = append(e.errs, d)
 }
 
+// invalid records what is wrong with the current rule, of which something is
+// unknown here: what package ast says, or else the given error. Rules that the
+// parser or the resolver made have passed ast.CheckRule, but a program can make
+// others, and what variables become can be wrong too.
+func (e *emitter) invalid(otherwise *diag.Diagnostic) {
+	err := (*ast.CheckError)(nil)
+	if e.rule != nil && errors.As(ast.CheckRule(e.rule.Rule, ast.State{Expanded: true}), &err) {
+		otherwise = &diag.Diagnostic{Code: err.Code, Message: err.Problem, Text: err.Text, Hint: err.Hint, Err: err}
+	}
+	e.fail(otherwise)
+}
+
+// unknown is the error of a word that nothing here knows, although package ast
+// does: their tables differ.
+func unknown(code diag.Code, word string) *diag.Diagnostic {
+	return &diag.Diagnostic{Code: code, Message: "the compiler does not know this word", Text: word}
+}
+
 // warn records a warning in the same way.
 func (e *emitter) warn(d *diag.Diagnostic) {
 	e.place(d)
@@ -71,7 +91,7 @@ func (e *emitter) degrade(feature, what string, dropped bool) {
 		how = "cannot be enforced"
 	}
 	e.report(d, &diag.Diagnostic{
-		Code:    CodeNotEnforceable,
+		Code:    diag.CodeNotEnforceable,
 		Message: what + " " + how,
 		Hint:    "the kernel lacks the feature " + feature,
 	})

@@ -117,7 +117,7 @@ func (x *execs) target(e *emitter, name string, child bool) (uint32, bool) {
 	}
 	if len(x.targets)+int(x.before()) == limit {
 		e.fail(&diag.Diagnostic{
-			Code:    CodeTooManyExecTargets,
+			Code:    diag.CodeTooManyExecTargets,
 			Message: fmt.Sprintf("more than %d different exec targets in one profile", limit),
 			Text:    name,
 			Err:     &diag.LimitError{What: "exec targets", Limit: int64(limit), Got: int64(limit) + 1},
@@ -191,7 +191,7 @@ func execConflict(e *emitter, c *conflict) {
 	}
 	first, second := rule(min(c.a, c.b)), rule(max(c.a, c.b))
 	d := &diag.Diagnostic{
-		Code:    CodeExecConflict,
+		Code:    diag.CodeExecConflict,
 		Pos:     second.Origin.Position(),
 		Via:     second.Origin.Chain(),
 		Message: "conflicting exec modes: two rules execute the same path in different ways",

@@ -3,6 +3,7 @@
 package compile
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/goarmor/apparmor/blob"
@@ -58,7 +59,7 @@ func flags(e *emitter, out *blob.Profile) {
 		n, ok := linux.SignalNumber(strings.ToLower(f.KillSignal))
 		switch {
 		case !ok:
-			e.fail(&diag.Diagnostic{Code: CodeUnknownSignal, Message: "unknown signal", Text: f.KillSignal})
+			e.fail(&diag.Diagnostic{Code: diag.CodeSignal, Message: "unknown signal " + strconv.Quote(f.KillSignal), Text: f.KillSignal})
 		case n > maxKillSignal:
 			e.degrade("domain/kill.signal/"+f.KillSignal, "the flag kill.signal with a real-time signal", true)
 		case e.kernel.KillSignal():
@@ -78,7 +79,7 @@ func flags(e *emitter, out *blob.Profile) {
 		n, ok := linux.ErrnoNumber(f.Error)
 		switch {
 		case !ok:
-			e.fail(&diag.Diagnostic{Code: CodeUnknownError, Message: "unknown error", Text: f.Error})
+			e.fail(&diag.Diagnostic{Code: diag.CodeFlag, Message: "unknown error code " + strconv.Quote(f.Error), Text: f.Error})
 		case e.has(features.ErrorFlag):
 			out.Error = n
 		default:

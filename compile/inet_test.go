@@ -283,7 +283,7 @@ func TestBadNetAddresses(t *testing.T) {
 		for _, k := range []string{k61, afInet} {
 			_, err := compile.Compile(t.Context(), ruleSet(&ast.NetworkRule{Local: e}), compile.Options{Kernel: oracle.FeatureSet(t, k), Degrade: compile.Report})
 			var d *diag.Diagnostic
-			if !errors.As(err, &d) || d.Code != compile.CodeBadNetAddress {
+			if !errors.As(err, &d) || d.Code != diag.CodeAddress {
 				t.Errorf("%s: %+v: %v", k, e, err)
 			}
 		}

@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/goarmor/apparmor/blob"
-	"github.com/goarmor/apparmor/compile"
 	"github.com/goarmor/apparmor/diag"
 	"github.com/goarmor/apparmor/internal/oracle"
 )
@@ -88,14 +87,14 @@ func TestRefused(t *testing.T) {
 		place, related     string
 	}{
 		{"exec of one path", k612, "profile t {\n  /a px,\n  /a ux,\n}\n", diag.CodeExecConflict, "p:3:3", "p:2:3"},
-		{"exec of patterns", k73, "profile t {\n  /a* px,\n  /*a ux,\n}\n", compile.CodeExecConflict, "p:3:3", "p:2:3"},
-		{"exec targets", k612, "profile t {\n" + targets.String() + "}\n", compile.CodeTooManyExecTargets, "p:14:3", ""},
+		{"exec of patterns", k73, "profile t {\n  /a* px,\n  /*a ux,\n}\n", diag.CodeExecConflict, "p:3:3", "p:2:3"},
+		{"exec targets", k612, "profile t {\n" + targets.String() + "}\n", diag.CodeTooManyExecTargets, "p:14:3", ""},
 		{"exec targets of a table", k73, "profile t {\n" + targets.String() + "}\n", "", "", ""},
-		{"one name twice", k612, "profile t { }\nprofile t { }\n", compile.CodeDuplicateProfile, "p:2:1", "p:1:1"},
-		{"name of a child twice", k612, "/t { profile c { } }\n/t//c { }\n", compile.CodeDuplicateProfile, "p:2:1", "p:1:6"},
-		{"namespaces", k612, "profile t { }\nprofile :n:u { }\n", compile.CodeMixedNamespaces, "p:2:1", "p:1:1"},
-		{"name", k612, "profile t { }\nprofile " + long + " { }\n", compile.CodeNotLoadable, "p:2:1", ""},
-		{"name of a child", k73, "profile t {\n  profile " + long + " { }\n}\n", compile.CodeNotLoadable, "p:2:3", ""},
+		{"one name twice", k612, "profile t { }\nprofile t { }\n", diag.CodeDuplicateProfile, "p:2:1", "p:1:1"},
+		{"name of a child twice", k612, "/t { profile c { } }\n/t//c { }\n", diag.CodeDuplicateProfile, "p:2:1", "p:1:6"},
+		{"namespaces", k612, "profile t { }\nprofile :n:u { }\n", diag.CodeMixedNamespaces, "p:2:1", "p:1:1"},
+		{"name", k612, "profile t { }\nprofile " + long + " { }\n", diag.CodeNotLoadable, "p:2:1", ""},
+		{"name of a child", k73, "profile t {\n  profile " + long + " { }\n}\n", diag.CodeNotLoadable, "p:2:3", ""},
 		{"child before its parent", k612, "/t//c { }\n/t { }\n", "", "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

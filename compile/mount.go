@@ -201,7 +201,7 @@ func emitMount(t *translation, r *ast.MountRule) {
 // effect.
 func (m *mountRule) unfit(flags uint32, partly bool) {
 	err := &diag.Diagnostic{
-		Code: CodeImpossibleMount, Message: "no mount operation fits the rule",
+		Code: diag.CodeImpossibleMount, Message: "no mount operation fits the rule",
 		Text: string(m.rule.Source), Hint: m.hint(flags),
 	}
 	if !m.more && !partly {
@@ -266,7 +266,7 @@ func mountConditions(e *emitter, r *ast.MountRule) (*mountRule, bool) {
 		for _, v := range c.Values {
 			w, ok := mountWords[string(v)]
 			if !ok {
-				e.fail(&diag.Diagnostic{Code: CodeUnknownMountOption, Message: "unknown mount option", Text: string(v)})
+				e.invalid(unknown(diag.CodeMountFlag, string(v)))
 				return nil, false
 			}
 			set |= w.set
@@ -278,7 +278,7 @@ func mountConditions(e *emitter, r *ast.MountRule) (*mountRule, bool) {
 			continue
 		}
 		if set&clear != 0 {
-			e.fail(&diag.Diagnostic{Code: CodeConflictingMountOptions, Message: "mount options contradict each other"})
+			e.invalid(&diag.Diagnostic{Code: diag.CodeMountFlag, Message: "the mount options exclude each other"})
 			return nil, false
 		}
 		exact = append(exact, set)
@@ -351,7 +351,7 @@ func (m *mountRule) pair(f mountFlags) bool {
 	}
 	if f.need&msRemount != 0 && source {
 		m.warnOnce(&diag.Diagnostic{
-			Class: diag.ClassUnexpected, Code: WarnMountRemount, Text: string(m.rule.Source),
+			Class: diag.ClassUnexpected, Code: diag.WarnMountRemount, Text: string(m.rule.Source),
 			Message: "remount is ignored in a mount rule that has a source",
 			Hint:    "write the mount point after an arrow, without a source: mount options=(remount, ...) -> /mnt/,",
 		})
@@ -367,7 +367,7 @@ func (m *mountRule) strings(k mountKind, f mountFlags) {
 		// The one path that a propagation rule names is its mount point.
 		target = m.glob(r.Source)
 		m.warnOnce(&diag.Diagnostic{
-			Class: diag.ClassDeprecated, Code: WarnMountSource, Text: string(r.Source),
+			Class: diag.ClassDeprecated, Code: diag.WarnMountSource, Text: string(r.Source),
 			Message: "the source of a mount rule is taken as the mount point whose propagation changes, which is deprecated",
 			Hint:    "write it after an arrow",
 		})

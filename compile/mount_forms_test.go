@@ -96,7 +96,7 @@ func TestMountForms(t *testing.T) {
 				t.Fatal(err)
 			}
 			var d *diag.Diagnostic
-			if tt.report == "" && strict != nil || tt.report != "" && (!errors.As(strict, &d) || d.Code != compile.CodeImpossibleMount || d.Hint == "") {
+			if tt.report == "" && strict != nil || tt.report != "" && (!errors.As(strict, &d) || d.Code != diag.CodeImpossibleMount || d.Hint == "") {
 				t.Errorf("Strict: %v", strict)
 			}
 			report := ""
@@ -141,10 +141,10 @@ func TestWrongOnEveryKernel(t *testing.T) {
 		"none": without, "6.1": kernelOf(t, "6.1"), "6.12": kernelOf(t, "6.12"), "7.3": kernelOf(t, "7.3"),
 	} {
 		for rule, code := range map[string]diag.Code{
-			"mount options=(rw,ro),":          compile.CodeConflictingMountOptions,
-			"unix addr=@{A},":                 compile.CodeBadUnixAddress,
-			"unix peer=(addr=@{A}),":          compile.CodeBadUnixAddress,
-			"deny unix peer=(addr=\"@{A}\"),": compile.CodeBadUnixAddress,
+			"mount options=(rw,ro),":          diag.CodeMountFlag,
+			"unix addr=@{A},":                 diag.CodeAddress,
+			"unix peer=(addr=@{A}),":          diag.CodeAddress,
+			"deny unix peer=(addr=\"@{A}\"),": diag.CodeAddress,
 		} {
 			_, err := source{abi: kernel}.compile(t, kernel, "p", "@{A}=name\nprofile t { "+rule+" }\n")
 			var d *diag.Diagnostic

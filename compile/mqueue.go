@@ -81,7 +81,7 @@ func mqueueNames(e *emitter, r *ast.MqueueRule) (names []node, ok bool) {
 	}
 	key, err := strconv.ParseUint(string(r.Name), 0, 32)
 	if err != nil {
-		e.fail(&diag.Diagnostic{Code: CodeBadMqueue, Message: "message queue is neither a path nor a 32-bit key", Text: string(r.Name)})
+		e.invalid(&diag.Diagnostic{Code: diag.CodeCondition, Message: "the key of a message queue must be a number of 32 bits", Text: string(r.Name)})
 		return nil, false
 	}
 	return []node{cat(sysv, be32(uint32(key)))}, e.enforced(features.SysvMqueue, "sysv mqueue rules")

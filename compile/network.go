@@ -3,10 +3,13 @@
 package compile
 
 import (
+	"cmp"
+
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/diag"
 	"github.com/goarmor/apparmor/features"
+	"github.com/goarmor/apparmor/internal/lang"
 	"github.com/goarmor/apparmor/internal/linux"
 )
 
@@ -77,8 +80,11 @@ func emitNetwork(t *translation, r *ast.NetworkRule) {
 		return
 	}
 	fams, typ, err := netSockets(r)
+	if err == nil {
+		err = cmp.Or(checkNetEnd(r.Local), checkNetEnd(r.Peer))
+	}
 	if err != nil {
-		e.fail(err)
+		e.invalid(err)
 		return
 	}
 	if hasConditions(r) {
@@ -119,13 +125,22 @@ func networkPatterns(r *ast.NetworkRule) []ast.Pattern {
 	return []ast.Pattern{r.Local.Interface, r.Local.Label, r.Peer.Label}
 }
 
-// conditions reports those that are not enforced, and refuses malformed ones
-// whether they are enforced or not; labels that are not enforced may be
-// anything, as in 6.0.
+// checkNetEnd reports an address or port that is malformed.
+func checkNetEnd(end ast.NetEnd) *diag.Diagnostic {
+	if _, ok := lang.ParseIP(end.IP); !ok && end.IP != "" && end.IP != "none" {
+		return unknown(diag.CodeAddress, end.IP)
+	}
+	if _, _, ok := lang.ParsePorts(end.Port); !ok && end.Port != "" {
+		return unknown(diag.CodeAddress, end.Port)
+	}
+	return nil
+}
+
+// conditions reports those that are not enforced, and refuses malformed
+// patterns whether they are enforced or not; labels that are not enforced may
+// be anything, as in 6.0.
 func conditions(e *emitter, r *ast.NetworkRule) {
 	for _, end := range [...]*ast.NetEnd{&r.Local, &r.Peer} {
-		ipNode(e, end.IP)
-		portNode(e, end.Port)
 		e.glob(end.Interface)
 	}
 	byIface := e.has(networkIface)
@@ -157,14 +172,14 @@ func netSockets(r *ast.NetworkRule) (fams []uint16, typ int, err *diag.Diagnosti
 	if r.Type != "" {
 		t, ok := linux.SocketTypes.Number(r.Type)
 		if !ok {
-			return nil, 0, &diag.Diagnostic{Code: CodeUnknownSocketType, Message: "unknown socket type", Text: r.Type}
+			return nil, 0, unknown(diag.CodeNetwork, r.Type)
 		}
 		typ = t
 	}
 	if r.Protocol != "" {
 		p, ok := protocolTypes[r.Protocol]
 		if !ok {
-			return nil, 0, &diag.Diagnostic{Code: CodeUnknownProtocol, Message: "unknown network protocol", Text: r.Protocol}
+			return nil, 0, unknown(diag.CodeNetwork, r.Protocol)
 		}
 		fams, typ = p.families, int(p.typ)
 	}
@@ -185,7 +200,7 @@ func netSockets(r *ast.NetworkRule) (fams []uint16, typ int, err *diag.Diagnosti
 	if f, ok := linux.Families.Number(r.Family); ok {
 		return []uint16{uint16(f)}, typ, nil
 	}
-	return nil, 0, &diag.Diagnostic{Code: CodeUnknownFamily, Message: "unknown address family", Text: r.Family}
+	return nil, 0, unknown(diag.CodeNetwork, r.Family)
 }
 
 // typeNode matches the two bytes of a socket type.

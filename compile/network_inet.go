@@ -5,7 +5,6 @@ package compile
 import (
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/blob"
-	"github.com/goarmor/apparmor/diag"
 	"github.com/goarmor/apparmor/features"
 	"github.com/goarmor/apparmor/internal/lang"
 )
@@ -80,10 +79,10 @@ func inetStrings(e *emitter, r *ast.NetworkRule, start node) {
 	}
 	start = cat(start, protocolNode(r))
 	if p := perms & inetLocalPerms &^ blob.PermBind; p != 0 {
-		inetLocal(e, r, cat(start, inetAddr(e, r.Local, endLocal)), p)
+		inetLocal(e, r, cat(start, inetAddr(r.Local, endLocal)), p)
 	}
 	if p := perms & blob.PermBind; p != 0 {
-		inetLocal(e, r, cat(start, inetAddr(e, r.Local, endLocal, endPrivileged)), p)
+		inetLocal(e, r, cat(start, inetAddr(r.Local, endLocal, endPrivileged)), p)
 	}
 	if p := perms & inetPeerPerms; p != 0 {
 		inetPeer(e, r, start, p)
@@ -118,11 +117,11 @@ func inetLocal(e *emitter, r *ast.NetworkRule, addr node, perms uint32) {
 
 // inetPeer adds the permissions of both ends.
 func inetPeer(e *emitter, r *ast.NetworkRule, start node, perms uint32) {
-	peer := cat(start, inetAddr(e, r.Peer, endPeer))
+	peer := cat(start, inetAddr(r.Peer, endPeer))
 	goOn(e, peer)
 	peer = cat(peer, e.globOr(r.Peer.Label, text0()), nul())
 	goOn(e, peer)
-	both := cat(peer, bytesNode(peerCommand), inetAddr(e, r.Local, endLocal))
+	both := cat(peer, bytesNode(peerCommand), inetAddr(r.Local, endLocal))
 	if r.Local.Label != "" {
 		goOn(e, both)
 		both = cat(both, e.glob(r.Local.Label), nul())
@@ -146,13 +145,13 @@ func protocolNode(r *ast.NetworkRule) node {
 // strings: with `port=80` a socket can be bound but not put into listening.
 // Where privilege begins is a setting of the kernel, and only binds are looked
 // up that way, so here bind is granted for both and the rest for plain ends.
-func inetAddr(e *emitter, end ast.NetEnd, ends ...byte) node {
-	return cat(oneOf(ends...), portNode(e, end.Port), ipNode(e, end.IP), nul())
+func inetAddr(end ast.NetEnd, ends ...byte) node {
+	return cat(oneOf(ends...), portNode(end.Port), ipNode(end.IP), nul())
 }
 
 // ipNode matches an IP address with its length. A socket without one, and the
 // peer of a connected one, are looked up as none, with port 0.
-func ipNode(e *emitter, ip string) node {
+func ipNode(ip string) node {
 	switch ip {
 	case "":
 		return alt(bytesNode(ipNone), cat(bytesNode(ip4), anyBytes(4)), cat(bytesNode(ip6), anyBytes(16)))
@@ -161,8 +160,7 @@ func ipNode(e *emitter, ip string) node {
 	}
 	a, ok := lang.ParseIP(ip)
 	if !ok {
-		e.fail(&diag.Diagnostic{Code: CodeBadNetAddress, Message: "ip is neither an address nor none", Text: ip})
-		return empty()
+		return empty() // refused by checkNetEnd
 	}
 	if a.Is4() {
 		return cat(bytesNode(ip4), bytesNode(a.AsSlice()...))
@@ -171,15 +169,14 @@ func ipNode(e *emitter, ip string) node {
 }
 
 // portNode matches the two bytes of a port. As in 6.0, port 0 means any.
-func portNode(e *emitter, port string) node {
+func portNode(port string) node {
 	if port == "" {
 		return anyBytes(2)
 	}
 	from, to, ok := lang.ParsePorts(port)
 	switch {
 	case !ok:
-		e.fail(&diag.Diagnostic{Code: CodeBadNetAddress, Message: "port is neither a number up to 65535 nor a range of them", Text: port})
-		return empty()
+		return empty() // refused by checkNetEnd
 	case to == 0:
 		return anyBytes(2)
 	}

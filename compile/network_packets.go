@@ -44,7 +44,7 @@ func packetStrings(e *emitter, r *ast.NetworkRule, family uint16, typ int) {
 			iface, setLabel = alt(nul(), iface), permSetLabel
 		}
 	}
-	n = cat(n, protocolNode(r), packetAddr(e, r.Peer, endPeer))
+	n = cat(n, protocolNode(r), packetAddr(r.Peer, endPeer))
 	goOn(e, n)
 	if byIface {
 		n = cat(n, iface)
@@ -56,7 +56,7 @@ func packetStrings(e *emitter, r *ast.NetworkRule, family uint16, typ int) {
 	}
 	n = cat(n, nul())
 	goOn(e, n)
-	n = cat(n, bytesNode(peerCommand), packetAddr(e, r.Local, endLocal))
+	n = cat(n, bytesNode(peerCommand), packetAddr(r.Local, endLocal))
 	if byIface {
 		goOn(e, n)
 		n = cat(n, iface)
@@ -77,9 +77,9 @@ func packetStrings(e *emitter, r *ast.NetworkRule, family uint16, typ int) {
 }
 
 // packetAddr matches the address of a packet, with its NUL.
-func packetAddr(e *emitter, end ast.NetEnd, which byte) node {
+func packetAddr(end ast.NetEnd, which byte) node {
 	if end.Port == "" {
-		return cat(anyBytes(3), ipNode(e, end.IP), nul())
+		return cat(anyBytes(3), ipNode(end.IP), nul())
 	}
-	return inetAddr(e, end, which)
+	return inetAddr(end, which)
 }

@@ -51,7 +51,7 @@ func (e *emitter) globNul(p ast.Pattern) node {
 // the rule has it unchanged.
 func (e *emitter) patternDiagnostic(p ast.Pattern, err error) *diag.Diagnostic {
 	d := &diag.Diagnostic{
-		Code: CodeBadPattern, Message: "invalid pattern: " + err.Error(), Text: string(p), Err: err,
+		Code: diag.CodePattern, Message: "invalid pattern: " + err.Error(), Text: string(p), Err: err,
 		Pos: e.patternPlace(p), Via: e.origin().Chain(),
 	}
 	var ge *automaton.GlobError

@@ -3,6 +3,8 @@
 package compile
 
 import (
+	"strconv"
+
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/diag"
 	"github.com/goarmor/apparmor/internal/linux"
@@ -17,7 +19,7 @@ func rlimits(e *emitter, out *blob.Profile) {
 		}
 		i, ok := linux.Rlimits.Number(name)
 		if !ok {
-			e.fail(&diag.Diagnostic{Code: CodeUnknownRlimit, Message: "unknown resource limit", Text: l.Name})
+			e.fail(&diag.Diagnostic{Code: diag.CodeRlimit, Message: "unknown resource " + strconv.Quote(l.Name), Text: l.Name})
 			continue
 		}
 		out.RlimitMask |= 1 << i

@@ -37,8 +37,8 @@ func emitSignal(e *emitter, r *ast.SignalRule) {
 		for _, name := range r.Signals {
 			n, ok := linux.SignalNumber(name)
 			if !ok {
-				e.fail(&diag.Diagnostic{Code: CodeUnknownSignal, Message: "unknown signal", Text: name})
-				continue
+				e.invalid(unknown(diag.CodeSignal, name))
+				return
 			}
 			set = append(set, n)
 		}

@@ -57,7 +57,7 @@ func (t *translation) run() {
 
 // prepare announces a rule to its class.
 func (t *translation) prepare(r ast.Rule) {
-	if c := t.classes[reflect.TypeOf(r)]; c.prepare != nil {
+	if c := t.classes[reflect.TypeOf(r)]; c.prepare != nil && !ast.IsNil(r) {
 		c.prepare(t, r)
 	}
 }
@@ -67,8 +67,8 @@ func (t *translation) translate(i int) {
 	t.rule, t.source = &t.profile.Rules[i], source(i)
 	r := t.rule.Rule
 	c, ok := t.classes[reflect.TypeOf(r)]
-	if !ok {
-		t.fail(&diag.Diagnostic{Code: CodeUnexpectedRule, Message: "a rule of this type cannot be compiled"})
+	if !ok || ast.IsNil(r) {
+		t.invalid(&diag.Diagnostic{Code: diag.CodeUnexpected, Message: "a rule of this type cannot be compiled"})
 		return
 	}
 	before := len(t.degraded)

@@ -85,9 +85,10 @@ func checkUnixAddr(e *emitter, addr ast.Pattern) bool {
 	if addr == "" || addr == "none" || addr == "auto" || strings.HasPrefix(string(addr), "@") {
 		return true
 	}
-	e.fail(&diag.Diagnostic{
-		Code: CodeBadUnixAddress, Message: "unix address is not an abstract one", Text: string(addr),
-		Hint: "write @name, none or auto; sockets in the file system are file rules",
+	// Package ast also lets an alternation pass, which variables can make.
+	e.invalid(&diag.Diagnostic{
+		Code: diag.CodeAddress, Message: "the address of a unix socket cannot begin with an alternation", Text: string(addr),
+		Hint: "write a rule for each address",
 	})
 	return false
 }
@@ -105,7 +106,7 @@ func unixType(e *emitter, r *ast.UnixRule) (int, bool) {
 	}
 	t, ok := linux.SocketTypes.Number(r.Type)
 	if !ok {
-		e.fail(&diag.Diagnostic{Code: CodeUnknownSocketType, Message: "unknown socket type", Text: r.Type})
+		e.invalid(unknown(diag.CodeNetwork, r.Type))
 	}
 	return t, ok
 }

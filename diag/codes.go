@@ -2,8 +2,10 @@
 
 package diag
 
-// The codes of errors. One code is for one mistake, whichever package
-// finds it.
+// The codes of errors of all packages of this module. One code is for one
+// mistake, whichever package finds it. The list is complete: no package has
+// codes of its own. The warnings of svirt are not diagnostics, because they
+// have no place in a text; their codes are of the type svirt.WarningCode.
 const (
 	// The text and what it includes.
 	CodeSyntax    Code = "syntax"              // a token that cannot appear there
@@ -12,6 +14,12 @@ const (
 	CodeInclude   Code = "include-not-found"   // Err is what opening it said
 	CodeABI       Code = "abi-not-found"       // Err is what reading it said
 	CodeLimit     Code = "limit"               // Err is a *LimitError
+
+	// Files of features.
+	CodeFeaturesSyntax    Code = "features-syntax"    // text that is not a set of features
+	CodeFeaturesDuplicate Code = "features-duplicate" // two entries of one name at one level
+	CodeFeaturesLimit     Code = "features-limit"     // Err is a *LimitError
+	CodeFeaturesRead      Code = "features-read"      // Err is what reading them said
 
 	// Variables and conditionals.
 	CodeRedefined  Code = "variable-redefined" // = on a variable that has a value
@@ -33,7 +41,7 @@ const (
 	CodeQualifiers   Code = "conflicting-qualifiers" // of a rule and the block around it
 	CodePermissions  Code = "invalid-permissions"    // permissions that are unknown or do not go together
 	CodeCapability   Code = "unknown-capability"     // one that neither this library nor the kernel knows
-	CodeSignal       Code = "unknown-signal"         //
+	CodeSignal       Code = "unknown-signal"         // one that neither policy nor the kernel knows
 	CodeNetwork      Code = "unknown-network"        // a family, type or protocol
 	CodeAddress      Code = "invalid-address"        // an IP address, a port or the address of a unix socket
 	CodeCondition    Code = "invalid-condition"      // one that the rule does not have, that is repeated, or of a wrong value
@@ -46,7 +54,7 @@ const (
 	CodeUnexpected   Code = "unexpected-rule"        // a class of rules that cannot appear in a resolved profile
 
 	// Kernels.
-	CodeAttachConflict     Code = "attachment-conflict"   // two profiles that attach to one program equally well; a warning where not all is strict
+	CodeAttachConflict     Code = "attachment-conflict"   // two profiles that attach to one program equally well; a warning unless compile.Strict is set
 	CodeImpossibleMount    Code = "impossible-mount"      // a mount rule that fits no operation
 	CodeMixedNamespaces    Code = "mixed-namespaces"      // profiles of different namespaces in one load
 	CodeNotEnforceable     Code = "not-enforceable"       // a rule or flag that the kernel cannot enforce
@@ -56,6 +64,9 @@ const (
 	// Trees that a program built or edits.
 	CodeUnwritable Code = "unwritable" // Err is an *ast.CheckError
 	CodeEdit       Code = "edit"       // a place that cannot be edited
+
+	// Policy of virtual machines.
+	CodeIncludeLoop Code = "include-loop" // a file that includes itself, directly or through others
 )
 
 // The codes of warnings.

@@ -6,6 +6,8 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io/fs"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -42,5 +44,37 @@ func TestCodes(t *testing.T) {
 	})
 	if len(names) < 50 {
 		t.Errorf("%d codes found, want at least 50", len(names))
+	}
+}
+
+// No other package of the module declares a code.
+func TestOneList(t *testing.T) {
+	files := 0
+	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") {
+			return err
+		}
+		fset := token.NewFileSet()
+		file, err := parser.ParseFile(fset, path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		files++
+		ast.Inspect(file, func(n ast.Node) bool {
+			spec, ok := n.(*ast.ValueSpec)
+			if !ok || len(spec.Values) == 0 {
+				return true
+			}
+			if s, ok := spec.Type.(*ast.SelectorExpr); ok && s.Sel.Name == "Code" {
+				if x, ok := s.X.(*ast.Ident); ok && x.Name == "diag" {
+					t.Errorf("%v: %s is a code outside of package diag", fset.Position(spec.Pos()), spec.Names[0].Name)
+				}
+			}
+			return true
+		})
+		return nil
+	})
+	if err != nil || files < 300 {
+		t.Errorf("%d files read: %v", files, err)
 	}
 }

@@ -141,18 +141,18 @@ func TestParseErrors(t *testing.T) {
 		code       diag.Code
 		line, col  int
 	}{
-		{"unclosed", "a {b {c}", CodeSyntax, 1, 3},
-		{"unclosed second line", "a {b}\nc {d\n", CodeSyntax, 2, 3},
-		{"closed twice", "a {b}}", CodeSyntax, 1, 6},
-		{"no name", "a {{b}}", CodeSyntax, 1, 4},
-		{"no name at the top", "a {b} {c}", CodeSyntax, 1, 7},
-		{"after the end", "{a {b}} c", CodeSyntax, 1, 9},
-		{"control byte", "a {b\x01}", CodeSyntax, 1, 5},
-		{"NUL", "a {\x00}", CodeSyntax, 1, 4},
-		{"twice", "a {b} a {c}", CodeDuplicate, 1, 12},
-		{"deep", strings.Repeat("a {", MaxDepth+1) + strings.Repeat("}", MaxDepth+1), CodeLimit, 1, 3*MaxDepth + 4},
-		{"many", "a {" + strings.Repeat("b ", MaxEntries) + "}", CodeLimit, 1, 2*MaxEntries + 2},
-		{"large", strings.Repeat(" ", MaxSize+1), CodeLimit, 0, 0},
+		{"unclosed", "a {b {c}", diag.CodeFeaturesSyntax, 1, 3},
+		{"unclosed second line", "a {b}\nc {d\n", diag.CodeFeaturesSyntax, 2, 3},
+		{"closed twice", "a {b}}", diag.CodeFeaturesSyntax, 1, 6},
+		{"no name", "a {{b}}", diag.CodeFeaturesSyntax, 1, 4},
+		{"no name at the top", "a {b} {c}", diag.CodeFeaturesSyntax, 1, 7},
+		{"after the end", "{a {b}} c", diag.CodeFeaturesSyntax, 1, 9},
+		{"control byte", "a {b\x01}", diag.CodeFeaturesSyntax, 1, 5},
+		{"NUL", "a {\x00}", diag.CodeFeaturesSyntax, 1, 4},
+		{"twice", "a {b} a {c}", diag.CodeFeaturesDuplicate, 1, 12},
+		{"deep", strings.Repeat("a {", MaxDepth+1) + strings.Repeat("}", MaxDepth+1), diag.CodeFeaturesLimit, 1, 3*MaxDepth + 4},
+		{"many", "a {" + strings.Repeat("b ", MaxEntries) + "}", diag.CodeFeaturesLimit, 1, 2*MaxEntries + 2},
+		{"large", strings.Repeat(" ", MaxSize+1), diag.CodeFeaturesLimit, 0, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := Parse([]byte(tt.text))
@@ -163,7 +163,7 @@ func TestParseErrors(t *testing.T) {
 			if d.Code != tt.code || d.Pos.Line != tt.line || d.Pos.Column != tt.col {
 				t.Errorf("%s at %d:%d, want %s at %d:%d (%v)", d.Code, d.Pos.Line, d.Pos.Column, tt.code, tt.line, tt.col, d)
 			}
-			if errors.Is(err, diag.ErrLimit) != (tt.code == CodeLimit) {
+			if errors.Is(err, diag.ErrLimit) != (tt.code == diag.CodeFeaturesLimit) {
 				t.Errorf("ErrLimit is wrong for %v", err)
 			}
 		})
@@ -195,13 +195,13 @@ func TestFromFS(t *testing.T) {
 		code diag.Code
 		is   error
 	}{
-		{"missing", os.DirFS(filepath.Join(t.TempDir(), "no")), CodeRead, fs.ErrNotExist},
-		{"braces in a file", fstest.MapFS{"a": {Data: []byte("b {c}")}}, CodeSyntax, nil},
-		{"braces in a name", fstest.MapFS{"a{b": {Data: []byte("yes")}}, CodeSyntax, nil},
-		{"large", fstest.MapFS{"a": {Data: make([]byte, MaxSize/2+1)}, "b": {Data: make([]byte, MaxSize/2+1)}}, CodeSyntax, nil},
-		{"large blank", fstest.MapFS{"a": {Data: blank(MaxSize/2 + 1)}, "b": {Data: blank(MaxSize/2 + 1)}}, CodeLimit, diag.ErrLimit},
-		{"many words", fstest.MapFS{"a": {Data: []byte(strings.Repeat("x ", MaxEntries))}}, CodeLimit, diag.ErrLimit},
-		{"deep", fstest.MapFS{strings.Repeat("d/", MaxDepth+1) + "f": {Data: []byte("yes")}}, CodeLimit, diag.ErrLimit},
+		{"missing", os.DirFS(filepath.Join(t.TempDir(), "no")), diag.CodeFeaturesRead, fs.ErrNotExist},
+		{"braces in a file", fstest.MapFS{"a": {Data: []byte("b {c}")}}, diag.CodeFeaturesSyntax, nil},
+		{"braces in a name", fstest.MapFS{"a{b": {Data: []byte("yes")}}, diag.CodeFeaturesSyntax, nil},
+		{"large", fstest.MapFS{"a": {Data: make([]byte, MaxSize/2+1)}, "b": {Data: make([]byte, MaxSize/2+1)}}, diag.CodeFeaturesSyntax, nil},
+		{"large blank", fstest.MapFS{"a": {Data: blank(MaxSize/2 + 1)}, "b": {Data: blank(MaxSize/2 + 1)}}, diag.CodeFeaturesLimit, diag.ErrLimit},
+		{"many words", fstest.MapFS{"a": {Data: []byte(strings.Repeat("x ", MaxEntries))}}, diag.CodeFeaturesLimit, diag.ErrLimit},
+		{"deep", fstest.MapFS{strings.Repeat("d/", MaxDepth+1) + "f": {Data: []byte("yes")}}, diag.CodeFeaturesLimit, diag.ErrLimit},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

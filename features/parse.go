@@ -21,14 +21,6 @@ const (
 	MaxEntries = 4096      // entries and words together
 )
 
-// The codes of the diagnostics of this package.
-const (
-	CodeSyntax    diag.Code = "features-syntax"
-	CodeDuplicate diag.Code = "features-duplicate"
-	CodeLimit     diag.Code = "features-limit"
-	CodeRead      diag.Code = "features-read"
-)
-
 // Parse reads the text of a feature file: entries `name {content}`, where
 // content is further entries or words; blanks and newlines separate and mean
 // nothing else. Words outside of any entry are kept as words of the root, and
@@ -90,12 +82,12 @@ func (p *parser) entries(name string, depth int) (entry, error) {
 		switch tok {
 		case "":
 			if depth > 0 {
-				return e, p.fail(open-1, CodeSyntax, "unclosed brace of feature "+name, "")
+				return e, p.fail(open-1, diag.CodeFeaturesSyntax, "unclosed brace of feature "+name, "")
 			}
 			return e, e.sort(p, at)
 		case "}":
 			if depth == 0 {
-				return e, p.fail(at, CodeSyntax, "closing brace without an opening one", tok)
+				return e, p.fail(at, diag.CodeFeaturesSyntax, "closing brace without an opening one", tok)
 			}
 			return e, e.sort(p, at)
 		case "{":
@@ -107,12 +99,12 @@ func (p *parser) entries(name string, depth int) (entry, error) {
 					return e, err
 				}
 				if rest, at := p.next(); rest != "" {
-					return e, p.fail(at, CodeSyntax, "text after the closing brace", rest)
+					return e, p.fail(at, diag.CodeFeaturesSyntax, "text after the closing brace", rest)
 				}
 				return inner, nil
 			}
 			if n == 0 {
-				return e, p.fail(at, CodeSyntax, "opening brace without a name", tok)
+				return e, p.fail(at, diag.CodeFeaturesSyntax, "opening brace without a name", tok)
 			}
 			// What looked like the last word is the name of an entry.
 			child, err := p.entries(e.words[n-1], depth+1)
@@ -123,7 +115,7 @@ func (p *parser) entries(name string, depth int) (entry, error) {
 			e.sub = append(e.sub, child)
 		default:
 			if i := strings.IndexFunc(tok, isControl); i >= 0 {
-				return e, p.fail(at+i, CodeSyntax, "control character in a feature", tok)
+				return e, p.fail(at+i, diag.CodeFeaturesSyntax, "control character in a feature", tok)
 			}
 			e.words = append(e.words, tok)
 		}
@@ -135,7 +127,7 @@ func (e *entry) sort(p *parser, at int) error {
 	slices.SortStableFunc(e.sub, func(a, b entry) int { return strings.Compare(a.name, b.name) })
 	for i := 1; i < len(e.sub); i++ {
 		if e.sub[i].name == e.sub[i-1].name {
-			return p.fail(at, CodeDuplicate, "feature repeated at one level", e.sub[i].name)
+			return p.fail(at, diag.CodeFeaturesDuplicate, "feature repeated at one level", e.sub[i].name)
 		}
 	}
 	return nil
@@ -160,7 +152,7 @@ func (p *parser) wrap(off int, d *diag.Diagnostic) *diag.Diagnostic {
 
 func limit(file, what string, max, got int64) *diag.Diagnostic {
 	err := &diag.LimitError{What: what, Limit: max, Got: got}
-	d := &diag.Diagnostic{Code: CodeLimit, Message: err.Error(), Err: err}
+	d := &diag.Diagnostic{Code: diag.CodeFeaturesLimit, Message: err.Error(), Err: err}
 	d.Pos.File = file
 	return d
 }
@@ -229,7 +221,7 @@ func (r *treeReader) dir(path, name string, depth int) (entry, error) {
 			below = path + "/" + d.Name()
 		}
 		if strings.IndexFunc(d.Name(), isControl) >= 0 || strings.ContainsAny(d.Name(), "{} ") {
-			return e, &diag.Diagnostic{Code: CodeSyntax, Message: "invalid name of a feature", Text: d.Name()}
+			return e, &diag.Diagnostic{Code: diag.CodeFeaturesSyntax, Message: "invalid name of a feature", Text: d.Name()}
 		}
 		var child entry
 		if d.IsDir() {
@@ -263,7 +255,7 @@ func (r *treeReader) file(path, name string) (entry, error) {
 	words := strings.FieldsFunc(text, func(c rune) bool { return c < 0x80 && isBlank(byte(c)) })
 	for _, w := range words {
 		if strings.ContainsAny(w, "{}") || strings.IndexFunc(w, isControl) >= 0 {
-			d := &diag.Diagnostic{Code: CodeSyntax, Message: "invalid word in a feature", Text: w}
+			d := &diag.Diagnostic{Code: diag.CodeFeaturesSyntax, Message: "invalid word in a feature", Text: w}
 			d.Pos.File = path
 			return entry{}, d
 		}
@@ -275,7 +267,7 @@ func (r *treeReader) file(path, name string) (entry, error) {
 }
 
 func readError(path string, err error) error {
-	d := &diag.Diagnostic{Code: CodeRead, Message: fmt.Sprintf("cannot read features: %v", cause(err)), Err: err}
+	d := &diag.Diagnostic{Code: diag.CodeFeaturesRead, Message: fmt.Sprintf("cannot read features: %v", cause(err)), Err: err}
 	d.Pos.File = path
 	return d
 }

@@ -349,7 +349,7 @@ func TestIncludeLoop(t *testing.T) {
 				t.Fatalf("got %v", err)
 			}
 			d := list[0]
-			if got := d.Pos.String() + " " + d.Text; d.Code != CodeIncludeLoop || got != test.want {
+			if got := d.Pos.String() + " " + d.Text; d.Code != diag.CodeIncludeLoop || got != test.want {
 				t.Errorf("got %s %s, want %s", d.Code, got, test.want)
 			}
 			if len(d.Via) == 0 || len(f.driver.loaded) > 0 {

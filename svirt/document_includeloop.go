@@ -7,14 +7,10 @@ import (
 	"github.com/goarmor/apparmor/diag"
 )
 
-// CodeIncludeLoop is the code of the diagnostic for a file that includes
-// itself, at once or by way of others.
-const CodeIncludeLoop diag.Code = "include-loop"
-
-// includeLoop looks for a file that includes itself and returns what is to be
-// said of it, or nil. The language skips such an include, so it would have no
-// effect; in the policy of a machine it is refused all the same, because what
-// was written there is not what was meant.
+// includeLoop looks for a file that includes itself, directly or through
+// others, and returns a diagnostic for it, or nil. The language skips such an
+// include, so it would have no effect; in the policy of a machine it is an
+// error, because it cannot be what its author meant.
 func includeLoop(unit *ast.Unit) *diag.Diagnostic {
 	l := loopFinder{unit: unit, done: map[*ast.File]bool{}}
 	return l.visit(unit.Main)
@@ -26,7 +22,7 @@ type loopFinder struct {
 	done map[*ast.File]bool
 }
 
-// step is a file on the way, and where it goes on.
+// step is a file on the path, and the include that leads to the next one.
 type step struct {
 	file    *ast.File
 	include *ast.Include
@@ -60,8 +56,8 @@ func (l *loopFinder) visit(f *ast.File) *diag.Diagnostic {
 	return nil
 }
 
-// entered reports whether a file of the name is on the way. One file may have
-// two trees, for the two places that it can be in.
+// entered reports whether a file of the name is on the path. One file may have
+// two trees, for the two contexts in which it can appear.
 func (l *loopFinder) entered(name string) bool {
 	for _, s := range l.path {
 		if s.file.Name == name {
@@ -74,7 +70,7 @@ func (l *loopFinder) entered(name string) bool {
 func (l *loopFinder) found(name string) *diag.Diagnostic {
 	last := len(l.path) - 1
 	d := &diag.Diagnostic{
-		Code:    CodeIncludeLoop,
+		Code:    diag.CodeIncludeLoop,
 		Pos:     l.path[last].position(),
 		Message: "the include leads back to " + name,
 		Text:    l.path[last].include.Path,

@@ -33,7 +33,7 @@ func Pair(k *features.Set, r Source) (a, b *query.Profile, err error) {
 	if a, err = Compile(k, set); err == nil {
 		b, err = Compile(k, &policy.Set{Profiles: []*policy.Profile{&p}})
 	}
-	if list := (diag.List)(nil); errors.As(err, &list) && list[0].Code == compile.CodeExecConflict {
+	if list := (diag.List)(nil); errors.As(err, &list) && list[0].Code == diag.CodeExecConflict {
 		return nil, nil, nil
 	}
 	return a, b, err

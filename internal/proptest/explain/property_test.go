@@ -41,7 +41,7 @@ func TestDecidingRules(t *testing.T) {
 				r := querytest.New(seed)
 				set := r.Set()
 				p, err := explain.Open(ctx, set, o)
-				if list := (diag.List)(nil); errors.As(err, &list) && list[0].Code == compile.CodeExecConflict {
+				if list := (diag.List)(nil); errors.As(err, &list) && list[0].Code == diag.CodeExecConflict {
 					return "" // no policy
 				} else if err != nil {
 					return err.Error()
