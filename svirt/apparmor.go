@@ -29,10 +29,6 @@ type AppArmor struct {
 	// package compile. Abstractions that are shared by all kernels have some
 	// for any of them.
 	Degrade compile.Degrade
-	// Accept says what modes of the kernel as a whole Load takes besides one
-	// that enforces. What is loaded then confines nothing; each Start must
-	// accept it for itself.
-	Accept loader.Accept
 	// Logger is told of what is not enforced; nil: slog.Default.
 	Logger *slog.Logger
 
@@ -71,13 +67,13 @@ var errNoKernel = errors.New("the driver has no kernel")
 
 // Load implements Driver. What is loaded already is not loaded again. A kernel
 // that enforces nothing as a whole is an error that matches loader.ErrMode
-// unless Accept takes it.
-func (a *AppArmor) Load(ctx context.Context, c Compiled) error {
+// unless it is accepted.
+func (a *AppArmor) Load(ctx context.Context, c Compiled, accept loader.Accept) error {
 	p, ok := c.(*blob.Policy)
 	if !ok || a.Kernel == nil {
 		return errNoKernel
 	}
-	_, err := a.Kernel.EnsureWith(ctx, p, a.Accept)
+	_, err := a.Kernel.EnsureWith(ctx, p, accept)
 	return err
 }
 

@@ -21,8 +21,10 @@ type Driver interface {
 	// changes nothing outside of the process.
 	Compile(ctx context.Context, src *Source) (Compiled, error)
 	// Load makes the compiled policy the one in force, whether one of the
-	// same name is loaded or not. On an error what was in force still is.
-	Load(ctx context.Context, c Compiled) error
+	// same name is loaded or not. On an error what was in force still is. A
+	// kernel that would confine nothing by it is an error unless it is
+	// accepted.
+	Load(ctx context.Context, c Compiled, a loader.Accept) error
 	// Mark returns what is kept of compiled policy to know it again: it is
 	// small, and nil if the driver compares nothing.
 	Mark(c Compiled) Mark
@@ -99,7 +101,7 @@ func (None) Name() string { return "none" }
 func (None) Compile(ctx context.Context, _ *Source) (Compiled, error) { return nil, ctx.Err() }
 
 // Load implements Driver; it does nothing.
-func (None) Load(ctx context.Context, _ Compiled) error { return ctx.Err() }
+func (None) Load(ctx context.Context, _ Compiled, _ loader.Accept) error { return ctx.Err() }
 
 // Mark implements Driver; there is nothing to compare.
 func (None) Mark(Compiled) Mark { return nil }

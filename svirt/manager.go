@@ -122,6 +122,8 @@ type machineState struct {
 	// mark is of what was put in force last, by this Manager; nil when that is
 	// not known.
 	mark Mark
+	// accept is what is accepted of the kernel for the machine.
+	accept loader.Accept
 	// left is closed when a file system has answered that a derivation for the
 	// machine was left waiting for; nil: there is none.
 	left <-chan struct{}
@@ -276,7 +278,7 @@ func (m *Manager) lock(ctx context.Context, uuid string) (g *machineState, unloc
 	m.mu.Unlock()
 	leave := func() {
 		m.mu.Lock()
-		if g.users--; g.users == 0 && g.domain == nil && g.mark == nil && g.left == nil {
+		if g.users--; g.users == 0 && g.domain == nil && g.mark == nil && g.left == nil && g.accept == (loader.Accept{}) {
 			delete(m.machines, uuid)
 		}
 		m.mu.Unlock()

@@ -13,32 +13,49 @@ import (
 	"slices"
 
 	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/loader"
 )
 
 // hasFiles reports whether machines of a type have rules of their own.
 func hasFiles(virtType string) bool { return virtType != "lxc" }
 
-// Create derives the rules of a new machine, writes its files and puts its
+// Create is CreateWith for a kernel that must enforce.
+func (m *Manager) Create(ctx context.Context, d *Domain) error {
+	return m.CreateWith(ctx, d, loader.Accept{})
+}
+
+// CreateWith derives the rules of a new machine, writes its files and puts its
 // profile in force. One that is there already, with its profile and its rules,
 // is ErrExists; a profile alone, such as one that Remove has left because an
 // administrator had changed it, is taken. A profile that is in force and has no
 // file here is somebody else's: ErrForeign.
 //
+// A kernel that as a whole does not enforce, so that no profile confines
+// anything, is an error that matches loader.ErrMode unless it is accepted for
+// the machine. This Manager then accepts it for the machine's Update and
+// Reconcile too, until the machine is unloaded or removed. Start does not: each
+// accepts it for its own process.
+//
 // The domain is not kept and not changed.
-func (m *Manager) Create(ctx context.Context, d *Domain) error {
-	return m.make(ctx, d, false)
+func (m *Manager) CreateWith(ctx context.Context, d *Domain, a loader.Accept) error {
+	return m.make(ctx, d, false, a)
 }
 
-// Replace derives the rules of a machine that is there from a whole new
+// Replace is ReplaceWith for a kernel that must enforce.
+func (m *Manager) Replace(ctx context.Context, d *Domain) error {
+	return m.ReplaceWith(ctx, d, loader.Accept{})
+}
+
+// ReplaceWith derives the rules of a machine that is there from a whole new
 // description, and puts them in the place of the old ones. One that is not
 // there is ErrNotFound. A chain of backing files in an image that has changed
-// since is refused; see ForgetChains.
-func (m *Manager) Replace(ctx context.Context, d *Domain) error {
-	return m.make(ctx, d, true)
+// since is refused; see ForgetChains. What is accepted is as with CreateWith.
+func (m *Manager) ReplaceWith(ctx context.Context, d *Domain, a loader.Accept) error {
+	return m.make(ctx, d, true, a)
 }
 
-// make is Create, or Replace if the machine must be there.
-func (m *Manager) make(ctx context.Context, d *Domain, there bool) error {
+// make is CreateWith, or ReplaceWith if the machine must be there.
+func (m *Manager) make(ctx context.Context, d *Domain, there bool, a loader.Accept) error {
 	g, unlock, err := m.lock(ctx, d.UUID)
 	if err != nil {
 		return err
@@ -50,7 +67,7 @@ func (m *Manager) make(ctx context.Context, d *Domain, there bool) error {
 	if err := checkIDs(&d.Devices); err != nil {
 		return err
 	}
-	c := change{uuid: d.UUID, state: g, load: true, noFiles: !hasFiles(d.Type)}
+	c := change{uuid: d.UUID, state: g, load: true, accept: a, noFiles: !hasFiles(d.Type)}
 	if c.profile, c.before, err = m.profile(ctx, d); err != nil {
 		return err
 	}
@@ -261,6 +278,7 @@ type change struct {
 	before  onDisk
 	rules   *Rules // nil: no `.files`
 	load    bool   // put in force
+	accept  loader.Accept
 	// noFiles removes the rules of a machine that has none any more.
 	noFiles bool
 }
@@ -342,10 +360,10 @@ func (m *Manager) apply(ctx context.Context, c change) error {
 		}
 	}
 	if c.load {
-		if err := m.driver.Load(ctx, compiled); err != nil {
+		if err := m.driver.Load(ctx, compiled, c.accept); err != nil {
 			return fail(err)
 		}
-		c.state.mark = m.driver.Mark(compiled)
+		c.state.mark, c.state.accept = m.driver.Mark(compiled), c.accept
 	}
 	done = true
 	return nil

@@ -40,7 +40,7 @@ func (m *Manager) unload(ctx context.Context, g *machineState, uuid string, o lo
 	if err := gone(m.driver.Unload(ctx, profile, o)); err != nil {
 		return fmt.Errorf("%s: %w", profile, err)
 	}
-	g.mark = nil
+	g.mark, g.accept = nil, loader.Accept{}
 	return nil
 }
 

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/goarmor/apparmor/loader"
 )
 
@@ -181,4 +183,56 @@ func TestManagerWarns(t *testing.T) {
 	if !slices.Equal(got, d.Warnings) {
 		t.Errorf("got %v, want %v", got, d.Warnings)
 	}
+}
+
+// TestAccept has a kernel that as a whole is in complain mode: it is accepted for
+// a machine at a time, and for no other.
+func TestAccept(t *testing.T) {
+	ctx := context.Background()
+	f := newFixture(t, ManagerOptions{})
+	f.must(t, f.Create(ctx, numbered(1, raw("a", "/srv/a"))))
+	f.driver.lax = true
+	accept := loader.Accept{Complain: true}
+	refused := func(what string, op func() error) {
+		t.Helper()
+		before := f.state(t)
+		if err := op(); !errors.Is(err, loader.ErrMode) || errors.Is(err, ErrInconsistent) {
+			t.Errorf("%s: %v", what, err)
+		}
+		if diff := cmp.Diff(before, f.state(t)); diff != "" {
+			t.Errorf("%s: %s", what, diff)
+		}
+	}
+	one, two := numbered(1, raw("b", "/srv/b")), numbered(2, raw("a", "/srv/c"))
+	change := func(uuid, path string) func() error {
+		return func() error {
+			return f.update(ctx, uuid, Change{Add: Devices{Disks: []Disk{raw("x", path)}}})
+		}
+	}
+	reconcile := func(d *Domain) func() error {
+		return func() error {
+			_, err := f.Reconcile(ctx, []*Domain{d}, ReconcileOptions{Load: true, Replace: true})
+			return err
+		}
+	}
+	refused("create", func() error { return f.Create(ctx, two) })
+	refused("create, something else accepted", func() error { return f.CreateWith(ctx, two, loader.Accept{Unconfined: true, Prompt: true}) })
+	f.must(t, f.CreateWith(ctx, two, accept))
+	// That was for the second machine.
+	refused("replace", func() error { return f.Replace(ctx, one) })
+	refused("load", func() error { return f.Load(ctx, one.UUID) })
+	refused("update", change(one.UUID, "/srv/x"))
+	refused("reconcile", reconcile(one))
+	f.must(t, change(two.UUID, "/srv/x")(), reconcile(two)(), f.LoadWith(ctx, one.UUID, accept))
+	f.must(t, change(one.UUID, "/srv/y")(), reconcile(one)())
+	f.must(t, f.ReplaceWith(ctx, one, accept))
+	// It ends with the machine's time in force, with a call that does not
+	// accept it, and with the Manager.
+	refused("load, no longer accepted", func() error { return f.Load(ctx, one.UUID) })
+	f.must(t, f.Unload(ctx, two.UUID))
+	refused("loaded again", func() error { return f.Load(ctx, two.UUID) })
+	f.must(t, f.LoadWith(ctx, two.UUID, accept))
+	f = f.again(t)
+	refused("another Manager's update", change(two.UUID, "/srv/z"))
+	f.must(t, f.LoadWith(ctx, two.UUID, accept), change(two.UUID, "/srv/z")())
 }

@@ -10,12 +10,19 @@ import (
 	"path/filepath"
 
 	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/loader"
 	"github.com/goarmor/apparmor/parser"
 )
 
-// Load puts a machine's profile in force as it is on disk, as after a restart
-// of the host or after an administrator has changed the profile.
+// Load is LoadWith for a kernel that must enforce.
 func (m *Manager) Load(ctx context.Context, uuid string) error {
+	return m.LoadWith(ctx, uuid, loader.Accept{})
+}
+
+// LoadWith puts a machine's profile in force as it is on disk, as after a restart
+// of the host or after an administrator has changed the profile. What is
+// accepted is as with CreateWith.
+func (m *Manager) LoadWith(ctx context.Context, uuid string, a loader.Accept) error {
 	g, unlock, err := m.lock(ctx, uuid)
 	if err != nil {
 		return err
@@ -25,10 +32,10 @@ func (m *Manager) Load(ctx context.Context, uuid string) error {
 	if err != nil {
 		return err
 	}
-	if err := m.driver.Load(ctx, compiled); err != nil {
+	if err := m.driver.Load(ctx, compiled, a); err != nil {
 		return err
 	}
-	g.mark = m.driver.Mark(compiled)
+	g.mark, g.accept = m.driver.Mark(compiled), a
 	return nil
 }
 

@@ -69,7 +69,7 @@ func newDiskKernel(dir string) (*diskKernel, error) {
 
 func digestOf(p *blob.Policy) string { return fmt.Sprintf("%x", p.Digest()) }
 
-func (k *diskKernel) Load(_ context.Context, c Compiled) error {
+func (k *diskKernel) Load(_ context.Context, c Compiled, _ loader.Accept) error {
 	p, ok := c.(*blob.Policy)
 	if !ok {
 		return errNoKernel

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"maps"
 	"slices"
+
+	"github.com/goarmor/apparmor/loader"
 )
 
 // ReconcileOptions say what Reconcile mends. The zero value mends nothing and
@@ -94,13 +96,13 @@ func (m *Manager) reconcile(ctx context.Context, uuid string, d *Domain, o Recon
 	case d != nil && o.Replace && (r.Differs || !r.HasProfile):
 		// A run that was killed may have left the rules without the profile.
 		if r.HasProfile && r.HasFiles {
-			err = m.Replace(ctx, d)
+			err = m.ReplaceWith(ctx, d, m.accepted(ctx, uuid))
 		} else {
-			err = m.Create(ctx, d)
+			err = m.CreateWith(ctx, d, m.accepted(ctx, uuid))
 		}
 		r.Did.Replace = err == nil
 	case d != nil && o.Load && r.HasProfile && (!r.Loaded || r.Stale):
-		err = m.Load(ctx, uuid)
+		err = m.LoadWith(ctx, uuid, m.accepted(ctx, uuid))
 		r.Did.Load = err == nil
 	default:
 		return r
@@ -115,6 +117,16 @@ func (m *Manager) reconcile(ctx context.Context, uuid string, d *Domain, o Recon
 	}
 	r.Did = did
 	return r
+}
+
+// accepted returns what this Manager has accepted of the kernel for a machine.
+func (m *Manager) accepted(ctx context.Context, uuid string) loader.Accept {
+	g, unlock, err := m.lock(ctx, uuid)
+	if err != nil {
+		return loader.Accept{} // as will be said by what comes next
+	}
+	defer unlock()
+	return g.accept
 }
 
 // look returns the state of a machine.

@@ -32,7 +32,7 @@ func (d *compiling) Compile(ctx context.Context, src *svirt.Source) (svirt.Compi
 	return d.apparmor.Compile(ctx, src)
 }
 
-func (d *compiling) Load(_ context.Context, c svirt.Compiled) error {
+func (d *compiling) Load(_ context.Context, c svirt.Compiled, _ loader.Accept) error {
 	p := c.(*blob.Policy)
 	d.loaded[p.Names()[0]] = p
 	return nil

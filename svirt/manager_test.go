@@ -37,6 +37,7 @@ type fakeDriver struct {
 	options []StartOptions         // of those
 	retired []loader.RetireOptions // of each Unload
 	fail    map[string]error       // by method
+	lax     bool                   // the kernel as a whole is in complain mode
 }
 
 func newFakeDriver(t testing.TB) *fakeDriver {
@@ -68,12 +69,15 @@ func (f *fakeDriver) failing(method string) error {
 	return f.fail[method]
 }
 
-func (f *fakeDriver) Load(_ context.Context, c Compiled) error {
+func (f *fakeDriver) Load(_ context.Context, c Compiled, a loader.Accept) error {
 	if err := f.failing("load"); err != nil {
 		return err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.lax && !a.Complain {
+		return loader.ErrMode
+	}
 	f.loaded[c.(fakeCompiled).name] = c.(fakeCompiled).digest
 	delete(f.sealed, c.(fakeCompiled).name)
 	return nil

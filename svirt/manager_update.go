@@ -104,7 +104,7 @@ func (m *Manager) Update(ctx context.Context, uuid string, c Change) (Changed, e
 			return Changed{}, fmt.Errorf("%s: %w", uuid, ErrRemoving)
 		}
 	}
-	if err := m.apply(ctx, change{uuid: uuid, state: g, profile: file, rules: rules, load: inForce}); err != nil {
+	if err := m.apply(ctx, change{uuid: uuid, state: g, profile: file, rules: rules, load: inForce, accept: g.accept}); err != nil {
 		return Changed{}, err
 	}
 	if next != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/goarmor/apparmor/compile"
 	"github.com/goarmor/apparmor/features"
+	"github.com/goarmor/apparmor/loader"
 	"github.com/goarmor/apparmor/svirt"
 )
 
@@ -35,7 +36,7 @@ func (d *dryRun) Compile(ctx context.Context, src *svirt.Source) (svirt.Compiled
 }
 
 // Load implements svirt.Driver.
-func (d *dryRun) Load(_ context.Context, c svirt.Compiled) error {
+func (d *dryRun) Load(_ context.Context, c svirt.Compiled, _ loader.Accept) error {
 	d.output = c.(*compile.Output)
 	return nil
 }
