@@ -300,12 +300,17 @@ func (t *hostTree) close() {
 	t.dirs = nil
 }
 
-// usedBy looks for mounts of a block device or one of its partitions, and for
-// devices that are made of it.
 func (t *hostTree) usedBy(device uint64) string {
-	number := func(d uint64) string { return fmt.Sprintf("%d:%d", unix.Major(d), unix.Minor(d)) }
-	sys := "/sys/dev/block/" + number(device)
-	numbers := []string{number(device)}
+	return usedBy("/sys/dev/block", "/proc/self/mountinfo", device)
+}
+
+// usedBy looks for mounts of a block device or one of its partitions, and for
+// devices that are made of it, in sysfs's directory of block devices by number
+// and in a list of mounts, see proc_pid_mountinfo(5).
+func usedBy(block, mountinfo string, device uint64) string {
+	number := fmt.Sprintf("%d:%d", unix.Major(device), unix.Minor(device))
+	sys := block + "/" + number
+	numbers := []string{number}
 	unknown := func(err error) string { return "what uses it cannot be read: " + err.Error() }
 	entries, err := os.ReadDir(sys)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -327,7 +332,7 @@ func (t *hostTree) usedBy(device uint64) string {
 		}
 		numbers = append(numbers, strings.TrimSpace(string(dev)))
 	}
-	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	mounts, err := os.ReadFile(mountinfo)
 	if err != nil {
 		return unknown(err)
 	}
@@ -338,7 +343,7 @@ func (t *hostTree) usedBy(device uint64) string {
 		}
 	}
 	for _, n := range numbers {
-		holders, err := os.ReadDir("/sys/dev/block/" + n + "/holders")
+		holders, err := os.ReadDir(block + "/" + n + "/holders")
 		if len(holders) > 0 {
 			return "it is a part of " + holders[0].Name()
 		}
