@@ -215,8 +215,8 @@ func (k *Kernel) Compile(ctx context.Context, src *svirt.Source) (svirt.Compiled
 	return k.driver.Compile(ctx, src)
 }
 
-// Load implements svirt.Driver.
-func (k *Kernel) Load(ctx context.Context, c svirt.Compiled) error {
+// Load implements svirt.Driver. This kernel always enforces.
+func (k *Kernel) Load(ctx context.Context, c svirt.Compiled, _ loader.Accept) error {
 	p, ok := c.(*blob.Policy)
 	if !ok {
 		return fmt.Errorf("svirttest: %T is no policy of this kernel", c)
