@@ -7,8 +7,10 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -55,7 +57,7 @@ func (d *compiling) List(context.Context) ([]svirt.Loaded, error) {
 // lists and loads them, changes their devices, keeps what they had, and removes
 // them.
 func TestTakeOver(t *testing.T) {
-	const web, box = "7d3e5a34-1c0f-4f4e-9d0a-2b8f6c1e9a11", "6d8c1494-16d5-5675-9439-85dd7dfec85d"
+	const web, box, all = "7d3e5a34-1c0f-4f4e-9d0a-2b8f6c1e9a11", "6d8c1494-16d5-5675-9439-85dd7dfec85d", "b5e3a8f0-52a8-4c39-8f0e-6d1a3f7c2e44"
 	ctx := t.Context()
 	dir := t.TempDir()
 	if err := os.CopyFS(dir, os.DirFS("testdata/v0.1.0")); err != nil {
@@ -63,7 +65,11 @@ func TestTakeOver(t *testing.T) {
 	}
 	kernel, _ := features.Kernel("6.12")
 	d := &compiling{loaded: map[string]*blob.Policy{}, apparmor: &svirt.AppArmor{Features: kernel, Degrade: compile.Report, Logger: slog.New(slog.DiscardHandler)}}
-	m, err := svirt.New(ctx, svirt.ManagerOptions{Dir: dir, Driver: d, Templates: svirt.TemplatesOwn})
+	host := fstest.MapFS{
+		"srv/vm/top.qcow2": {Data: qcow2(2, "mid.qcow2", "qcow2", "")}, "srv/vm/mid.qcow2": {Data: qcow2(2, "base.qcow2", "qcow2", "")},
+		"srv/vm/base.qcow2": {Data: qcow2(2, "", "", "")}, "srv/vm/other.qcow2": {Data: qcow2(2, "", "", "")}, "srv/share/x": {},
+	}
+	m, err := svirt.New(ctx, svirt.ManagerOptions{Dir: dir, Driver: d, Templates: svirt.TemplatesOwn, Derive: svirt.Options{FS: host}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,11 +82,11 @@ func TestTakeOver(t *testing.T) {
 	var got []string
 	for _, s := range list {
 		got = append(got, s.UUID)
-		if !s.HasProfile || s.HasFiles != (s.UUID == web) {
+		if !s.HasProfile || s.HasFiles != (s.UUID != box) {
 			t.Errorf("status %+v", s)
 		}
 	}
-	if diff := cmp.Diff([]string{box, web}, got); diff != "" {
+	if diff := cmp.Diff([]string{box, web, all}, got); diff != "" {
 		t.Fatal(diff)
 	}
 
@@ -114,6 +120,42 @@ func TestTakeOver(t *testing.T) {
 	hold(web, "/srv/vm/vmlinuz", true, false)
 	hold(web, "/srv/vm/new.img", false, false)
 
+	if err := m.Load(ctx, all); err != nil {
+		t.Fatal(err)
+	}
+	hold(all, "/srv/vm/base.qcow2", true, false)
+	hold(all, "/srv/vm/with space.img", true, true)
+	hold(all, "/var/lib/libvirt/qemu/domain-7-all of it/monitor.sock", true, true)
+	// What the image named then is remembered: it may name nothing else now,
+	// whether the disk comes again or the whole description does.
+	id := 7
+	chain := svirt.Devices{Disks: []svirt.Disk{{ID: "vda", Image: svirt.Image{Path: "/srv/vm/top.qcow2", Format: "qcow2"}}}}
+	whole := &svirt.Domain{UUID: all, Name: "all of it", ID: &id, Type: "kvm", Devices: chain}
+	host["srv/vm/top.qcow2"].Data = qcow2(2, "other.qcow2", "qcow2", "")
+	_, uerr := m.Update(ctx, all, svirt.Change{Add: chain})
+	for what, err := range map[string]error{"update": uerr, "replace": m.Replace(ctx, whole)} {
+		if r := reasons(err); !slices.Equal(r, []svirt.Reason{svirt.ReasonChain}) {
+			t.Errorf("%s with another chain: %v", what, err)
+		}
+	}
+	hold(all, "/srv/vm/other.qcow2", false, false)
+	host["srv/vm/top.qcow2"].Data = qcow2(2, "mid.qcow2", "qcow2", "")
+	// Its name, number and images have an owner.
+	for what, d := range map[string]*svirt.Domain{
+		"name":  {UUID: "00000000-0000-4000-8000-000000000001", Name: "all of it", Type: "kvm"},
+		"image": {UUID: "00000000-0000-4000-8000-000000000001", Name: "thief", Type: "kvm", Devices: svirt.Devices{Disks: []svirt.Disk{{ID: "a", Image: svirt.Image{Path: "/srv/vm/with space.img", Format: "raw"}}}}},
+		"chain": {UUID: "00000000-0000-4000-8000-000000000001", Name: "thief", Type: "kvm", Devices: svirt.Devices{Disks: []svirt.Disk{{ID: "a", Image: svirt.Image{Path: "/srv/vm/mid.qcow2", Format: "qcow2"}}}}},
+	} {
+		if err := m.Create(ctx, d); err == nil {
+			t.Errorf("another machine got its %s", what)
+		}
+	}
+	if _, err := m.Reconcile(ctx, []*svirt.Domain{whole}, svirt.ReconcileOptions{Replace: true}); err != nil {
+		t.Error(err)
+	}
+	hold(all, "/srv/vm/base.qcow2", true, false)
+	hold(all, "/srv/vm/with space.img", false, false) // the description has it no more
+
 	// A device more, and one less: what is left has the names of v0.1.0.
 	_, err = m.Update(ctx, web, svirt.Change{
 		Remove: []svirt.Device{{Kind: svirt.DeviceDisk, ID: "sda"}},
@@ -135,7 +177,7 @@ func TestTakeOver(t *testing.T) {
 		t.Errorf("the rules are now\n%s", text)
 	}
 
-	for _, uuid := range []string{web, box} {
+	for _, uuid := range []string{web, box, all} {
 		if err := m.Remove(ctx, uuid); err != nil {
 			t.Fatal(err)
 		}
