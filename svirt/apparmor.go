@@ -33,6 +33,7 @@ type AppArmor struct {
 	Logger *slog.Logger
 
 	cache parser.Cache
+	bases bases
 }
 
 var _ Driver = (*AppArmor)(nil)

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/compile"
 	"github.com/goarmor/apparmor/diag"
 	"github.com/goarmor/apparmor/features"
@@ -42,7 +43,14 @@ func (a *AppArmor) Compile(ctx context.Context, src *Source) (Compiled, error) {
 			return nil, err
 		}
 	}
-	set, err := src.Resolve(ctx, kernel, &a.cache)
+	unit, err := src.follow(ctx, &a.cache)
+	if err != nil {
+		return nil, err
+	}
+	if i := a.instance(ctx, src, unit, kernel); i != nil {
+		return a.compiled(ctx, src, &i.Output), nil
+	}
+	set, err := src.resolve(ctx, unit, kernel)
 	if err != nil {
 		return nil, err
 	}
@@ -58,16 +66,30 @@ func (a *AppArmor) Compile(ctx context.Context, src *Source) (Compiled, error) {
 	if err != nil {
 		return nil, err
 	}
+	return a.compiled(ctx, src, out), nil
+}
+
+// compiled logs what is not enforced of a policy, and returns it.
+func (a *AppArmor) compiled(ctx context.Context, src *Source, out *compile.Output) *blob.Policy {
 	if n := len(out.Degraded); n > 0 {
 		a.logger().InfoContext(ctx, "the kernel cannot enforce all of a profile", "profile", src.Profile, "rules", n, "first", out.Degraded[0].String())
 	}
-	return out.Policy, nil
+	return out.Policy
 }
 
 // Resolve makes profiles of the policy of a machine. What kernel can do decides
 // what `abi <kernel>` means. Files that many machines include are kept in
 // the cache, if there is one.
 func (src *Source) Resolve(ctx context.Context, kernel *features.Set, cache *parser.Cache) (*policy.Set, error) {
+	unit, err := src.follow(ctx, cache)
+	if err != nil {
+		return nil, err
+	}
+	return src.resolve(ctx, unit, kernel)
+}
+
+// follow reads what the policy of a machine includes.
+func (src *Source) follow(ctx context.Context, cache *parser.Cache) (*ast.Unit, error) {
 	config := parser.Config{Roots: src.Roots, Cache: cache}
 	if src.Rules != nil {
 		config.Trees = map[string]*ast.File{src.Rules.Name: src.Rules}
@@ -82,6 +104,10 @@ func (src *Source) Resolve(ctx context.Context, kernel *features.Set, cache *par
 	if src.Rules != nil && !includes(unit, src.Rules) {
 		return nil, src.fail("it does not include <%s>, so its machine would have nothing", src.Rules.Name)
 	}
+	return unit, nil
+}
+
+func (src *Source) resolve(ctx context.Context, unit *ast.Unit, kernel *features.Set) (*policy.Set, error) {
 	return policy.Resolve(ctx, unit, policy.Options{Kernel: kernel, Default: libvirtABI(), Roots: src.Roots})
 }
 

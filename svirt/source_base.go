@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package svirt
+
+import (
+	"context"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/compile"
+	"github.com/goarmor/apparmor/features"
+	"github.com/goarmor/apparmor/parser"
+	"github.com/goarmor/apparmor/policy"
+)
+
+// The profiles of machines are alike but for their name and their rules. What is
+// alike is compiled once, as a compile.Base, and known again by its content: the
+// text of the profile with its name left out, and the files that it includes. A
+// file that has changed makes another base, and a profile that an administrator
+// has edited is like no other, so that it is compiled as a whole.
+
+// maxBases is how many bases a driver keeps, and maxSeen how many texts it
+// remembers to have compiled once. A base is made when a text comes up again.
+const (
+	maxBases = 4
+	maxSeen  = 64
+)
+
+// The names that the profile of a base has, of equal length: what differs when
+// the one takes the place of the other is what follows from the name.
+const (
+	baseName  = "machine-base-1f0c6c1e6a5d4c0b"
+	otherName = "machine-base-8b1d2e7f9a3c5e40"
+	// probePath is what the rules of a base's machine grant. It shows where the
+	// rules of machines come to be, and is taken out.
+	probePath = "/machine-base-c5a7/probe"
+)
+
+// bases are those of a driver. The zero value has none.
+type bases struct {
+	mu   sync.Mutex
+	list []*machineBase // the last used first
+	seen map[string]bool
+}
+
+// machineBase is what machines have in common.
+type machineBase struct {
+	text    string // of the profile, with baseName
+	kernel  *features.Set
+	degrade compile.Degrade
+	ready   chan struct{} // closed when the rest is there
+
+	base  *compile.Base // nil: there can be none
+	rules *ast.File     // in the place of a machine's; nil for none
+	unit  *ast.Unit
+	named []policy.Rule // rules that say the name
+}
+
+// instance compiles the policy of a machine from what it has in common with
+// others. It returns nil where that is not possible, for whatever reason: then
+// the policy is compiled as a whole, which finds errors.
+func (a *AppArmor) instance(ctx context.Context, src *Source, unit *ast.Unit, kernel *features.Set) *compile.Instance {
+	if src.File.Src == "" || !plainName(src.Profile) || src.Rules != nil && !onlyRules(src.Rules) {
+		return nil
+	}
+	b, first := a.bases.find(src, kernel, a.Degrade)
+	if b == nil {
+		return nil
+	}
+	if first {
+		b.make(ctx, src, &a.cache)
+		close(b.ready)
+	}
+	select {
+	case <-b.ready:
+	default:
+		return nil
+	}
+	if b.base == nil || !b.fits(src, unit) {
+		a.bases.drop(b)
+		return nil
+	}
+	d := &compile.Delta{Name: src.Profile}
+	for _, r := range b.named {
+		d.Rules = append(d.Rules, policy.Rule{Rule: renamed(r.Rule, baseName, src.Profile), Origin: r.Origin})
+	}
+	if src.Rules != nil {
+		own, ok := ownRules(ctx, src, kernel)
+		if !ok {
+			return nil
+		}
+		d.Rules = append(d.Rules, own...)
+	}
+	i, err := b.base.Instantiate(ctx, d)
+	if err != nil || i.Whole != "" {
+		return nil
+	}
+	return i
+}
+
+// plainName reports whether a name means itself wherever policy has it.
+func plainName(name string) bool {
+	for i := 0; i < len(name); i++ {
+		switch c := name[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_', c == '-', c == '.':
+		default:
+			return false
+		}
+	}
+	return len(name) >= len("libvirt-")
+}
+
+// find returns the base for the text of a profile, and whether the caller is to
+// make it; nil for a text that has not come up before.
+func (s *bases) find(src *Source, kernel *features.Set, degrade compile.Degrade) (b *machineBase, first bool) {
+	text := strings.ReplaceAll(src.File.Src, src.Profile, baseName)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, b := range s.list {
+		if b.text == text && b.kernel == kernel && b.degrade == degrade {
+			copy(s.list[1:], s.list[:i])
+			s.list[0] = b
+			return b, false
+		}
+	}
+	if !s.seen[text] {
+		if len(s.seen) >= maxSeen || s.seen == nil {
+			s.seen = map[string]bool{}
+		}
+		s.seen[text] = true
+		return nil, false
+	}
+	b = &machineBase{text: text, kernel: kernel, degrade: degrade, ready: make(chan struct{})}
+	if len(s.list) == maxBases {
+		s.list = s.list[:maxBases-1]
+	}
+	s.list = slices.Insert(s.list, 0, b)
+	return b, true
+}
+
+// drop forgets a base that is of no use any more: the next machine but one makes
+// another.
+func (s *bases) drop(b *machineBase) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.list = slices.DeleteFunc(s.list, func(x *machineBase) bool { return x == b })
+	delete(s.seen, b.text)
+}
+
+// make compiles the base. It is made of the profile under two names, which shows
+// what follows from the name.
+func (b *machineBase) make(ctx context.Context, src *Source, cache *parser.Cache) {
+	set, unit, rules, ok := b.resolve(ctx, src, cache, baseName)
+	if !ok {
+		return
+	}
+	other, _, _, ok := b.resolve(ctx, src, cache, otherName)
+	if !ok || !b.split(set, other, rules != nil) {
+		return
+	}
+	base, err := compile.NewBase(ctx, set, compile.Options{Kernel: b.kernel, Degrade: b.degrade})
+	if err != nil {
+		return
+	}
+	b.base, b.unit, b.rules = base, unit, rules
+}
+
+// resolve makes profiles of a machine's policy with another name for it, and
+// with a probe in the place of its rules.
+func (b *machineBase) resolve(ctx context.Context, src *Source, cache *parser.Cache, name string) (*policy.Set, *ast.Unit, *ast.File, bool) {
+	text := strings.ReplaceAll(src.File.Src, src.Profile, name)
+	file, err := parser.Config{}.Parse(ctx, src.File.Name, text)
+	if err != nil {
+		return nil, nil, nil, false
+	}
+	machine := &Source{Profile: name, File: file, Roots: src.Roots}
+	if src.Rules != nil {
+		machine.Rules = &ast.File{
+			Name:  strings.ReplaceAll(src.Rules.Name, src.Profile, name),
+			Stmts: []ast.Stmt{&ast.FileRule{Path: probePath, Perms: ast.FileRead}},
+		}
+	}
+	unit, err := machine.follow(ctx, cache)
+	if err != nil || !unconditional(unit) {
+		return nil, nil, nil, false
+	}
+	set, err := machine.resolve(ctx, unit, b.kernel)
+	return set, unit, machine.Rules, err == nil
+}
+
+// unconditional reports whether a unit is free of what may treat the rules of
+// one machine differently from those of another, or change them: conditions and
+// aliases.
+func unconditional(unit *ast.Unit) bool {
+	plain := func(f *ast.File) bool {
+		for n := range ast.All(f) {
+			switch n.(type) {
+			case *ast.If, *ast.Alias:
+				return false
+			}
+		}
+		return true
+	}
+	for _, files := range unit.Included {
+		for _, f := range files {
+			if !plain(f) {
+				return false
+			}
+		}
+	}
+	return plain(unit.Main)
+}
+
+// split takes the rules that say the name out of a set, and the probe. other is
+// the same set under another name. It reports whether everything else is alike.
+func (b *machineBase) split(set, other *policy.Set, probed bool) bool {
+	if len(set.Profiles) == 0 || len(set.Profiles) != len(other.Profiles) {
+		return false
+	}
+	top := set.Profiles[0]
+	for i, p := range set.Profiles {
+		q := other.Profiles[i]
+		if p.Namespace != "" || p.Name != baseName && !strings.HasPrefix(p.Name, baseName+"//") || p.Name == baseName != (i == 0) {
+			return false
+		}
+		if len(p.Rules) != len(q.Rules) || p.Attachment != q.Attachment || !slices.Equal(p.Alternates, q.Alternates) ||
+			!slices.Equal(p.Xattrs, q.Xattrs) || p.Flags != q.Flags || len(p.Rlimits) != len(q.Rlimits) {
+			return false
+		}
+		kept := make([]policy.Rule, 0, len(p.Rules))
+		for j, r := range p.Rules {
+			if !reflect.DeepEqual(r.Rule, q.Rules[j].Rule) {
+				if i > 0 || !reflect.DeepEqual(renamed(r.Rule, baseName, otherName), q.Rules[j].Rule) {
+					return false
+				}
+				b.named = append(b.named, r)
+				continue
+			}
+			if f, ok := r.Rule.(*ast.FileRule); ok && f.Path == probePath {
+				if i > 0 || !probed || f.Qualifiers != (ast.Qualifiers{}) || f.Perms != ast.FileRead || f.Exec != ast.ExecNone {
+					return false
+				}
+				probed = false
+				continue
+			}
+			kept = append(kept, r)
+		}
+		p.Rules = kept
+	}
+	return !probed && top.Parent == nil
+}
+
+// fits reports whether a machine includes what the base was made of.
+func (b *machineBase) fits(src *Source, unit *ast.Unit) bool {
+	if len(unit.Included) != len(b.unit.Included) || (src.Rules == nil) != (b.rules == nil) {
+		return false
+	}
+	same := func(files, ours []*ast.File) bool {
+		return slices.EqualFunc(files, ours, func(f, g *ast.File) bool {
+			return f == g || f == src.Rules && g == b.rules && f != nil
+		})
+	}
+	// The file of the machine is parsed anew each time, all others come out of
+	// the cache while they have not changed.
+	ours := includeStmts(b.unit.Main)
+	theirs := includeStmts(unit.Main)
+	if len(ours) != len(theirs) {
+		return false
+	}
+	own := make(map[*ast.Include]bool, len(theirs))
+	for i, n := range theirs {
+		if !same(unit.Included[n], b.unit.Included[ours[i]]) {
+			return false
+		}
+		own[n] = true
+	}
+	for n, files := range unit.Included {
+		if ours, ok := b.unit.Included[n]; !own[n] && (!ok || !same(files, ours)) {
+			return false
+		}
+	}
+	return true
+}
+
+func includeStmts(f *ast.File) []*ast.Include {
+	var list []*ast.Include
+	for n := range ast.All(f) {
+		if i, ok := n.(*ast.Include); ok {
+			list = append(list, i)
+		}
+	}
+	return list
+}
+
+// onlyRules reports whether the rules of a machine are nothing else: they include
+// nothing.
+func onlyRules(f *ast.File) bool {
+	for _, s := range f.Stmts {
+		if _, ok := s.(ast.Rule); !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// ownRules resolves the rules of a machine by themselves, where that is possible:
+// they need no variables.
+func ownRules(ctx context.Context, src *Source, kernel *features.Set) ([]policy.Rule, bool) {
+	set, err := policy.Resolve(ctx, &ast.Unit{Main: &ast.File{
+		Name: src.Rules.Name, Src: src.Rules.Src,
+		Stmts: []ast.Stmt{&ast.Profile{Name: ast.Pattern(src.Profile), Body: src.Rules.Stmts}},
+	}}, policy.Options{Kernel: kernel, Default: libvirtABI()})
+	if err != nil || len(set.Profiles) != 1 || len(set.Profiles[0].Rlimits) > 0 {
+		return nil, false
+	}
+	return set.Profiles[0].Rules, true
+}
+
+// renamed returns a copy of a rule with one name in the place of another wherever
+// it has text.
+func renamed(r ast.Rule, from, to string) ast.Rule {
+	c := ast.CloneRule(r)
+	rename(reflect.ValueOf(c).Elem(), from, to)
+	return c
+}
+
+func rename(v reflect.Value, from, to string) {
+	switch v.Kind() {
+	case reflect.String:
+		if s := v.String(); v.CanSet() && strings.Contains(s, from) {
+			v.SetString(strings.ReplaceAll(s, from, to))
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			rename(v.Field(i), from, to)
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			rename(v.Index(i), from, to)
+		}
+	}
+}
