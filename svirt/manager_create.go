@@ -195,7 +195,14 @@ func (m *Manager) ForgetChains(ctx context.Context, uuid string, disks ...Device
 		return err
 	}
 	maps.DeleteFunc(rules.chains, func(d Device, _ chain) bool { return len(disks) == 0 || slices.Contains(disks, d) })
-	return m.store.replace(m.names.profile(uuid)+".files", rules.AppendFile(nil))
+	files := m.names.profile(uuid) + ".files"
+	if err := m.store.replace(files, rules.AppendFile(nil)); err != nil {
+		if uerr := m.store.replace(files, text); uerr != nil {
+			err = errors.Join(err, fmt.Errorf("%w: %w", ErrInconsistent, uerr))
+		}
+		return err
+	}
+	return nil
 }
 
 // onDisk is the state of a machine's profile before a change.

@@ -146,7 +146,12 @@ func openIn(ctx context.Context, policy, kernelDir string, host fs.ReadLinkFS, s
 	if err != nil {
 		return nil, err
 	}
-	return New(ctx, ManagerOptions{Dir: policy, Driver: kernel, Shared: shared, Prefix: prefix, Derive: Options{FS: host}})
+	derive := Options{FS: host}
+	if host == HostFS() {
+		// Wherever temporary directories are.
+		derive.Roots.Images = []string{filepath.Join(filepath.Dir(policy), "srv")}
+	}
+	return New(ctx, ManagerOptions{Dir: policy, Driver: kernel, Shared: shared, Prefix: prefix, Derive: derive})
 }
 
 // operation is what a process is broken at.

@@ -414,6 +414,9 @@ func TestStartMode(t *testing.T) {
 		if err := manager.Load(ctx, m.UUID); !errors.Is(err, loader.ErrMode) {
 			t.Errorf("load into a kernel in mode %s: %v", name, err)
 		}
+		if err := manager.LoadWith(ctx, m.UUID, loader.Accept{Complain: name == "complain", Unconfined: name == "unconfined"}); err != nil {
+			t.Errorf("load into a kernel in mode %s, accepted: %v", name, err)
+		}
 		start("kernel in mode "+name, loader.ErrMode, loader.Accept{Prompt: true})
 		start("kernel in mode "+name+", accepted", nil, loader.Accept{Complain: true, Unconfined: true})
 	}
