@@ -7,22 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // The range of kernel ABIs that some kernel loads; see KernelLimits for one.
 const (
 	minABI = 5
 	maxABI = 9
-)
-
-// zstdMagic begins compressed policy; plainMagic begins a plain stream.
-const (
-	zstdMagic  = "\x28\xb5\x2f\xfd"
-	plainMagic = "\x04\x08\x00version\x00\x02"
-	// userHeader is the length of the header that apparmor_parser 6.0 puts
-	// before each profile for 7.3; kernels do not interpret it.
-	userHeader = 8
 )
 
 // Inspect decodes a stream and applies the checks of a kernel with
@@ -39,15 +29,20 @@ const (
 // permission table without an automaton and the tag sets of 7.3 are refused.
 //
 // A stream after the 8-byte header of 7.3 is accepted and kept without the
-// header; a compressed one gives ErrCompressed. Memory is bounded by a small
-// multiple of len(data), which is copied.
+// header. Compressed policy is unpacked, also if it is in several frames, and
+// kept so; offsets in errors are then those of the plain stream, unless they
+// match ErrCompressed. Memory is bounded by a small multiple of len(data), which
+// is copied, or of MaxUnpacked for compressed policy.
 func Inspect(data []byte) (*Policy, error) {
-	if strings.HasPrefix(string(data[:min(len(data), 4)]), zstdMagic) ||
-		len(data) > userHeader && bytes.HasPrefix(data[userHeader:], []byte(zstdMagic)) {
-		return nil, &FormatError{
-			Reason: "the policy is compressed with zstd", Err: ErrCompressed,
-			Hint: "decompress it, or have apparmor_parser write it with -c0",
+	if compressed(data) {
+		plain, err := unpack(data)
+		if err == nil {
+			var p *Policy
+			if p, err = inspect(plain, nil); err == nil {
+				return p, nil
+			}
 		}
+		return nil, err
 	}
 	skipped := 0
 	if len(data) > userHeader && !bytes.HasPrefix(data, []byte(plainMagic)) && bytes.HasPrefix(data[userHeader:], []byte(plainMagic)) {

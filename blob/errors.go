@@ -12,21 +12,21 @@ import (
 // FormatError that says where and why, except ErrKernel, which comes in a
 // KernelError.
 var (
-	ErrSyntax     = errors.New("malformed stream")                    // tags, lengths, missing or misplaced members
-	ErrVersion    = errors.New("unsupported interface version")       // the header's kernel ABI
-	ErrNamespace  = errors.New("invalid or mixed namespaces")         // in headers or names
-	ErrName       = errors.New("invalid profile name")                // empty, too long, with NUL
-	ErrDuplicate  = errors.New("duplicate profile name")              // twice in one set
-	ErrParent     = errors.New("parent profile after its child")      // order of the set
-	ErrValue      = errors.New("member value out of range")           // mode, kill, rlimits, ...
-	ErrDFA        = errors.New("invalid DFA")                         // header, tables or states
-	ErrPerms      = errors.New("invalid permissions")                 // permission table or exec index
-	ErrXTable     = errors.New("invalid transition table")            // text of exec targets
-	ErrTrailing   = errors.New("data after the last profile")         // not one whole set
-	ErrCompressed = errors.New("policy is compressed")                // zstd, of 7.3
-	ErrKernel     = errors.New("policy is not for this kernel")       // Policy.Check
-	ErrTooLarge   = errors.New("does not fit the format")             // a count or length beyond its field
-	ErrUnknown    = errors.New("member is not known to this package") // 7.3's tag sets
+	ErrSyntax     = errors.New("malformed stream")                     // tags, lengths, missing or misplaced members
+	ErrVersion    = errors.New("unsupported interface version")        // the header's kernel ABI
+	ErrNamespace  = errors.New("invalid or mixed namespaces")          // in headers or names
+	ErrName       = errors.New("invalid profile name")                 // empty, too long, with NUL
+	ErrDuplicate  = errors.New("duplicate profile name")               // twice in one set
+	ErrParent     = errors.New("parent profile after its child")       // order of the set
+	ErrValue      = errors.New("member value out of range")            // mode, kill, rlimits, ...
+	ErrDFA        = errors.New("invalid DFA")                          // header, tables or states
+	ErrPerms      = errors.New("invalid permissions")                  // permission table or exec index
+	ErrXTable     = errors.New("invalid transition table")             // text of exec targets
+	ErrTrailing   = errors.New("data after the last profile")          // not one whole set
+	ErrCompressed = errors.New("compressed policy cannot be unpacked") // damaged, or beyond MaxUnpacked
+	ErrKernel     = errors.New("policy is not for this kernel")        // Policy.Check
+	ErrTooLarge   = errors.New("does not fit the format")              // a count or length beyond its field
+	ErrUnknown    = errors.New("member is not known to this package")  // 7.3's tag sets
 )
 
 // Errno is the error number with which a kernel refuses the write. The numbers

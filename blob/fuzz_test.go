@@ -27,13 +27,23 @@ func FuzzInspect(f *testing.F) {
 		}
 		f.Add(p.Bytes())
 		f.Add(append([]byte{1, 3, 0, 0, 0, 0, 0, 0}, p.Bytes()...))
+		packed, err := p.AppendCompressed(nil, 3)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(packed)
+		f.Add(packed[userHeader:])
 	}
 	f.Add([]byte(zstdMagic))
 	f.Add([]byte(plainMagic))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		before := allocated()
+		before, length := allocated(), len(data)
+		packed := compressed(data)
+		if packed {
+			length = MaxUnpacked
+		}
 		p, err := Inspect(data)
-		if n := allocated() - before; n > 1<<20+256*uint64(len(data)) {
+		if n := allocated() - before; n > 1<<20+256*uint64(length) {
 			t.Fatalf("reading %d bytes took %d bytes of memory", len(data), n)
 		}
 		if (p == nil) != (err != nil) {
@@ -41,7 +51,7 @@ func FuzzInspect(f *testing.F) {
 		}
 		if err != nil {
 			var format *FormatError
-			if !errors.As(err, &format) || format.Err == nil || format.Reason == "" || format.Offset < 0 || format.Offset > len(data) {
+			if !errors.As(err, &format) || format.Err == nil || format.Reason == "" || format.Offset < 0 || format.Offset > length {
 				t.Fatalf("error %#v", err)
 			}
 			_ = err.Error()

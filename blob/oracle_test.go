@@ -34,6 +34,34 @@ func reference308(tb testing.TB, kernel, text string) *blob.Policy {
 	return p
 }
 
+// TestCompressedReference reads what apparmor_parser writes by default for a
+// kernel that loads compressed policy: a frame for each profile with its hats.
+func TestCompressedReference(t *testing.T) {
+	parser := oracle.ParserOf(t, oracle.Newest)
+	job := oracle.Job{
+		Text:     "abi <kernel>,\nprofile a {\n  /a/** r,\n  ^h {\n    /h r,\n  }\n}\nprofile b {\n  /b rw,\n}\n",
+		Features: oracle.Features(t, "kernel-7.3"),
+	}
+	plain, err := parser.Compile(job)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, level := range []string{"-c1", "-c3", "-c10", "-c22"} {
+		answer := parser.Run(job, "-Q", "-K", "-S", "-q", level)
+		if answer.Exit != 0 {
+			t.Fatalf("%s: %+v", level, answer)
+		}
+		data := answer.Stdout
+		if n := bytes.Count(data, []byte("\x28\xb5\x2f\xfd")); n < 2 || len(data) >= len(plain) {
+			t.Errorf("%s: %d frames in %d bytes", level, n, len(data))
+		}
+		p, err := blob.Inspect(data)
+		if err != nil || !bytes.Equal(p.Bytes(), plain) {
+			t.Errorf("%s: what comes out is not what -c0 writes: %v", level, err)
+		}
+	}
+}
+
 const libvirtName = "libvirt-a22e3930-d87a-584e-22b2-1d8950212bac"
 
 // libvirtProfile compiles Debian's template for one machine.

@@ -137,14 +137,6 @@ func TestUserHeader(t *testing.T) {
 	if !bytes.Equal(q.Bytes(), p.Bytes()) {
 		t.Error("the user header is not taken off")
 	}
-	for _, data := range [][]byte{
-		append([]byte{1, 3, 0, 0, 0, 0, 0, 0}, zstdMagic+"rest"...),
-		[]byte(zstdMagic + "rest"),
-	} {
-		if _, err := Inspect(data); !errors.Is(err, ErrCompressed) {
-			t.Errorf("Inspect(%q): %v, want ErrCompressed", data, err)
-		}
-	}
 	var format *FormatError
 	if _, err := Inspect(wrapped[:len(wrapped)-1]); !errors.As(err, &format) || format.Offset != len(wrapped)-1 {
 		t.Errorf("offset of %v is not that of the data given", err)

@@ -42,9 +42,10 @@
 //
 // Other differences:
 //   - Compiled policy is verified before it is loaded, with -B and from the
-//     cache; compressed policy cannot be, and is refused. -B goes with -R, -N
-//     and -S, too.
-//   - Policy is written without compression; -c other than none is a warning.
+//     cache, whether it is compressed or not. -B goes with -R, -N and -S, too.
+//   - Policy is compressed in files and in the cache only with -c, for kernels
+//     that load such policy, and all profiles of a file in one frame. What is
+//     loaded is plain.
 //   - --prompt-compat takes permsv2, which is the default, and refuses flag and
 //     ignore.
 //   - -O accepts every word and heeds filter-deny; the form of automata follows

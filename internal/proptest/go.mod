@@ -8,6 +8,9 @@ require (
 	github.com/leanovate/gopter v0.2.11
 )
 
-require golang.org/x/sys v0.38.0 // indirect
+require (
+	github.com/klauspost/compress v1.20.4 // indirect
+	golang.org/x/sys v0.38.0 // indirect
+)
 
 replace github.com/goarmor/apparmor => ../..

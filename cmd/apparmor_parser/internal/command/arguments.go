@@ -56,21 +56,24 @@ func setCacheDirs(o *options, arg string) error {
 	return nil
 }
 
-// setCompression accepts what the reference accepts. Go's standard library
-// cannot write zstd, and every kernel loads uncompressed policy.
+// compressionLevels are the levels of zstd that words stand for, in
+// apparmor_parser 5.0.2.
+var compressionLevels = map[string]int{"none": 0, "fast": 3, "": 10, "default": 10, "small": 20}
+
+// setCompression says with which level policy is compressed that is written to
+// files. What is loaded is not: every kernel takes it plain.
 func setCompression(o *options, arg string) error {
-	switch arg {
-	case "none":
-		o.compress = false
-	case "", "default", "fast", "small":
-		o.compress = true
-	default:
-		level, err := strconv.ParseInt(arg, 10, 32)
+	level, ok := compressionLevels[arg]
+	if !ok {
+		n, err := strconv.ParseInt(arg, 10, 32)
 		if err != nil {
 			return getopt.Error(fmt.Sprintf("Invalid compression level '%s'. It is none, default, fast, small, or 0 to 22", arg))
 		}
-		o.compress = level > 0
+		if level = int(min(n, 22)); n < 0 {
+			level = compressionLevels["fast"]
+		}
 	}
+	o.compress = level
 	return nil
 }
 

@@ -189,12 +189,12 @@ func realDirectory(dir string) error {
 	return nil
 }
 
-// write puts policy into the cache and returns the file that it is in. A
+// write puts policy into the cache, as data, and returns the file that it is in. A
 // reader finds the old policy, the new one or none, never half of one: a key
 // that does not fit the policy is a miss. A directory that is for other
 // features, by a collision of digests or by damage, is emptied first unless
 // keep is set.
-func (e *cacheEntry) write(p *blob.Policy, keep bool) (file string, err error) {
+func (e *cacheEntry) write(p *blob.Policy, data []byte, keep bool) (file string, err error) {
 	dir := e.dirs[0]
 	keys := filepath.Dir(e.keyFile(dir))
 	for _, d := range []string{dir, keys} {
@@ -221,7 +221,6 @@ func (e *cacheEntry) write(p *blob.Policy, keep bool) (file string, err error) {
 		return "", fmt.Errorf("%s: %w", dir, err)
 	}
 	file = filepath.Join(dir, e.name)
-	data := p.Bytes()
 	// The features are for other programs, and are written once.
 	features := filepath.Join(dir, featuresFile)
 	if have, err := readOwn(features); err != nil || string(have) != e.features {
@@ -308,7 +307,11 @@ func (r *run) store(res *result) {
 		r.report.warning(classDebugCache, "%s is not written to the cache, because it has profiles of several namespaces", res.in.shown())
 		return
 	}
-	file, err := res.place.write(res.policies[0], r.options.keepBadCache)
+	data, err := r.encode(res.policies[0])
+	var file string
+	if err == nil {
+		file, err = res.place.write(res.policies[0], data, r.options.keepBadCache)
+	}
 	if err != nil {
 		r.report.warning(classCache, "cannot write the cache: %v", err)
 		return

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/features"
 	"github.com/goarmor/apparmor/internal/getopt"
 )
 
@@ -99,7 +100,7 @@ func TestOutcomes(t *testing.T) {
 		{"wrong bound of jobs", "--max-jobs=1_0", "", outcome{1, "", "apparmor_parser: Invalid option max-jobs=1_0\n"}},
 		{"wrong size of jobs", "--estimated-compile-size=5TB", "", outcome{1, "", "apparmor_parser: --estimated-compile-size invalid size '5TB'\n"}},
 		{"wrong compression", "-cx", "", outcome{1, "", "apparmor_parser: Invalid compression level 'x'. It is none, default, fast, small, or 0 to 22\n"}},
-		{"compression", "-c9 -QK -M features ok", "", outcome{0, "", "Warning: policy is written without compression, which every kernel takes\n"}},
+		{"compression", "-c9 -QK -M features ok", "", outcome{}},
 		{"no compression", "-c9 -cnone --zstd-compress-level=0 -QK -M features ok", "", outcome{}},
 		{"prompts as flags", "--prompt-compat=flag -N ok", "", outcome{1, "", "apparmor_parser: --prompt-compat=flag is not available: prompt rules go to permission tables, and are reported if a kernel has none\n"}},
 		{"wrong prompts", "--prompt-compat=x -N ok", "", outcome{1, "", "apparmor_parser: Invalid --prompt-compat option 'x'\n"}},
@@ -302,6 +303,70 @@ func TestJSON(t *testing.T) {
 	}
 	if got := runIn(t, dir, "", "--json", "--nonsense"); got.Status != 1 || !json.Valid([]byte(got.Stderr)) {
 		t.Errorf("a wrong option: %+v", got)
+	}
+}
+
+// TestCompression writes compressed policy for a kernel that loads it, and takes
+// it back in. For others it is plain.
+func TestCompression(t *testing.T) {
+	latest, _ := features.Kernel("7.3")
+	old, _ := features.Kernel("7.2")
+	dir := files(t, map[string]string{"ok": policyTree["ok"], "new": latest.String() + "\n", "old": old.String() + "\n"})
+	write := func(args ...string) string {
+		t.Helper()
+		out := runIn(t, dir, "", append([]string{"-q", "-K"}, args...)...)
+		if out.Status != 0 || out.Stderr != "" {
+			t.Fatalf("%v: status %d, %s", args, out.Status, out.Stderr)
+		}
+		return out.Stdout
+	}
+	plain := write("-M", "new", "-S", "ok")
+	for option, level := range map[string]byte{
+		"-c": 10, "-cdefault": 10, "-cfast": 3, "-csmall": 20, "-c1": 1, "-c22": 22, "-c99": 22, "-c-1": 3,
+	} {
+		got := write("-M", "new", option, "-S", "ok")
+		if len(got) >= len(plain) || got[0] != 1 || got[1] != level {
+			t.Errorf("%s: %d bytes that begin with % x", option, len(got), got[:2])
+		}
+		p, err := blob.Inspect([]byte(got))
+		if err != nil || string(p.Bytes()) != plain {
+			t.Errorf("%s: what comes out is not what went in: %v", option, err)
+		}
+	}
+	for _, option := range []string{"-c0", "-cnone"} {
+		if write("-M", "new", option, "-S", "ok") != plain {
+			t.Errorf("%s: it is not plain", option)
+		}
+	}
+	if a, b := write("-M", "old", "-c9", "-S", "ok"), write("-M", "old", "-S", "ok"); a != b {
+		t.Error("policy is compressed for a kernel that does not load it")
+	}
+
+	write("-M", "new", "-c9", "-o", "packed", "ok")
+	if got := write("-M", "new", "-B", "-S", "packed"); got != plain {
+		t.Error("-B takes something else from a compressed file")
+	}
+	// The cache.
+	cache := []string{"-M", "new", "-Q", "-W", "-L", "cache", "--show-cache"}
+	run := func(args ...string) string {
+		t.Helper()
+		out := runIn(t, dir, "", append(cache[:len(cache):len(cache)], args...)...)
+		if out.Status != 0 {
+			t.Fatalf("%v: status %d, %s", args, out.Status, out.Stderr)
+		}
+		return out.Stdout + out.Stderr
+	}
+	run("-c9", "ok")
+	entries, err := filepath.Glob(filepath.Join(dir, "cache", "*", "ok"))
+	if err != nil || len(entries) != 1 {
+		t.Fatalf("%v, %v", entries, err)
+	}
+	data, err := os.ReadFile(entries[0])
+	if err != nil || data[0] != 1 || data[1] != 9 {
+		t.Errorf("the entry of the cache begins with % x, %v", data[:2], err)
+	}
+	if out := run("ok"); !strings.Contains(out, "Cache hit") {
+		t.Errorf("the compressed entry is not used: %s", out)
 	}
 }
 

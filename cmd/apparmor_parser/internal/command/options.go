@@ -46,7 +46,7 @@ type options struct {
 	binary           bool // inputs are compiled policy
 	complain         bool
 	readMmaps        bool // -X
-	compress         bool // requested, not done
+	compress         int  // with this level of zstd, in files; 0: not
 	namespace        string
 	output           string // of writeFile
 	base             string

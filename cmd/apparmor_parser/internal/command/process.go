@@ -239,7 +239,11 @@ func (r *run) finish(ctx context.Context, res *result, out *sink) (status int) {
 	}
 	if o.action == writeStdout || o.action == writeFile {
 		for _, p := range res.policies {
-			if err := out.write(p); err != nil {
+			data, err := r.encode(p)
+			if err == nil {
+				err = out.write(data)
+			}
+			if err != nil {
 				r.report.say("%v", err)
 				return statusFailed
 			}

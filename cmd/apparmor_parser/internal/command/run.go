@@ -161,9 +161,6 @@ func (r *run) do(ctx context.Context) int {
 	if o.action == format {
 		return r.formatAll(ctx)
 	}
-	if o.compress {
-		r.report.warning(diag.ClassOverride, "policy is written without compression, which every kernel takes")
-	}
 	if o.createCacheDir && o.usesCache() {
 		r.report.warning(diag.ClassDeprecated, "--create-cache-dir has no effect; write --write-cache")
 	}

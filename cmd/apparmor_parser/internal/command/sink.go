@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/features"
 	"github.com/goarmor/apparmor/internal/getopt"
 )
 
@@ -33,9 +34,18 @@ func (r *run) openSink() (*sink, error) {
 	return &sink{f, f}, nil
 }
 
-func (s *sink) write(p *blob.Policy) error {
-	_, err := s.out.Write(p.Bytes())
+func (s *sink) write(data []byte) error {
+	_, err := s.out.Write(data)
 	return err
+}
+
+// encode returns the policy as files have it: compressed if that is asked for
+// and the kernel that it is for can load it.
+func (r *run) encode(p *blob.Policy) ([]byte, error) {
+	if r.options.compress == 0 || !r.features.Supports(features.CompressedLoad) {
+		return p.Bytes(), nil
+	}
+	return p.AppendCompressed(nil, r.options.compress)
 }
 
 func (s *sink) close() error {

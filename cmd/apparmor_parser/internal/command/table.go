@@ -34,7 +34,7 @@ func optionTable() []getopt.Option[options] {
 		{Long: []string{"override-policy-abi"}, Takes: getopt.Needed, Value: "file", Help: "features that all policy is assumed to be written for, or " + ofKernel, Set: text(func(o *options, s string) { o.overrideABI = s })},
 		{Long: []string{"prompt-compat"}, Takes: getopt.Needed, Value: "how", Help: "how prompt rules are written: permsv2, or default, which means the same", Set: setPromptCompat},
 		{Long: []string{"print-prompt-compat"}, Help: "print how prompt rules are written", Set: flag(func(o *options) { o.ends = printPromptCompat })},
-		{Long: []string{"zstd-compress-level"}, Short: 'c', Takes: getopt.Optional, Value: "level", Help: "none or 0; other levels are refused with a warning, as policy is never compressed", Set: setCompression},
+		{Long: []string{"zstd-compress-level"}, Short: 'c', Takes: getopt.Optional, Value: "level", Help: "compress policy that is written to files: none, fast, default, small, or 0 to 22; only for kernels that load it", Set: setCompression},
 		{Long: []string{"skip-kernel-load"}, Short: 'Q', Help: "do everything but loading", Set: flag(func(o *options) { o.skipKernel = true })},
 
 		{Long: []string{"cache-loc"}, Short: 'L', Takes: getopt.Needed, Value: "dirs", Help: "directories of the cache, separated by commas; the first is written to", Set: setCacheDirs},
