@@ -71,13 +71,13 @@ type ManagerOptions struct {
 	// was created, replaced or updated and if there is anything. The Logger is
 	// told in any case.
 	Warn func(uuid string, warnings []Warning)
-	// Logger is told what happens; nil: nobody is.
+	// Logger gets messages about what happens; nil means none.
 	Logger *slog.Logger
 }
 
 // Manager keeps the profiles of machines, on disk and in force. It is safe for
-// concurrent use; what is done to one machine is done one after the other.
-// A second one of a directory is refused with ErrLocked, unless both are Shared;
+// concurrent use; operations on one machine are done one after another. A
+// second one of a directory is refused with ErrLocked, unless both are Shared;
 // libvirtd, which knows of no lock, must not share it.
 //
 // Names, numbers, and images and logs that are written have one owner among the
@@ -125,13 +125,13 @@ type machineState struct {
 	// accept is what is accepted of the kernel for the machine.
 	accept loader.Accept
 	// left is closed when a file system has answered that a derivation for the
-	// machine was left waiting for; nil: there is none.
+	// machine was left waiting for; nil if there is none.
 	left <-chan struct{}
 }
 
-// The errors of a Manager, beside those of its parts.
+// The errors of a Manager, besides those of its parts.
 var (
-	// ErrNotFound: there is no such machine.
+	// ErrNotFound: the machine does not exist.
 	ErrNotFound = fmt.Errorf("no such machine: %w", fs.ErrNotExist)
 	// ErrInUse: a process runs under the profile, which without it would run
 	// unconfined, or it could not be shown that none does. It is that of the
@@ -226,7 +226,7 @@ func (m *Manager) open(ctx context.Context) error {
 		err = store.lock(m.options.Shared)
 	}
 	if err == nil && !m.options.Shared {
-		// Nobody else is at work, so what is half done was left by a run that
+		// No other run is active, so unfinished work was left by a run that
 		// was killed.
 		err = m.removeLitter(store, "")
 	}

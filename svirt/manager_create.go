@@ -134,7 +134,7 @@ func (m *Manager) derive(ctx context.Context, g *machineState, d *Domain, chains
 	return rules, err
 }
 
-// warn tells what a machine may need beyond its rules.
+// warn reports what a machine may need beyond its rules.
 func (m *Manager) warn(ctx context.Context, uuid string, r *Rules) {
 	if r == nil || len(r.warnings) == 0 {
 		return
@@ -211,7 +211,7 @@ type onDisk uint8
 const (
 	profileKept    onDisk = iota // it is there and stays
 	profileMissing               // it is to be written
-	profileEmpty                 // it is to be written in the place of an empty file
+	profileEmpty                 // it replaces an empty file
 )
 
 // profile returns a machine's profile: the one on disk, or one from the

@@ -13,9 +13,9 @@ import (
 
 // RemoveOptions tell how a machine is removed. The zero value is that of Remove.
 type RemoveOptions struct {
-	// Retire tells how it is made sure that no process of the machine is left:
-	// by the cgroup that all of them were started in, if there is one, and
-	// whether those that are left are killed.
+	// Retire says how Remove makes sure that no process of the machine is
+	// left: by the cgroup that all of them were started in, if there is one,
+	// and whether those that are left are killed.
 	Retire loader.RetireOptions
 	// KeepFiles leaves the machine's files, as Unload does.
 	KeepFiles bool
@@ -34,7 +34,7 @@ func (m *Manager) unload(ctx context.Context, g *machineState, uuid string, o lo
 	case err != nil:
 		return err
 	case !here:
-		// What is in force all the same is not this Manager's.
+		// A profile that is in force nevertheless is not this Manager's.
 		return m.checkForeign(ctx, uuid)
 	}
 	if err := gone(m.driver.Unload(ctx, profile, o)); err != nil {
@@ -51,16 +51,16 @@ func (m *Manager) Remove(ctx context.Context, uuid string) error {
 
 // RemoveWith takes a machine's profile out of force and removes what is the
 // Manager's own of its files: its rules, and its profile unless it has been
-// changed. That there is nothing to remove is no error.
+// changed. It is not an error if there is nothing to remove.
 //
 // It returns ErrInUse and changes nothing while a process is seen under the
-// profile, unless it is to kill what is left. Otherwise the profile is replaced
-// by one that allows nothing, and is removed once it is certain that nothing
-// runs under it: a process that forks and ends without a pause would be
-// unconfined if it were missed. When that cannot be shown in time, or what runs
-// cannot be read, the error matches ErrInUse or says so, and the profile that
-// allows nothing stays in force; another call goes on from there, and Load or
-// Replace put the machine's own back.
+// profile, unless it is to kill what is left. Otherwise the profile is
+// replaced by one that allows nothing, and is removed once it is certain that
+// nothing runs under it: a process that forks and ends without a pause would
+// be unconfined if it were missed. When that cannot be shown in time, or what
+// runs cannot be read, the error matches ErrInUse or says so, and the profile
+// that allows nothing stays in force; another call continues from there, and
+// Load or Replace put the machine's own back.
 //
 // Until the profile is out of force an error leaves the files as they are. From
 // then on files may be left, which another call removes.
@@ -81,8 +81,8 @@ func (m *Manager) RemoveWith(ctx context.Context, uuid string, o RemoveOptions) 
 	if err := m.unload(ctx, g, uuid, o.Retire); err != nil {
 		return err
 	}
-	// From here on the machine is gone; what is left of it is only litter,
-	// which a second call takes away.
+	// From here on the machine is gone; only litter is left of it, which a
+	// second call takes away.
 	err = gone(m.store.remove(profile + ".files"))
 	if !edited {
 		err = errors.Join(err, gone(m.store.remove(profile)))

@@ -17,7 +17,7 @@ type ReconcileOptions struct {
 	// Load puts the profiles in force of machines that are wanted, where what
 	// is in force is not what their files say.
 	Load bool
-	// Replace derives the rules of machines that are wanted anew, where their
+	// Replace derives the rules of machines that are wanted again, if their
 	// files are missing or say something else.
 	Replace bool
 	// Remove removes machines that are not wanted and that no process runs
@@ -48,7 +48,7 @@ type Reconciled struct {
 // what it is asked to. What is loaded and has no file here is somebody else's
 // and left alone.
 //
-// The error joins those of the machines; the others are mended all the same.
+// The error joins those of the machines; the others are still repaired.
 func (m *Manager) Reconcile(ctx context.Context, domains []*Domain, o ReconcileOptions) ([]Reconciled, error) {
 	wanted := map[string]*Domain{}
 	for _, d := range domains {

@@ -81,9 +81,9 @@ type Status struct {
 	// complain, ...
 	Loaded bool   `json:"loaded"`
 	Mode   string `json:"mode,omitempty"`
-	// Stale says that what is in force is not what the files say: the profile
-	// was edited, others have loaded another one, or a run was killed between
-	// the two.
+	// Stale says that the profile in force is not the one in the files: the
+	// profile was edited, others have loaded another one, or a run was killed
+	// between the two.
 	Stale bool `json:"stale"`
 }
 
@@ -119,14 +119,14 @@ func (m *Manager) Status(ctx context.Context, uuid string) (Status, error) {
 	return s, err
 }
 
-// stale reports whether what is in force is not what the files say.
+// stale reports whether the profile in force is not the one in the files.
 func (m *Manager) stale(ctx context.Context, uuid string) (bool, error) {
 	compiled, err := m.compile(ctx, uuid)
 	if err != nil {
 		if ctx.Err() != nil {
 			return false, ctx.Err()
 		}
-		return true, nil // the files are no policy any more
+		return true, nil // the files are no longer policy
 	}
 	mark := m.driver.Mark(compiled)
 	if mark == nil {

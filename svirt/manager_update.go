@@ -32,7 +32,7 @@ type Changed struct {
 	// Holders are what processes under the profile still have open of that
 	// which was removed; see Manager.Holders. HoldersErr is why that could not
 	// be found out, or not all of it: then a process may have any of it open.
-	// The update itself was made all the same.
+	// The update itself was still made.
 	Holders    []Holder
 	HoldersErr error
 }
@@ -50,8 +50,8 @@ type Holder struct {
 // are removed, whoever else needs the same path keeps it, what comes is
 // derived, and the profile is replaced if it is in force.
 //
-// That takes nothing from a process that has a file of the device open: it goes
-// on to read, write and map what is open, and can only not open it again.
+// That takes nothing from a process that has a file of the device open: it
+// goes on to read, write and map what is open, but cannot open it again.
 // Changed.Holders says who does. Have the machine close a device before it is
 // removed, wait until Holders returns none, or end the machine.
 //
@@ -195,7 +195,7 @@ func joined[K comparable, V any](a, b map[K]V) map[K]V {
 }
 
 // checkRemoved refuses kinds of devices that there are not: one that is
-// misspelled would be removed from nobody, in silence.
+// misspelled would silently be removed from no machine.
 func checkRemoved(list []Device) error {
 	var errs []error
 	for _, d := range list {
