@@ -48,6 +48,7 @@ const (
 
 var assignOps = [...]string{"=", "+=", "?=", ":="}
 
+// String returns the operator as policy writes it.
 func (o AssignOp) String() string {
 	if int(o) < len(assignOps) {
 		return assignOps[o]
@@ -216,6 +217,7 @@ const (
 
 var compareOps = [...]string{"==", "!=", "in", ">", ">=", "<", "<="}
 
+// String returns the operator as policy writes it.
 func (o CompareOp) String() string {
 	if int(o) < len(compareOps) {
 		return compareOps[o]

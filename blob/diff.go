@@ -22,6 +22,7 @@ const (
 	Other
 )
 
+// String returns "anyone", "owner" or "other".
 func (w Who) String() string {
 	switch w {
 	case Owner:

@@ -43,6 +43,7 @@ const (
 	EPROTONOSUPPORT Errno = 93
 )
 
+// String returns the name of the error number, such as EPROTO.
 func (e Errno) String() string {
 	switch e {
 	case ENOENT:

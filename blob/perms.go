@@ -13,6 +13,7 @@ const (
 	PartFile
 )
 
+// String returns the name of the part.
 func (p Part) String() string {
 	switch p {
 	case PartXMatch:

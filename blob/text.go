@@ -8,6 +8,7 @@ import (
 	"strings"
 )
 
+// String returns the name of the mode, such as complain.
 func (m Mode) String() string {
 	switch m {
 	case Enforce:
@@ -24,6 +25,7 @@ func (m Mode) String() string {
 	return fmt.Sprintf("mode %d", uint32(m))
 }
 
+// String returns the name of the class, or its number if it has none.
 func (c Class) String() string {
 	switch c {
 	case ClassFile:

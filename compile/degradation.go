@@ -22,6 +22,7 @@ const (
 	ByOperation
 )
 
+// String returns "kernel", "abi" or "operation".
 func (c Cause) String() string {
 	switch c {
 	case ByABI:
