@@ -229,11 +229,13 @@ func (f *Frame) heads(profiles []Extended) (*Policy, error) {
 
 // named adds the profile and the automaton to an error.
 func named(err error, profile string, kind Part) error {
-	switch e := err.(type) {
-	case *KernelError:
-		e.Profile, e.Member = profile, kind.String()
-	case *FormatError:
-		e.Profile, e.Member = profile, kind.String()
+	var limits *KernelError
+	if errors.As(err, &limits) {
+		limits.Profile, limits.Member = profile, kind.String()
+	}
+	var format *FormatError
+	if errors.As(err, &format) {
+		format.Profile, format.Member = profile, kind.String()
 	}
 	return err
 }

@@ -181,7 +181,7 @@ func (k *keeper) run(list []task, before func()) (left []task, killed bool, err 
 			k.doubt = 0
 		}
 	}
-	in.Close()
+	_ = in.Close() // of no use if the process was killed
 	werr := cmd.Wait()
 	k.runs(nil)
 	if exit := (*exec.ExitError)(nil); errors.As(werr, &exit) && !exit.Exited() {

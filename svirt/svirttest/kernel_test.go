@@ -35,7 +35,11 @@ func ExampleKernel() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer os.RemoveAll(dir)
+	defer func() {
+		if err := os.RemoveAll(dir); err != nil {
+			log.Print(err)
+		}
+	}()
 	kernel := svirttest.NewKernel(nil)
 	manager, err := svirt.New(ctx, svirt.ManagerOptions{Dir: dir, Driver: kernel, Derive: svirt.Options{FS: images}})
 	if err != nil {

@@ -237,12 +237,14 @@ func TestForkChainRemove(t *testing.T) {
 		if err := manager.Start(ctx, m.UUID, cmd); err != nil {
 			t.Fatal(err)
 		}
-		w.Close()
+		closeNow(t, w)
 		in := bufio.NewReader(r)
 		if line, err := in.ReadString('\n'); line != "up\n" {
 			t.Fatalf("%q, %v", line, err)
 		}
-		cmd.Wait() // for its first process
+		if err := cmd.Wait(); err != nil { // for its first process
+			t.Errorf("round %d: %v", round, err)
+		}
 		err = manager.RemoveWith(ctx, m.UUID, svirt.RemoveOptions{Retire: o})
 		switch {
 		case err == nil:
@@ -266,7 +268,7 @@ func TestForkChainRemove(t *testing.T) {
 		if err != nil || len(said) > 0 {
 			t.Errorf("round %d: it said %q, %v", round, said, err)
 		}
-		r.Close()
+		closeNow(t, r)
 		if err := manager.RemoveWith(ctx, m.UUID, svirt.RemoveOptions{Retire: loader.RetireOptions{Cgroup: string(group)}}); err != nil {
 			t.Errorf("round %d: once all have ended: %v", round, err)
 		}
