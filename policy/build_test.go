@@ -11,6 +11,7 @@ import (
 
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/features"
 )
 
 func TestAdd(t *testing.T) {
@@ -148,5 +149,25 @@ func TestValidate(t *testing.T) {
 	}
 	if _, err := NewSet(&Profile{Name: "t"}, &Profile{Name: "t"}); err == nil {
 		t.Error("NewSet takes two profiles of one name")
+	}
+}
+
+// TestAddCapability adds a capability that only the abi of the profile knows.
+func TestAddCapability(t *testing.T) {
+	abi, err := features.Parse([]byte("caps {mask {chown brand_new}}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string][2]bool{"chown": {true, true}, "brand_new": {true, false}, "nothing": {false, false}} {
+		for i, p := range []*Profile{{Name: "vm", ABI: abi}, {Name: "vm"}} {
+			err := p.Add(&ast.CapabilityRule{Names: []string{name}})
+			if (err == nil) != want[i] || (len(p.Rules) == 1) != want[i] {
+				t.Errorf("%s, abi %v: %v, %d rules", name, p.ABI != nil, err, len(p.Rules))
+			}
+			var d *diag.Diagnostic
+			if err != nil && (!errors.As(err, &d) || d.Code != diag.CodeCapability || d.Message != `unknown capability "`+name+`"`) {
+				t.Errorf("%s: %#v", name, err)
+			}
+		}
 	}
 }
