@@ -16,12 +16,12 @@ const maxChain = 200
 // compat derives what virt-aa-helper of one version writes. Its mistakes are
 // kept: the point is to be the same, byte for byte.
 type compat struct {
-	domain *Domain
-	look   *lookup
-	newer  bool // 12.8, otherwise 9.0
-	closed bool // images are not opened
-	device Device
-	rules  Rules
+	domain  *Domain
+	look    *lookup
+	version release
+	closed  bool // images are not opened
+	device  Device
+	rules   Rules
 
 	vhostNet, vfio, gl bool
 }
@@ -35,7 +35,7 @@ func deriveCompat(d *Domain, o *Options) (*Rules, error) {
 		return nil, err
 	}
 	defer look.close()
-	c := &compat{domain: d, look: look, newer: o.Method == Compat128, closed: o.NoProbe}
+	c := &compat{domain: d, look: look, version: o.Method.release(), closed: o.NoProbe}
 	c.rules.method = o.Method
 	if err := c.derive(); err != nil {
 		return nil, err
@@ -106,7 +106,7 @@ func (c *compat) valid(path string, reading bool) Reason {
 		return ReasonRelative
 	case hasPrefix(path, permitted[:]):
 		return ""
-	case hasPrefix(path, readOnly[:]), c.newer && hasPrefix(path, readOnlyNewer[:]):
+	case hasPrefix(path, readOnly[:]), c.version >= libvirt113 && hasPrefix(path, readOnlyNewer[:]):
 		if reading {
 			return ""
 		}
@@ -216,7 +216,7 @@ func (c *compat) disks(d *Domain) error {
 // it if it has more than the top, otherwise as the images themselves say.
 func (c *compat) images(top *Image) []*Image {
 	var list []*Image
-	if top.Backing != nil || top.Complete || c.closed || top.Volume && !c.newer {
+	if top.Backing != nil || top.Complete || c.closed || top.Volume && c.version < libvirt113 {
 		for i := top; i != nil && len(list) < maxChain; i = i.Backing {
 			list = append(list, i)
 		}
@@ -292,7 +292,7 @@ func (c *compat) below(image *Image, path string) string {
 // chain adds the rules of a chain of images.
 func (c *compat) chain(list []*Image, readOnly bool) error {
 	read := "rk"
-	if c.newer {
+	if c.version >= libvirt128 {
 		read = "Rk"
 	}
 	for depth, image := range list {
@@ -300,12 +300,12 @@ func (c *compat) chain(list []*Image, readOnly bool) error {
 		if depth == 0 && !readOnly {
 			perms = "rwk"
 		}
-		if image.local() && !(image.Volume && !c.newer) {
+		if image.local() && !(image.Volume && c.version < libvirt113) {
 			if err := c.add(image.Path, perms, false); err != nil {
 				return err
 			}
 		}
-		if !c.newer || image.Data == nil || !image.Data.local() {
+		if c.version < libvirt113 || image.Data == nil || !image.Data.local() {
 			continue
 		}
 		perms = read
@@ -353,21 +353,21 @@ func (c *compat) boot(d *Domain) error {
 	type file struct{ id, path, perms string }
 	b := &d.Boot
 	files := []file{{"kernel", b.Kernel, "r"}, {"initrd", b.Initrd, "r"}}
-	if c.newer {
+	if c.version >= libvirt113 {
 		files = append(files, file{"shim", b.Shim, "r"})
 	}
 	files = append(files, file{"dtb", b.DTB, "r"})
 	for _, path := range b.ACPI {
 		files = append(files, file{"acpi", path, "r"})
 	}
-	if c.newer {
+	if c.version >= libvirt113 {
 		for _, p := range d.Devices.PStores {
 			files = append(files, file{"pstore", p.Path, "rw"})
 		}
 	}
 	if b.Loader != nil {
 		perms := "rk"
-		if c.newer && !b.Loader.ReadOnly {
+		if c.version >= libvirt113 && !b.Loader.ReadOnly && !(c.version >= libvirt128 && b.Loader.Type == "rom") {
 			perms = "rwk"
 		}
 		files = append(files, file{"loader", b.Loader.Path, perms})
@@ -375,7 +375,7 @@ func (c *compat) boot(d *Domain) error {
 	if b.NVRAM != nil && b.NVRAM.local() {
 		files = append(files, file{"nvram", b.NVRAM.Path, "rwk"})
 	}
-	if c.newer && b.Loader != nil {
+	if c.version >= libvirt128 && b.Loader != nil {
 		files = append(files, file{"varstore", b.VarStore, "rw"})
 	}
 	for _, f := range files {
@@ -403,7 +403,7 @@ func (c *compat) graphics(d *Domain) error {
 		}
 		if node != "" {
 			c.gl = true
-			if err := c.add(node, "rw", false); err != nil && c.newer {
+			if err := c.add(node, "rw", false); err != nil && c.version >= libvirt128 {
 				return err
 			}
 		}
@@ -442,7 +442,7 @@ func (c *compat) hostDevices(d *Domain) error {
 		c.device = device(DeviceHost, h.ID, i)
 		switch h.Kind {
 		case HostUSB:
-			if h.USB == (USBAddress{}) && !c.newer {
+			if h.USB == (USBAddress{}) && c.version < libvirt113 {
 				// The reference crashes.
 				return &PathError{Device: c.device, Reason: ReasonNoDevice}
 			}
@@ -454,9 +454,9 @@ func (c *compat) hostDevices(d *Domain) error {
 		case HostMDev:
 			c.vfio = true
 		case HostMisc:
-			c.vfio = c.vfio || !c.newer
+			c.vfio = c.vfio || c.version < libvirt113
 		case HostPCI:
-			if (h.Driver == "" || h.Driver == "vfio") && !(c.newer && h.IOMMUFD) {
+			if (h.Driver == "" || h.Driver == "vfio") && !(c.version >= libvirt128 && h.IOMMUFD) {
 				c.vfio = true
 			}
 			for _, path := range c.look.pciFiles(h.PCI) {
@@ -540,14 +540,14 @@ func (c *compat) memory(d *Domain) error {
 		m := &d.Devices.Memory[i]
 		c.device = device(DeviceMemory, m.ID, i)
 		switch {
-		case m.Model == "nvdimm", m.Model == "virtio-pmem" && c.newer:
+		case m.Model == "nvdimm", m.Model == "virtio-pmem" && c.version >= libvirt113:
 			if m.Path == "" {
 				return &PathError{Device: c.device, Reason: ReasonEmpty}
 			}
 			if err := c.add(m.Path, "rw", false); err != nil {
 				return err
 			}
-		case m.Model == "sgx-epc" && c.newer:
+		case m.Model == "sgx-epc" && c.version >= libvirt113:
 			if err := c.add("/dev/sgx_vepc", "rw", false); err != nil {
 				return err
 			}
@@ -627,7 +627,7 @@ func (c *compat) smartcards(d *Domain) error {
 		default:
 			continue
 		}
-		if i := strings.IndexAny(database, "\"\n"); i >= 0 && c.newer {
+		if i := strings.IndexAny(database, "\"\n"); i >= 0 && c.version >= libvirt128 {
 			return &PathError{Device: c.device, Path: database, Reason: ReasonQuote}
 		}
 		c.line(database+"/{,*}", "rk")
@@ -651,7 +651,7 @@ func (c *compat) last(d *Domain) error {
 	if c.gl {
 		c.glLibraries()
 	}
-	if c.newer && (d.LaunchSecurity == "sev" || d.LaunchSecurity == "sev-snp") {
+	if c.version >= libvirt128 && (d.LaunchSecurity == "sev" || d.LaunchSecurity == "sev-snp") {
 		c.line("/dev/sev", "rw")
 	}
 	for i := range d.Devices.Extra {

@@ -130,6 +130,9 @@ func (l *lookup) real(path string) (string, error) {
 
 // find is real, and says what is there.
 func (l *lookup) find(path string) (string, info, error) {
+	if path != "" && path[0] != '/' {
+		return "", info{}, &fs.PathError{Op: "find", Path: path, Err: fs.ErrNotExist}
+	}
 	links := 0
 	return l.resolve(path, &links)
 }

@@ -17,11 +17,37 @@ const (
 	// Strict writes every path as a literal, refuses what no machine should
 	// have and grants a device what it needs and no more.
 	Strict Method = iota
-	// Compat90 and Compat128 reproduce virt-aa-helper of libvirt 9.0 and
-	// 12.8, byte for byte, with all that they let through.
+	// Compat90, Compat113, Compat128 and Compat129 reproduce virt-aa-helper of
+	// libvirt 9.0, 11.3, 12.8 and 12.9, byte for byte, with all that they let
+	// through.
 	Compat90
 	Compat128
+	Compat113
+	Compat129
 )
+
+// release is a release of libvirt, in order.
+type release uint8
+
+const (
+	libvirt90 release = iota
+	libvirt113
+	libvirt128
+	libvirt129
+)
+
+// release returns the release that a method reproduces.
+func (m Method) release() release {
+	switch m {
+	case Compat113:
+		return libvirt113
+	case Compat128:
+		return libvirt128
+	case Compat129:
+		return libvirt129
+	}
+	return libvirt90
+}
 
 // String returns the name of the method.
 func (m Method) String() string {
@@ -30,8 +56,12 @@ func (m Method) String() string {
 		return "strict"
 	case Compat90:
 		return "compat-9.0"
+	case Compat113:
+		return "compat-11.3"
 	case Compat128:
 		return "compat-12.8"
+	case Compat129:
+		return "compat-12.9"
 	}
 	return "unknown"
 }

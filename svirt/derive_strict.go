@@ -541,8 +541,12 @@ func (s *strict) images(u use, image *Image, perms ast.FilePerm) {
 			found.files = append(found.files, real)
 		}
 		s.literal(real, perms)
-		if image.Data != nil && s.knownImage(image.Data) && image.Data.local() {
-			s.grant(imageUse(u, image.Data), image.Data.Path, perms)
+		if data := image.Data; data != nil && s.knownImage(data) {
+			if data.local() {
+				s.grant(imageUse(u, data), data.Path, perms)
+			} else {
+				s.remote(data, "", false)
+			}
 		}
 		next := image.Backing
 		if s.mayProbe(image) {

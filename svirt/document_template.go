@@ -209,7 +209,7 @@ func InstantiateCompat(method Method, name, text, uuid string, files bool) (stri
 		return text, err
 	}
 	word := "#include"
-	if method == Compat128 {
+	if method.release() >= libvirt113 {
 		word = "#include if exists"
 	}
 	return replace(name, text, "\n}", "\n  "+word+" <"+filesPath(profile)+">\n\n}")

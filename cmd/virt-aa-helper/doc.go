@@ -10,7 +10,7 @@
 //
 // # Options of its own
 //
-//	--policy 9.0|12.8|strict   derive rules as libvirt's helper of that version
+//	--policy 9.0|11.3|12.8|12.9|strict   derive rules as libvirt's helper of that version
 //	                           does (12.8 if nothing is said), or strictly: paths
 //	                           are literals, and a device gets what it needs and
 //	                           no more

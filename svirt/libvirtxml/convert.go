@@ -3,6 +3,8 @@
 package libvirtxml
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 
 	libvirt "libvirt.org/go/libvirtxml"
@@ -19,6 +21,8 @@ type converter struct {
 	d       *svirt.Domain
 	// named are the devices that came of the elements of a name, in order.
 	named map[string][]svirt.Device
+	// reservations are those of the images so far, of one disk.
+	reservations []*svirt.Reservations
 }
 
 func (c *converter) domain() (*svirt.Domain, error) {
@@ -51,6 +55,11 @@ func (c *converter) domain() (*svirt.Domain, error) {
 		c.d.ID = &id
 	}
 	c.security(f.LaunchSecurity)
+	c.label(f.SecLabel)
+	if err := c.memory(f); err != nil {
+		return nil, err
+	}
+	c.arguments(f)
 	c.boot(f.OS)
 	for i := range f.SysInfo {
 		if w := f.SysInfo[i].FWCfg; w != nil {
@@ -136,6 +145,10 @@ func (c *converter) security(l *libvirt.DomainLaunchSecurity) {
 		c.d.LaunchSecurity = "s390-pv"
 	case l.TDX != nil:
 		c.d.LaunchSecurity = "tdx"
+		if q := l.TDX.QuoteGenerationService; q != nil {
+			// Where Intel's service has it, and libvirt if nothing is said.
+			c.d.QuoteService = cmp.Or(q.Path, "/var/run/tdx-qgs/qgs.socket")
+		}
 	}
 }
 
@@ -150,17 +163,20 @@ func (c *converter) boot(os *libvirt.DomainOS) {
 		}
 	}
 	if l := os.Loader; l != nil && l.Path != "" {
-		// A ROM cannot be written unless the document says otherwise.
-		readonly := l.Readonly
-		if readonly == "" && l.Type == "rom" {
-			readonly = "yes"
+		b.Loader = &svirt.Loader{Path: l.Path, Type: l.Type, ReadOnly: l.Readonly == "yes"}
+		if l.Type == "rom" && l.Readonly == "no" {
+			b.Loader.Type = "" // to Compat128 a ROM cannot be written unless it says so
 		}
-		b.Loader = &svirt.Loader{Path: l.Path, ReadOnly: readonly == "yes"}
 	}
 	if n := os.NVRam; n != nil {
 		switch {
 		case n.Source != nil:
-			b.NVRAM = image(n.Source)
+			nvram := svirt.Device{Kind: svirt.DeviceBoot, ID: "nvram"}
+			b.NVRAM = c.image(n.Source, nvram)
+			for _, r := range c.reservations {
+				c.warn(nvram, r.Socket, "there are persistent reservations", "add the socket to Devices.Extra")
+			}
+			c.reservations = nil
 		case n.NVRam != "":
 			b.NVRAM = &svirt.Image{Type: svirt.ImageFile, Path: n.NVRam}
 		}
@@ -168,4 +184,104 @@ func (c *converter) boot(os *libvirt.DomainOS) {
 	if os.VarStore != nil {
 		b.VarStore = os.VarStore.Path
 	}
+}
+
+// label takes what is said of the profile. A dynamic label is the machine's own.
+func (c *converter) label(list []libvirt.DomainSecLabel) {
+	for _, l := range list {
+		if l.Model != "" && l.Model != "apparmor" {
+			continue
+		}
+		c.d.Label.Type = l.Type
+		if l.Type == "static" {
+			c.d.Label.Profile = l.Label
+		}
+		return
+	}
+}
+
+// memory converts where the guest's memory is.
+func (c *converter) memory(f *libvirt.Domain) error {
+	m := &c.d.Memory
+	access := ""
+	if b := f.MemoryBacking; b != nil {
+		if b.MemorySource != nil {
+			m.Source = b.MemorySource.Type
+		}
+		if b.MemoryAccess != nil {
+			access = b.MemoryAccess.Mode
+		}
+		if h := b.MemoryHugePages; h != nil {
+			for _, p := range h.Hugepages {
+				size, ok := kibibytes(uint64(p.Size), p.Unit)
+				if !ok {
+					return invalid("domain/memoryBacking/hugepages/page", "the size is %d %q", p.Size, p.Unit)
+				}
+				m.HugePages = append(m.HugePages, svirt.HugePages{SizeKiB: size})
+			}
+			if len(h.Hugepages) == 0 {
+				m.HugePages = []svirt.HugePages{{}}
+			}
+		}
+	}
+	if f.CPU != nil && f.CPU.Numa != nil {
+		for _, cell := range f.CPU.Numa.Cell {
+			access = cmp.Or(access, cell.MemAccess)
+		}
+	}
+	if f.Devices != nil {
+		for i := range f.Devices.Memorydevs {
+			if d := &f.Devices.Memorydevs[i]; d.Source == nil || d.Source.Path == "" {
+				access = cmp.Or(access, d.Access)
+			}
+		}
+	}
+	if access != "" && m.Source != "memfd" && len(m.HugePages) == 0 {
+		// Memory that others may map, or may not, is in a file to libvirt.
+		m.Source = "file"
+	}
+	return nil
+}
+
+// kibibytes converts a size of pages; no unit means KiB.
+func kibibytes(n uint64, unit string) (uint64, bool) {
+	units := []struct {
+		names string
+		bytes uint64
+	}{
+		{"b bytes byte", 1}, {"k kib", 1 << 10}, {"kb", 1e3}, {"m mib", 1 << 20}, {"mb", 1e6}, {"g gib", 1 << 30}, {"gb", 1e9}, {"t tib", 1 << 40}, {"tb", 1e12},
+	}
+	unit = strings.ToLower(cmp.Or(unit, "KiB"))
+	for _, u := range units {
+		if slices.Contains(strings.Fields(u.names), unit) {
+			total := n * u.bytes
+			return total >> 10, n == 0 || total/n == u.bytes
+		}
+	}
+	return 0, false
+}
+
+// arguments takes what QEMU is told besides.
+func (c *converter) arguments(f *libvirt.Domain) {
+	line := &c.d.CommandLine
+	if q := f.QEMUCommandline; q != nil {
+		for _, a := range q.Args {
+			line.Args = append(line.Args, a.Value)
+		}
+		for _, e := range q.Envs {
+			line.Env = append(line.Env, e.Name+"="+e.Value)
+		}
+	}
+	if o := f.QEMUOverride; o != nil {
+		for _, d := range o.Devices {
+			for _, p := range d.Frontend.Properties {
+				line.Properties = append(line.Properties, svirt.Property{Device: d.Alias, Name: p.Name, Value: p.Value})
+			}
+		}
+	}
+}
+
+// warn adds a warning for what the machine's fields have no place for.
+func (c *converter) warn(device svirt.Device, path, text, add string) {
+	c.d.Warnings = append(c.d.Warnings, svirt.Warning{Device: device, Code: svirt.WarnUnread, Path: path, Text: text, Add: add})
 }

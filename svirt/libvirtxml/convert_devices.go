@@ -24,6 +24,7 @@ func alias(a *libvirt.DomainAlias) string {
 
 func (c *converter) devices(f *libvirt.DomainDeviceList) error {
 	d := &c.d.Devices
+	c.d.Emulator = f.Emulator
 	c.disks(f.Disks)
 	if err := c.chardevs(f); err != nil {
 		return err
@@ -50,9 +51,16 @@ func (c *converter) devices(f *libvirt.DomainDeviceList) error {
 	for i := range f.Memorydevs {
 		m := &f.Memorydevs[i]
 		c.name("memory", svirt.DeviceMemory, alias(m.Alias), len(d.Memory))
-		mem := svirt.Memory{ID: alias(m.Alias), Model: m.Model}
+		mem := svirt.Memory{ID: alias(m.Alias), Model: m.Model, ReadOnly: m.Target != nil && m.Target.ReadOnly != nil}
 		if m.Source != nil {
 			mem.Path = m.Source.Path
+			if p := m.Source.PageSize; p != nil {
+				size, ok := kibibytes(p.Value, p.Unit)
+				if !ok {
+					return invalid("domain/devices/memory/source/pagesize", "the size is %d %q", p.Value, p.Unit)
+				}
+				mem.PageKiB = size
+			}
 		}
 		d.Memory = append(d.Memory, mem)
 	}
@@ -100,6 +108,89 @@ func (c *converter) devices(f *libvirt.DomainDeviceList) error {
 		c.name("pstore", svirt.DevicePStore, alias(p.Alias), 0)
 		d.PStores = append(d.PStores, svirt.PStore{ID: alias(p.Alias), Path: p.Path})
 	}
+	for i := range f.Audios {
+		if err := c.audio(&f.Audios[i]); err != nil {
+			return err
+		}
+	}
+	for i := range f.Videos {
+		v := &f.Videos[i]
+		video := svirt.Video{ID: alias(v.Alias), VHostUser: v.Driver != nil && v.Driver.Name == "vhostuser"}
+		if v.Model.Accel != nil {
+			video.RenderNode = v.Model.Accel.RenderNode
+		}
+		c.name("video", svirt.DeviceVideo, video.ID, len(d.Videos))
+		d.Videos = append(d.Videos, video)
+	}
+	if v := f.VSock; v != nil {
+		c.name("vsock", svirt.DeviceVsock, alias(v.Alias), 0)
+		d.Vsocks = append(d.Vsocks, svirt.Vsock{ID: alias(v.Alias)})
+	}
+	for i := range f.Crypto {
+		crypto := svirt.Crypto{ID: alias(f.Crypto[i].Alias)}
+		if b := f.Crypto[i].Backend; b != nil && b.LKCF != nil {
+			crypto.Backend = "lkcf"
+		}
+		c.name("crypto", svirt.DeviceCrypto, crypto.ID, len(d.Cryptos))
+		d.Cryptos = append(d.Cryptos, crypto)
+	}
+	return nil
+}
+
+// audio converts a way of sound to the host.
+func (c *converter) audio(f *libvirt.DomainAudio) error {
+	var a svirt.Audio
+	if f.ID > 0 {
+		a.ID = "audio" + number(f.ID)
+	}
+	device := func(names ...string) {
+		for _, name := range names {
+			if name != "" {
+				a.Devices = append(a.Devices, name)
+			}
+		}
+	}
+	switch {
+	case f.None != nil:
+		a.Type = "none"
+	case f.ALSA != nil:
+		a.Type = "alsa"
+		if f.ALSA.Input != nil {
+			device(f.ALSA.Input.Dev)
+		}
+		if f.ALSA.Output != nil {
+			device(f.ALSA.Output.Dev)
+		}
+	case f.CoreAudio != nil:
+		a.Type = "coreaudio"
+	case f.Jack != nil:
+		a.Type = "jack"
+	case f.OSS != nil:
+		a.Type = "oss"
+		if f.OSS.Input != nil {
+			device(f.OSS.Input.Dev)
+		}
+		if f.OSS.Output != nil {
+			device(f.OSS.Output.Dev)
+		}
+	case f.PulseAudio != nil:
+		a.Type, a.Server = "pulseaudio", f.PulseAudio.ServerName
+	case f.PipeWire != nil:
+		a.Type, a.RuntimeDir = "pipewire", f.PipeWire.RuntimeDir
+	case f.SDL != nil:
+		a.Type = "sdl"
+	case f.SPICE != nil:
+		a.Type = "spice"
+	case f.File != nil:
+		a.Type, a.Path = "file", f.File.Path
+	case f.DBus != nil:
+		a.Type = "dbus"
+	default:
+		return invalid("domain/devices/audio", "the type of audio is not known")
+	}
+	d := &c.d.Devices
+	c.name("audio", svirt.DeviceAudio, a.ID, len(d.Audios))
+	d.Audios = append(d.Audios, a)
 	return nil
 }
 
@@ -151,6 +242,9 @@ func (c *converter) chardev(element string, list *[]svirt.Chardev, s *libvirt.Do
 	}
 	if element != "" {
 		c.name(element, deviceOf[element], id, len(*list))
+	}
+	if log != nil {
+		ch.Log = log.File
 	}
 	*list = append(*list, ch)
 	return nil
@@ -263,7 +357,7 @@ func (c *converter) graphics(f *libvirt.DomainGraphic) error {
 			g.RenderNode = gl.RenderNode
 		}
 	case f.DBus != nil:
-		g.Type = "dbus"
+		g.Type, g.Address, g.P2P = "dbus", f.DBus.Address, f.DBus.P2P == "yes"
 		if gl := f.DBus.GL; gl != nil {
 			g.RenderNode, g.GL = gl.RenderNode, gl.Enable == "yes"
 		}
@@ -271,12 +365,16 @@ func (c *converter) graphics(f *libvirt.DomainGraphic) error {
 		return invalid("domain/devices/graphics", "the type of display is not known")
 	}
 	for i := range listeners {
-		if l := listeners[i].Socket; l != nil && l.Socket != "" {
+		switch l := listeners[i].Socket; {
+		case l == nil:
+		case l.Socket != "":
 			g.Sockets = append(g.Sockets, l.Socket)
+		default:
+			g.AutoSocket = true
 		}
 	}
 	if socket != "" && len(g.Sockets) == 0 {
-		g.Sockets = append(g.Sockets, socket)
+		g.Sockets, g.AutoSocket = append(g.Sockets, socket), false
 	}
 	c.name("graphics", svirt.DeviceGraphics, "", len(d.Graphics))
 	d.Graphics = append(d.Graphics, g)
@@ -309,6 +407,14 @@ func id(v *libvirt.DomainHostDevProductVendorID) (uint32, error) {
 	return uint32(n), nil
 }
 
+// rom is the file of an option ROM.
+func rom(r *libvirt.DomainROM) string {
+	if r == nil || r.File == nil {
+		return ""
+	}
+	return *r.File
+}
+
 func (c *converter) hostDevice(f *libvirt.DomainHostdev) error {
 	d := &c.d.Devices
 	h := svirt.HostDevice{ID: alias(f.Alias)}
@@ -316,6 +422,7 @@ func (c *converter) hostDevice(f *libvirt.DomainHostdev) error {
 	case f.SubsysUSB != nil:
 		h.Kind = svirt.HostUSB
 		if s := f.SubsysUSB.Source; s != nil {
+			h.Optional = s.StartUpPolicy == "optional"
 			var err, err2 error
 			h.USB.Vendor, err = id(s.Vendor)
 			h.USB.Product, err2 = id(s.Product)
@@ -357,13 +464,20 @@ func (c *converter) hostDevice(f *libvirt.DomainHostdev) error {
 		}
 	case f.CapsStorage != nil:
 		h.Kind = svirt.HostStorage
+		if f.CapsStorage.Source != nil {
+			h.Node = f.CapsStorage.Source.Block
+		}
 	case f.CapsMisc != nil:
 		h.Kind = svirt.HostMisc
+		if f.CapsMisc.Source != nil {
+			h.Node = f.CapsMisc.Source.Char
+		}
 	case f.CapsNet != nil:
 		h.Kind = svirt.HostNet
 	default:
 		return invalid("domain/devices/hostdev", "the kind of host device is not known")
 	}
+	h.ROM = rom(f.ROM)
 	c.name("hostdev", svirt.DeviceHost, h.ID, len(d.HostDevices))
 	d.HostDevices = append(d.HostDevices, h)
 	return nil
@@ -378,9 +492,19 @@ func (c *converter) net(f *libvirt.DomainInterface) {
 	if f.Model != nil {
 		model = f.Model.Type
 	}
-	net := svirt.Net{ID: alias(f.Alias)}
+	net := svirt.Net{ID: alias(f.Alias), ROM: rom(f.ROM)}
+	if b := f.Backend; b != nil {
+		net.VHostNode, net.TapNode = b.VHost, b.Tap
+		if b.Type == "passt" {
+			net.Backend, net.Log = b.Type, b.LogFile
+		}
+	}
 	if s := f.Source; s != nil {
 		switch {
+		case s.Direct != nil:
+			net.MACVTap = true
+		case s.VDPA != nil:
+			net.VDPA = s.VDPA.Device
 		case s.Hostdev != nil && s.Hostdev.PCI != nil:
 			d.HostDevices = append(d.HostDevices, svirt.HostDevice{
 				ID: net.ID, Kind: svirt.HostPCI, PCI: pciAddress(s.Hostdev.PCI.Address), Driver: driver,
@@ -406,12 +530,15 @@ func (c *converter) filesystem(f *libvirt.DomainFilesystem) {
 	if f.Driver != nil {
 		driver = f.Driver.Type
 	}
-	if f.Source == nil || f.Source.Mount == nil || driver != "" && driver != "path" {
+	if f.Source == nil || f.Source.Mount == nil {
+		// Only those of containers, which their template lets do so.
 		c.name("filesystem", svirt.DeviceDomain, "machine", 0)
 		return
 	}
 	c.name("filesystem", svirt.DeviceFilesystem, alias(f.Alias), len(d.Filesystems))
-	d.Filesystems = append(d.Filesystems, svirt.Filesystem{ID: alias(f.Alias), Source: f.Source.Mount.Dir, ReadOnly: f.ReadOnly != nil})
+	d.Filesystems = append(d.Filesystems, svirt.Filesystem{
+		ID: alias(f.Alias), Source: f.Source.Mount.Dir, Socket: f.Source.Mount.Socket, Driver: driver, ReadOnly: f.ReadOnly != nil,
+	})
 }
 
 func (c *converter) input(f *libvirt.DomainInput) {
@@ -446,6 +573,14 @@ func (c *converter) tpm(f *libvirt.DomainTPM) error {
 		}
 	case b.Emulator != nil:
 		t.Backend, t.Version = "emulator", b.Emulator.Version
+		if s := b.Emulator.Source; s != nil {
+			switch {
+			case s.Dir != nil:
+				t.State = s.Dir.Path
+			case s.File != nil:
+				t.State, t.StateFile = s.File.Path, true
+			}
+		}
 	case b.External != nil:
 		t.Backend = "external"
 		if b.External.Source != nil && b.External.Source.UNIX != nil {

@@ -3,6 +3,7 @@
 package libvirtxml
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -51,14 +52,28 @@ func (c *converter) disk(f *libvirt.DomainDisk, i int) svirt.Disk {
 	if f.Target != nil {
 		disk.ID = f.Target.Dev
 	}
-	disk.Image = *image(f.Source)
+	device := svirt.Device{Kind: svirt.DeviceDisk, ID: cmp.Or(disk.ID, number(i))}
+	disk.Shareable, disk.Transient = f.Shareable != nil, f.Transient != nil
+	disk.Image = *c.image(f.Source, device)
 	if v, ok := c.volumes[i]; ok && f.Source != nil && f.Source.Volume != nil {
 		disk.Image.Type, disk.Image.Path, disk.Image.Volume = svirt.ImageType(v.kind), v.path, true
 	}
 	if f.Driver != nil {
 		disk.Image.Format = f.Driver.Type
 	}
-	chain(&disk.Image, f.BackingStore)
+	c.chain(&disk.Image, f.BackingStore, device)
+	if m := f.Mirror; m != nil && m.Source != nil {
+		disk.Mirror = c.imageOf(m.Source, m.Format, device)
+		c.chain(disk.Mirror, m.BackingStore, device)
+	}
+	for i, r := range c.reservations {
+		if i == 0 {
+			disk.Reservations = r
+		} else if *r != *disk.Reservations {
+			c.warn(device, r.Socket, "there are persistent reservations of more than one kind", "add the socket to Devices.Extra")
+		}
+	}
+	c.reservations = nil
 	if f.Source != nil && f.Source.File != nil && f.Source.File.FDGroup != "" {
 		// The image comes as open descriptors and is not opened to look
 		// for more.
@@ -108,8 +123,20 @@ func letter(s string) int {
 	return n - 1
 }
 
+// reservations converts who makes persistent reservations.
+func reservations(r *libvirt.DomainDiskReservations) *svirt.Reservations {
+	if r == nil || r.Enabled == "no" {
+		return nil
+	}
+	out := &svirt.Reservations{}
+	if r.Managed == "no" && r.Source != nil && r.Source.UNIX != nil {
+		out.Socket = r.Source.UNIX.Path
+	}
+	return out
+}
+
 // image converts a source; nil is a file without a name.
-func image(s *libvirt.DomainDiskSource) *svirt.Image {
+func (c *converter) image(s *libvirt.DomainDiskSource, of svirt.Device) *svirt.Image {
 	image := &svirt.Image{Type: svirt.ImageFile}
 	if s == nil {
 		return image
@@ -122,24 +149,71 @@ func image(s *libvirt.DomainDiskSource) *svirt.Image {
 	case s.Dir != nil:
 		image.Type, image.Path = svirt.ImageDir, s.Dir.Dir
 	case s.Network != nil:
-		image.Type = "network"
+		image.Type = svirt.ImageNetwork
+		c.network(image, s.Network, of)
 	case s.Volume != nil:
-		image.Type = "volume"
+		image.Type = svirt.ImageVolume
 	case s.NVME != nil:
-		image.Type = "nvme"
+		image.Type = svirt.ImageNVMe
+		if p := s.NVME.PCI; p != nil {
+			image.NVMe = &svirt.NVMe{PCI: pciAddress(p.Address), IOMMUFD: c.iommufd()}
+		}
 	case s.VHostUser != nil:
-		image.Type = "vhostuser"
+		image.Type = svirt.ImageVHostUser
+		if s.VHostUser.UNIX != nil {
+			image.Path = s.VHostUser.UNIX.Path
+		}
 	case s.VHostVDPA != nil:
-		image.Type = "vhostvdpa"
+		image.Type, image.Path = svirt.ImageVHostVDPA, s.VHostVDPA.Dev
+	case s.Ctl != nil:
+		image.Type = "ctl"
+	}
+	if r := reservations(s.Reservations); r != nil {
+		c.reservations = append(c.reservations, r)
 	}
 	if data := s.DataStore; data != nil && data.Source != nil {
-		image.Data = imageOf(data.Source, data.Format)
+		image.Data = c.imageOf(data.Source, data.Format, of)
 	}
 	return image
 }
 
-func imageOf(s *libvirt.DomainDiskSource, f *libvirt.DomainDiskFormat) *svirt.Image {
-	image := image(s)
+// iommufd reports whether the machine's devices are reached by /dev/iommu.
+func (c *converter) iommufd() bool { return c.from.IOMMUFD != nil && c.from.IOMMUFD.Enabled == "yes" }
+
+// network converts an image that is reached over a network, or a socket.
+func (c *converter) network(image *svirt.Image, n *libvirt.DomainDiskSourceNetwork, of svirt.Device) {
+	image.Protocol = n.Protocol
+	sockets := []string{}
+	for _, h := range n.Hosts {
+		if h.Socket != "" {
+			sockets = append(sockets, h.Socket)
+		}
+	}
+	if n.Config != nil && n.Config.File != "" {
+		image.Files = append(image.Files, n.Config.File)
+	}
+	if k := n.KnownHosts; k != nil && k.Path != "" {
+		image.Files = append(image.Files, k.Path)
+	}
+	if k := n.Identity; k != nil {
+		if k.Keyfile != "" {
+			image.Files = append(image.Files, k.Keyfile)
+		}
+		if k.AgentSock != "" {
+			sockets = append(sockets, k.AgentSock)
+		}
+	}
+	for i, socket := range sockets {
+		if i == 0 {
+			image.Socket = socket
+			continue
+		}
+		c.warn(of, socket, "the image has more than one socket", "add it to Devices.Extra")
+	}
+}
+
+func (c *converter) imageOf(s *libvirt.DomainDiskSource, f *libvirt.DomainDiskFormat, of svirt.Device) *svirt.Image {
+	image := c.image(s, of)
 	if f != nil {
 		image.Format = f.Type
 	}
@@ -147,13 +221,13 @@ func imageOf(s *libvirt.DomainDiskSource, f *libvirt.DomainDiskFormat) *svirt.Im
 }
 
 // chain converts a <backingStore>. One without a type ends the chain.
-func chain(image *svirt.Image, b *libvirt.DomainDiskBackingStore) {
+func (c *converter) chain(image *svirt.Image, b *libvirt.DomainDiskBackingStore, of svirt.Device) {
 	for ; b != nil; b = b.BackingStore {
 		if s := b.Source; s == nil || *s == (libvirt.DomainDiskSource{}) {
 			image.Complete = true
 			return
 		}
-		image.Backing = imageOf(b.Source, b.Format)
+		image.Backing = c.imageOf(b.Source, b.Format, of)
 		image = image.Backing
 	}
 }

@@ -289,13 +289,23 @@ func (r *reader) start(t *xml.StartElement) bool {
 			}
 		}
 	}
-	if name == backingShape.name && !has(t.Attr, "type") {
-		s = &endShape // of the chain, whatever is in it
+	if name == backingShape.name {
+		switch typ := value(t.Attr, "type"); {
+		case typ == "":
+			s = &endShape // of the chain, whatever is in it
+		case !slices.Contains(backingTypes, typ):
+			// The library has no field for it.
+			r.leave(r.path()+"/"+name+" of type "+typ, "")
+			s = &endShape
+		}
 	}
 	r.push(s, space, n)
 	r.attributes(s, t)
 	return r.err == nil
 }
+
+// backingTypes are the types of images below others that the library knows.
+var backingTypes = []string{"file", "block", "dir", "network", "volume", "vhostuser", "vhostvdpa", "ctl"}
 
 // endShape is that of a <backingStore> that ends a chain.
 var endShape = shape{name: "backingStore"}

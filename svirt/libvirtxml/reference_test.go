@@ -210,6 +210,7 @@ var references = []struct {
 	method         svirt.Method
 }{
 	{"bookworm", "9.0.", svirt.Compat90},
+	{"trixie", "11.3.", svirt.Compat113},
 	{"sid", "12.8.", svirt.Compat128},
 }
 

@@ -47,9 +47,10 @@ func (s *shape) element(name string) int {
 }
 
 var (
-	aliasShape   = shape{name: "alias", attrs: []string{"name"}}
-	romShape     = shape{name: "rom", attrs: []string{"file"}}
-	labelShape   = shape{name: "seclabel", many: true, attrs: []string{"model", "relabel", "labelskip", "type"}, none: []string{"label", "baselabel", "imagelabel"}}
+	aliasShape = shape{name: "alias", attrs: []string{"name"}}
+	romShape   = shape{name: "rom", attrs: []string{"file"}}
+	labelShape = shape{name: "seclabel", many: true, attrs: []string{"model", "relabel", "labelskip", "type"},
+		in: []shape{{name: "label", text: true}}, none: []string{"baselabel", "imagelabel"}}
 	addressShape = shape{name: "address", numbers: true, none: []string{"zpci"},
 		attrs: []string{"type", "domain", "bus", "slot", "function", "device", "port", "controller", "target", "unit", "uuid"}}
 	formatShape = shape{name: "format", attrs: []string{"type"}, none: []string{"metadata_cache"}}
@@ -90,17 +91,21 @@ var domainShape = shape{
 	none: []string{
 		// Texts, numbers and features of the machine.
 		"title", "description", "metadata", "genid", "hwuuid", "memory", "currentMemory", "maxMemory", "vcpu", "vcpus", "iothreads", "iothreadids",
-		"defaultiothread", "features", "cpu", "clock", "on_poweroff", "on_reboot", "on_crash", "on_lockfailure", "pm", "perf", "idmap", "keywrap",
-		"throttlegroups", "iommufd",
+		"defaultiothread", "features", "clock", "on_poweroff", "on_reboot", "on_crash", "on_lockfailure", "pm", "perf", "idmap", "keywrap",
+		"throttlegroups",
 		// libvirtd sets these up for the process.
 		"blkiotune", "memtune", "cputune", "numatune", "resource",
 		// Xen's tools run it.
 		"bootloader", "bootloader_args",
 	},
 	in: []shape{
+		{name: "iommufd", attrs: []string{"enabled", "fdgroup"}},
 		{name: "name", text: true},
 		{name: "uuid", text: true},
-		{name: "memoryBacking", none: []string{"nosharepages", "locked", "access", "allocation", "discard"}, in: []shape{
+		{name: "cpu", in: []shape{{name: "numa", in: []shape{{name: "cell", many: true, attrs: []string{"memAccess"}, none: []string{"distances", "cache"}}}, none: []string{"interconnects"}}},
+			none: []string{"model", "vendor", "topology", "cache", "maxphysaddr", "feature"}},
+		{name: "memoryBacking", none: []string{"nosharepages", "locked", "allocation", "discard"}, in: []shape{
+			{name: "access", attrs: []string{"mode"}},
 			{name: "hugepages", in: []shape{{name: "page", many: true, attrs: []string{"size", "unit", "nodeset"}}}},
 			{name: "source", attrs: []string{"type"}},
 		}},
@@ -135,7 +140,7 @@ var domainShape = shape{
 var devicesShape = shape{
 	name: "devices",
 	none: []string{
-		"controller", "hub", "sound", "watchdog", "memballoon", "panic", "iommu", "crypto", "redirfilter", "nvram",
+		"controller", "hub", "sound", "watchdog", "memballoon", "panic", "iommu", "redirfilter", "nvram",
 		"lease", // libvirtd's lock manager holds it
 	},
 	in: []shape{
@@ -158,7 +163,7 @@ var devicesShape = shape{
 				{name: "source", attrs: []string{"type", "path", "mode", "dev", "network", "bridge"}, in: []shape{addressShape}, none: []string{"ip", "route", "local", "reconnect"}},
 				{name: "model", attrs: []string{"type"}},
 				{name: "driver", attrs: []string{"name"}, none: []string{"host", "guest"}},
-				{name: "backend", attrs: []string{"type", "logFile"}, none: []string{"tap", "vhost"}}, // libvirtd opens them
+				{name: "backend", attrs: []string{"type", "logFile", "tap", "vhost"}},
 				romShape, aliasShape,
 			}},
 		portShape("serial"), portShape("parallel"), portShape("console"), portShape("channel"),
@@ -187,8 +192,10 @@ var devicesShape = shape{
 			{name: "binary", attrs: []string{"path"}, none: []string{"cache", "sandbox", "lock", "thread_pool", "openfiles"}},
 			{name: "readonly"}, aliasShape,
 		}},
-		{name: "memory", many: true, attrs: []string{"model"}, none: []string{"uuid", "driver"}, in: []shape{
-			{name: "source", none: []string{"pmem", "nodemask", "pagesize", "alignsize"}, in: []shape{{name: "path", text: true}}}, aliasShape,
+		{name: "memory", many: true, attrs: []string{"model", "access"}, none: []string{"uuid", "driver"}, in: []shape{
+			{name: "source", none: []string{"pmem", "nodemask", "alignsize"}, in: []shape{{name: "path", text: true}, {name: "pagesize", text: true, attrs: []string{"unit"}}}},
+			{name: "target", in: []shape{{name: "readonly"}}, none: []string{"size", "node", "label", "block", "requested", "current"}},
+			aliasShape,
 		}},
 		{name: "shmem", many: true, attrs: []string{"name"}, none: []string{"size", "msi"}, in: []shape{
 			{name: "model", attrs: []string{"type"}}, {name: "server", attrs: []string{"path"}}, aliasShape,
@@ -206,6 +213,7 @@ var devicesShape = shape{
 			{name: "model", attrs: []string{"type"}, none: []string{"resolution"}, in: []shape{{name: "acceleration", attrs: []string{"rendernode"}}}},
 			aliasShape,
 		}},
+		{name: "crypto", many: true, attrs: []string{"model", "type"}, in: []shape{{name: "backend", attrs: []string{"model"}}, aliasShape}},
 		{name: "vsock", attrs: []string{"model"}, none: []string{"cid", "driver"}, in: []shape{aliasShape}},
 	},
 }

@@ -87,7 +87,7 @@ func setFile(appended bool) func(*options, string) error {
 var methods = []struct {
 	word   string
 	method svirt.Method
-}{{"9.0", svirt.Compat90}, {"12.8", svirt.Compat128}, {"strict", svirt.Strict}}
+}{{"9.0", svirt.Compat90}, {"11.3", svirt.Compat113}, {"12.8", svirt.Compat128}, {"12.9", svirt.Compat129}, {"strict", svirt.Strict}}
 
 func setPolicy(o *options, s string) error {
 	for _, m := range methods {
@@ -96,7 +96,7 @@ func setPolicy(o *options, s string) error {
 			return nil
 		}
 	}
-	return getopt.Error(fmt.Sprintf("unknown policy %q; it is 9.0, 12.8 or strict", s))
+	return getopt.Error(fmt.Sprintf("unknown policy %q; it is 9.0, 11.3, 12.8, 12.9 or strict", s))
 }
 
 func setLoader(o *options, s string) error {
@@ -120,7 +120,7 @@ func table() []getopt.Option[options] {
 		{Long: []string{"uuid"}, Short: 'u', Takes: getopt.Needed, Value: "name", Help: "name of the profile: libvirt- and the UUID", Set: func(o *options, s string) error { o.profile = s; return nil }},
 		{Long: []string{"add-file"}, Short: 'f', Takes: getopt.Needed, Value: "path", Help: "grant one more path, with the rules of the description", Set: setFile(false)},
 		{Long: []string{"append-file"}, Short: 'F', Takes: getopt.Needed, Value: "path", Help: "grant one more path, after the existing rules", Set: setFile(true)},
-		{Long: []string{"policy"}, Takes: getopt.Needed, Value: "how", Help: "how rules are derived: 9.0, 12.8 or strict", Set: setPolicy},
+		{Long: []string{"policy"}, Takes: getopt.Needed, Value: "how", Help: "how rules are derived: 9.0, 11.3, 12.8, 12.9 or strict", Set: setPolicy},
 		{Long: []string{"loader"}, Takes: getopt.Needed, Value: "who", Help: "who loads policy: own, parser, or auto", Set: setLoader},
 		{Long: []string{"help"}, Short: 'h', Help: "print this", Set: flag(func(o *options) { o.help = true })},
 	}
@@ -439,7 +439,7 @@ func (r *run) updated(m *machine, old []byte) []byte {
 		old = m.file()
 	}
 	// Helpers before 12.8 appended a rule every time.
-	if r.method != svirt.Compat90 && bytes.Contains(old, []byte(m.more)) {
+	if r.method != svirt.Compat90 && r.method != svirt.Compat113 && bytes.Contains(old, []byte(m.more)) {
 		return old
 	}
 	return append(old[:len(old):len(old)], m.more...)
