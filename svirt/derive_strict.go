@@ -545,7 +545,7 @@ func (s *strict) images(u use, image *Image, perms ast.FilePerm) {
 			if data.local() {
 				s.grant(imageUse(u, data), data.Path, perms)
 			} else {
-				s.remote(data, "", false)
+				s.remote(data, nil)
 			}
 		}
 		next := image.Backing
