@@ -92,19 +92,16 @@ func (p *printer) gap(text string, first, next, apart, top bool) {
 		case isBlank(text[i]):
 			i++
 		case isComment(text[i:]):
-			n := strings.IndexByte(text[i:], '\n')
-			if n < 0 {
-				n = len(text) - i
-			}
+			comment, _, _ := strings.Cut(text[i:], "\n")
 			if newlines == 0 && !(first && top) {
 				p.byte(' ') // beside what is before it
 			} else {
 				p.lineBreak(first, top, apart || newlines > 1)
 				first, apart = false, false
 			}
-			p.str(strings.TrimRight(text[i:i+n], " \t\r"))
+			p.str(strings.TrimRight(comment, " \t\r"))
 			newlines = 0
-			i += n
+			i += len(comment)
 		default:
 			p.unknown(text[i:])
 			return

@@ -72,6 +72,8 @@ func TestTokens(t *testing.T) {
 		`/a,\ b,\"c r,`:               `Path(/a,\ b,\"c) Word(r) Comma(,)`,
 		"\"/a\x00\"":                  "Illegal(\"/a\x00\")",
 		"\"/a\\\x00\"":                "Illegal(\"/a\\\x00\")",
+		"\"a\\":                       "Illegal(\"a\\)",
+		"$B=a==b and c\n":             "BoolVar(B) Assign(=) Word(a) Compare(==) Word(b) Word(and) Word(c)",
 		"/a\x00b":                     "Path(/a) Illegal(\x00) Word(b)",
 	} {
 		if diff := cmp.Diff(want, dump(src)); diff != "" {
