@@ -28,8 +28,9 @@ api:
 	.ci/api
 
 # How strong the tests are: small changes of the code that a test must notice.
-# PKG names packages, N how many places of each.
+# PKG names packages, N how many places of each, KEEP a file from which a later
+# run takes what did not change.
 N ?= 20
 
 mutate:
-	go run ./internal/tool/mutate -n $(N) $(PKG)
+	go run ./internal/tool/mutate -n $(N) $(if $(KEEP),-keep $(KEEP)) $(PKG)

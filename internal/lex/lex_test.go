@@ -60,6 +60,8 @@ func TestTokens(t *testing.T) {
 		"#include if exists \"a\"\n":  "Include(a)",
 		"#includes are":               "Illegal(#includes) Word(are)",
 		"#includes are\n":             "Include(s) Word(are)",
+		"include >x\n":                "Illegal(include >) Word(x)",
+		"include x>y\n":               "Include(x) Illegal(>) Word(y)",
 		"includes":                    "Word(includes)",
 		"abi <a>, abi \"b\" , abi c,": "Word(abi) FileName(a) Comma(,) Word(abi) FileName(b) Comma(,) Word(abi) FileName(c) Comma(,)",
 		"^h { }":                      "Caret(^) Value(h) Open({) Close(})",

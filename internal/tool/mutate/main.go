@@ -37,6 +37,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -167,6 +168,10 @@ func (o *options) main(ctx context.Context, out io.Writer, pkgs []string) (err e
 	defer func() { err = errors.Join(err, w.err) }()
 	type suite struct{ own, with []string }
 	var all []suite
+	pkgs = slices.Clone(pkgs)
+	for i := range pkgs {
+		pkgs[i] = path.Clean(filepath.ToSlash(pkgs[i])) // ./compile is compile
+	}
 	extra := strings.FieldsFunc(o.with, func(r rune) bool { return r == ',' })
 	for _, s := range suites {
 		if len(pkgs) == 0 || slices.Contains(pkgs, s.pkg) {

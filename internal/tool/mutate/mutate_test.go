@@ -152,7 +152,7 @@ func TestMutate(t *testing.T) {
 	}
 	o := options{root: root, seed: 1, timeout: time.Minute, jobs: 2}
 	var out bytes.Buffer
-	if err := o.main(t.Context(), &out, []string{"m"}); err != nil {
+	if err := o.main(t.Context(), &out, []string{"./m"}); err != nil {
 		t.Fatal(err)
 	}
 	const want = `killed   m/m.go:4: negate: a > b -> !(a > b)
