@@ -309,7 +309,7 @@ func TestIntercept(t *testing.T) {
 	k := svirttest.NewKernel(nil)
 	_, err := k.List(gone)
 	wantError(t, "with a context that ended", err, context.Canceled)
-	if err := k.Load(ctx, 7); err == nil {
+	if err := k.Load(ctx, 7, loader.Accept{}); err == nil {
 		t.Error("something that is no policy was loaded")
 	}
 }
