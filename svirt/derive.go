@@ -88,11 +88,11 @@ type Rules struct {
 	method   Method
 	identity identity // of strict rules
 	list     []Rule
-	gl       []Device // those that need the method Strict's abstraction for GL
 	chains   map[Device]chain
 	noted    bool            // read from a file that has the chains
 	shared   map[Device]bool // disks that other machines may have, too
 	text     []byte          // of compat rules, which are text first
+	owner    string          // who manages them, for the first line; empty: libvirt
 	warnings []Warning
 	jail     string // Monitor.Jail
 }

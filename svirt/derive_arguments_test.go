@@ -204,7 +204,7 @@ rwl "/srv/share/**" -> "/srv/share/**", # argument -fsdev
 				return
 			}
 			rules := derived(t, d, o)
-			if diff := cmp.Diff(strings.TrimPrefix(test.want, "\n"), withoutRuntime(rules)); diff != "" {
+			if diff := cmp.Diff(strings.TrimPrefix(test.want, "\n"), withoutRuntime(t, rules)); diff != "" {
 				t.Error(diff)
 			}
 			var warned []string

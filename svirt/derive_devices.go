@@ -468,7 +468,7 @@ func (s *strict) videos() {
 		v := &s.domain.Devices.Videos[i]
 		s.device = device(DeviceVideo, v.ID, i)
 		if v.RenderNode != "" {
-			s.gl = append(s.gl, s.device)
+			s.list = appendGL(s.list, s.device)
 			s.grant(useRender, v.RenderNode, permRW)
 			s.nvidia(v.RenderNode)
 		}

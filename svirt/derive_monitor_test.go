@@ -111,7 +111,7 @@ rwl "/srv/x/dir/**" -> "/srv/x/dir/**", # jail "filesystem s"
 				return
 			}
 			rules := derived(t, &d, o)
-			if diff := cmp.Diff(strings.TrimPrefix(test.want, "\n"), withoutRuntime(rules)); diff != "" {
+			if diff := cmp.Diff(strings.TrimPrefix(test.want, "\n"), withoutRuntime(t, rules)); diff != "" {
 				t.Error(diff)
 			}
 			var warned []string

@@ -36,7 +36,6 @@ type strict struct {
 	device Device
 	list   []Rule
 	errs   []error
-	gl     []Device
 	chains map[Device]chain // found below images
 	shared map[Device]bool
 	warns  []Warning
@@ -99,7 +98,7 @@ func deriveStrict(ctx context.Context, d *Domain, o *Options, in surroundings) (
 		return nil, err
 	}
 	warnings := append(s.warns, d.Warnings...)
-	return &Rules{method: Strict, identity: identityOf(d), list: list, gl: s.gl, chains: s.chains, shared: s.shared, warnings: sortWarnings(warnings), jail: d.Monitor.Jail}, nil
+	return &Rules{method: Strict, identity: identityOf(d), list: list, chains: s.chains, shared: s.shared, warnings: sortWarnings(warnings), jail: d.Monitor.Jail}, nil
 }
 
 func (s *strict) refuse(path string, reason Reason, err error) {
@@ -719,7 +718,7 @@ func (s *strict) graphics() {
 			node = s.look.renderNode()
 		}
 		if g.GL || node != "" {
-			s.gl = append(s.gl, s.device)
+			s.list = appendGL(s.list, s.device)
 		}
 		if node != "" {
 			s.grant(useRender, node, permRW)

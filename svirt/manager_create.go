@@ -131,6 +131,9 @@ func (m *Manager) derive(ctx context.Context, g *machineState, d *Domain, chains
 	}
 	rules, left, err := derive(ctx, d, &m.options.Derive, surroundings{managed: true, private: m.private, chains: chains})
 	g.left = left
+	if rules != nil && m.names != libvirtNames {
+		rules.owner = m.names.dir()
+	}
 	return rules, err
 }
 

@@ -84,7 +84,7 @@ func heldBy(f loader.File, removed, left []Rule) (Holder, bool) {
 	for _, path := range paths {
 		for i := range removed {
 			r := &removed[i]
-			if r.Deny || !mayMatch(r.Path, path) {
+			if r.Deny || isGL(r) || !mayMatch(r.Path, path) {
 				continue
 			}
 			read, write := readWrite(r.Perms)

@@ -188,3 +188,18 @@ func TestUpdateRemoving(t *testing.T) {
 		t.Errorf("put back: %+v, %v", got, err)
 	}
 }
+
+// TestHeldGL: a library that GL maps is not held by a display that is gone, but
+// its node is.
+func TestHeldGL(t *testing.T) {
+	d := Device{DeviceGraphics, "g"}
+	removed := appendGL([]Rule{{Device: d, Path: "/dev/dri/renderD128", Perms: permRW}}, d)
+	for path, want := range map[string]bool{
+		"/usr/bin/qemu-system-x86_64": false, "/usr/lib/x86_64-linux-gnu/libc.so.6": false, "/usr/lib/x86_64-linux-gnu/dri/iris_dri.so": false,
+		"/dev/dri/renderD128": true, "/dev/nvidiactl": true,
+	} {
+		if h, got := heldBy(loader.File{PID: 7, Path: path, Read: true, Write: true}, removed, nil); got != want {
+			t.Errorf("%s: %v, %+v", path, got, h)
+		}
+	}
+}

@@ -213,6 +213,7 @@ func (k *keeper) check(ctx context.Context, killed bool) error {
 		if err != nil {
 			return "", false, false, err
 		}
+		rules.owner = names{k.prefix}.dir()
 		return string(rules.AppendFile(nil)), true, true, nil
 	}
 	var errs []error

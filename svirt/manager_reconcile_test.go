@@ -67,6 +67,10 @@ func TestPrefix(t *testing.T) {
 	if _, err := f.store.read(profile + ".files"); err != nil || f.driver.loaded[profile] == "" {
 		t.Errorf("%v, loaded: %v", err, f.driver.loaded)
 	}
+	const head = headerStart + "acme.vm.\n"
+	if rules, _ := f.store.read(profile + ".files"); !strings.HasPrefix(string(rules), head) {
+		t.Errorf("the rules begin with %.80s", rules)
+	}
 	s, err := f.Status(ctx, testUUID)
 	if err != nil || s.Profile != profile || s.Edited || s.Stale || !s.Loaded {
 		t.Errorf("got %+v, %v", s, err)
@@ -77,6 +81,9 @@ func TestPrefix(t *testing.T) {
 	}
 	if err := f.update(ctx, testUUID, Change{Add: Devices{Disks: []Disk{raw("b", "/srv/b")}}}); err != nil || f.driver.loaded[profile] == created {
 		t.Errorf("update: %v", err)
+	}
+	if rules, _ := f.store.read(profile + ".files"); !strings.HasPrefix(string(rules), head) {
+		t.Errorf("after an update the rules begin with %.80s", rules)
 	}
 	// One with libvirt's prefix has the directory beside it.
 	libvirt := newFixture(t, ManagerOptions{Dir: f.dir})

@@ -442,7 +442,7 @@ func TestManagerUpdate(t *testing.T) {
 		t.Helper()
 		var b strings.Builder
 		for line := range strings.Lines(f.state(t)[testFiles]) {
-			if strings.Contains(line, "/srv/") || strings.Contains(line, "include") {
+			if strings.Contains(line, "/srv/") || strings.Contains(line, "drirc\"") {
 				b.WriteString(line)
 			}
 		}
@@ -456,12 +456,12 @@ func TestManagerUpdate(t *testing.T) {
 		{"plug in", Change{Add: Devices{
 			Disks:    []Disk{{ID: "vdc", Image: Image{Path: "/srv/c"}, ReadOnly: true}, {ID: "vdd", Image: Image{Path: "/srv/shared"}, ReadOnly: true}},
 			Graphics: []Graphics{{ID: "g", Type: "spice", GL: true}},
-		}}, `  include <abstractions/libvirt-gl> # graphics g
+		}}, `  "/etc/drirc" r, # graphics g
   "/srv/a" rwk, # disk vda
   "/srv/c" rk, # disk vdc
   "/srv/shared" rwk, # disk vdb, disk vdd rk
 `},
-		{"make writable", Change{Add: Devices{Disks: []Disk{{ID: "vdc", Image: Image{Path: "/srv/c"}}}}}, `  include <abstractions/libvirt-gl> # graphics g
+		{"make writable", Change{Add: Devices{Disks: []Disk{{ID: "vdc", Image: Image{Path: "/srv/c"}}}}}, `  "/etc/drirc" r, # graphics g
   "/srv/a" rwk, # disk vda
   "/srv/c" rwk, # disk vdc
   "/srv/shared" rwk, # disk vdb, disk vdd rk

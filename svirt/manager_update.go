@@ -155,9 +155,8 @@ func (m *Manager) updated(ctx context.Context, g *machineState, uuid string, c C
 		leaves[Device{DeviceJail, d.String()}] = true
 	}
 	rules.list = slices.DeleteFunc(rules.list, func(r Rule) bool { return leaves[r.Device] })
-	rules.gl = slices.DeleteFunc(rules.gl, func(d Device) bool { return leaves[d] })
 	rules.list = sortRules(append(rules.list, added.list...))
-	rules.gl = append(rules.gl, added.gl...)
+	rules.owner = added.owner
 	for d := range leaves {
 		delete(rules.chains, d)
 		delete(rules.shared, d)

@@ -30,7 +30,13 @@ func ParseRules(ctx context.Context, name string, text []byte) (*Rules, error) {
 		return nil, err
 	}
 	r := &Rules{method: Strict, identity: identity{number: -1}, list: []Rule{}}
-	rest, _ := strings.CutPrefix(file.Src, filesHeader)
+	rest := file.Src
+	if line, after, ok := strings.Cut(rest, "\n"); ok && strings.HasPrefix(line, headerStart) {
+		rest = after
+		if r.owner = strings.TrimSuffix(strings.TrimPrefix(line, headerStart), "."); r.owner == libvirtOwner {
+			r.owner = ""
+		}
+	}
 	if line, _, ok := strings.Cut(rest, "\n"); ok {
 		if owner, ok := strings.CutPrefix(line, machinePrefix); ok {
 			if r.identity, ok = parseIdentity(owner); !ok {
@@ -52,8 +58,9 @@ func ParseRules(ctx context.Context, name string, text []byte) (*Rules, error) {
 			if s.Path != glAbstraction || s.Kind != ast.IncludeMagic || s.IfExists {
 				return nil, foreign()
 			}
+			// Earlier releases included what is written out now.
 			for _, o := range owners {
-				r.gl = append(r.gl, o.device)
+				r.list = appendGL(r.list, o.device)
 			}
 		case *ast.FileRule:
 			plain := ast.FileRule{Span: s.Span, Path: s.Path, Perms: s.Perms, Exec: s.Exec, Link: linkTarget(s.Path, s.Perms)}
