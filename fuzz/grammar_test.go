@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/internal/seeds"
 	"github.com/goarmor/apparmor/internal/testenv"
 	"github.com/goarmor/apparmor/internal/upstream"
 	"github.com/goarmor/apparmor/parser"
@@ -58,7 +59,7 @@ func TestGrammar(t *testing.T) {
 		compareGrammar(t, test.Path, test.Text)
 	}
 	root := os.DirFS(testenv.DebianTree(t))
-	for _, name := range policyFiles(t, root) {
+	for _, name := range seeds.Files(t, root) {
 		data, err := fs.ReadFile(root, name)
 		if err != nil {
 			t.Fatal(err)

@@ -4,15 +4,13 @@ package fuzz
 
 import (
 	"io/fs"
-	"os"
-	"path"
 	"runtime/debug"
 	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
 
-	"github.com/goarmor/apparmor/internal/testenv"
+	"github.com/goarmor/apparmor/internal/seeds"
 	"github.com/goarmor/apparmor/internal/upstream"
 )
 
@@ -79,8 +77,9 @@ var ours = []string{
 	"abi a\\\\ b\\c.\\\\\\d/\\\\\\\\z ,\n",
 }
 
-// texts returns our texts and, where they are at hand, those of the corpora,
-// about most of each.
+// texts returns our texts, about most of the corpora and, where they are at
+// hand, about most pieces of Debian's policy. Long ones are left out: what a
+// fuzzer does with a text takes time in proportion to its length.
 func texts(tb testing.TB, most int) []string {
 	tb.Helper()
 	out := ours
@@ -89,50 +88,21 @@ func texts(tb testing.TB, most int) []string {
 	}
 	texts := upstream.Texts(tb)
 	for i := range share(len(texts), most) {
-		out = append(out, texts[i])
-	}
-	return append(out, debian(tb, most)...)
-}
-
-// debian returns about most of Debian's files of policy, those of a few
-// kilobytes.
-func debian(tb testing.TB, most int) []string {
-	tb.Helper()
-	dir, ok := testenv.CachedDebianTree()
-	if !ok {
-		return nil
-	}
-	root := os.DirFS(dir)
-	names := policyFiles(tb, root)
-	var out []string
-	for i := range share(len(names), most) {
-		if data, err := fs.ReadFile(root, names[i]); err == nil && len(data) < 4096 {
-			out = append(out, string(data))
+		if len(texts[i]) <= maxSeed {
+			out = append(out, texts[i])
 		}
+	}
+	for _, rule := range seeds.Rules(tb, most) {
+		out = append(out, "/t {\n  "+rule+"\n}\n")
+	}
+	for _, text := range seeds.Statements(tb, most/2) {
+		out = append(out, text+"\n")
 	}
 	return out
 }
 
-// policyFiles lists the files of policy in a tree such as /etc/apparmor.d.
-func policyFiles(tb testing.TB, root fs.FS) []string {
-	tb.Helper()
-	var names []string
-	err := fs.WalkDir(root, ".", func(name string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case d.IsDir() && (name == "abi" || strings.HasPrefix(name, "cache")):
-			return fs.SkipDir // feature sets and binaries
-		case d.Type().IsRegular() && path.Base(name) != "README":
-			names = append(names, name)
-		}
-		return nil
-	})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return names
-}
+// maxSeed is the longest text to start from that is not our own.
+const maxSeed = 512
 
 // share returns about most of the numbers below n, evenly spread.
 func share(n, most int) func(func(int) bool) {

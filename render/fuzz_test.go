@@ -6,18 +6,20 @@ import (
 	"testing"
 
 	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/internal/seeds"
 	"github.com/goarmor/apparmor/internal/treetest"
 	"github.com/goarmor/apparmor/parser"
 	"github.com/goarmor/apparmor/render"
 )
 
 // FuzzWord holds for every byte string: as a literal it is written so that it
-// reads back as it was.
+// reads back as it was, in whichever rule it is.
 func FuzzWord(f *testing.F) {
-	for _, s := range []string{"a", "a b", "\"", "\\", "@{V}", "{a,b}", "\n", "\xff", "#", ",", "x\\000"} {
-		f.Add(s)
+	words := []string{"a", "a b", "\"", "\\", "@{V}", "{a,b}", "\n", "\xff", "#", ",", "x\\000"}
+	for i, s := range append(words, seeds.Words(f, 100)...) {
+		f.Add(s, uint8(i))
 	}
-	f.Fuzz(func(t *testing.T, s string) {
+	f.Fuzz(func(t *testing.T, s string, which uint8) {
 		path, err := ast.Literal("/" + s)
 		if err != nil {
 			return
@@ -26,18 +28,18 @@ func FuzzWord(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, r := range treetest.RulesWith(word, path) {
-			text, err := render.Append(nil, r)
-			if err != nil {
-				t.Fatal(err)
-			}
-			back, err := parser.ParseRule(string(text))
-			if err != nil {
-				t.Fatalf("%s: %v", text, err)
-			}
-			if d := treetest.Diff(r, back); d != "" {
-				t.Fatalf("%s: %s", text, d)
-			}
+		rules := treetest.RulesWith(word, path)
+		r := rules[int(which)%len(rules)]
+		text, err := render.Append(nil, r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, err := parser.ParseRule(string(text))
+		if err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		if d := treetest.Diff(r, back); d != "" {
+			t.Fatalf("%s: %s", text, d)
 		}
 	})
 }
