@@ -13,9 +13,12 @@
 //   - FuzzPipeline: text becomes binary policy within the limits, the same each
 //     time and from its canonical form, and the binary is read as it was
 //     written.
+//   - FuzzLiterals: a rule with a hostile text as a literal, and a machine with
+//     a disk of that name, allow that text and none of its neighbours, as a
+//     value and as text.
 //
 // Seeds are small texts of our own and, if available, a part of the corpora
-// and of Debian's policy. A text may be followed by files that it includes,
+// and rules of Debian's policy. A text may be followed by files that it includes,
 // each after a line `-- NAME --`.
 //
 // Targets that need unexported names are in the package that has them. `make
