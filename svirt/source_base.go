@@ -19,15 +19,16 @@ import (
 // The profiles of machines are alike but for their name and their rules. What is
 // alike is compiled once, as a compile.Base, and known again by its content: the
 // text of the profile with its name left out, and the files that it includes. A
-// file that has changed makes another base, and a profile that an administrator
-// has edited is like no other, so that it is compiled as a whole.
+// file that has changed makes another base, and so does a profile that an
+// administrator has edited.
+//
+// A machine's policy must be the same bytes whenever it is compiled, since what
+// is in force is known by its digest. So whether a machine is made from a base
+// depends on its own text and files only, never on what was compiled before: a
+// base is made for the first machine that could have it, and others wait for it.
 
-// maxBases is how many bases a driver keeps, and maxSeen how many texts it
-// remembers to have compiled once. A base is made when a text comes up again.
-const (
-	maxBases = 4
-	maxSeen  = 64
-)
+// maxBases is how many bases a driver keeps.
+const maxBases = 4
 
 // The names that the profile of a base has, of equal length: what differs when
 // the one takes the place of the other is what follows from the name.
@@ -43,7 +44,6 @@ const (
 type bases struct {
 	mu   sync.Mutex
 	list []*machineBase // the last used first
-	seen map[string]bool
 }
 
 // machineBase is what machines have in common.
@@ -53,10 +53,11 @@ type machineBase struct {
 	degrade compile.Degrade
 	ready   chan struct{} // closed when the rest is there
 
-	base  *compile.Base // nil: there can be none
-	rules *ast.File     // in the place of a machine's; nil for none
-	unit  *ast.Unit
-	named []policy.Rule // rules that say the name
+	stopped bool          // the context of who made it has ended
+	base    *compile.Base // nil: there can be none
+	rules   *ast.File     // in the place of a machine's; nil for none
+	unit    *ast.Unit     // nil: it could not be read
+	named   []policy.Rule // rules that say the name
 }
 
 // instance compiles the policy of a machine from what it has in common with
@@ -66,21 +67,8 @@ func (a *AppArmor) instance(ctx context.Context, src *Source, unit *ast.Unit, ke
 	if src.File.Src == "" || !plainName(src.Profile) || src.Rules != nil && !onlyRules(src.Rules) {
 		return nil
 	}
-	b, first := a.bases.find(src, kernel, a.Degrade)
-	if b == nil {
-		return nil
-	}
-	if first {
-		b.make(ctx, src, &a.cache)
-		close(b.ready)
-	}
-	select {
-	case <-b.ready:
-	default:
-		return nil
-	}
-	if b.base == nil || !b.fits(src, unit) {
-		a.bases.drop(b)
+	b := a.bases.of(ctx, src, unit, kernel, a.Degrade, &a.cache)
+	if b == nil || b.base == nil {
 		return nil
 	}
 	d := &compile.Delta{Name: src.Profile}
@@ -113,8 +101,36 @@ func plainName(name string) bool {
 	return len(name) >= len("libvirt-")
 }
 
+// of returns the base for a machine, and makes it if there is none. It returns
+// nil if the context ends, or the files change meanwhile.
+func (s *bases) of(ctx context.Context, src *Source, unit *ast.Unit, kernel *features.Set, degrade compile.Degrade, cache *parser.Cache) *machineBase {
+	for ctx.Err() == nil {
+		b, first := s.find(src, kernel, degrade)
+		if first {
+			b.make(ctx, src, cache)
+			b.stopped = ctx.Err() != nil
+			close(b.ready)
+		}
+		select {
+		case <-b.ready:
+		case <-ctx.Done():
+			return nil
+		}
+		switch {
+		case !b.stopped && b.unit != nil && b.fits(src, unit):
+			return b
+		case first:
+			s.drop(b)
+			return nil
+		}
+		// A file has changed since it was made, or whoever made it gave up.
+		s.drop(b)
+	}
+	return nil
+}
+
 // find returns the base for the text of a profile, and whether the caller is to
-// make it; nil for a text that has not come up before.
+// make it.
 func (s *bases) find(src *Source, kernel *features.Set, degrade compile.Degrade) (b *machineBase, first bool) {
 	text := strings.ReplaceAll(src.File.Src, src.Profile, baseName)
 	s.mu.Lock()
@@ -126,13 +142,6 @@ func (s *bases) find(src *Source, kernel *features.Set, degrade compile.Degrade)
 			return b, false
 		}
 	}
-	if !s.seen[text] {
-		if len(s.seen) >= maxSeen || s.seen == nil {
-			s.seen = map[string]bool{}
-		}
-		s.seen[text] = true
-		return nil, false
-	}
 	b = &machineBase{text: text, kernel: kernel, degrade: degrade, ready: make(chan struct{})}
 	if len(s.list) == maxBases {
 		s.list = s.list[:maxBases-1]
@@ -141,19 +150,18 @@ func (s *bases) find(src *Source, kernel *features.Set, degrade compile.Degrade)
 	return b, true
 }
 
-// drop forgets a base that is of no use any more: the next machine but one makes
-// another.
+// drop forgets a base that is of no use any more.
 func (s *bases) drop(b *machineBase) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.list = slices.DeleteFunc(s.list, func(x *machineBase) bool { return x == b })
-	delete(s.seen, b.text)
 }
 
 // make compiles the base. It is made of the profile under two names, which shows
 // what follows from the name.
 func (b *machineBase) make(ctx context.Context, src *Source, cache *parser.Cache) {
 	set, unit, rules, ok := b.resolve(ctx, src, cache, baseName)
+	b.unit, b.rules = unit, rules
 	if !ok {
 		return
 	}
@@ -165,7 +173,7 @@ func (b *machineBase) make(ctx context.Context, src *Source, cache *parser.Cache
 	if err != nil {
 		return
 	}
-	b.base, b.unit, b.rules = base, unit, rules
+	b.base = base
 }
 
 // resolve makes profiles of a machine's policy with another name for it, and
@@ -184,8 +192,11 @@ func (b *machineBase) resolve(ctx context.Context, src *Source, cache *parser.Ca
 		}
 	}
 	unit, err := machine.follow(ctx, cache)
-	if err != nil || !unconditional(unit) {
+	if err != nil {
 		return nil, nil, nil, false
+	}
+	if !unconditional(unit) {
+		return nil, unit, machine.Rules, false
 	}
 	set, err := machine.resolve(ctx, unit, b.kernel)
 	return set, unit, machine.Rules, err == nil
