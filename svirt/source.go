@@ -47,7 +47,9 @@ func (a *AppArmor) Compile(ctx context.Context, src *Source) (Compiled, error) {
 	if err != nil {
 		return nil, err
 	}
-	if i := a.instance(ctx, src, unit, kernel); i != nil {
+	if i, err := a.instance(ctx, src, unit, kernel); err != nil {
+		return nil, err
+	} else if i != nil {
 		return a.compiled(ctx, src, &i.Output), nil
 	}
 	set, err := src.resolve(ctx, unit, kernel)

@@ -4,6 +4,8 @@ package svirt
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"reflect"
 	"slices"
 	"strings"
@@ -53,23 +55,24 @@ type machineBase struct {
 	degrade compile.Degrade
 	ready   chan struct{} // closed when the rest is there
 
-	stopped bool          // the context of who made it has ended
-	base    *compile.Base // nil: there can be none
-	rules   *ast.File     // in the place of a machine's; nil for none
-	unit    *ast.Unit     // nil: it could not be read
-	named   []policy.Rule // rules that say the name
+	err   error         // it could not be made: the context ended, or a file was not read
+	base  *compile.Base // nil: there can be none
+	rules *ast.File     // in the place of a machine's; nil for none
+	unit  *ast.Unit     // nil: it could not be read
+	named []policy.Rule // rules that say the name
 }
 
 // instance compiles the policy of a machine from what it has in common with
-// others. It returns nil where that is not possible, for whatever reason: then
-// the policy is compiled as a whole, which finds errors.
-func (a *AppArmor) instance(ctx context.Context, src *Source, unit *ast.Unit, kernel *features.Set) *compile.Instance {
+// others. It returns nil where that is not possible because of what the policy
+// is: then it is compiled as a whole, which finds errors. An error is one of
+// reading files, or the context's.
+func (a *AppArmor) instance(ctx context.Context, src *Source, unit *ast.Unit, kernel *features.Set) (*compile.Instance, error) {
 	if src.File.Src == "" || !plainName(src.Profile) || src.Rules != nil && !onlyRules(src.Rules) {
-		return nil
+		return nil, nil
 	}
-	b := a.bases.of(ctx, src, unit, kernel, a.Degrade, &a.cache)
-	if b == nil || b.base == nil {
-		return nil
+	b, err := a.bases.of(ctx, src, unit, kernel, a.Degrade, &a.cache)
+	if err != nil || b == nil || b.base == nil {
+		return nil, err
 	}
 	d := &compile.Delta{Name: src.Profile}
 	for _, r := range b.named {
@@ -78,15 +81,15 @@ func (a *AppArmor) instance(ctx context.Context, src *Source, unit *ast.Unit, ke
 	if src.Rules != nil {
 		own, ok := ownRules(ctx, src, kernel)
 		if !ok {
-			return nil
+			return nil, ctx.Err()
 		}
 		d.Rules = append(d.Rules, own...)
 	}
 	i, err := b.base.Instantiate(ctx, d)
 	if err != nil || i.Whole != "" {
-		return nil
+		return nil, ctx.Err()
 	}
-	return i
+	return i, nil
 }
 
 // plainName reports whether a name means itself wherever policy has it.
@@ -102,31 +105,28 @@ func plainName(name string) bool {
 }
 
 // of returns the base for a machine, and makes it if there is none. It returns
-// nil if the context ends, or the files change meanwhile.
-func (s *bases) of(ctx context.Context, src *Source, unit *ast.Unit, kernel *features.Set, degrade compile.Degrade, cache *parser.Cache) *machineBase {
-	for ctx.Err() == nil {
+// nil if files change meanwhile.
+func (s *bases) of(ctx context.Context, src *Source, unit *ast.Unit, kernel *features.Set, degrade compile.Degrade, cache *parser.Cache) (*machineBase, error) {
+	for {
 		b, first := s.find(src, kernel, degrade)
 		if first {
 			b.make(ctx, src, cache)
-			b.stopped = ctx.Err() != nil
 			close(b.ready)
 		}
 		select {
 		case <-b.ready:
 		case <-ctx.Done():
-			return nil
+			return nil, ctx.Err()
 		}
-		switch {
-		case !b.stopped && b.unit != nil && b.fits(src, unit):
-			return b
-		case first:
-			s.drop(b)
-			return nil
+		if b.err == nil && b.unit != nil && b.fits(src, unit) {
+			return b, nil
 		}
-		// A file has changed since it was made, or whoever made it gave up.
 		s.drop(b)
+		if first {
+			return nil, b.err
+		}
+		// A file has changed since it was made, or whoever made it could not.
 	}
-	return nil
 }
 
 // find returns the base for the text of a profile, and whether the caller is to
@@ -160,29 +160,46 @@ func (s *bases) drop(b *machineBase) {
 // make compiles the base. It is made of the profile under two names, which shows
 // what follows from the name.
 func (b *machineBase) make(ctx context.Context, src *Source, cache *parser.Cache) {
-	set, unit, rules, ok := b.resolve(ctx, src, cache, baseName)
-	b.unit, b.rules = unit, rules
-	if !ok {
-		return
-	}
-	other, _, _, ok := b.resolve(ctx, src, cache, otherName)
-	if !ok || !b.split(set, other, rules != nil) {
-		return
-	}
-	base, err := compile.NewBase(ctx, set, compile.Options{Kernel: b.kernel, Degrade: b.degrade})
+	// If the context ends, what follows may have failed for that alone.
+	defer func() {
+		if b.base == nil && b.err == nil {
+			b.err = ctx.Err()
+		}
+	}()
+	set, unit, rules, err := b.resolve(ctx, src, cache, baseName)
+	b.unit, b.rules, b.err = unit, rules, unread(err)
 	if err != nil {
 		return
 	}
-	b.base = base
+	other, _, _, err := b.resolve(ctx, src, cache, otherName)
+	if b.err = unread(err); err != nil || !b.split(set, other, rules != nil) {
+		return
+	}
+	if base, err := compile.NewBase(ctx, set, compile.Options{Kernel: b.kernel, Degrade: b.degrade}); err == nil {
+		b.base = base
+	}
 }
+
+// unread returns err if it is one of reading a file that may be there, which
+// says nothing about the policy.
+func unread(err error) error {
+	var file *fs.PathError
+	if errors.As(err, &file) && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// errConditional says that a policy may treat machines differently.
+var errConditional = errors.New("the policy has conditions or aliases")
 
 // resolve makes profiles of a machine's policy with another name for it, and
 // with a probe in the place of its rules.
-func (b *machineBase) resolve(ctx context.Context, src *Source, cache *parser.Cache, name string) (*policy.Set, *ast.Unit, *ast.File, bool) {
+func (b *machineBase) resolve(ctx context.Context, src *Source, cache *parser.Cache, name string) (*policy.Set, *ast.Unit, *ast.File, error) {
 	text := strings.ReplaceAll(src.File.Src, src.Profile, name)
 	file, err := parser.Config{}.Parse(ctx, src.File.Name, text)
 	if err != nil {
-		return nil, nil, nil, false
+		return nil, nil, nil, err
 	}
 	machine := &Source{Profile: name, File: file, Roots: src.Roots}
 	if src.Rules != nil {
@@ -193,13 +210,13 @@ func (b *machineBase) resolve(ctx context.Context, src *Source, cache *parser.Ca
 	}
 	unit, err := machine.follow(ctx, cache)
 	if err != nil {
-		return nil, nil, nil, false
+		return nil, nil, nil, err
 	}
 	if !unconditional(unit) {
-		return nil, unit, machine.Rules, false
+		return nil, unit, machine.Rules, errConditional
 	}
 	set, err := machine.resolve(ctx, unit, b.kernel)
-	return set, unit, machine.Rules, err == nil
+	return set, unit, machine.Rules, err
 }
 
 // unconditional reports whether a unit is free of what may treat the rules of
