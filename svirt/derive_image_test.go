@@ -151,7 +151,9 @@ func imageSeeds() [][]byte {
 				b.WriteString(s)
 				continue
 			}
-			binary.Write(&b, order, f)
+			if err := binary.Write(&b, order, f); err != nil {
+				panic(err) // of a field without a size
+			}
 		}
 		return b.Bytes()
 	}

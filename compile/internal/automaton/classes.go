@@ -30,25 +30,6 @@ func (c *classes) bytes() [][]byte {
 	return of
 }
 
-// common returns the classes of symbols that neither a nor b distinguishes.
-func common(a, b *classes) *classes {
-	c := &classes{oob: noClass}
-	index := map[[2]uint16]uint16{}
-	for s := range c.of {
-		k := [2]uint16{a.of[s], b.of[s]}
-		if _, ok := index[k]; !ok {
-			index[k] = uint16(c.n)
-			c.n++
-		}
-		c.of[s] = index[k]
-	}
-	if a.oob != noClass || b.oob != noClass {
-		c.oob = uint16(c.n)
-		c.n++
-	}
-	return c
-}
-
 // partition computes the classes of symbols that no set and no byte in use
 // distinguishes. Classes are numbered in the order of their first byte; the
 // out-of-band symbol is a class of its own, the last one, if it is used.
