@@ -422,6 +422,7 @@ func TestWaitRevision(t *testing.T) {
 	if r := <-done; r.n != 8 || r.err != nil {
 		t.Errorf("revision %d, %v", r.n, r.err)
 	}
+	say(7) // else there is nothing to wait after
 	ctx, cancel := context.WithCancel(t.Context())
 	go wait(ctx)
 	cancel()
