@@ -83,7 +83,7 @@ func (f Fingerprint) matches(d Digest) bool {
 // streamNamespace returns the namespace that a policy names, relative to the
 // one that is written to. It is the same for all of its profiles.
 func streamNamespace(p *blob.Policy) string {
-	for _, q := range p.Profiles() {
+	for _, q := range p.Heads() {
 		if q.Namespace != "" {
 			return q.Namespace
 		}

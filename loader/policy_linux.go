@@ -132,7 +132,7 @@ func (k *Kernel) verify(ctx context.Context, p *blob.Policy) error {
 		return err
 	}
 	own := streamNamespace(p)
-	for _, q := range p.Profiles() {
+	for _, q := range p.Heads() {
 		_, name := splitNamespace(q.Name)
 		for _, n := range []string{name, q.Rename} {
 			if n == "" {
