@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -106,12 +107,14 @@ func plausible(head string) bool {
 	case strings.HasSuffix(head, "msg='"):
 		return strings.Contains(head, "audit(") || strings.HasPrefix(head, "USER_AVC ")
 	}
-	return sessionBus.MatchString(head)
+	return sessionBus().MatchString(head)
 }
 
 // sessionBus matches what syslog puts before what a bus daemon writes that has
 // no access to the audit system, as that of a session.
-var sessionBus = regexp.MustCompile(` dbus(-daemon|-broker)?\[[0-9]+\]:$`)
+var sessionBus = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(` dbus(-daemon|-broker)?\[[0-9]+\]:$`)
+})
 
 // oldRecord finds a record of kernels before 2.6.36, which say by its type what
 // was decided (include/linux/audit.h of Linux 2.6.35, AUDIT_APPARMOR_ALLOWED
@@ -122,7 +125,7 @@ func oldRecord(line string) (Action, int) {
 	if start < 0 {
 		return "", -1
 	}
-	m := oldType.FindStringSubmatch(line[:start])
+	m := oldType().FindStringSubmatch(line[:start])
 	if m == nil || !strings.Contains(line[:start], "audit(") {
 		return "", -1
 	}
@@ -143,7 +146,9 @@ func oldRecord(line string) (Action, int) {
 	return "", -1
 }
 
-var oldType = regexp.MustCompile(`\btype=(?:(150[1-6])|UNKNOWN\[(150[1-6])\]|APPARMOR_([A-Z]+)) `)
+var oldType = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\btype=(?:(150[1-6])|UNKNOWN\[(150[1-6])\]|APPARMOR_([A-Z]+)) `)
+})
 
 // printkRoom is how many bytes of a record the kernel log holds.
 const printkRoom = 1021

@@ -204,8 +204,8 @@ func (e *Event) fileRequest() (query.Request, error) {
 	switch e.Operation {
 	case "change_hat":
 		hat := e.Name
-		if _, after, ok := cutLast(e.Target, "//"); hat == "" && ok {
-			hat = after
+		if i := strings.LastIndex(e.Target, "//"); hat == "" && i >= 0 {
+			hat = e.Target[i+len("//"):]
 		}
 		if hat == "" {
 			return nil, e.lacks("name")
@@ -263,14 +263,6 @@ func (e *Event) fileRequest() (query.Request, error) {
 		perms = query.Chown
 	}
 	return query.File{Path: e.Name, Perms: perms, Owner: owner}, nil
-}
-
-// cutLast cuts around the last sep.
-func cutLast(s, sep string) (before, after string, found bool) {
-	if i := strings.LastIndex(s, sep); i >= 0 {
-		return s[:i], s[i+len(sep):], true
-	}
-	return s, "", false
 }
 
 func (e *Event) socketRequest() (query.Request, error) {

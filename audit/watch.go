@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"sync"
 )
 
 // Source is where Watch listens.
@@ -47,12 +48,14 @@ func (e *LostError) Error() string {
 }
 
 // suppressed matches what printk says about a burst that was cut.
-var suppressed = regexp.MustCompile(`kauditd_printk_skb: ([0-9]+) callbacks suppressed`)
+var suppressed = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`kauditd_printk_skb: ([0-9]+) callbacks suppressed`)
+})
 
 // lostIn returns what a line of the kernel log says about records that are
 // missing in it.
 func lostIn(line string) *LostError {
-	m := suppressed.FindStringSubmatch(line)
+	m := suppressed().FindStringSubmatch(line)
 	if m == nil {
 		return nil
 	}
