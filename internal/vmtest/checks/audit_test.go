@@ -7,7 +7,6 @@ package checks
 import (
 	"context"
 	"errors"
-	"os"
 	"strconv"
 	"sync"
 	"syscall"
@@ -28,10 +27,7 @@ func TestAudit(t *testing.T) {
 	writeFile(t, dir+"/a")
 	writeFile(t, dir+"/first")
 	other(t, dir+"/run")
-	// Else the kernel log lacks most of a burst.
-	if err := os.WriteFile("/proc/sys/kernel/printk_ratelimit", []byte("0"), 0); err != nil {
-		t.Fatal(err)
-	}
+	logEverything(t)
 	const text = "abi <kernel>,\nprofile watched {" + base + `
 	network netlink raw,
 	capability sys_admin,

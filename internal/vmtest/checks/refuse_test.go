@@ -24,12 +24,17 @@ import (
 // kernelLog reads what the kernel logs from its opening on.
 type kernelLog struct{ *os.File }
 
-func openKernelLog(t *testing.T) kernelLog {
+// logEverything has the kernel leave nothing out for there being too much.
+func logEverything(t *testing.T) {
 	t.Helper()
-	// Nothing is to be left out for there being too much.
 	if err := os.WriteFile("/proc/sys/kernel/printk_ratelimit", []byte("0"), 0); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func openKernelLog(t *testing.T) kernelLog {
+	t.Helper()
+	logEverything(t)
 	f, err := os.OpenFile("/dev/kmsg", os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		t.Fatal(err)
