@@ -7,7 +7,6 @@ import (
 
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/features"
-	"github.com/goarmor/apparmor/parser"
 	"github.com/goarmor/apparmor/policy"
 )
 
@@ -36,15 +35,9 @@ func TestOwnName(t *testing.T) {
 // one less.
 func TestAttachSteps(t *testing.T) {
 	kernel, _ := features.Kernel("6.12")
-	unit, err := (&parser.Config{}).ParseTree(t.Context(), "p", "profile a /usr/bin/* { }\nprofile b /usr/{s,}bin/x { }\n")
-	if err != nil {
-		t.Fatal(err)
-	}
-	set, err := policy.Resolve(t.Context(), unit, policy.Options{Default: kernel})
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := Compile(t.Context(), set, Options{Kernel: kernel, Degrade: Report})
+	out, err := Text(t.Context(), "p", "profile a /usr/bin/* { }\nprofile b /usr/{s,}bin/x { }\n", Source{
+		Kernel: kernel, Default: kernel, Options: Options{Degrade: Report},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,6 +26,9 @@ type Source struct {
 	Abs fs.FS
 	// Cache keeps parsed includes between calls, from any number of goroutines.
 	Cache *parser.Cache
+	// Default is the feature set of policy that names none, which is warned of
+	// otherwise; see policy.Options.
+	Default *features.Set
 	// Namespace, if set, replaces the namespace of every top-level profile.
 	Namespace string
 	// Options are those of Compile.
@@ -56,7 +59,7 @@ func Text(ctx context.Context, name, text string, src Source) (*Output, error) {
 		return nil, err
 	}
 	set, err := policy.Resolve(ctx, unit, policy.Options{
-		Kernel: o.Kernel, Roots: src.Roots, Abs: src.Abs, Namespace: src.Namespace,
+		Kernel: o.Kernel, Default: src.Default, Roots: src.Roots, Abs: src.Abs, Namespace: src.Namespace,
 	})
 	if err != nil {
 		return nil, err

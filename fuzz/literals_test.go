@@ -14,7 +14,6 @@ import (
 	"github.com/goarmor/apparmor/compile"
 	"github.com/goarmor/apparmor/features"
 	"github.com/goarmor/apparmor/internal/seeds"
-	"github.com/goarmor/apparmor/parser"
 	"github.com/goarmor/apparmor/policy"
 	"github.com/goarmor/apparmor/query"
 	"github.com/goarmor/apparmor/render"
@@ -193,18 +192,14 @@ func compileSet(ctx context.Context, set *policy.Set, kernel *features.Set) (*bl
 }
 
 func compileText(ctx context.Context, text string, kernel *features.Set) (*blob.Policy, error) {
-	unit, err := parser.Config{}.ParseTree(ctx, "t", text)
+	out, err := compile.Text(ctx, "t", text, compile.Source{Kernel: kernel, Default: kernel, Options: compile.Options{Limits: compileLimits}})
 	if err != nil {
 		return nil, err
 	}
-	set, err := policy.Resolve(ctx, unit, policy.Options{Kernel: kernel, Default: kernel})
-	if err != nil {
-		return nil, err
+	if n := len(out.Policy.Names()); n != 1 {
+		return nil, fmt.Errorf("%d profiles", n)
 	}
-	if len(set.Profiles) != 1 {
-		return nil, fmt.Errorf("%d profiles", len(set.Profiles))
-	}
-	return compileSet(ctx, set, kernel)
+	return out.Policy, nil
 }
 
 // TestLiterals checks that each class of rules and the machine are really

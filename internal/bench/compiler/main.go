@@ -21,8 +21,6 @@ import (
 
 	"github.com/goarmor/apparmor/compile"
 	"github.com/goarmor/apparmor/features"
-	"github.com/goarmor/apparmor/parser"
-	"github.com/goarmor/apparmor/policy"
 )
 
 func main() {
@@ -60,15 +58,9 @@ func run(args []string) error {
 func compileText(roots []fs.FS, name, text string) error {
 	ctx := context.Background()
 	kernel, _ := features.Kernel("6.1")
-	unit, err := parser.Config{Roots: roots}.ParseTree(ctx, name, text)
-	if err != nil {
-		return err
-	}
-	set, err := policy.Resolve(ctx, unit, policy.Options{Roots: roots, Kernel: kernel, Default: kernel})
-	if err != nil {
-		return err
-	}
-	out, err := compile.Compile(ctx, set, compile.Options{Kernel: kernel, Degrade: compile.Report})
+	out, err := compile.Text(ctx, name, text, compile.Source{
+		Kernel: kernel, Default: kernel, Roots: roots, Options: compile.Options{Degrade: compile.Report},
+	})
 	if err != nil {
 		return err
 	}

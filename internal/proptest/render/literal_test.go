@@ -16,8 +16,6 @@ import (
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/compile"
 	"github.com/goarmor/apparmor/features"
-	"github.com/goarmor/apparmor/parser"
-	"github.com/goarmor/apparmor/policy"
 	"github.com/goarmor/apparmor/query"
 	"github.com/goarmor/apparmor/render"
 )
@@ -28,16 +26,9 @@ func compiled(text string) (*query.Policy, error) {
 	if !ok {
 		return nil, errors.New("no features")
 	}
-	ctx := context.Background()
-	unit, err := parser.Config{}.ParseTree(ctx, "literal", text)
-	if err != nil {
-		return nil, err
-	}
-	set, err := policy.Resolve(ctx, unit, policy.Options{Default: kernel})
-	if err != nil {
-		return nil, err
-	}
-	out, err := compile.Compile(ctx, set, compile.Options{Kernel: kernel, Degrade: compile.Report})
+	out, err := compile.Text(context.Background(), "literal", text, compile.Source{
+		Kernel: kernel, Default: kernel, Options: compile.Options{Degrade: compile.Report},
+	})
 	if err != nil {
 		return nil, err
 	}
