@@ -15,7 +15,7 @@ func TestGlobCorpus(t *testing.T) {
 	for _, l := range upstream.Matches(t) {
 		switch {
 		case !strings.HasPrefix(l.Pattern, "/"), strings.Contains(l.Pattern, "!"):
-			continue // unquoted, it is no word
+			continue // unquoted, it is not a word
 		case l.Pattern == "/[*]", l.Pattern == "/[?]":
 			// The reference takes these for something else than they say.
 			l.OK = false

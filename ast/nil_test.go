@@ -76,7 +76,7 @@ func TestNil(t *testing.T) {
 		t.Error("a type of one's own passes")
 	}
 	if got := fmt.Sprint(ast.Check(ast.AllRule{})); got == "<nil>" {
-		t.Error("a rule that is no pointer passes")
+		t.Error("a rule that is not a pointer passes")
 	}
 }
 

@@ -52,7 +52,7 @@ func unpack(data []byte) ([]byte, *FormatError) {
 			at += userHeader
 		}
 		if at >= len(data) || !bytes.HasPrefix(data[at:], []byte(zstdMagic)) {
-			return nil, fail(min(at, len(data)), EINVAL, "data after compressed policy is no frame of zstd")
+			return nil, fail(min(at, len(data)), EINVAL, "data after compressed policy is not a frame of zstd")
 		}
 		var h zstd.Header
 		if err := h.Decode(data[at:]); err != nil || h.Skippable {

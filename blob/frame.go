@@ -9,7 +9,7 @@ import (
 )
 
 // Frame is a policy made ready for others like it: profiles that differ from its
-// own in what is no automaton of rules, and whose automata are its own with a few
+// own in what is not an automaton of rules, and whose automata are its own with a few
 // states more. Such a policy is written and verified at the cost of what is
 // different: what has been verified once is copied as bytes.
 //
@@ -459,7 +459,7 @@ func (x *framedDB) checkStates(e *Extension, n uint32) error {
 			return fmt.Errorf("slot %d of %d: NXT %d is not one of the %d states", t.At, e.Len, t.Next, n)
 		}
 		if _, ok := x.added(t.Check); !ok || t.Check >= n {
-			return fmt.Errorf("slot %d: CHK %d is no added state", t.At, t.Check)
+			return fmt.Errorf("slot %d: CHK %d is not an added state", t.At, t.Check)
 		}
 	}
 	return nil

@@ -42,7 +42,7 @@ func TestMeaning(t *testing.T) {
 			[]answer{{file, "/a\x00b", "200"}, {file, "/b\x00b", "20000201"}}},
 
 		{"verbose is silent", k612, "/t { mount options=(verbose), }", []answer{{other, "\x07/\x00\x00\x00\x10", "2"}, {other, "\x07/\x00\x00\x00", "0"}}},
-		{"nouser is no flag of a mount", k612, "/t { mount options=(nouser), }", []answer{{other, "\x07/\x00\x00\x00", "2"}, {other, "\x07/\x00\x00\x00\x20", "0"}}},
+		{"nouser is not a flag of a mount", k612, "/t { mount options=(nouser), }", []answer{{other, "\x07/\x00\x00\x00", "2"}, {other, "\x07/\x00\x00\x00\x20", "0"}}},
 
 		{"label of the peer is for every family", k612, "/t { network peer=(label=foo), }", []answer{{other, "\x0e\x00\x10\x00\x03", "3700376"}}},
 		{"label of the socket is for inet", k612, "/t { network label=foo, }",

@@ -52,7 +52,7 @@ func TestHostile(t *testing.T) {
 	small := compile.Limits{States: 1 << 14, Memory: 64 << 20, Bytes: 1 << 20}
 	const (
 		none       = "" // compiles
-		refused    = "an error that is no limit"
+		refused    = "an error that is not a limit"
 		nesting    = "nesting depth"
 		operators  = "operators in an expression"
 		statements = "policy statements"

@@ -301,7 +301,7 @@ func TestEnsure(t *testing.T) {
 			f.profile("profiles/usr.bin.some_thing.12/profiles/child.14", "child", p, sha256)
 			ensure(p, false)
 			ensure(encode(t, &blob.Profile{Name: "/usr/bin/some thing", Audit: true}), true)
-			// The same bytes under a similar name are no match.
+			// The same bytes under a similar name are not a match.
 			ensure(named(t, "/usr/bin/something"), true)
 			if n := len(f.writes); n != 4 {
 				t.Errorf("%d writes", n)

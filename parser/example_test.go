@@ -27,7 +27,7 @@ func ExampleConfig_ParseDir() {
 	config := parser.Config{Roots: []fs.FS{etc}, RootNames: []string{"/etc/apparmor.d"}}
 	files, err := config.ParseDir(context.Background(), ".")
 	if err != nil {
-		// One bad file is no reason to do without the others.
+		// One bad file is not a reason to do without the others.
 		fmt.Println(err)
 	}
 	for _, f := range files {

@@ -120,7 +120,7 @@ func warningsOf(t *testing.T, text string) []string {
 	var got []string
 	for _, d := range append(found, set.Warnings...) {
 		if d.Severity != diag.Warning {
-			t.Errorf("%v is no warning", d)
+			t.Errorf("%v is not a warning", d)
 		}
 		got = append(got, fmt.Sprintf("%d:%d %s %s", d.Pos.Line, d.Pos.Column, d.Class, d.Code))
 	}

@@ -232,7 +232,7 @@ func TestTables(t *testing.T) {
 		{"changeprofile denied", files, "change_profile, deny change_profile -> d,", []question{
 			{ChangeProfile{Target: "a"}, "allowed"},
 			{ChangeProfile{Target: "d"}, "denied change_profile"},
-			{ChangeProfile{Target: "a//&d"}, "allowed"}, // as a whole it is no d
+			{ChangeProfile{Target: "a//&d"}, "allowed"}, // as a whole it is not d
 		}},
 		{"rlimit", files, "set rlimit nofile <= 10, set rlimit cpu <= infinity, set rlimit nice <= 5,", []question{
 			{Rlimit{Resource: "nofile", Value: 10}, "allowed"},
@@ -440,7 +440,7 @@ func TestDifferences(t *testing.T) {
 				} else {
 					got = append(got, "+"+d.String())
 					if x.Allowed() && y.Allowed() && x.Exec == y.Exec || !y.Allowed() {
-						t.Errorf("%v is no gap", d)
+						t.Errorf("%v is not a gap", d)
 					}
 				}
 			}

@@ -28,7 +28,7 @@ func TestFormat(t *testing.T) {
 		{"assignments", "@{A}=a # a\n@{B}=b \\\n  c\n", "@{A} = a # a\n@{B} = b c\n"},
 		{"a comment inside a rule", "/t {\n capability # c\n   chown,\n /a # a\n r,\n}\n", "/t {\n  capability # c\n   chown,\n  /a # a\n r,\n}\n"},
 		{"a comment inside a head", "profile t # c\n {/a   r,}\n", "profile t # c\n {/a   r,}\n"},
-		{"a hash that is no comment", "/t { /a#b r, }\n", "/t {\n  /a#b r,\n}\n"},
+		{"a hash that is not a comment", "/t { /a#b r, }\n", "/t {\n  /a#b r,\n}\n"},
 		{"conditionals", "/t { if $A { # a\n/a r, } else if $B { } else { # c\n } # d\n}\n",
 			"/t {\n  if $A { # a\n    /a r,\n  } else if $B {\n  } else { # c\n  } # d\n}\n"},
 		{"a comment before else", "/t { if $A {   } # a\n  else {   } }\n", "/t {\n  if $A {   } # a\n  else {   }\n}\n"},

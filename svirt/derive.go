@@ -108,7 +108,7 @@ func (r *Rules) Warnings() []Warning { return r.warnings }
 // List returns the rules; they must not be changed. Under Strict
 // they are sorted by path, then device, and a path that several devices need
 // is there once for each of them. Under Compat they are in the order of the
-// text, which may have things that are no rules (see Text).
+// text, which may have things that are not rules (see Text).
 func (r *Rules) List() []Rule { return r.list }
 
 // addVerbatim adds a line of the reference's, its path not escaped.

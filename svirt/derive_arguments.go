@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -223,7 +224,7 @@ func (s *strict) values(text, first string) map[string]string {
 	if strings.HasPrefix(text, "{") {
 		var top map[string]any
 		if err := json.Unmarshal([]byte(text), &top); err != nil {
-			s.unknown(text, "the value is no JSON")
+			s.unknown(text, "the value is not JSON")
 			return out
 		}
 		flatten(out, "", top, 0)
@@ -288,15 +289,10 @@ func (s *strict) files(v map[string]string, u use, perms ast.FilePerm, keys ...s
 
 // rest warns of values that are paths, but of those of known keys.
 func (s *strict) rest(v map[string]string, known ...string) {
-	var names []string
-	for key, value := range v {
-		if strings.HasPrefix(value, "/") && !slices.Contains(known, key) {
-			names = append(names, key)
+	for _, key := range slices.Sorted(maps.Keys(v)) {
+		if strings.HasPrefix(v[key], "/") && !slices.Contains(known, key) {
+			s.unknown(v[key], "what "+key+" means is not known")
 		}
-	}
-	slices.Sort(names)
-	for _, key := range names {
-		s.unknown(v[key], "what "+key+" means is not known")
 	}
 }
 
@@ -344,12 +340,7 @@ func (s *strict) image(v map[string]string) {
 
 // blockdev grants the files of a tree of block drivers.
 func (s *strict) blockdev(v map[string]string) {
-	var names []string
-	for key := range v {
-		names = append(names, key)
-	}
-	slices.Sort(names)
-	for _, key := range names {
+	for _, key := range slices.Sorted(maps.Keys(v)) {
 		at := strings.LastIndexByte(key, '.') + 1
 		prefix, value := key[:at], v[key]
 		top := strings.ReplaceAll(prefix, "file.", "") == ""

@@ -179,7 +179,7 @@ rwl "/srv/share/**" -> "/srv/share/**", # argument -fsdev
 "/srv/x.rom" r, # argument ua-x.romfile
 `},
 		{name: "another property", props: property("x-thing", "/srv/x"), warn: []string{"unknown-argument x-thing=/srv/x"}},
-		{name: "a property that is no path", props: property("x-vga", "on")},
+		{name: "a property that is not a path", props: property("x-vga", "on")},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			seven := 7

@@ -322,7 +322,7 @@ func TestIncludeLoop(t *testing.T) {
 		want       string // place and text of the error; empty: none
 	}{
 		{"no loop", "/site r,\n", ""},
-		{"twice is no loop", "include <abstractions/c>\ninclude <abstractions/c>\n", ""},
+		{"twice is not a loop", "include <abstractions/c>\ninclude <abstractions/c>\n", ""},
 		{"itself", "/site r,\n  include <abstractions/site>\n", "abstractions/site:2:3 abstractions/site"},
 		{"by another", "/site r,\ninclude <abstractions/c>\ninclude <abstractions/b>\n", "abstractions/b:1:1 abstractions/site"},
 		{"in a block", "audit { include <abstractions/b> }\n", "abstractions/b:1:1 abstractions/site"},

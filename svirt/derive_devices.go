@@ -519,7 +519,7 @@ func (s *strict) others() {
 // of Debian.
 var systemEmulators = []string{"/usr/bin/kvm", "/usr/bin/qemu-kvm", "/usr/bin/qemu-system-*", "/usr/libexec/qemu-kvm", "/usr/bin/qemu"}
 
-// notEmulators are directories of the system with files that are no programs,
+// notEmulators are directories of the system with files that are not programs,
 // or scripts that others run.
 var notEmulators = []string{"/usr/share", "/usr/src", "/usr/include", "/usr/games", "/usr/lib/systemd", "/lib/systemd", "/usr/local/share", "/usr/local/src", "/usr/local/etc", "/usr/local/include"}
 
@@ -585,7 +585,7 @@ func (s *strict) allowedEmulator(real string) (Reason, error) {
 		return reason, err
 	}
 	if withinAny(real, notEmulators) {
-		return ReasonRestricted, errors.New("it is no directory of programs")
+		return ReasonRestricted, errors.New("it is not a directory of programs")
 	}
 	for _, k := range []rootKind{rootImages, rootShares, rootSockets, rootLogs, rootExtra} {
 		if withinAny(real, s.roots(k)) {

@@ -421,7 +421,7 @@ func (s *strict) readable(path string) bool {
 	return strings.HasPrefix(path, "/") && placeOf(path).kind == placeReadable
 }
 
-// remote grants an image that is no path of this host: the sockets and nodes by
+// remote grants an image that is not a path of this host: the sockets and nodes by
 // which it is reached. What only an image names goes into below, if it may be
 // there; nil: the description names it.
 func (s *strict) remote(image *Image, below *chain) {

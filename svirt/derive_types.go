@@ -187,7 +187,7 @@ var blockNodes = []string{
 	"mapper/*", "md/*", "disk/*/*", "zvol/*/*", "zvol/*/*/*", "zvol/*/*/*/*", "drbd/by-*/*", "drbd/by-*/*/*", "rbd/*/*", "rbd/*/*/*",
 }
 
-// notVolumes are directories in /dev that are no volume groups.
+// notVolumes are directories in /dev that are not volume groups.
 var notVolumes = []string{
 	"block/*", "bsg/*", "bus/*", "char/*", "cpu/*", "cpu_dma_latency/*", "dma_heap/*", "dri/*", "fd/*", "hugepages/*", "infiniband/*", "input/*",
 	"mapper/*", "mqueue/*", "net/*", "pts/*", "raw/*", "shm/*", "snd/*", "usb/*", "v4l/*", "vfio/*", "vhost*/*", "serial/*",

@@ -251,7 +251,7 @@ func BenchmarkInstantiate(b *testing.B) {
 	}
 }
 
-// TestDocumentErrors lists what is no template, abstraction or profile.
+// TestDocumentErrors lists what is not a template, abstraction or profile.
 func TestDocumentErrors(t *testing.T) {
 	ctx := context.Background()
 	large := "#" + strings.Repeat("x", 10<<20)

@@ -94,7 +94,7 @@ const maxHeld = 64
 
 // hostTree is the file system of this machine, by descriptors of directories
 // that are held. Every component is opened by its name in the directory before
-// it, and is no symbolic link.
+// it, and is not a symbolic link.
 type hostTree struct {
 	dirs map[string]int // real path -> descriptor
 }

@@ -85,7 +85,7 @@ func TestUpdateChanged(t *testing.T) {
 			if again, err = f.Holders(ctx, testUUID, got.Removed); len(again) > 0 || err != nil {
 				t.Errorf("once all is closed: %v, %v", again, err)
 			}
-			// Who got it back is no holder.
+			// Who got it back is not a holder.
 			f.driver.files = map[string][]loader.File{testProfile: c.files}
 			f.must(t, f.Replace(ctx, d))
 			if again, err = f.Holders(ctx, testUUID, got.Removed); len(again) > 0 || err != nil {

@@ -49,7 +49,7 @@ func retry(f func() error) error {
 }
 
 // closeFile closes a file that was synced, or is only read. That a signal has
-// interrupted it is no error: the descriptor is gone, and nothing is left to be
+// interrupted it is not an error: the descriptor is gone, and nothing is left to be
 // written.
 func closeFile(f *os.File) error {
 	if err := f.Close(); !errors.Is(err, syscall.EINTR) {

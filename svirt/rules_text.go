@@ -36,7 +36,7 @@ var glRules = [...]struct {
 	{"/usr/share/egl/egl_external_platform.d/{,*}", permR},
 	{"/usr/share/glvnd/egl_vendor.d/{,*}", permR},
 	{"/usr/share/libdrm/{,*}", permR},
-	// Finding the device behind the node.
+	// Finding the device of the node.
 	{"/dev/dri/", permR},
 	{"/sys/devices/**/{config,device,revision,subsystem_device,subsystem_vendor,uevent,vendor}", permR},
 	// The driver of NVIDIA.
@@ -184,7 +184,7 @@ func (r *Rules) path(i int) int {
 
 // File returns the rules as a file of policy, for Source.Rules. The name is the
 // path by which profiles include it. Under Compat, where paths are written as
-// they are, it is what the text means, and an error if that is no policy.
+// they are, it is what the text means, and an error if that is not policy.
 func (r *Rules) File(ctx context.Context, name string) (*ast.File, error) {
 	if r.method != Strict {
 		return parser.Config{Context: parser.ContextBody}.Parse(ctx, name, string(r.AppendFile(nil)))

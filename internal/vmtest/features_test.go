@@ -18,7 +18,7 @@ import (
 )
 
 // TestFeatureSets says in what the features of today's kernels differ from the
-// sets that are built in for their versions. That they do is no failure: the
+// sets that are built in for their versions. That they do is not a failure: the
 // archive moves on.
 func TestFeatureSets(t *testing.T) {
 	var roles []string
@@ -35,7 +35,7 @@ func TestFeatureSets(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !shown.Supports("file/mask/read") || !shown.Supports("policy/versions/v8") {
-			t.Errorf("these are no features:\n%s", k.Features)
+			t.Errorf("these are not features:\n%s", k.Features)
 		}
 		name := vmtest.BuiltIn(features.Kernels(), k)
 		set, ok := features.Kernel(name)

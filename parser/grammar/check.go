@@ -230,7 +230,7 @@ func (d *differ) values(path string, a, b reflect.Value) bool {
 			f := a.Type().Field(i)
 			if f.Type == reflect.TypeFor[ast.Span]() && a.Type() == reflect.TypeFor[ast.VarAssign]() {
 				// What continues the line after the last value belongs to
-				// the statement, and is no token.
+				// the statement, and is not a token.
 				assign := b.Interface().(ast.VarAssign)
 				assign.To = a.Interface().(ast.VarAssign).To
 				b = reflect.ValueOf(assign)

@@ -4,7 +4,7 @@
 // are written, what they say, which of them decided and which were overridden.
 //
 // The answers themselves are those of package query, read from the compiled
-// policy. Finding the rules behind them needs the resolved profiles as well; a
+// policy. Finding the rules that made them needs the resolved profiles as well; a
 // program that only asks needs package query alone.
 //
 // Everything here is safe for concurrent use.

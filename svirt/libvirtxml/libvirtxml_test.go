@@ -215,7 +215,7 @@ func TestCorpusStrict(t *testing.T) {
 			}
 			path := strings.TrimSuffix(strings.TrimSuffix(string(r.Path), "*"), "*")
 			if text, ok := svirtLiteral(path); !ok {
-				t.Errorf("%s: %q is no literal", name, text)
+				t.Errorf("%s: %q is not a literal", name, text)
 			}
 			for _, dir := range []string{"/etc/", "/proc/", "/bin/", "/lib"} {
 				if strings.HasPrefix(path, dir) && !strings.HasPrefix(path, "/etc/pki/nssdb/") {

@@ -19,7 +19,7 @@ import (
 func TestLimits(t *testing.T) {
 	rep := strings.Repeat
 	empty := len(document(""))
-	elements := strings.Count(document(""), "<") - strings.Count(document(""), "</") - 1 // what comes first is no element
+	elements := strings.Count(document(""), "<") - strings.Count(document(""), "</") - 1 // what comes first is not an element
 	deep := func(n int) string { return document(rep("<a>", n) + rep("</a>", n)) }
 	for _, c := range []struct {
 		what     string

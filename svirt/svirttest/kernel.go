@@ -6,7 +6,7 @@
 // It is a svirt.Driver that compiles as the real one does, so that mistakes in
 // templates and rules show, keeps what is loaded, and answers what a machine may
 // do from the compiled bytes. A test can make any call fail, see what was asked,
-// and change what is in force behind the manager's back.
+// and change what is in force without the manager.
 //
 //	kernel := svirttest.NewKernel(nil)
 //	manager, err := svirt.New(ctx, svirt.ManagerOptions{Dir: t.TempDir(), Driver: kernel})
@@ -219,7 +219,7 @@ func (k *Kernel) Compile(ctx context.Context, src *svirt.Source) (svirt.Compiled
 func (k *Kernel) Load(ctx context.Context, c svirt.Compiled, _ loader.Accept) error {
 	p, ok := c.(*blob.Policy)
 	if !ok {
-		return fmt.Errorf("svirttest: %T is no policy of this kernel", c)
+		return fmt.Errorf("svirttest: %T is not policy of this kernel", c)
 	}
 	name := p.Names()[0]
 	if err := k.begin(ctx, Call{Op: OpLoad, Profile: name}); err != nil {
@@ -287,7 +287,7 @@ func (k *Kernel) List(ctx context.Context) ([]svirt.Loaded, error) {
 	defer k.mu.Unlock()
 	var all []svirt.Loaded
 	for _, machine := range slices.Sorted(maps.Keys(k.loaded)) {
-		for _, p := range k.loaded[machine].Profiles() {
+		for _, p := range k.loaded[machine].Heads() {
 			all = append(all, svirt.Loaded{Name: p.Name, Mode: p.EffectiveMode().String()})
 		}
 	}
@@ -344,7 +344,7 @@ func (k *Kernel) confines(c svirt.Confinement, a loader.Accept) error {
 	if err := k.holds(c); err != nil {
 		return err
 	}
-	mode := k.loaded[c.Profile].Profiles()[0].EffectiveMode()
+	mode := k.loaded[c.Profile].Heads()[0].EffectiveMode()
 	switch {
 	case mode == blob.Complain && !a.Complain, mode == blob.Unconfined && !a.Unconfined, mode == blob.Prompt && !a.Prompt:
 		return fmt.Errorf("%s is in mode %v: %w", c.Profile, mode, loader.ErrMode)

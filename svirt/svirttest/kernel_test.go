@@ -126,7 +126,7 @@ func TestLifecycle(t *testing.T) {
 	wantDisk(t, k, "/srv/web.raw", true)
 	wantDisk(t, k, "/srv/db.raw", false)
 	if _, err := k.Allows(uuid, query.Capability("fly")); err == nil {
-		t.Error("an unknown capability is no error")
+		t.Error("an unknown capability is not an error")
 	}
 
 	// What processes have open of a removed disk is told.
@@ -204,7 +204,7 @@ func TestKill(t *testing.T) {
 	wantError(t, "kill again", k.Unload(ctx, profile, kill), fs.ErrNotExist)
 }
 
-// TestForeign changes what is in force behind the manager's back.
+// TestForeign changes what is in force without the manager.
 func TestForeign(t *testing.T) {
 	ctx := t.Context()
 	kernel, _ := features.Kernel("7.2")
@@ -310,6 +310,6 @@ func TestIntercept(t *testing.T) {
 	_, err := k.List(gone)
 	wantError(t, "with a context that ended", err, context.Canceled)
 	if err := k.Load(ctx, 7, loader.Accept{}); err == nil {
-		t.Error("something that is no policy was loaded")
+		t.Error("something that is not policy was loaded")
 	}
 }

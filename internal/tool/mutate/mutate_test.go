@@ -229,7 +229,7 @@ all: 3 of 3 killed (100.0 %), 3 equal, 0 did not build
 	}
 	o.equivalent = ""
 
-	// What does not build is no survivor, and tests that fail anyhow are an error.
+	// What does not build is not a survivor, and tests that fail anyhow are an error.
 	o.keep = ""
 	kept, err := readKept("")
 	if err != nil {

@@ -418,7 +418,7 @@ func TestMachineLifecycle(t *testing.T) {
 	wantLoaded(t, k)
 	wantFiles(files...)
 	wantError(t, manager.Start(ctx, m.UUID, probeCommand(vmm)), svirt.ErrNotLoaded)
-	must(manager.Unload) // is no error
+	must(manager.Unload) // is not an error
 
 	// From what is on disk, by a manager that did not write it.
 	if _, err := svirt.New(ctx, svirt.ManagerOptions{}); !errors.Is(err, svirt.ErrLocked) {
@@ -440,6 +440,6 @@ func TestMachineLifecycle(t *testing.T) {
 	must(again.Remove)
 	wantLoaded(t, k)
 	wantFiles()
-	must(again.Remove) // is no error
+	must(again.Remove) // is not an error
 	wantError(t, again.Load(ctx, m.UUID), svirt.ErrNotFound)
 }

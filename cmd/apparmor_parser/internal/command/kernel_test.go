@@ -144,6 +144,6 @@ func TestOpenKernel(t *testing.T) {
 		}
 	}
 	if _, err := openKernel(t.TempDir() + "/kernel/security/apparmor/"); err == nil {
-		t.Error("an empty directory is no kernel")
+		t.Error("an empty directory is not a kernel")
 	}
 }

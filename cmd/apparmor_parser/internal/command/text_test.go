@@ -130,7 +130,7 @@ func TestClasses(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 	if c.change("") || c.change("no-") || c.change("ab") {
-		t.Error("words that are no classes")
+		t.Error("words that are not classes")
 	}
 	if c.has("news") || !allClasses.has("news") {
 		t.Error("an unknown class is not taken as unexpected")

@@ -306,7 +306,7 @@ func (r *run) derive(ctx context.Context) (*machine, error) {
 		text, _, _ = bytes.Cut(text, []byte{0})
 	}
 	if r.method == svirt.Compat90 {
-		// Its libxml2 goes by what the bytes look like, and they are no UTF-16
+		// Its libxml2 goes by what the bytes look like, and they are not UTF-16
 		// if this is found in them.
 		text = utf16Declared.ReplaceAll(text, []byte("$1"))
 	}
