@@ -13,7 +13,8 @@ import (
 )
 
 // TestForkChain removes profiles under what forks without an end: 200 times on
-// each kernel, 10,000 times where everything is asked for.
+// each kernel, 10,000 times where everything is asked for, which takes some
+// hours a kernel.
 func TestForkChain(t *testing.T) {
 	rounds, timeout := "200", 12*time.Minute
 	if testenv.Full() {
