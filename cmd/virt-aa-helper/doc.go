@@ -11,11 +11,15 @@
 // # Options of its own
 //
 //	--policy 9.0|11.3|12.8|12.9|strict   derive rules as libvirt's helper of that version
-//	                           does (12.8 if nothing is said), or strictly: paths
-//	                           are literals, and a device gets what it needs and
-//	                           no more
+//	                           does, or strictly: paths are literals, and a device
+//	                           gets what it needs and no more
 //	--loader auto|own|parser   who loads: this program, apparmor_parser, or
 //	                           (auto) the first of them that may
+//
+// libvirtd gives neither. The file virt-aa-helper.conf in the directory of
+// machines' profiles, /etc/apparmor.d/libvirt, may: "policy strict", an option
+// without its dashes a line. Otherwise the policy is that of the libvirt that
+// is installed, by the name of its library, and 12.8 if there is none.
 //
 // # Differences from libvirt's helper
 //

@@ -205,6 +205,21 @@ func (h VirtHelper) DryRun(xml string, args ...string) (string, error) {
 	return string(a.Stderr), &Error{Args: append([]string{"virt-aa-helper"}, args...), Exit: a.Exit, Stderr: string(a.Stderr), Err: errors.New(a.Failed)}
 }
 
+// Root returns the root that the helper sees, for Call.
+func (h VirtHelper) Root() string { return h.root }
+
+// Call runs the helper with whatever it writes into its root, where the caller
+// has put a program as sbin/apparmor_parser. It returns the exit status, -1 for a
+// signal, and what the helper says.
+func (h VirtHelper) Call(stdin string, args ...string) (int, string) {
+	h.tb.Helper()
+	a, err := h.run(h.tb.Context(), stdin, args...)
+	if err != nil {
+		h.tb.Fatal(err)
+	}
+	return a.Exit, string(a.Stderr)
+}
+
 // run runs the helper. The error is that it did not run.
 func (h VirtHelper) run(ctx context.Context, xml string, args ...string) (helperAnswer, error) {
 	ctx, cancel := context.WithTimeout(ctx, DefaultTimeout)

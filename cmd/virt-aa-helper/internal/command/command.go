@@ -173,10 +173,13 @@ func Run(ctx context.Context, args []string, env Env) int {
 	if env.Host == nil {
 		env.Host = svirt.HostFS()
 	}
-	o := options{method: svirt.Compat128, loader: "auto"}
-	p := getopt.Parser[options]{Options: table(), Done: func(o *options) bool { return o.help }}
-	_, err := p.Parse(&o, args) // operands are ignored
-	r := &run{options: o, env: env, loader: env.Loader, store: store{filepath.Join(env.Base, "libvirt")}}
+	s := store{filepath.Join(env.Base, "libvirt")}
+	o, err := s.settings(env.Host)
+	if err == nil {
+		p := getopt.Parser[options]{Options: table(), Done: func(o *options) bool { return o.help }}
+		_, err = p.Parse(&o, args) // operands are ignored
+	}
+	r := &run{options: o, env: env, loader: env.Loader, store: s}
 	switch {
 	case err != nil:
 	case o.help:

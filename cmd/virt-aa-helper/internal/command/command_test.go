@@ -160,7 +160,7 @@ func TestLifecycle(t *testing.T) {
 		{"a container has no rules", []step{
 			{created.args, xml("lxc", "/srv/a.img"), nil, map[string]string{"TEMPLATE.lxc": template}, 0, "add", map[string]string{profile: strings.Replace(template, "LIBVIRT_TEMPLATE", profile, 1)}, ""},
 			{"-r -u " + profile + " -F /srv/b.img", xml("lxc", "/srv/a.img"), nil, nil, 0, "replace", map[string]string{profile: strings.Replace(template, "LIBVIRT_TEMPLATE", profile, 1)}, ""}}},
-		{"what a killed helper left", []step{{created.args, created.stdin, nil, map[string]string{"." + profile + ".new": "half", "." + profile + ".lock": ""}, 0, "add", created.files, ""}}},
+		{"what a killed helper left", []step{{created.args, created.stdin, nil, map[string]string{profile + ".new": "half", profile + ".lock": ""}, 0, "add", created.files, ""}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			base, hostFS := t.TempDir(), newHost(t)

@@ -7,6 +7,7 @@ package command
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"syscall"
 	"time"
@@ -22,15 +23,19 @@ func openFile(name string) (*os.File, error) {
 // lock keeps other helpers from working on the same machine until the function
 // that it returns is called. Waiting for it ends with the context. The lock is
 // the kernel's and ends with the process; its holder removes its file.
+//
+// The profile that libvirt ships for its helper allows no locks. Where one is
+// denied there is none: libvirtd, who made the directory for this, runs one
+// helper at a time for a machine.
 func (s store) lock(ctx context.Context, profile string) (func(), error) {
-	name := s.path("." + profile + ".lock")
+	name := s.path(profile + ".lock")
 	for wait := time.Millisecond; ; wait = min(2*wait, 50*time.Millisecond) {
 		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|noFollow, 0o600)
 		if err != nil {
 			return nil, err
 		}
 		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if err == nil && sameFile(f, name) {
+		if err == nil && sameFile(f, name) || errors.Is(err, fs.ErrPermission) {
 			return func() {
 				// A file that stays is taken by who comes next, and the lock
 				// is given back, whatever this returns (close(2)).
