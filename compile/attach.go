@@ -54,6 +54,7 @@ func ownName(p *policy.Profile) ast.Pattern {
 // of the list.
 func attachment(e *emitter, out *blob.Profile) *ruleset {
 	rules := &ruleset{}
+	e.rule = nil
 	e.glob(ownName(e.profile)) // to refuse a name that is not a pattern
 	patterns := attachments(e.profile)
 	if len(patterns) == 0 || e.plainNames && plainName(e.profile) {
@@ -77,10 +78,10 @@ func attachment(e *emitter, out *blob.Profile) *ruleset {
 	out.XMatchLen = xmatchLen(patterns)
 	for _, p := range patterns {
 		n := e.glob(p)
-		rules.add(n, rec, e.source)
+		e.keep(rules, n, rec)
 		for _, v := range values {
 			n = cat(n, v)
-			rules.add(n, rec, e.source)
+			e.keep(rules, n, rec)
 		}
 	}
 	return rules

@@ -3,12 +3,12 @@
 package compile
 
 import (
-	"context"
 	"fmt"
 	"strings"
 
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/compile/internal/automaton"
 	"github.com/goarmor/apparmor/diag"
 	"github.com/goarmor/apparmor/policy"
 )
@@ -25,7 +25,7 @@ import (
 // For each pair it tries the shortest path to each pair of states in which
 // both match. Attachments with extended attributes are left out, because the
 // answer depends on the file. Work beyond maxAttachSteps is not done.
-func attachConflicts(ctx context.Context, set *policy.Set, built []*blob.Profile) (diag.List, error) {
+func attachConflicts(budget *automaton.Budget, set *policy.Set, built []*blob.Profile) (diag.List, error) {
 	var found diag.List
 	steps := maxAttachSteps
 	var all []attachedTo
@@ -39,14 +39,19 @@ func attachConflicts(ctx context.Context, set *policy.Set, built []*blob.Profile
 			a.prefixes = append(a.prefixes, literalPrefix(pattern))
 		}
 		for j := range all {
-			if err := ctx.Err(); err != nil {
-				return nil, err
-			}
 			first := &all[j]
+			if !budget.Spend(8 + 4*len(first.prefixes)*len(a.prefixes)) {
+				return nil, budget.Err()
+			}
 			if first.profile.Parent != p.Parent || !overlap(first.prefixes, a.prefixes) {
 				continue
 			}
-			if path, ok := equalMatch(first.built, b, &steps); ok {
+			before := steps
+			path, ok := equalMatch(first.built, b, &steps)
+			if !budget.Spend((before - steps) * attachWork) {
+				return nil, budget.Err()
+			}
+			if ok {
 				found = append(found, &diag.Diagnostic{
 					Code: diag.CodeAttachConflict, Profile: p.Name, Pos: p.Origin.Position(), Via: p.Origin.Chain(),
 					Message: fmt.Sprintf("profiles %s and %s attach to %s equally well, so kernels take neither", first.profile.Name, p.Name, path),
@@ -69,6 +74,9 @@ type attachedTo struct {
 
 // maxAttachSteps is how many pairs of states are looked at in one set.
 const maxAttachSteps = 1 << 14
+
+// attachWork is the work of looking at a pair: at all bytes of both states.
+const attachWork = 1024
 
 // literalPrefix is the beginning of everything that matches a pattern.
 func literalPrefix(p ast.Pattern) string {

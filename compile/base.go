@@ -22,7 +22,7 @@ import (
 type Base struct {
 	options Options
 	form    form
-	limits  Limits
+	limits  Limits // of each instance
 	set     *policy.Set
 	out     *Output
 	built   []*blob.Profile // out's
@@ -65,11 +65,13 @@ var ErrBase = errors.New("compile: a base has one profile, and those below it")
 
 // NewBase compiles a set of profiles to make instances of. The first profile is
 // the one that instances change; the others are below it. The errors are those
-// of Compile, and ErrBase.
+// of Compile, and ErrBase. The limits are for the base with what it needs beside
+// its policy, which is about as much again as for the first profile.
 //
 // The set must not be changed any more.
 func NewBase(ctx context.Context, set *policy.Set, o Options) (*Base, error) {
-	c, err := newCompiler(set, o)
+	q := newRequest(ctx, o)
+	c, err := newCompiler(q, set, o)
 	if err != nil {
 		return nil, err
 	}
@@ -83,20 +85,23 @@ func NewBase(ctx context.Context, set *policy.Set, o Options) (*Base, error) {
 		options: o, form: c.form, limits: c.limits, keepDenials: c.keepDenials, set: set,
 		free: make(chan *workspace, runtime.GOMAXPROCS(0)),
 	}
-	if b.out, err = Compile(ctx, set, o); err != nil {
+	if b.out, err = compileSet(q, set, o); err != nil {
 		return nil, err
 	}
 	if b.frame, err = blob.NewFrame(b.out.Policy, blob.LimitsOf(o.Kernel)); err != nil {
 		return nil, err
 	}
 	b.built = b.out.Policy.Profiles()
-	t := newTranslation(&b.options, b.form, top)
+	t := newTranslation(&b.options, b.form, top, c.budget)
 	members(&t.emitter)
 	b.counts.degraded.head, b.counts.warned.head = len(t.degraded), len(t.warnings)
 	t.run()
 	b.counts.degraded.rules, b.counts.warned.rules = len(t.degraded), len(t.warnings)
 	attachment(&t.emitter, &blob.Profile{})
 	b.counts.degraded.all, b.counts.warned.all = len(t.degraded), len(t.warnings)
+	if err := c.budget.Err(); err != nil {
+		return nil, buildError(&t.emitter, c.exceeded(t, noPart, err))
+	}
 	b.translation = t
 	b.targets, b.renumber = sortTargets(t.execs.targets)
 	b.named = make([]targetName, len(b.targets))
@@ -106,12 +111,13 @@ func NewBase(ctx context.Context, set *policy.Set, o Options) (*Base, error) {
 	}
 	b.renamable = top.Parent == nil && !slices.Contains(b.named, inFull|asChild)
 	built := b.built[0]
-	if b.files, err = b.part(ctx, &t.files, built.File, b.writeFile); err != nil {
-		return nil, err
+	if b.files, err = b.part(c.budget, &t.files, built.File, b.writeFile); err != nil {
+		return nil, buildError(&t.emitter, c.exceeded(t, blob.PartFile, err))
 	}
-	if b.policydb, err = b.part(ctx, &t.policydb, built.Policydb, b.writeClass); err != nil {
-		return nil, err
+	if b.policydb, err = b.part(c.budget, &t.policydb, built.Policydb, b.writeClass); err != nil {
+		return nil, buildError(&t.emitter, c.exceeded(t, blob.PartPolicydb, err))
 	}
+	t.budget, t.sizes = nil, nil // which are this request's
 	return b, nil
 }
 
@@ -161,31 +167,27 @@ func (b *Base) denied(g grant, denied uint32) grant {
 }
 
 // part builds an automaton once more, this time with its accept values.
-func (b *Base) part(ctx context.Context, rs *ruleset, db *blob.PolicyDB, write func(grant, uint32) written) (*basePart, error) {
+func (b *Base) part(budget *automaton.Budget, rs *ruleset, db *blob.PolicyDB, write func(grant, uint32) written) (*basePart, error) {
 	if db == nil {
 		return nil, nil
 	}
 	r := resolver{records: &rs.records, space: rs.space}
-	builder := automaton.Builder{Covers: r.covers}
-	for _, e := range rs.entries {
-		builder.Add(e.node, e.accept)
-	}
-	fine, err := builder.Build(ctx, automaton.Limits{States: b.limits.States, Memory: b.limits.Memory})
+	fine, err := rs.builder(&r).Build(budget)
 	if err != nil {
 		return nil, err
 	}
 	keep := automaton.MinimizeOptions{KeepStart: true}
-	if fine, err = fine.Minimize(ctx, keep); err != nil {
+	if fine, err = fine.Minimize(budget, keep); err != nil {
 		return nil, err
 	}
-	least, _, err := automaton.Resolve(fine, func(set []automaton.Accept) (written, error) {
+	least, _, err := automaton.Resolve(budget, fine, func(set []automaton.Accept) (written, error) {
 		g, denied, err := r.resolve(set)
 		return write(g, denied), err
 	})
 	if err != nil {
 		return nil, err
 	}
-	if least, err = least.Minimize(ctx, keep); err != nil {
+	if least, err = least.Minimize(budget, keep); err != nil {
 		return nil, err
 	}
 	x := &basePart{table: db.Perms != nil, pair: rs.space == fileSpace, entries: len(db.Perms), index: map[[2]blob.Perm]uint32{}}
@@ -232,7 +234,10 @@ type Instance struct {
 //
 // The policy is verified as that of Compile is: its base was, when the Base was
 // made, and now what comes on top. Options of the base hold for instances, and so
-// do its limits, for each. The errors are those of Compile.
+// do its limits, for what each takes beside the base, and Bytes for the whole
+// policy. Half of the work and of the states is for the attempt to add to the
+// base; what that took counts when the policy is then compiled as a whole. The
+// errors are those of Compile.
 func (b *Base) Instantiate(ctx context.Context, d *Delta) (*Instance, error) {
 	w := b.workspace()
 	defer b.done(w)
@@ -240,7 +245,8 @@ func (b *Base) Instantiate(ctx context.Context, d *Delta) (*Instance, error) {
 	if err == nil && whole == "" {
 		i := &Instance{Output: w.output()}
 		if i.Policy, err = b.frame.Policy(w.extended); err == nil {
-			err = b.limits.checkBytes(int64(i.Policy.Len()))
+			i.Used.Bytes = int64(i.Policy.Len())
+			err = b.limits.checkBytes(i.Used.Bytes)
 		}
 		if err == nil {
 			return i, nil
@@ -253,7 +259,7 @@ func (b *Base) Instantiate(ctx context.Context, d *Delta) (*Instance, error) {
 	if whole == "" {
 		whole = err.Error()
 	}
-	out, err := Compile(ctx, b.whole(d), b.options)
+	out, err := w.compile(ctx, d)
 	if err != nil {
 		return nil, err
 	}
@@ -273,7 +279,7 @@ func (b *Base) Append(ctx context.Context, dst []byte, d *Delta) ([]byte, error)
 	} else if err != nil && ctx.Err() != nil {
 		return dst, err
 	}
-	out, err := Compile(ctx, b.whole(d), b.options)
+	out, err := w.compile(ctx, d)
 	if err != nil {
 		return dst, err
 	}

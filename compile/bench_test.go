@@ -89,7 +89,7 @@ func BenchmarkLibvirt(b *testing.B) {
 
 		var tr *translation
 		step("translate", func() error {
-			tr = newTranslation(&opts, formOf(kernel), set.Profiles[0])
+			tr = newTranslation(&opts, formOf(kernel), set.Profiles[0], automaton.NewBudget(ctx, automaton.Limits{}))
 			tr.run()
 			return tr.errs.Err()
 		})
@@ -99,11 +99,11 @@ func BenchmarkLibvirt(b *testing.B) {
 			builder.Add(e.node, e.accept)
 		}
 		var dfa *automaton.DFA
-		step("build", func() (err error) { dfa, err = builder.Build(ctx, automaton.Limits{}); return err })
+		step("build", func() (err error) { dfa, err = builder.Build(automaton.NewBudget(ctx, automaton.Limits{})); return err })
 		var resolved *automaton.DFA
 		var grants []grant
 		step("decide", func() (err error) {
-			resolved, grants, err = automaton.Resolve(dfa, func(set []automaton.Accept) (grant, error) {
+			resolved, grants, err = automaton.Resolve(automaton.NewBudget(ctx, automaton.Limits{}), dfa, func(set []automaton.Accept) (grant, error) {
 				g, denied, err := r.resolve(set)
 				return impliedMmap(g, denied), err
 			})
@@ -111,13 +111,13 @@ func BenchmarkLibvirt(b *testing.B) {
 		})
 		var least *automaton.DFA
 		step("minimize", func() (err error) {
-			least, err = resolved.Minimize(ctx, automaton.MinimizeOptions{KeepStart: true})
+			least, err = resolved.Minimize(automaton.NewBudget(ctx, automaton.Limits{}), automaton.MinimizeOptions{KeepStart: true})
 			return err
 		})
 		step("pack", func() error {
 			o := formOf(kernel).pack(len(grants))
 			o.Accept2 = make([]uint32, len(grants))
-			_, err := least.Pack(ctx, o)
+			_, err := least.Pack(automaton.NewBudget(ctx, automaton.Limits{}), o)
 			return err
 		})
 		out, err := Compile(ctx, set, opts)

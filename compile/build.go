@@ -3,7 +3,6 @@
 package compile
 
 import (
-	"context"
 	"slices"
 
 	"github.com/goarmor/apparmor/blob"
@@ -24,18 +23,14 @@ type words struct{ accept, accept2 uint32 }
 // build makes the automaton of a rule set. write turns what is granted to a
 // string, and what the strongest rules deny, into what is written: states
 // whose grants are the same to the kernel can be merged.
-func build[W comparable](ctx context.Context, limits Limits, rs *ruleset, write func(g grant, denied uint32) W) (b built[W], err error) {
+func build[W comparable](budget *automaton.Budget, rs *ruleset, write func(g grant, denied uint32) W) (b built[W], err error) {
 	r := resolver{records: &rs.records, space: rs.space}
-	builder := automaton.Builder{Covers: r.covers}
-	for _, e := range rs.entries {
-		builder.Add(e.node, e.accept)
-	}
-	d, err := builder.Build(ctx, automaton.Limits{States: limits.States, Memory: limits.Memory})
+	d, err := rs.builder(&r).Build(budget)
 	if err != nil {
 		return b, err
 	}
 	b.states = d.States()
-	d, b.words, err = automaton.Resolve(d, func(set []automaton.Accept) (w W, err error) {
+	d, b.words, err = automaton.Resolve(budget, d, func(set []automaton.Accept) (w W, err error) {
 		g, denied, err := r.resolve(set)
 		if err != nil {
 			return w, err
@@ -45,7 +40,7 @@ func build[W comparable](ctx context.Context, limits Limits, rs *ruleset, write 
 	if err != nil {
 		return b, err
 	}
-	b.dfa, err = d.Minimize(ctx, automaton.MinimizeOptions{KeepStart: true})
+	b.dfa, err = d.Minimize(budget, automaton.MinimizeOptions{KeepStart: true})
 	return b, err
 }
 
@@ -57,7 +52,7 @@ func (b *built[W]) stats(rs *ruleset) AutomatonStats {
 // builder makes the automata of a profile for a kernel.
 type builder struct {
 	form        form
-	limits      Limits
+	budget      *automaton.Budget
 	keepDenials bool
 	targets     []string // of exec transitions, as records number them
 	stats       Stats
@@ -65,26 +60,26 @@ type builder struct {
 
 // xmatch makes the automaton of attachments: always in the old form, and
 // never with differential encoding, which kernels do not understand there.
-func (u *builder) xmatch(ctx context.Context, rs *ruleset) (*blob.PolicyDB, error) {
-	b, err := build(ctx, u.limits, rs, func(g grant, _ uint32) words { return words{accept: g.allow} })
+func (u *builder) xmatch(rs *ruleset) (*blob.PolicyDB, error) {
+	b, err := build(u.budget, rs, func(g grant, _ uint32) words { return words{accept: g.allow} })
 	if err != nil {
 		return nil, err
 	}
 	u.stats.XMatch = b.stats(rs)
-	return oldForm(ctx, b, form{})
+	return u.oldForm(b, form{})
 }
 
 // policydb makes the automaton of all classes but files.
-func (u *builder) policydb(ctx context.Context, rs *ruleset) (*blob.PolicyDB, error) {
+func (u *builder) policydb(rs *ruleset) (*blob.PolicyDB, error) {
 	if !u.form.table {
-		b, err := build(ctx, u.limits, rs, func(g grant, _ uint32) words { return oldPolicydb(g) })
+		b, err := build(u.budget, rs, func(g grant, _ uint32) words { return oldPolicydb(g) })
 		if err != nil {
 			return nil, err
 		}
 		u.stats.Policydb = b.stats(rs)
-		return oldForm(ctx, b, u.form)
+		return u.oldForm(b, u.form)
 	}
-	b, err := build(ctx, u.limits, rs, func(g grant, denied uint32) blob.Perm {
+	b, err := build(u.budget, rs, func(g grant, denied uint32) blob.Perm {
 		return tablePolicydb(u.keepDenied(g, denied))
 	})
 	if err != nil {
@@ -99,26 +94,26 @@ func (u *builder) policydb(ctx context.Context, rs *ruleset) (*blob.PolicyDB, er
 		o.Accept[l] = uint32(l)
 	}
 	db := &blob.PolicyDB{Perms: b.words}
-	db.DFA, err = b.dfa.Pack(ctx, o)
+	db.DFA, err = b.dfa.Pack(u.budget, o)
 	return db, err
 }
 
 // file makes the automaton of files.
-func (u *builder) file(ctx context.Context, rs *ruleset) (db *blob.PolicyDB, err error) {
+func (u *builder) file(rs *ruleset) (db *blob.PolicyDB, err error) {
 	targets, renumber := sortTargets(u.targets)
 	if !u.form.table {
-		b, err := build(ctx, u.limits, rs, func(g grant, denied uint32) words { return oldFile(renumber(impliedMmap(g, denied))) })
+		b, err := build(u.budget, rs, func(g grant, denied uint32) words { return oldFile(renumber(impliedMmap(g, denied))) })
 		if err != nil {
 			return nil, err
 		}
 		u.stats.File = b.stats(rs)
-		if db, err = oldForm(ctx, b, u.form); err != nil {
+		if db, err = u.oldForm(b, u.form); err != nil {
 			return nil, err
 		}
 		db.XTable = targets
 		return db, nil
 	}
-	b, err := build(ctx, u.limits, rs, func(g grant, denied uint32) [2]blob.Perm {
+	b, err := build(u.budget, rs, func(g grant, denied uint32) [2]blob.Perm {
 		return tableFile(renumber(u.keepDenied(impliedMmap(g, denied), denied)))
 	})
 	if err != nil {
@@ -135,7 +130,7 @@ func (u *builder) file(ctx context.Context, rs *ruleset) (db *blob.PolicyDB, err
 		o.Accept[l], o.Accept2[l] = uint32(len(db.Perms)), blob.AcceptPair
 		db.Perms = append(db.Perms, pair[:]...)
 	}
-	db.DFA, err = b.dfa.Pack(ctx, o)
+	db.DFA, err = b.dfa.Pack(u.budget, o)
 	return db, err
 }
 
@@ -161,13 +156,13 @@ func sortTargets(targets []string) (sorted []string, renumber func(grant) grant)
 }
 
 // oldForm writes an automaton in the old form.
-func oldForm(ctx context.Context, b built[words], f form) (*blob.PolicyDB, error) {
+func (u *builder) oldForm(b built[words], f form) (*blob.PolicyDB, error) {
 	o := f.pack(len(b.words))
 	o.Accept2 = make([]uint32, len(b.words))
 	for l, w := range b.words {
 		o.Accept[l], o.Accept2[l] = w.accept, w.accept2
 	}
-	d, err := b.dfa.Pack(ctx, o)
+	d, err := b.dfa.Pack(u.budget, o)
 	if err != nil {
 		return nil, err
 	}

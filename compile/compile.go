@@ -69,6 +69,7 @@ import (
 
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/compile/internal/automaton"
 	"github.com/goarmor/apparmor/diag"
 	"github.com/goarmor/apparmor/features"
 	"github.com/goarmor/apparmor/policy"
@@ -121,6 +122,8 @@ type Output struct {
 	Warnings diag.List
 	// Stats has one element per profile, in the order of the policy.
 	Stats []Stats
+	// Used is what compiling took of each of the limits.
+	Used Limits
 }
 
 // Stats says how large the automata of a profile are. It is zero for an
@@ -155,16 +158,42 @@ var (
 //
 // The set is only read.
 func Compile(ctx context.Context, set *policy.Set, o Options) (*Output, error) {
-	c, err := newCompiler(set, o)
+	return compileSet(newRequest(ctx, o), set, o)
+}
+
+// CompileAll compiles profiles of any namespaces, an Output for each namespace,
+// in the order of ByNamespace. The limits are for all of them together. The
+// errors are those of Compile.
+func CompileAll(ctx context.Context, set *policy.Set, o Options) ([]*Output, error) {
+	q := newRequest(ctx, o)
+	var all []*Output
+	for _, s := range ByNamespace(set) {
+		out, err := compileSet(q, s, o)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, out)
+	}
+	return all, nil
+}
+
+func newRequest(ctx context.Context, o Options) *request {
+	limits := o.Limits.withDefaults()
+	return &request{ctx: ctx, limits: limits, budget: automaton.NewBudget(ctx, limits.budget())}
+}
+
+// compileSet compiles the profiles of one namespace.
+func compileSet(q *request, set *policy.Set, o Options) (*Output, error) {
+	c, err := newCompiler(q, set, o)
 	if err != nil {
+		return nil, err
+	}
+	if err := c.budget.Err(); err != nil {
 		return nil, err
 	}
 	profiles := make([]*blob.Profile, 0, len(set.Profiles))
 	for _, p := range set.Profiles {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		b, err := c.profile(ctx, p)
+		b, err := c.profile(p)
 		if err != nil {
 			return nil, err
 		}
@@ -181,11 +210,11 @@ func Compile(ctx context.Context, set *policy.Set, o Options) (*Output, error) {
 	if err := c.errs.Err(); err != nil {
 		return nil, err
 	}
-	conflicts, err := attachConflicts(ctx, set, profiles)
+	conflicts, err := attachConflicts(c.budget, set, profiles)
 	if err != nil {
 		return nil, err
 	}
-	if o.Degrade == Strict && len(conflicts) > 0 {
+	if c.options.Degrade == Strict && len(conflicts) > 0 {
 		return nil, conflicts
 	}
 	for _, w := range conflicts {
@@ -196,13 +225,17 @@ func Compile(ctx context.Context, set *policy.Set, o Options) (*Output, error) {
 	if err != nil {
 		return nil, notLoadable(set, err)
 	}
-	if err := p.Check(blob.LimitsOf(o.Kernel)); err != nil {
+	if err := p.Check(blob.LimitsOf(c.options.Kernel)); err != nil {
 		return nil, notLoadable(set, err)
 	}
-	if err := c.limits.checkBytes(int64(p.Len())); err != nil {
+	c.binary += int64(p.Len())
+	if !c.budget.Spend(p.Len()) {
+		return nil, c.budget.Err()
+	}
+	if err := c.limits.checkBytes(c.binary); err != nil {
 		return nil, err
 	}
-	c.out.Policy = p
+	c.out.Policy, c.out.Used = p, c.used()
 	return &c.out, nil
 }
 
@@ -211,17 +244,16 @@ const maxErrors = 100
 
 // compiler is what the profiles of one run share.
 type compiler struct {
+	*request
 	options Options
 	form    form
-	limits  Limits
 	// keepDenials is the option, if the form can hold denials.
 	keepDenials bool
 	out         Output
 	errs        diag.List
-	bytes       int64 // of the automata so far; see count
 }
 
-func newCompiler(set *policy.Set, o Options) (*compiler, error) {
+func newCompiler(q *request, set *policy.Set, o Options) (*compiler, error) {
 	if o.Kernel == nil {
 		return nil, ErrNoKernel
 	}
@@ -231,7 +263,7 @@ func newCompiler(set *policy.Set, o Options) (*compiler, error) {
 	if err := checkNames(set.Profiles); err != nil {
 		return nil, err
 	}
-	c := &compiler{options: o, form: formOf(o.Kernel), limits: o.Limits.withDefaults()}
+	c := &compiler{request: q, options: o, form: formOf(o.Kernel)}
 	c.keepDenials = o.KeepDenials && c.form.table
 	return c, nil
 }

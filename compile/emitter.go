@@ -27,7 +27,11 @@ type emitter struct {
 	// silent keeps what is not enforced out of the report.
 	silent bool
 
-	nodes           *automaton.Nodes // where expressions of literals are kept; nil: each for itself
+	nodes  *automaton.Nodes // where expressions of literals are kept; nil: each for itself
+	budget *automaton.Budget
+	held   int64            // bytes of expressions, which the budget knows of
+	sizes  map[source]int64 // of which these
+
 	files, policydb ruleset
 	degraded        []Degradation
 	warnings, errs  diag.List
@@ -127,10 +131,32 @@ func (e *emitter) enforced(feature, what string) bool {
 func (e *emitter) number() int32 { return int32(e.source) + 1 }
 
 // file adds an expression of the automaton of files.
-func (e *emitter) file(n node, r record) { e.files.add(n, r, e.source) }
+func (e *emitter) file(n node, r record) { e.keep(&e.files, n, r) }
 
 // record adds an expression of the automaton of all other classes.
-func (e *emitter) record(n node, r record) { e.policydb.add(n, r, e.source) }
+func (e *emitter) record(n node, r record) { e.keep(&e.policydb, n, r) }
+
+// keep adds an expression of an automaton, unless the budget is used up.
+func (e *emitter) keep(rs *ruleset, n node, r record) {
+	if e.hold(entrySize+n.Size(), 32) {
+		rs.add(n, r, e.source)
+	}
+}
+
+// entrySize is about how many bytes an entry of a rule set takes, and its
+// record.
+const entrySize = 128
+
+// hold counts bytes of expressions and the work to make them, and reports
+// whether to go on.
+func (e *emitter) hold(bytes int64, work int) bool {
+	e.held += bytes
+	if e.sizes == nil {
+		e.sizes = make(map[source]int64, len(e.profile.Rules))
+	}
+	e.sizes[e.source] += bytes
+	return e.budget.Spend(work) && e.budget.Hold(bytes)
+}
 
 // add adds what a rule grants or denies to the strings of an expression of the
 // automaton of all classes but files.

@@ -25,6 +25,7 @@ type workspace struct {
 	extended    []blob.Extended
 	targets     []string
 	counts      counts
+	budget      automaton.Budget // of the attempt to add to the base
 }
 
 // workPart is the memory for one automaton.
@@ -51,6 +52,7 @@ func (b *Base) workspace() *workspace {
 
 // done gives memory back, of which a base keeps as much as there are processors.
 func (b *Base) done(w *workspace) {
+	w.budget = automaton.Budget{} // which has the caller's context
 	if max(len(w.translation.files.entries), len(w.translation.policydb.entries)) > largeWork {
 		return
 	}
@@ -68,11 +70,12 @@ func (w *workspace) begin(d *Delta) {
 	w.profile = b.profile(d)
 	w.nodes.Reset()
 	files, policydb := t.files.again(), t.policydb.again()
-	uses, places := t.execs.uses, t.execs.places
+	uses, places, sizes := t.execs.uses, t.execs.places, t.sizes
 	clear(uses)
 	clear(places)
-	*t = *newTranslation(&b.options, b.form, &w.profile)
-	t.nodes = &w.nodes
+	clear(sizes)
+	*t = *newTranslation(&b.options, b.form, &w.profile, &w.budget)
+	t.nodes, t.sizes = &w.nodes, sizes
 	files.space, files.records.base = fileSpace, &base.files.records
 	policydb.records.base = &base.policydb.records
 	t.files, t.policydb = files, policydb
@@ -90,7 +93,8 @@ func (rs *ruleset) again() ruleset {
 // make makes what Frame.Append needs, in w.extended. Otherwise it tells why the
 // instance has to be compiled as a whole.
 func (w *workspace) make(ctx context.Context, d *Delta) (whole string, err error) {
-	if err := ctx.Err(); err != nil {
+	w.budget.Reset(ctx, w.base.limits.budget().Half())
+	if err := w.budget.Err(); err != nil {
 		return "", err
 	}
 	b, t := w.base, &w.translation
@@ -111,6 +115,9 @@ func (w *workspace) make(ctx context.Context, d *Delta) (whole string, err error
 	head.Caps = t.caps.vectors()
 	head.Families = t.families.masks()
 	xmatch := attachment(&t.emitter, head)
+	if err := w.budget.Err(); err != nil {
+		return "", err
+	}
 	if len(t.errs) > 0 {
 		return "there are errors", nil
 	}
@@ -118,20 +125,28 @@ func (w *workspace) make(ctx context.Context, d *Delta) (whole string, err error
 	if d.Attachment != nil || w.profile.Name != top.Name {
 		head.XMatch = nil
 		if len(xmatch.entries) > 0 {
-			u := builder{form: b.form, limits: b.limits}
-			if head.XMatch, err = u.xmatch(ctx, xmatch); err != nil {
+			u := builder{form: b.form, budget: &w.budget}
+			if head.XMatch, err = u.xmatch(xmatch); err != nil {
 				return "", err
 			}
 		}
 	}
 	w.extended[0] = blob.Extended{Head: head}
-	if w.extended[0].Policydb, err = w.add(ctx, &w.policydb, b.policydb, &t.policydb, b.writeClass); err != nil {
+	if w.extended[0].Policydb, err = w.add(&w.policydb, b.policydb, &t.policydb, b.writeClass); err != nil {
 		return notAdded(err)
 	}
-	if w.extended[0].File, err = w.add(ctx, &w.files, b.files, &t.files, b.writeFile); err != nil {
+	if w.extended[0].File, err = w.add(&w.files, b.files, &t.files, b.writeFile); err != nil {
 		return notAdded(err)
 	}
 	return w.names(d), nil
+}
+
+// compile makes the policy as a whole, with what is left of the limits.
+func (w *workspace) compile(ctx context.Context, d *Delta) (*Output, error) {
+	b := w.base
+	q := newRequest(ctx, b.options)
+	q.budget.Spend(int(w.budget.Used().Work))
+	return compileSet(q, b.whole(d), b.options)
 }
 
 // notAdded tells an error that a whole compile may not have from others.
@@ -203,7 +218,7 @@ func (t *translation) added(base *translation) bool {
 		}
 	}
 	for i := range t.profile.Rules {
-		if t.translate(i); len(t.errs) > maxErrors {
+		if t.translate(i); len(t.errs) > maxErrors || t.budget.Err() != nil {
 			break
 		}
 	}
@@ -218,7 +233,7 @@ func (t *translation) added(base *translation) bool {
 var errNoPart = errors.New("the base has no rule of the kind")
 
 // add adds expressions to an automaton of the base.
-func (w *workspace) add(ctx context.Context, to *workPart, from *basePart, rs *ruleset, write func(grant, uint32) written) (*blob.Extension, error) {
+func (w *workspace) add(to *workPart, from *basePart, rs *ruleset, write func(grant, uint32) written) (*blob.Extension, error) {
 	if len(rs.entries) == 0 {
 		return nil, nil
 	}
@@ -236,9 +251,8 @@ func (w *workspace) add(ctx context.Context, to *workPart, from *basePart, rs *r
 		to.sum.Add(e.node, e.accept)
 	}
 	b := w.base
-	e, err := to.sum.Build(ctx, from.automaton, automaton.SumOptions{
-		Diff:   b.form.diff,
-		Limits: automaton.Limits{States: b.limits.States, Memory: b.limits.Memory},
+	e, err := to.sum.Build(&w.budget, from.automaton, automaton.SumOptions{
+		Diff: b.form.diff,
 		Weigh: func(base, added []automaton.Accept) (accept, accept2 uint32, err error) {
 			g, denied, err := to.resolver.resolve(base, added)
 			if err != nil {
@@ -302,6 +316,8 @@ func (w *workspace) output() Output {
 	}
 	w.policydb.count(&out.Stats[0].Policydb, len(t.policydb.entries), w.extended[0].Policydb)
 	w.files.count(&out.Stats[0].File, len(t.files.entries), w.extended[0].File)
+	u := w.budget.Used()
+	out.Used = Limits{Work: u.Work, States: u.States, Memory: u.Memory}
 	return out
 }
 

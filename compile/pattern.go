@@ -15,11 +15,27 @@ import (
 // globWith translates a pattern. An error is recorded at the current rule.
 func (e *emitter) globWith(p ast.Pattern, o automaton.GlobOptions) (node, automaton.GlobInfo) {
 	o.Nodes = e.nodes
+	if !e.hold(patternSize(p), 16+4*len(p)) {
+		return node{}, automaton.GlobInfo{}
+	}
 	n, info, err := automaton.Glob(string(p), o)
 	if err != nil {
 		e.fail(e.patternDiagnostic(p, err))
 	}
 	return n, info
+}
+
+// patternSize is about how many bytes the expression of a pattern takes: what
+// is special in it makes an expression of its own.
+func patternSize(p ast.Pattern) int64 {
+	special := 0
+	for i := 0; i < len(p); i++ {
+		switch p[i] {
+		case '*', '?', '[', ']', '{', '}', ',', '\\':
+			special++
+		}
+	}
+	return 96 + int64(len(p)+104*special)
 }
 
 func (e *emitter) glob(p ast.Pattern) node {

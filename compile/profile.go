@@ -3,7 +3,6 @@
 package compile
 
 import (
-	"context"
 	"errors"
 	"fmt"
 
@@ -14,9 +13,10 @@ import (
 
 // profile compiles one profile. It returns nil and no error when it has
 // recorded errors of the policy.
-func (c *compiler) profile(ctx context.Context, p *policy.Profile) (*blob.Profile, error) {
-	t := newTranslation(&c.options, c.form, p)
-	b, stats, err := c.build(ctx, t)
+func (c *compiler) profile(p *policy.Profile) (*blob.Profile, error) {
+	t := newTranslation(&c.options, c.form, p, c.budget)
+	b, stats, err := c.build(t)
+	c.budget.Hold(-t.held)
 	c.out.Degraded = append(c.out.Degraded, t.degraded...)
 	c.out.Warnings = append(c.out.Warnings, t.warnings...)
 	c.out.Stats = append(c.out.Stats, stats)
@@ -25,9 +25,9 @@ func (c *compiler) profile(ctx context.Context, p *policy.Profile) (*blob.Profil
 }
 
 // build translates the profile and builds its automata.
-func (c *compiler) build(ctx context.Context, t *translation) (*blob.Profile, Stats, error) {
+func (c *compiler) build(t *translation) (*blob.Profile, Stats, error) {
 	b := builder{
-		form: c.form, limits: c.limits, keepDenials: c.keepDenials,
+		form: c.form, budget: c.budget, keepDenials: c.keepDenials,
 		stats: Stats{Profile: t.profile.Name},
 	}
 	out := members(&t.emitter)
@@ -35,25 +35,32 @@ func (c *compiler) build(ctx context.Context, t *translation) (*blob.Profile, St
 	out.Caps = t.caps.vectors()
 	out.Families = t.families.masks()
 	xmatch := attachment(&t.emitter, out)
-	if len(t.errs) > 0 {
+	switch err := c.budget.Err(); {
+	case err != nil:
+		return nil, b.stats, buildError(&t.emitter, c.exceeded(t, noPart, err))
+	case len(t.errs) > 0:
 		return nil, b.stats, nil
 	}
 	b.targets = t.execs.targets
 	for _, a := range [...]struct {
-		rules *ruleset
-		build func(context.Context, *ruleset) (*blob.PolicyDB, error)
+		part  blob.Part
+		build func(*ruleset) (*blob.PolicyDB, error)
 		to    **blob.PolicyDB
 	}{
-		{xmatch, b.xmatch, &out.XMatch},
-		{&t.policydb, b.policydb, &out.Policydb},
-		{&t.files, b.file, &out.File},
+		{blob.PartXMatch, b.xmatch, &out.XMatch},
+		{blob.PartPolicydb, b.policydb, &out.Policydb},
+		{blob.PartFile, b.file, &out.File},
 	} {
-		if len(a.rules.entries) == 0 {
+		rules := t.rulesOf(a.part, xmatch)
+		if len(rules.entries) == 0 {
 			continue
 		}
+		before := c.budget.Used().States
 		var err error
-		if *a.to, err = a.build(ctx, a.rules); err != nil {
-			return nil, b.stats, buildError(&t.emitter, err)
+		*a.to, err = a.build(rules)
+		c.note(top{t.profile, a.part, c.budget.Used().States - before})
+		if err != nil {
+			return nil, b.stats, buildError(&t.emitter, c.exceeded(t, a.part, err))
 		}
 	}
 	return out, b.stats, nil

@@ -33,6 +33,16 @@ func (rs *ruleset) add(n node, r record, from source) {
 	rs.entries = append(rs.entries, entry{n, rs.records.intern(r), from})
 }
 
+// builder returns what makes the automaton. Owners are the sources of the
+// expressions.
+func (rs *ruleset) builder(r *resolver) *automaton.Builder {
+	b := &automaton.Builder{Covers: r.covers}
+	for _, e := range rs.entries {
+		b.AddFor(e.node, e.accept, int32(e.source))
+	}
+	return b
+}
+
 // space says where in a permission word execution is.
 type space struct {
 	exec [2]uint32 // the exec bit of each half; zero where there is none

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/compile/internal/automaton"
 	"github.com/goarmor/apparmor/internal/trace"
 	"github.com/goarmor/apparmor/policy"
 )
@@ -20,18 +21,21 @@ import (
 // which is exceeded limits, and rules that overlap and disagree about
 // execution. The set must not be changed while the result is in use.
 func Trace(ctx context.Context, set *policy.Set, o Options) (trace.Tracer, error) {
-	c, err := newCompiler(set, o)
+	c, err := newCompiler(newRequest(ctx, o), set, o)
 	if err != nil {
 		return nil, err
 	}
-	t := &tracer{profiles: make(map[string]*traced, len(set.Profiles)), limits: c.limits}
+	t := &tracer{profiles: make(map[string]*traced, len(set.Profiles)), limits: c.limits.budget()}
 	for _, p := range set.Profiles {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		tr := newTranslation(&c.options, c.form, p)
+		tr := newTranslation(&c.options, c.form, p, c.budget)
 		tr.run()
 		attachment(&tr.emitter, &blob.Profile{}) // for its errors
+		if err := c.budget.Err(); err != nil {
+			return nil, fmt.Errorf("profile %s: %w", p.Name, err)
+		}
 		t.profiles[p.Name] = &traced{
 			translation: tr,
 			files:       tracedAutomaton{set: &tr.files},
@@ -50,7 +54,7 @@ func Trace(ctx context.Context, set *policy.Set, o Options) (trace.Tracer, error
 // tracer implements trace.Tracer.
 type tracer struct {
 	profiles map[string]*traced
-	limits   Limits
+	limits   automaton.Limits // of each automaton that is prepared
 }
 
 // traced is one profile of a tracer.

@@ -23,13 +23,13 @@ type tracedAutomaton struct {
 // prepare makes the automata that say which entries match an input. They keep
 // all entries apart, so one for many rules can be far too large even if that
 // of the policy is small; then there are several.
-func (a *tracedAutomaton) prepare(ctx context.Context, l Limits) error {
+func (a *tracedAutomaton) prepare(ctx context.Context, l automaton.Limits) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.ready {
 		return nil
 	}
-	groups, err := a.group(ctx, nil, 0, len(a.set.entries), l)
+	groups, err := a.group(automaton.NewBudget(ctx, l), nil, 0, len(a.set.entries))
 	if err != nil {
 		return err
 	}
@@ -41,7 +41,7 @@ func (a *tracedAutomaton) prepare(ctx context.Context, l Limits) error {
 // before it is split.
 const groupStates = 1 << 12
 
-func (a *tracedAutomaton) group(ctx context.Context, groups []*automaton.DFA, from, to int, l Limits) ([]*automaton.DFA, error) {
+func (a *tracedAutomaton) group(budget *automaton.Budget, groups []*automaton.DFA, from, to int) ([]*automaton.DFA, error) {
 	if from == to {
 		return groups, nil
 	}
@@ -49,20 +49,27 @@ func (a *tracedAutomaton) group(ctx context.Context, groups []*automaton.DFA, fr
 	for i := from; i < to; i++ {
 		b.Add(a.set.entries[i].node, automaton.Accept(i))
 	}
-	limits := automaton.Limits{States: l.States, Memory: l.Memory}
-	if to-from > 1 {
-		limits.States = min(limits.States, groupStates)
+	if to-from == 1 {
+		d, err := b.Build(budget)
+		if err != nil {
+			return nil, err
+		}
+		return append(groups, d), nil
 	}
-	d, err := b.Build(ctx, limits)
+	try := budget.Part(groupStates)
+	d, err := b.Build(try)
+	if !budget.Spend(int(try.Used().Work)) {
+		return nil, budget.Err()
+	}
 	switch {
 	case err == nil:
 		return append(groups, d), nil
-	case to-from > 1 && errors.Is(err, diag.ErrLimit):
+	case errors.Is(err, diag.ErrLimit):
 		middle := from + (to-from)/2
-		if groups, err = a.group(ctx, groups, from, middle, l); err != nil {
+		if groups, err = a.group(budget, groups, from, middle); err != nil {
 			return nil, err
 		}
-		return a.group(ctx, groups, middle, to, l)
+		return a.group(budget, groups, middle, to)
 	}
 	return nil, err
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/compile/internal/automaton"
 	"github.com/goarmor/apparmor/diag"
 	"github.com/goarmor/apparmor/internal/trace"
 	"github.com/goarmor/apparmor/policy"
@@ -25,7 +26,7 @@ type translation struct {
 	changer  *policy.Rule // the first rule that changes the profile
 }
 
-func newTranslation(o *Options, f form, p *policy.Profile) *translation {
+func newTranslation(o *Options, f form, p *policy.Profile, budget *automaton.Budget) *translation {
 	return &translation{
 		classes: classes,
 		emitter: emitter{
@@ -34,6 +35,7 @@ func newTranslation(o *Options, f form, p *policy.Profile) *translation {
 			strict:     o.Degrade == Strict,
 			plainNames: o.PlainNames,
 			profile:    p,
+			budget:     budget,
 			files:      ruleset{space: fileSpace},
 		},
 	}
@@ -45,7 +47,7 @@ func (t *translation) run() {
 		t.prepare(t.profile.Rules[i].Rule)
 	}
 	for i := range t.profile.Rules {
-		if t.translate(i); len(t.errs) > maxErrors {
+		if t.translate(i); len(t.errs) > maxErrors || t.budget.Err() != nil {
 			break
 		}
 	}

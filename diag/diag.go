@@ -200,11 +200,44 @@ type LimitError struct {
 	What  string // "include depth", "DFA states", ...
 	Limit int64
 	Got   int64 // what the input needs, or Limit+1 if counting stopped there
+	// Costs are the rules that took most of it, the greatest first, where that
+	// is known.
+	Costs []Cost
+}
+
+// Cost is how much one rule took of what a limit bounds.
+type Cost struct {
+	Pos     Position // of the rule, or of the profile for what has no rule
+	Profile string
+	Text    string // the rule as it was written, or what it is
+	// Amount is how much, in units of Unit. Of automata it is the states that
+	// the rule is the cause of: how many fewer there would be, or a few more,
+	// without it. Rules that multiply each other's states have all of them.
+	Amount int64
+	Unit   string // "states" or "bytes"
+}
+
+// String returns file:line:col: text (amount unit).
+func (c Cost) String() string {
+	s := fmt.Sprintf("%s (%d %s)", clip(c.Text, 64), c.Amount, c.Unit)
+	if c.Pos.IsValid() || c.Pos.File != "" {
+		return c.Pos.String() + ": " + s
+	}
+	return s
 }
 
 // Error implements error.
 func (e *LimitError) Error() string {
-	return fmt.Sprintf("%s: limit of %d exceeded (got %d)", e.What, e.Limit, e.Got)
+	s := fmt.Sprintf("%s: limit of %d exceeded (got %d)", e.What, e.Limit, e.Got)
+	for i, c := range e.Costs {
+		if i == 0 {
+			s += "; most is for "
+		} else {
+			s += ", "
+		}
+		s += c.String()
+	}
+	return s
 }
 
 // Is reports whether target is ErrLimit.

@@ -25,7 +25,7 @@ import (
 // The limits are small enough for a fuzzer to reach them, and to be quick.
 var (
 	resolveLimits = policy.Limits{Statements: 1 << 12, IncludeDepth: 4, Nesting: 48, Values: 128, ExpandedBytes: 1 << 16}
-	compileLimits = compile.Limits{States: 2000, Memory: 32 << 20, Bytes: 1 << 20}
+	compileLimits = compile.Limits{Work: 8 << 20, States: 4000, Memory: 16 << 20, Bytes: 1 << 20}
 )
 
 // pipelineMemory is the most that one text may make the pipeline allocate for

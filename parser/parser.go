@@ -120,6 +120,13 @@ const (
 	DefaultDirBytes     = 256 << 20
 )
 
+// Untrusted returns limits for text of strangers, which go with
+// policy.Untrusted and compile.Untrusted. What it includes, of files that the
+// caller has, counts as well.
+func Untrusted() Limits {
+	return Limits{Depth: 64, Bytes: 1 << 20, IncludeDepth: 16, Includes: 256, TotalBytes: 4 << 20, DirEntries: 1 << 10, DirBytes: 16 << 20}
+}
+
 func (l Limits) withDefaults() Limits {
 	if l.Depth <= 0 {
 		l.Depth = DefaultDepth

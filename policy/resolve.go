@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/diag"
@@ -55,6 +56,13 @@ type Limits struct {
 	ExpandedBytes int // of text made by expanding variables and aliases, in total, a rule's copy for an alias with 256 more; default 64 MiB
 	Errors        int // after which resolving stops; default 200
 	Warnings      int // that are kept; default 1000
+}
+
+// Untrusted returns limits for policy of strangers, which go with
+// compile.Untrusted: far above what policy of a few kilobytes needs that
+// includes abstractions.
+func Untrusted() Limits {
+	return Limits{Statements: 1 << 17, IncludeDepth: 16, Nesting: 64, Values: 1 << 12, ExpandedBytes: 1 << 20, Errors: 100, Warnings: 200}
 }
 
 func (l Limits) withDefaults() Limits {
@@ -123,6 +131,8 @@ type resolver struct {
 	steps    int    // statements visited
 	poll     int    // the step at which ctx is asked again
 	expanded int    // bytes that expansion made
+	last     cost   // the place that it is made for
+	costs    []cost // the places that most was made for
 
 	top      []*draft        // top-level profiles in the order of the text
 	seen     map[string]bool // files read in the preamble
@@ -191,6 +201,12 @@ func (r *resolver) limit(o Origin, what string, max, got int) {
 		return
 	}
 	err := &diag.LimitError{What: what, Limit: int64(max), Got: int64(got)}
+	if what != expandedBytes {
+		r.costs = nil
+	}
+	for _, c := range r.costs {
+		err.Costs = append(err.Costs, diag.Cost{Pos: c.at.Position(), Text: c.text(), Amount: int64(c.bytes), Unit: "bytes"})
+	}
 	d := r.at(o)
 	d.Code, d.Message, d.Err = diag.CodeLimit, err.Error(), err
 	r.fatal = d
@@ -227,11 +243,52 @@ func (r *resolver) made(o Origin, n int) bool {
 	if r.fatal != nil {
 		return false
 	}
+	if o != r.last.at {
+		r.settle()
+		r.last = cost{at: o}
+	}
+	r.last.bytes += n
 	if r.expanded += n; r.expanded > r.limits.ExpandedBytes {
-		r.limit(o, "bytes of expanded policy", r.limits.ExpandedBytes, r.expanded)
+		r.settle()
+		r.limit(o, expandedBytes, r.limits.ExpandedBytes, r.expanded)
 		return false
 	}
 	return true
+}
+
+// cost is how many bytes expansion made for a place.
+type cost struct {
+	at    Origin
+	bytes int
+}
+
+// expandedBytes is the limit whose costs are known.
+const expandedBytes = "bytes of expanded policy"
+
+// maxCosts is how many places an error names.
+const maxCosts = 3
+
+// settle takes note of what was made for the last place.
+func (r *resolver) settle() {
+	if r.last.bytes == 0 {
+		return
+	}
+	at, _ := slices.BinarySearchFunc(r.costs, r.last, func(a, b cost) int { return cmp.Compare(b.bytes, a.bytes) })
+	if at < maxCosts {
+		r.costs = slices.Insert(r.costs, at, r.last)
+		r.costs = r.costs[:min(len(r.costs), maxCosts)]
+	}
+}
+
+// text is the statement of the place, as it was written, up to the end of its
+// line.
+func (c cost) text() string {
+	f := c.at.File
+	if f == nil || !c.at.Pos.IsValid() {
+		return ""
+	}
+	text, _, _ := strings.Cut(f.Src[min(c.at.Pos.Offset(), len(f.Src)):], "\n")
+	return strings.TrimSpace(text)
 }
 
 // finish turns the drafts into profiles.

@@ -138,11 +138,11 @@ func (w workload) builder(tb testing.TB) *Builder {
 
 func (w workload) build(tb testing.TB) *DFA {
 	tb.Helper()
-	d, err := w.builder(tb).Build(context.Background(), Limits{})
+	d, err := w.builder(tb).Build(NewBudget(context.Background(), Limits{}))
 	if err != nil {
 		tb.Fatal(err)
 	}
-	d, _, err = Resolve(d, func(set []Accept) (string, error) { return fmt.Sprint(set), nil })
+	d, _, err = Resolve(NewBudget(context.Background(), Limits{}), d, func(set []Accept) (string, error) { return fmt.Sprint(set), nil })
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -168,7 +168,7 @@ func TestWorkloads(t *testing.T) {
 		}
 		for _, diff := range []bool{false, true} {
 			o.Diff = diff
-			p, err := m.Pack(context.Background(), o)
+			p, err := m.Pack(NewBudget(context.Background(), Limits{}), o)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -202,7 +202,7 @@ func BenchmarkBuild(b *testing.B) {
 		b.Run(w.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := builder.Build(context.Background(), Limits{}); err != nil {
+				if _, err := builder.Build(NewBudget(context.Background(), Limits{})); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -231,7 +231,7 @@ func BenchmarkPack(b *testing.B) {
 			b.Run(fmt.Sprintf("%s/diff=%v", w.name, diff), func(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
-					if _, err := d.Pack(context.Background(), o); err != nil {
+					if _, err := d.Pack(NewBudget(context.Background(), Limits{}), o); err != nil {
 						b.Fatal(err)
 					}
 				}

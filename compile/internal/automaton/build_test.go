@@ -22,7 +22,7 @@ func build(tb testing.TB, rules []rule, covers func(b, a Accept) bool) *DFA {
 	for _, r := range rules {
 		b.Add(r.node, r.accept)
 	}
-	d, err := b.Build(context.Background(), Limits{})
+	d, err := b.Build(NewBudget(context.Background(), Limits{}))
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -142,7 +142,7 @@ func TestLimits(t *testing.T) {
 		{"memory", &explosive, Limits{Memory: 4 << 20}},
 		{"memory for rules", &long, Limits{Memory: 1 << 20}},
 	} {
-		_, err := test.builder.Build(context.Background(), test.limits)
+		_, err := test.builder.Build(NewBudget(context.Background(), test.limits))
 		var le *diag.LimitError
 		if !errors.As(err, &le) || !errors.Is(err, diag.ErrLimit) {
 			t.Errorf("%s: error %v", test.name, err)
@@ -154,7 +154,7 @@ func TestLimits(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := explosive.Build(ctx, Limits{}); !errors.Is(err, context.Canceled) {
+	if _, err := explosive.Build(NewBudget(ctx, Limits{})); !errors.Is(err, context.Canceled) {
 		t.Errorf("canceled: error %v", err)
 	}
 }

@@ -20,6 +20,15 @@ type DFA struct {
 // States returns the number of states.
 func (d *DFA) States() int { return len(d.label) }
 
+// size is the bytes that the automaton holds.
+func (d *DFA) size() int64 {
+	n := int64(len(d.label))*16 + int64(len(d.rows.arcs))*8
+	for _, set := range d.sets {
+		n += 24 + 4*int64(len(set))
+	}
+	return n
+}
+
 // Step returns the state after b in state s.
 func (d *DFA) Step(s uint32, b byte) uint32 {
 	return d.rows.step(s, d.classes.of[b])
@@ -57,11 +66,15 @@ func (d *DFA) Accepts(s uint32) []Accept {
 // Resolve decides the result of every set of accept values that meets in a
 // state. It returns the automaton with labels that index the returned values,
 // which are distinct; values[0] is that of the empty set. f is called once for
-// each set, in the order of the first state that has it.
-func Resolve[P comparable](d *DFA, f func(set []Accept) (P, error)) (resolved *DFA, values []P, err error) {
+// each set, in the order of the first state that has it. The error is f's or
+// the budget's.
+func Resolve[P comparable](budget *Budget, d *DFA, f func(set []Accept) (P, error)) (resolved *DFA, values []P, err error) {
 	index := map[P]uint32{}
 	labels := make([]uint32, len(d.sets))
 	for i, set := range d.sets {
+		if !budget.Spend(64 + 8*len(set)) {
+			return nil, nil, budget.Err()
+		}
 		v, err := f(set)
 		if err != nil {
 			return nil, nil, err

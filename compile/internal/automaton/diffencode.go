@@ -7,12 +7,14 @@ const maxChain = 8
 
 // chooseDiffs encodes a state as its differences from another one where that
 // takes fewer entries. The other state always has the lower number, so that
-// no chain is a loop, and is never the start state, which a Template replaces.
+// no chain is a loop, and is never the start state, which a Base replaces.
 //
 // Two kinds of states are tried: the default, since in the scope of a `**` all
 // states resemble the one that most bytes lead to; and the state that shares
 // most transitions, of those that had a transition last.
-func (p *packer) chooseDiffs() {
+//
+// It reports whether the budget sufficed.
+func (p *packer) chooseDiffs() bool {
 	d := p.d
 	n, k := d.States(), d.classes.n
 	last := make([]uint32, n*k) // by target and class: the last state with that transition
@@ -22,6 +24,9 @@ func (p *packer) chooseDiffs() {
 	row, other := make([]uint32, k), make([]uint32, k)
 	for i := 1; i < n; i++ {
 		s := uint32(i)
+		if !p.budget.Spend(8*k + 4*len(voted)) {
+			return false
+		}
 		d.rows.fill(row, s)
 		stored := 0
 		for c, t := range row {
@@ -72,6 +77,7 @@ func (p *packer) chooseDiffs() {
 			p.def[s], p.diff[s], depth[s] = best, true, depth[best]+1
 		}
 	}
+	return true
 }
 
 // difference returns on how many bytes two rows differ, or at least limit.

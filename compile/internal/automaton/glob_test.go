@@ -21,7 +21,7 @@ func one(tb testing.TB, n Node) *DFA {
 	tb.Helper()
 	var b Builder
 	b.Add(n, 1)
-	d, err := b.Build(context.Background(), Limits{})
+	d, err := b.Build(NewBudget(context.Background(), Limits{}))
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -322,15 +322,15 @@ func FuzzGlob(f *testing.F) {
 		}
 		var b Builder
 		b.Add(n, 1)
-		d, err := b.Build(context.Background(), Limits{States: 2000})
+		d, err := b.Build(NewBudget(context.Background(), Limits{States: 2000}))
 		if err != nil {
 			return
 		}
-		m, err := d.Minimize(context.Background(), MinimizeOptions{})
+		m, err := d.Minimize(NewBudget(context.Background(), Limits{}), MinimizeOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		p, err := m.Pack(context.Background(), PackOptions{Accept: []uint32{0, 1}, Diff: true})
+		p, err := m.Pack(NewBudget(context.Background(), Limits{}), PackOptions{Accept: []uint32{0, 1}, Diff: true})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,6 +4,7 @@ package automaton
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"slices"
 )
 
@@ -41,6 +42,8 @@ type interner struct {
 	setIDs map[Set]symbol
 	loops  []Set // the loopers: sets that some expression repeats
 	key    []byte
+	work   int   // done so far
+	bytes  int64 // held
 }
 
 func newInterner() *interner {
@@ -59,6 +62,7 @@ func (in *interner) set(s Set) symbol {
 	}
 	id := firstSet + symbol(len(in.sets))
 	in.sets = append(in.sets, s)
+	in.bytes += 96
 	in.setIDs[s] = id
 	return id
 }
@@ -76,6 +80,7 @@ func (in *interner) setOf(y symbol) Set {
 
 func (in *interner) add(s shape) nodeID {
 	in.shapes = append(in.shapes, s)
+	in.bytes += 160 + 4*int64(len(s.subs)) // with the entry of a map
 	return nodeID(len(in.shapes) - 1)
 }
 
@@ -85,6 +90,7 @@ func (in *interner) node(n Node) nodeID {
 		return in.list(opCat, nil)
 	}
 	x := n.x
+	in.work += 8 + len(x.lit)/8
 	switch x.op {
 	case opLiteral:
 		if id, ok := in.lits[x.lit]; ok {
@@ -105,6 +111,7 @@ func (in *interner) node(n Node) nodeID {
 		subs[i] = in.node(s)
 	}
 	if x.op == opAlt {
+		in.work += sortWork(len(subs))
 		slices.Sort(subs)
 		subs = slices.Compact(subs)
 	}
@@ -142,9 +149,13 @@ func (in *interner) list(op opcode, subs []nodeID) nodeID {
 		return id
 	}
 	id := in.add(shape{op: op, subs: subs})
+	in.bytes += int64(len(in.key))
 	in.lists[string(in.key)] = id
 	return id
 }
+
+// sortWork is about how many steps it takes to sort n elements.
+func sortWork(n int) int { return n * bits.Len(uint(n)) }
 
 func (in *interner) looper(s Set) {
 	if len(in.loops) < maxLoopers && !slices.Contains(in.loops, s) {

@@ -38,8 +38,10 @@ func (n Node) literal() (string, bool) {
 	return "", false
 }
 
-// build makes the automaton of l.list. It is valid until the next call.
-func (l *literals) build() *DFA {
+// build makes the automaton of l.list. It is valid until the next call, and not
+// whole if the budget says that the work was stopped.
+func (l *literals) build(budget *Budget) *DFA {
+	budget.Spend(2 * sortWork(len(l.list)))
 	slices.SortFunc(l.list, func(a, b literalRule) int {
 		return cmp.Or(cmp.Compare(a.text, b.text), cmp.Compare(a.accept, b.accept))
 	})
@@ -60,7 +62,14 @@ func (l *literals) build() *DFA {
 	clear(l.single)
 	l.ranges = append(l.ranges[:0], literalRange{0, int32(len(l.list)), 0})
 	for i := 0; i < len(l.ranges); i++ {
+		if !budget.count() || i%64 == 0 && !budget.Need(l.size()) {
+			break
+		}
 		r := l.ranges[i]
+		// Each rule that begins so is looked at, and each that ends here kept.
+		if !budget.Spend(literalWork + int(r.to-r.from)) {
+			break
+		}
 		at := r.from
 		for at < r.to && len(l.list[at].text) == int(r.depth) {
 			at++
@@ -80,6 +89,14 @@ func (l *literals) build() *DFA {
 	}
 	d.sets = l.sets
 	return d
+}
+
+// literalWork is the work for a state beside the rules that lead there.
+const literalWork = 8
+
+// size is the bytes that are held.
+func (l *literals) size() int64 {
+	return int64(len(l.list))*32 + int64(len(l.ranges))*(12+16+4) + int64(len(l.dfa.rows.arcs))*8 + int64(len(l.sets))*(24+16) + int64(len(l.values))*4
 }
 
 // labelOf returns the label of the values of rules that end in a state.

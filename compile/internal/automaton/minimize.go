@@ -2,8 +2,6 @@
 
 package automaton
 
-import "context"
-
 // MinimizeOptions are the parameters of Minimize.
 type MinimizeOptions struct {
 	// KeepStart keeps the start state apart from all others, so that no
@@ -16,11 +14,17 @@ type MinimizeOptions struct {
 // that cannot be reached. States with the label of the dead state from which no
 // other label can be reached become the dead state. The numbering depends on the language alone.
 //
-// The only errors are those of ctx.
-func (d *DFA) Minimize(ctx context.Context, o MinimizeOptions) (*DFA, error) {
+// The error is the budget's.
+func (d *DFA) Minimize(budget *Budget, o MinimizeOptions) (*DFA, error) {
+	n, arcs := int64(d.States()), int64(len(d.rows.arcs))
+	// The transitions, who leads where, the partition, and at the end both
+	// automata; the signatures of the first block are as long as all of them.
+	if !budget.Spend(int(8*n+6*arcs)) || !budget.Need(d.size()+n*(4+24+16+16)+arcs*(4+8+8)) {
+		return nil, budget.Err()
+	}
 	m := newMinimizer(d, o.KeepStart)
-	if err := m.refine(ctx); err != nil {
-		return nil, err
+	if !m.refine(budget) {
+		return nil, budget.Err()
 	}
 	return m.quotient(), nil
 }

@@ -17,7 +17,7 @@ import (
 // to the same.
 func resolveLossy(tb testing.TB, d *DFA) (*DFA, []int) {
 	tb.Helper()
-	d, values, err := Resolve(d, func(set []Accept) (int, error) {
+	d, values, err := Resolve(NewBudget(context.Background(), Limits{}), d, func(set []Accept) (int, error) {
 		if len(set) == 0 {
 			return 0, nil
 		}
@@ -97,7 +97,7 @@ func apart(d *DFA) *DFA {
 
 func minimize(tb testing.TB, d *DFA, keepStart bool) *DFA {
 	tb.Helper()
-	m, err := d.Minimize(context.Background(), MinimizeOptions{KeepStart: keepStart})
+	m, err := d.Minimize(NewBudget(context.Background(), Limits{}), MinimizeOptions{KeepStart: keepStart})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -143,7 +143,7 @@ func TestMinimizeCanonical(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 4))
 		rules := randomRules(r, false)
 		one := func() *DFA {
-			d, _, err := Resolve(build(t, rules, nil), func(set []Accept) (string, error) { return fmt.Sprint(set), nil })
+			d, _, err := Resolve(NewBudget(context.Background(), Limits{}), build(t, rules, nil), func(set []Accept) (string, error) { return fmt.Sprint(set), nil })
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -161,7 +161,7 @@ func TestMinimizeCanonical(t *testing.T) {
 func TestResolve(t *testing.T) {
 	d := build(t, []rule{{Literal("a"), 3}, {OneOf('a', 'b'), 7}, {Literal("c"), 3}}, nil)
 	var asked [][]Accept
-	r, values, err := Resolve(d, func(set []Accept) (int, error) {
+	r, values, err := Resolve(NewBudget(context.Background(), Limits{}), d, func(set []Accept) (int, error) {
 		asked = append(asked, slices.Clone(set))
 		return len(set), nil
 	})
@@ -182,7 +182,7 @@ func TestResolve(t *testing.T) {
 	if r.Accepts(Start) != nil || d.Accepts(d.Match(Start, "b"))[0] != 7 {
 		t.Error("accept values are to be there before Resolve and not after it")
 	}
-	if _, _, err := Resolve(d, func([]Accept) (int, error) { return 0, context.Canceled }); !errors.Is(err, context.Canceled) {
+	if _, _, err := Resolve(NewBudget(context.Background(), Limits{}), d, func([]Accept) (int, error) { return 0, context.Canceled }); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v is not the one of the function", err)
 	}
 }

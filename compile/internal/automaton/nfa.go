@@ -2,10 +2,7 @@
 
 package automaton
 
-import (
-	"context"
-	"slices"
-)
+import "slices"
 
 // nfa is the nondeterministic automaton of all rules. It is built from the
 // ends of the rules to their beginnings, so that rules that end alike share
@@ -16,7 +13,7 @@ type nfa struct {
 	edges  []edge
 	eps    []uint32 // targets of the empty edges
 	reach  *reaches
-	limits *meter
+	budget *Budget
 
 	bytes   [256]uint64 // fits of every byte
 	setFits []uint64    // fits of every set
@@ -25,8 +22,12 @@ type nfa struct {
 	table   []uint32 // states by hash of their edges, 0 for none
 	hashes  []uint32 // by state
 	start   uint32
-	used    Set  // bytes that have edges
-	hasOOB  bool // some edge is on the out-of-band symbol
+	trie    *trie
+	of      []uint32 // by node of the trie: its state
+	used    Set      // bytes that have edges
+	hasOOB  bool     // some edge is on the out-of-band symbol
+
+	work int // done and not yet counted
 
 	// Filled in by close.
 	closures []uint32 // lists of states
@@ -61,29 +62,34 @@ type step struct {
 const deadState uint32 = 0
 
 // newNFA builds the automaton. accepts are the accept values in use, sorted.
-func newNFA(ctx context.Context, rules []rule, accepts []Accept, limits *meter) (*nfa, error) {
+// It is not whole if the budget says that the work was stopped.
+func newNFA(rules []rule, accepts []Accept, budget *Budget) *nfa {
 	in := newInterner()
 	n := &nfa{
 		in:     in,
 		states: make([]state, 1),
 		reach:  newReaches(),
-		limits: limits,
+		budget: budget,
 		finals: map[Accept]uint32{},
 		memo:   map[step]uint32{},
 	}
 	n.states[deadState].fits = ^uint64(0)
 	t := newTrie(in, len(rules))
-	for i, r := range rules {
-		if i%1024 == 0 {
-			if err := ctx.Err(); err != nil {
-				return nil, err
-			}
-		}
+	n.trie = t
+	for _, r := range rules {
 		t.insert(r.node, r.accept)
+		work := t.work + in.work
+		t.work, in.work = 0, 0
+		if !budget.Spend(work) || !budget.Need(t.size()+in.bytes) {
+			return n
+		}
 	}
 	size := len(t.nodes)
 	for _, l := range t.tails {
 		size += t.length(l)
+	}
+	if !budget.Need(t.size() + in.bytes + int64(size)*int64(stateSize+edgeSize+4)) {
+		return n
 	}
 	n.states = slices.Grow(n.states, size)
 	n.edges = slices.Grow(n.edges, size)
@@ -95,6 +101,9 @@ func newNFA(ctx context.Context, rules []rule, accepts []Accept, limits *meter) 
 		n.setFits = append(n.setFits, in.fitSet(s))
 	}
 	in.fit(&n.bytes)
+	if !budget.Spend((256+len(in.sets)+size/8)*(1+len(in.loops)) + 8*len(in.shapes)) {
+		return n
+	}
 	for i, a := range accepts {
 		s := n.newState()
 		n.states[s].final = int32(i) + 1
@@ -102,10 +111,11 @@ func newNFA(ctx context.Context, rules []rule, accepts []Accept, limits *meter) 
 		n.states[s].reach = n.reach.one(i)
 		n.finals[a] = s
 	}
-	if err := n.compileTrie(ctx, t); err != nil {
-		return nil, err
+	n.compileTrie(t)
+	if budget.Err() == nil {
+		n.close()
 	}
-	return n, n.close(ctx)
+	return n
 }
 
 func (n *nfa) newState() uint32 {
@@ -139,6 +149,7 @@ func (n *nfa) unique(s uint32) uint32 {
 	st := &n.states[s]
 	edges, eps := n.edges[st.edge:], n.eps[st.eps:]
 	h := uint64(len(edges))
+	n.work += 8 + 2*len(edges) + 2*len(eps)
 	for _, e := range edges {
 		h = mix(h, uint64(e.on)<<32|uint64(e.to))
 	}
@@ -168,6 +179,7 @@ func (n *nfa) unique(s uint32) uint32 {
 
 func (n *nfa) growTable() {
 	old := n.table
+	n.work += len(old)
 	n.table = make([]uint32, 2*len(old))
 	mask := uint32(len(n.table) - 1)
 	for _, s := range old {
@@ -185,6 +197,7 @@ func (n *nfa) growTable() {
 // addEdge adds an edge to the state that was made last.
 func (n *nfa) addEdge(s uint32, on symbol, to uint32) {
 	n.edges = append(n.edges, edge{on, to})
+	n.work += 4
 	st := &n.states[s]
 	st.edgeN++
 	st.fits &= n.fitsOf(on) & n.states[to].fits
@@ -198,15 +211,13 @@ func (n *nfa) addEdge(s uint32, on symbol, to uint32) {
 }
 
 // close computes which states are entered together with each state.
-func (n *nfa) close(ctx context.Context) error {
+func (n *nfa) close() {
 	n.closure = make([]span, len(n.states))
 	mark := make([]uint32, len(n.states))
 	var stack []uint32
 	for s := range n.states {
-		if s%1024 == 0 {
-			if err := n.check(ctx); err != nil {
-				return err
-			}
+		if !n.check() {
+			return
 		}
 		from := uint32(len(n.closures))
 		stack = append(stack[:0], uint32(s))
@@ -215,6 +226,7 @@ func (n *nfa) close(ctx context.Context) error {
 			top := stack[len(stack)-1]
 			stack = stack[:len(stack)-1]
 			st := &n.states[top]
+			n.work += 2 + int(st.epsN)
 			if st.edgeN > 0 || st.final != 0 {
 				n.closures = append(n.closures, top)
 			}
@@ -227,20 +239,26 @@ func (n *nfa) close(ctx context.Context) error {
 		}
 		n.closure[s] = span{from, uint32(len(n.closures)) - from}
 	}
-	return nil
 }
 
-// check reports a done context or a limit that is exceeded.
-func (n *nfa) check(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	return n.limits.memory(n.size())
+// check counts what has been done and is held, and reports whether to go on.
+func (n *nfa) check() bool {
+	work := n.work + n.reach.work
+	n.work, n.reach.work = 0, 0
+	return n.budget.Spend(work) && n.budget.Need(n.size())
 }
 
-// size estimates the bytes that the automaton holds.
+// What the elements take in bytes.
+const (
+	stateSize = 40
+	edgeSize  = 8
+)
+
+// size is the bytes that the automaton holds, with what it was made from.
 func (n *nfa) size() int64 {
-	return int64(len(n.states))*48 + int64(len(n.edges))*8 + int64(len(n.eps)+len(n.closures))*4 + n.reach.size()
+	return int64(len(n.states)+len(n.closure))*(stateSize+12) + int64(len(n.edges))*edgeSize +
+		int64(len(n.eps)+len(n.closures)+len(n.table)+len(n.hashes)+len(n.of))*4 +
+		int64(len(n.memo))*40 + int64(len(n.finals))*24 + n.reach.bytes + n.trie.size() + n.in.bytes
 }
 
 // mix adds a number to a hash.

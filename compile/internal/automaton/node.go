@@ -168,6 +168,15 @@ func repeat(op opcode, n, without Node) Node {
 	return Node{&expr{op: op, subs: []Node{n}}}
 }
 
+// Size is about how many bytes the expression takes itself, without those that
+// it is made of.
+func (n Node) Size() int64 {
+	if n.x == nil {
+		return 0
+	}
+	return 80 + 8*int64(len(n.x.subs)) + int64(len(n.x.lit))
+}
+
 // MinLen returns the length of the shortest string that matches, in bytes; the
 // out-of-band symbol has no length. It is -1 when nothing matches.
 func (n Node) MinLen() int {

@@ -4,7 +4,6 @@ package automaton
 
 import (
 	"cmp"
-	"context"
 	"math/bits"
 	"slices"
 
@@ -32,19 +31,31 @@ type PackOptions struct {
 // States keep their numbers.
 //
 // An automaton that does not fit is a *diag.LimitError; the other errors are
-// those of ctx.
-func (d *DFA) Pack(ctx context.Context, o PackOptions) (*blob.DFA, error) {
+// the budget's.
+func (d *DFA) Pack(budget *Budget, o PackOptions) (*blob.DFA, error) {
 	n := d.States()
 	wide := n > 1<<16
 	if wide && !o.Wide {
 		return nil, &diag.LimitError{What: "states of an automaton in 16-bit tables", Limit: 1 << 16, Got: int64(n)}
 	}
+	held := d.size() + 21*int64(n)
+	if !budget.Spend(8*n+4*len(d.rows.arcs)) || !budget.Need(held) {
+		return nil, budget.Err()
+	}
 	p := newPacker(d)
+	p.budget = budget
 	p.chooseDefaults()
 	if o.Diff {
-		p.chooseDiffs()
+		if !budget.Need(held+4*int64(n)*int64(d.classes.n)+5*int64(n)) || !p.chooseDiffs() {
+			return nil, budget.Err()
+		}
 	}
-	out, err := p.tables(ctx)
+	// Entries, and what they are placed by, and the tables of four and two
+	// words for each.
+	if !budget.Spend(2*p.stored) || !budget.Need(held+16*int64(p.stored)+24*int64(n)) {
+		return nil, budget.Err()
+	}
+	out, err := p.tables()
 	if err != nil {
 		return nil, err
 	}
@@ -74,6 +85,7 @@ type packer struct {
 
 	entries []entry // what states have to store, one state after another
 	own     []span  // of each state
+	budget  *Budget
 }
 
 // entry is a transition that a state has to store: on a byte, or out of band.
@@ -191,9 +203,9 @@ func (p *packer) entriesOf(s uint32) []entry {
 
 // tables places the entries of all states and writes the tables but those of
 // permissions.
-func (p *packer) tables(ctx context.Context) (*blob.DFA, error) {
+func (p *packer) tables() (*blob.DFA, error) {
 	p.collect()
-	base, top, err := p.placeBest(ctx)
+	base, top, err := p.placeBest()
 	if err != nil {
 		return nil, err
 	}
@@ -224,7 +236,7 @@ func (p *packer) tables(ctx context.Context) (*blob.DFA, error) {
 // first, because they are the hardest to place, and among equals those with
 // the lowest bytes, because only they can use the lowest slots. If it is
 // cheap, other orders are tried as well.
-func (p *packer) placeBest(ctx context.Context) (base []uint32, top int, err error) {
+func (p *packer) placeBest() (base []uint32, top int, err error) {
 	order := make([]uint64, 0, len(p.own))
 	for i := range orders {
 		order = order[:0]
@@ -235,7 +247,7 @@ func (p *packer) placeBest(ctx context.Context) (base []uint32, top int, err err
 			}
 		}
 		slices.Sort(order)
-		b, t, err := p.place(ctx, order)
+		b, t, err := p.place(order)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -264,19 +276,23 @@ const cheapOrder = 512
 // place finds a base for every state, in the given order, whose lower half is
 // the state: the first one at which none of its entries is in a slot that is
 // taken. top is the highest.
-func (p *packer) place(ctx context.Context, order []uint64) (base []uint32, top int, err error) {
+func (p *packer) place(order []uint64) (base []uint32, top int, err error) {
 	base = make([]uint32, len(p.own))
 	c := newComb()
-	for i, o := range order {
+	for _, o := range order {
 		s := uint32(o)
-		if i%1024 == 0 {
-			if err := ctx.Err(); err != nil {
-				return nil, 0, err
+		if c.work > pollWork {
+			if !p.budget.Spend(c.work) {
+				return nil, 0, p.budget.Err()
 			}
+			c.work = 0
 		}
 		at := c.insert(p.entriesOf(s))
 		base[s] = uint32(at)
 		top = max(top, at)
+	}
+	if !p.budget.Spend(c.work) {
+		return nil, 0, p.budget.Err()
 	}
 	return base, top, nil
 }
@@ -290,6 +306,7 @@ type comb struct {
 	// tried holds, for each pattern of slots, by its hash, the base below
 	// which it fits nowhere. Slots are never freed, so that stays true.
 	tried map[uint64]int
+	work  int // done and not yet counted
 }
 
 const combZero = 64
@@ -325,12 +342,14 @@ func (c *comb) insert(entries []entry) int {
 		pattern = mix(pattern, uint64(e.slot))
 	}
 	start = max(start, c.tried[pattern])
+	c.work += 16 + 4*len(entries)
 	for w := start / 64; ; w++ {
 		fits := ^uint64(0)
 		if w == start/64 {
 			fits <<= start % 64
 		}
 		for _, e := range entries {
+			c.work++
 			fits &^= c.word(w*64 + combZero + int(e.slot))
 			if fits == 0 {
 				break
@@ -365,12 +384,14 @@ func (c *comb) insertNext(entries []entry) int {
 		return c.insert(entries)
 	}
 	for c.next/64 < len(c.used) {
+		c.work++
 		if free := ^c.used[c.next/64] >> (c.next % 64); free != 0 {
 			c.next += bits.TrailingZeros64(free)
 			break
 		}
 		c.next = (c.next/64 + 1) * 64
 	}
+	c.work += 4
 	base := c.next - combZero - int(entries[0].slot)
 	c.set(c.next - combZero)
 	c.next++

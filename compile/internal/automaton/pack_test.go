@@ -19,7 +19,7 @@ func pack(tb testing.TB, d *DFA, labels int, diff bool) *blob.DFA {
 	for i := range accept {
 		accept[i] = uint32(i)
 	}
-	p, err := d.Pack(context.Background(), PackOptions{Accept: accept, Accept2: make([]uint32, labels), Diff: diff})
+	p, err := d.Pack(NewBudget(context.Background(), Limits{}), PackOptions{Accept: accept, Accept2: make([]uint32, labels), Diff: diff})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -86,7 +86,7 @@ func TestPackNarrow(t *testing.T) {
 	for i := range 13000 {
 		b.Add(Literal(fmt.Sprintf("%dx%08d", i%10, i*7919)), Accept(i)) // no two share an end
 	}
-	d, err := b.Build(context.Background(), Limits{})
+	d, err := b.Build(NewBudget(context.Background(), Limits{}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,11 +95,11 @@ func TestPackNarrow(t *testing.T) {
 	}
 	o := PackOptions{Accept: make([]uint32, len(d.sets))}
 	var le *diag.LimitError
-	if _, err := d.Pack(context.Background(), o); !errors.As(err, &le) {
+	if _, err := d.Pack(NewBudget(context.Background(), Limits{}), o); !errors.As(err, &le) {
 		t.Errorf("narrow: error %v", err)
 	}
 	o.Wide = true
-	p, err := d.Pack(context.Background(), o)
+	p, err := d.Pack(NewBudget(context.Background(), Limits{}), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,10 +115,10 @@ func TestPackNarrow(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := d.Pack(ctx, o); !errors.Is(err, context.Canceled) {
+	if _, err := d.Pack(NewBudget(ctx, Limits{}), o); !errors.Is(err, context.Canceled) {
 		t.Errorf("canceled: error %v", err)
 	}
-	if _, err := d.Minimize(ctx, MinimizeOptions{}); !errors.Is(err, context.Canceled) {
+	if _, err := d.Minimize(NewBudget(ctx, Limits{}), MinimizeOptions{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("canceled: error %v", err)
 	}
 }

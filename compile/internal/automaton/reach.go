@@ -15,6 +15,8 @@ type reaches struct {
 	index  map[string]uint32
 	unions map[[2]uint32]uint32
 	key    []byte
+	bytes  int64 // held
+	work   int   // done so far
 }
 
 // maxReach is how many accept values are distinguished.
@@ -45,6 +47,7 @@ func (r *reaches) intern(set []uint64) uint32 {
 		return id
 	}
 	id := uint32(len(r.sets))
+	r.bytes += 64 + 16*int64(len(set)) // twice: the set and its key
 	r.sets = append(r.sets, set)
 	r.index[string(r.key)] = id
 	return id
@@ -73,6 +76,8 @@ func (r *reaches) union(a, b uint32) uint32 {
 	if id, ok := r.unions[k]; ok {
 		return id
 	}
+	r.bytes += 32
+	r.work += 32 + len(r.sets[a]) + len(r.sets[b])
 	x, y := r.sets[a], r.sets[b]
 	if len(x) < len(y) {
 		x, y = y, x
@@ -85,6 +90,3 @@ func (r *reaches) union(a, b uint32) uint32 {
 	r.unions[k] = id
 	return id
 }
-
-// size estimates the bytes held.
-func (r *reaches) size() int64 { return int64(len(r.sets)+len(r.unions)) * 128 }

@@ -2,10 +2,7 @@
 
 package automaton
 
-import (
-	"context"
-	"slices"
-)
+import "slices"
 
 // refine is Hopcroft's partition refinement on signatures. The states of a
 // block are compared by the blocks that they lead to, their signature; a block
@@ -16,7 +13,7 @@ import (
 //
 // States that need no second look still have one common signature, and the
 // others cannot have it, because they lead to a new block.
-func (m *minimizer) refine(ctx context.Context) error {
+func (m *minimizer) refine(budget *Budget) bool {
 	labels := slices.Max(m.d.label) + 1
 	m.blocks.init(len(m.alive), int(labels)+2, func(e int32) uint32 {
 		switch {
@@ -33,19 +30,18 @@ func (m *minimizer) refine(ctx context.Context) error {
 		}
 	}
 	var turn []int32
-	for work := 0; len(m.blocks.touched) > 0; {
+	for len(m.blocks.touched) > 0 {
 		turn, m.blocks.touched = m.blocks.touched, turn[:0]
 		for _, b := range turn {
-			if work%64 == 0 {
-				if err := ctx.Err(); err != nil {
-					return err
-				}
-			}
-			work++
 			m.refineBlock(b)
+			work := m.refiner.work
+			m.refiner.work = 0
+			if !budget.Spend(work) {
+				return false
+			}
 		}
 	}
-	return nil
+	return true
 }
 
 // refiner is what refining a block needs, reused from block to block.
@@ -56,6 +52,7 @@ type refiner struct {
 	of     []int32 // by marked element: its group
 	sorted []int32
 	moved  []int32 // what is in a new block
+	work   int     // done and not yet counted
 }
 
 // group holds the marked elements of one signature.
@@ -108,6 +105,7 @@ func (m *minimizer) refineBlock(b int32) {
 	}
 	cut(-1, rest)
 	for _, t := range p.moved {
+		p.work += 2 + 2*len(m.leading(t))
 		for _, s := range m.leading(t) {
 			k.mark(s)
 		}
@@ -131,6 +129,7 @@ func (m *minimizer) group(elems []int32) {
 		from := len(p.words)
 		m.signature(uint32(e))
 		own := p.words[from:]
+		p.work += 16 + 4*len(own)
 		h := uint64(len(own))
 		for _, w := range own {
 			h = mix(h, w)

@@ -3,7 +3,6 @@
 package automaton
 
 import (
-	"context"
 	"encoding/binary"
 	"math/bits"
 	"slices"
@@ -34,6 +33,10 @@ type subset struct {
 	values [][]Accept
 
 	scratch scratch
+
+	budget *Budget
+	work   int   // done and not yet counted
+	bytes  int64 // held beside what grows with the states
 }
 
 // split groups the classes by the wide sets that they are in, of those on
@@ -80,6 +83,7 @@ func newSubset(n *nfa, accepts []Accept, covers func(b, a Accept) bool) *subset 
 		splits:  map[string]*split{},
 		table:   make([]uint32, tableSize(len(n.states))),
 		labels:  map[string]uint32{},
+		budget:  n.budget,
 	}
 	for i := range 256 {
 		b.single[i] = c.of[i]
@@ -112,36 +116,41 @@ func newSubset(n *nfa, accepts []Accept, covers func(b, a Accept) bool) *subset 
 	b.scratch.head = make([]int32, c.n)
 	b.scratch.row = make([]uint32, c.n)
 	b.scratch.setHead = make([]int32, len(n.in.sets))
+	b.bytes = n.size() + 4*int64(len(n.states)) + b.subsume.bytes
+	for _, list := range b.wide {
+		b.bytes += 24 + 2*int64(len(list))
+	}
+	b.budget.Spend(256 * len(b.wide))
 	return b
 }
 
-func (b *subset) build(ctx context.Context) (*DFA, error) {
+// build makes the automaton. It is not whole if the budget says that the work
+// was stopped.
+func (b *subset) build() *DFA {
 	b.state(nil)
 	b.rows.close(Dead, 0)
 	b.addState(b.closureOf(b.n.start))
 	for s := 1; s < len(b.sets); s++ {
-		if s%64 == 0 {
-			if err := ctx.Err(); err != nil {
-				return nil, err
-			}
-			if err := b.n.limits.memory(b.size()); err != nil {
-				return nil, err
-			}
-			if err := b.n.limits.transitions(len(b.rows.arcs)); err != nil {
-				return nil, err
-			}
-		}
-		if err := b.n.limits.states(len(b.sets)); err != nil {
-			return nil, err
+		if !b.check() || !b.budget.transitions(len(b.rows.arcs)) {
+			break
 		}
 		b.expand(s)
 	}
-	return &DFA{classes: b.classes, rows: b.rows, label: b.label, sets: b.values}, nil
+	b.check()
+	return &DFA{classes: b.classes, rows: b.rows, label: b.label, sets: b.values}
 }
 
-// size estimates the bytes held, as the growth of slices at most doubles them.
+// check counts what has been done and is held, and reports whether to go on.
+func (b *subset) check() bool {
+	work := b.work + b.subsume.work
+	b.work, b.subsume.work = 0, 0
+	return b.budget.Spend(work) && b.budget.Need(b.size())
+}
+
+// size is the bytes that are held.
 func (b *subset) size() int64 {
-	return int64(len(b.rows.arcs))*12 + int64(len(b.members))*6 + int64(len(b.sets))*40
+	return b.bytes + int64(len(b.rows.arcs))*8 + int64(len(b.members)+len(b.scratch.targets)*2+len(b.scratch.list))*4 +
+		int64(len(b.sets))*28 + int64(len(b.table))*4
 }
 
 // closureOf returns the states entered with s, ready to be a set.
@@ -154,6 +163,7 @@ func (b *subset) closureOf(s uint32) []uint32 {
 // canonical sorts a list and drops what makes no difference.
 func (b *subset) canonical(list []uint32) []uint32 {
 	if len(list) > 1 {
+		b.work += sortWork(len(list))
 		slices.Sort(list)
 		list = b.subsume.prune(list)
 	}
@@ -163,6 +173,7 @@ func (b *subset) canonical(list []uint32) []uint32 {
 // state returns the state of a canonical set.
 func (b *subset) state(list []uint32) uint32 {
 	h := hash(list)
+	b.work += 16 + 2*len(list)
 	mask := uint32(len(b.table) - 1)
 	for i := h & mask; ; i = (i + 1) & mask {
 		e := b.table[i]
@@ -183,6 +194,8 @@ func (b *subset) set(s uint32) []uint32 {
 
 func (b *subset) addState(list []uint32) uint32 {
 	s := uint32(len(b.sets))
+	b.work += 32 + 2*len(list)
+	b.budget.count()
 	b.sets = append(b.sets, span{uint32(len(b.members)), uint32(len(list))})
 	b.members = append(b.members, list...)
 	h := hash(list)
@@ -190,6 +203,7 @@ func (b *subset) addState(list []uint32) uint32 {
 	b.label = append(b.label, b.labelOf(list))
 	if 2*len(b.sets) > len(b.table) {
 		b.table = make([]uint32, 2*len(b.table))
+		b.work += len(b.table)
 		for i, h := range b.hashes {
 			b.enter(h, uint32(i))
 		}
@@ -234,6 +248,7 @@ func (b *subset) labelOf(list []uint32) uint32 {
 		set[i] = b.accepts[b.n.states[list[i]].final-1]
 	}
 	id := uint32(len(b.values))
+	b.bytes += 80 + 8*int64(n)
 	b.values = append(b.values, set)
 	b.labels[string(key)] = id
 	return id

@@ -12,8 +12,10 @@ import (
 func (b *subset) expand(s int) {
 	x := &b.scratch
 	x.targets, x.touched, x.sets = x.targets[:0], x.touched[:0], x.sets[:0]
+	b.work += 16
 	for _, q := range b.set(uint32(s)) {
 		st := &b.n.states[q]
+		b.work += 1 + 2*int(st.edgeN)
 		for _, e := range b.n.edges[st.edge : st.edge+st.edgeN] {
 			var head *int32
 			if c := b.single[e.on]; c != noClass {
@@ -35,9 +37,13 @@ func (b *subset) expand(s int) {
 		return
 	}
 	clear(x.row)
+	b.work += 2 * len(x.row)
 	if len(x.sets) == 0 {
 		for _, c := range x.touched {
 			x.row[c] = b.follow(nil, c)
+			if b.stopped() {
+				return
+			}
 		}
 		b.rows.add(x.row)
 		return
@@ -46,10 +52,14 @@ func (b *subset) expand(s int) {
 	sp := b.splitOf(x.sets)
 	b.collectBases(sp)
 	for c, g := range sp.group {
+		if b.stopped() {
+			return
+		}
 		switch {
 		case x.head[c] != 0:
 			x.row[c] = b.follow(x.bases[g], uint16(c))
 		case x.dest[g] == unknownState:
+			b.work += len(x.bases[g])
 			x.dest[g] = b.state(b.canonical(append(x.list[:0], x.bases[g]...)))
 			fallthrough
 		default:
@@ -63,6 +73,9 @@ func (b *subset) expand(s int) {
 func (b *subset) expandFew() {
 	from := len(b.rows.arcs)
 	for _, c := range b.scratch.touched {
+		if b.stopped() {
+			return
+		}
 		if t := b.follow(nil, c); t != Dead {
 			b.rows.arcs = append(b.rows.arcs, arc{uint32(c), t})
 		}
@@ -73,6 +86,9 @@ func (b *subset) expandFew() {
 	}
 	b.rows.close(Dead, from)
 }
+
+// stopped reports whether a row that takes long was stopped.
+func (b *subset) stopped() bool { return b.work+b.subsume.work > pollWork && !b.check() }
 
 const unknownState = ^uint32(0)
 
@@ -89,15 +105,19 @@ func (b *subset) splitOf(sets []uint32) *split {
 	sp := &split{group: make([]uint16, b.classes.n), member: make([][]uint32, 1)}
 	of := make([][]uint32, b.classes.n)
 	for _, s := range sets {
+		b.work += len(b.wide[s])
 		for _, c := range b.wide[s] {
 			of[c] = append(of[c], s)
 		}
 	}
+	b.bytes += 128 + 2*int64(b.classes.n) + int64(len(x.key))
 	for c, in := range of {
+		b.work += 4 * len(sp.member)
 		g := slices.IndexFunc(sp.member, func(m []uint32) bool { return slices.Equal(m, in) })
 		if g < 0 {
 			g = len(sp.member)
 			sp.member = append(sp.member, in)
+			b.bytes += 24 + 4*int64(len(in))
 		}
 		sp.group[c] = uint16(g)
 	}
@@ -115,9 +135,10 @@ func (b *subset) collectBases(sp *split) {
 	}
 	for g, sets := range sp.member {
 		x.gen++
+		b.work += 8 + len(sets)
 		list := x.bases[g][:0]
 		for _, s := range sets {
-			for t := x.setHead[s]; t != 0; t = x.targets[t-1].next {
+			for t := x.setHead[s]; t != 0 && !b.stopped(); t = x.targets[t-1].next {
 				list = b.enterState(list, x.targets[t-1].to)
 			}
 		}
@@ -133,6 +154,7 @@ func (b *subset) collectBases(sp *split) {
 func (b *subset) enterState(list []uint32, s uint32) []uint32 {
 	x := &b.scratch
 	c := b.n.closure[s]
+	b.work += 1 + int(c.n)
 	for _, q := range b.n.closures[c.from : c.from+c.n] {
 		if x.mark[q] != x.gen {
 			x.mark[q] = x.gen
@@ -147,11 +169,12 @@ func (b *subset) enterState(list []uint32, s uint32) []uint32 {
 func (b *subset) follow(base []uint32, c uint16) uint32 {
 	x := &b.scratch
 	x.gen++
+	b.work += 4 + 2*len(base)
 	list := append(x.list[:0], base...)
 	for _, q := range base {
 		x.mark[q] = x.gen
 	}
-	for t := x.head[c]; t != 0; t = x.targets[t-1].next {
+	for t := x.head[c]; t != 0 && !b.stopped(); t = x.targets[t-1].next {
 		list = b.enterState(list, x.targets[t-1].to)
 	}
 	x.head[c] = 0

@@ -22,6 +22,8 @@ type subsumer struct {
 	covers  func(b, a Accept) bool
 	covered [][]uint64 // by accept index: the set of those that cover it; nil: not known yet
 	active  []*loop
+	work    int   // done and not yet counted
+	bytes   int64 // held
 }
 
 // loop is a loop state and what it subsumes.
@@ -43,6 +45,7 @@ const (
 
 func newSubsumer(n *nfa, accepts []Accept, covers func(b, a Accept) bool) *subsumer {
 	a := &subsumer{n: n, index: make([]int32, len(n.states)), values: accepts, covers: covers}
+	a.bytes = 4 * int64(len(n.states))
 	if covers != nil {
 		a.covered = make([][]uint64, len(accepts))
 	}
@@ -53,6 +56,9 @@ func newSubsumer(n *nfa, accepts []Accept, covers func(b, a Accept) bool) *subsu
 		}
 		finals := noReach
 		c := n.closure[s]
+		if !n.budget.Spend(int(c.n)) {
+			return a
+		}
 		for _, q := range n.closures[c.from : c.from+c.n] {
 			if n.states[q].final != 0 {
 				finals = n.reach.union(finals, n.states[q].reach)
@@ -68,6 +74,11 @@ func newSubsumer(n *nfa, accepts []Accept, covers func(b, a Accept) bool) *subsu
 	for i := range a.loops {
 		l := &a.loops[i]
 		if verdicts[l.finals] == nil {
+			// A set of finals more, each of which may have as many verdicts as
+			// there are sets.
+			if a.bytes += int64(len(n.reach.sets)) + 32; !n.budget.Spend(len(n.reach.sets)/8) || !n.budget.Need(n.size()+a.bytes) {
+				return a
+			}
 			verdicts[l.finals] = make([]verdict, len(n.reach.sets))
 		}
 		l.verdicts = verdicts[l.finals]
@@ -89,11 +100,18 @@ func (a *subsumer) prune(list []uint32) []uint32 {
 			}
 		}
 	}
+	a.work += 2 * len(list)
 	if len(a.active) == 0 && (finals < 2 || a.covers == nil) {
 		return list
 	}
 	kept := list[:0]
 	for i, s := range list {
+		if a.work > pollWork {
+			if !a.n.budget.Spend(a.work) {
+				break
+			}
+			a.work = 0
+		}
 		if i < finals {
 			if finals < 2 || a.covers == nil || !a.coveredBy(s, list[:finals]) {
 				kept = append(kept, s)
@@ -112,6 +130,7 @@ func (a *subsumer) prune(list []uint32) []uint32 {
 func (a *subsumer) subsumed(s uint32) bool {
 	st := &a.n.states[s]
 	for _, l := range a.active {
+		a.work += 2
 		if l.state == s || st.fits&l.fit == 0 || !a.accepts(l, st.reach) {
 			continue
 		}
@@ -133,6 +152,7 @@ func (a *subsumer) accepts(l *loop, reach uint32) bool {
 	v := &l.verdicts[reach]
 	if *v == unasked {
 		*v = yes
+		a.work += 64
 		finals := a.n.reach.sets[l.finals]
 		for w, word := range a.n.reach.sets[reach] {
 			for ; word != 0; word &= word - 1 {
@@ -151,6 +171,8 @@ func (a *subsumer) accepts(l *loop, reach uint32) bool {
 func (a *subsumer) coverers(i int) []uint64 {
 	if a.covered[i] == nil {
 		n := min(len(a.values), maxReach)
+		a.work += 8 * n
+		a.bytes += int64(n/8) + 32
 		a.covered[i] = make([]uint64, (n+63)/64)
 		low := a.values[i]
 		for j, high := range a.values[:n] {
@@ -168,6 +190,7 @@ func (a *subsumer) isCovered(i int, set []uint64) bool {
 		return false
 	}
 	by := a.coverers(i)
+	a.work += len(set)
 	for w, word := range set {
 		if word&by[w] != 0 {
 			return true
@@ -179,6 +202,7 @@ func (a *subsumer) isCovered(i int, set []uint64) bool {
 // coveredBy reports whether one of the accepting states covers s.
 func (a *subsumer) coveredBy(s uint32, finals []uint32) bool {
 	by := a.coverers(int(a.n.states[s].final - 1))
+	a.work += len(finals)
 	for _, f := range finals {
 		i := int(a.n.states[f].final - 1)
 		if i/64 < len(by) && by[i/64]>>(i%64)&1 != 0 {

@@ -3,7 +3,6 @@
 package automaton
 
 import (
-	"context"
 	"errors"
 	"math/bits"
 	"slices"
@@ -47,6 +46,9 @@ type Sum struct {
 	rowA    []uint32
 	rowB    []uint32
 	out     blob.Extension
+
+	budget *Budget
+	work   int // done and not yet counted
 }
 
 // pair is a state of the sum where the added automaton is alive: a state of
@@ -78,8 +80,6 @@ type SumOptions struct {
 	Weigh func(base, added []Accept) (accept, accept2 uint32, err error)
 	// Diff allows to encode states as differences from those of the base.
 	Diff bool
-	// Limits bound the states of the added automaton and the pairs.
-	Limits Limits
 }
 
 // ErrAdded is returned for rules that cannot be added to a base: the sum has to
@@ -90,15 +90,18 @@ var ErrAdded = errors.New("automaton: the rules cannot be added to the base")
 // with the states of the sum in which an added rule may still match, not with
 // the base. The result is valid until the next call.
 //
-// The errors are those of ctx and o.Weigh, *diag.LimitError for the options'
-// limits and ErrAdded for what does not fit the base.
-func (s *Sum) Build(ctx context.Context, b *Base, o SumOptions) (*blob.Extension, error) {
-	s.base = b
+// The errors are the budget's, those of o.Weigh, and ErrAdded for what does not
+// fit the base. The states of the added automaton count, and the pairs.
+func (s *Sum) Build(budget *Budget, b *Base, o SumOptions) (*blob.Extension, error) {
+	s.base, s.budget, s.work = b, budget, 0
 	if len(s.literals.list) == len(s.rules) {
-		s.delta = s.literals.build()
+		s.delta = s.literals.build(budget)
+		if err := budget.Err(); err != nil {
+			return nil, err
+		}
 	} else {
 		builder := Builder{Covers: s.Covers, rules: s.rules}
-		d, err := builder.Build(ctx, o.Limits)
+		d, err := builder.Build(budget)
 		if err != nil {
 			return nil, err
 		}
@@ -107,25 +110,43 @@ func (s *Sum) Build(ctx context.Context, b *Base, o SumOptions) (*blob.Extension
 	if s.delta.classes.oob != noClass {
 		return nil, ErrAdded
 	}
+	s.work += 1024 + b.fine.classes.n*s.delta.classes.n/16
 	s.joint.join(b.fine.classes, s.delta.classes)
-	if err := s.follow(ctx, o.Limits); err != nil {
-		return nil, err
+	if !s.follow() {
+		return nil, budget.Err()
 	}
 	if err := s.weigh(o); err != nil {
 		return nil, err
 	}
-	s.merge()
-	if err := s.pack(ctx, o); err != nil {
+	if !s.merge() {
+		return nil, budget.Err()
+	}
+	if err := s.pack(o); err != nil {
 		return nil, err
 	}
 	return &s.out, nil
 }
 
+// check counts what has been done and is held, and reports whether to go on.
+func (s *Sum) check() bool {
+	work := s.work + s.place.work
+	s.work, s.place.work = 0, 0
+	return s.budget.Spend(work) && s.budget.Need(s.size())
+}
+
+// size is the bytes that are held: the pairs with all that there is for each, and
+// what is written.
+func (s *Sum) size() int64 {
+	return s.literals.size() + int64(len(s.pairs))*(8+8+8+4+4) + int64(len(s.table)+len(s.merged))*4 + int64(len(s.arcs))*8 +
+		int64(len(s.memo))*32 + int64(len(s.place.used))*8 + int64(len(s.place.tried))*24 + int64(len(s.out.Slots))*12 + int64(len(s.out.Base))*16
+}
+
 // resize returns a slice of n elements with any content.
 func resize[T any](list []T, n int) []T { return slices.Grow(list[:0], n)[:n] }
 
-// follow finds the pairs and where they lead.
-func (s *Sum) follow(ctx context.Context, l Limits) error {
+// follow finds the pairs and where they lead. It reports whether the budget
+// sufficed.
+func (s *Sum) follow() bool {
 	s.pairs = append(s.pairs[:0], pair{Start, Start})
 	s.arcs, s.own = s.arcs[:0], s.own[:0]
 	size := tableSize(s.delta.States())
@@ -134,22 +155,13 @@ func (s *Sum) follow(ctx context.Context, l Limits) error {
 	s.enter(0)
 	s.rowA = resize(s.rowA, s.base.fine.classes.n)
 	s.rowB = resize(s.rowB, s.delta.classes.n)
-	m := meter{limits: l}
 	for i := 0; i < len(s.pairs); i++ {
-		if i%1024 == 0 {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-		}
-		if err := m.states(len(s.pairs)); err != nil {
-			return err
-		}
-		if err := m.memory(int64(len(s.pairs))*64 + int64(len(s.arcs))*8); err != nil {
-			return err
+		if !s.budget.count() || i%64 == 0 && (!s.budget.transitions(len(s.arcs)) || !s.check()) {
+			return false
 		}
 		s.followPair(s.pairs[i])
 	}
-	return nil
+	return s.check()
 }
 
 // followPair lists where a pair leads.
@@ -157,6 +169,7 @@ func (s *Sum) followPair(p pair) {
 	from := len(s.arcs)
 	j, fine, rows := &s.joint, &s.base.fine.rows, &s.delta.rows
 	most, arcs := rows.of[p.delta].most, rows.arcsOf(p.delta)
+	s.work += 8
 	switch {
 	case most == Dead && len(arcs) < 4:
 		for _, a := range arcs {
@@ -165,6 +178,7 @@ func (s *Sum) followPair(p pair) {
 			}
 		}
 	default:
+		s.work += len(s.rowA) + len(s.rowB) + 2*j.n
 		fine.fill(s.rowA, p.base)
 		rows.fill(s.rowB, p.delta)
 		var last pair // many classes lead the same way
@@ -193,6 +207,7 @@ func (p pair) hash() uint32 { return uint32(mix(uint64(p.base)<<32, uint64(p.del
 
 // number returns the number of a pair, a new one if need be.
 func (s *Sum) number(p pair) uint32 {
+	s.work += 4
 	mask := uint32(len(s.table) - 1)
 	i := p.hash() & mask
 	for ; s.table[i] != 0; i = (i + 1) & mask {
@@ -205,6 +220,7 @@ func (s *Sum) number(p pair) uint32 {
 	s.table[i] = n + 1
 	if 2*len(s.pairs) > len(s.table) {
 		size := 2 * len(s.table)
+		s.work += size
 		s.table = resize(s.table, size)
 		clear(s.table)
 		for n := range s.pairs {
@@ -244,6 +260,7 @@ func (s *Sum) weigh(o SumOptions) error {
 		s.memo = map[[2]uint32][2]uint32{}
 	}
 	clear(s.memo)
+	s.work += 4 * len(s.pairs)
 	for i, p := range s.pairs {
 		added := s.delta.Accepts(p.delta)
 		if len(added) == 0 {
@@ -257,8 +274,12 @@ func (s *Sum) weigh(o SumOptions) error {
 		k := [2]uint32{s.base.fine.label[p.base], s.delta.label[p.delta]}
 		w, ok := s.memo[k]
 		if !ok {
+			base := s.base.fine.Accepts(p.base)
+			if s.work += 16 + 8*(len(base)+len(added)); !s.check() {
+				return s.budget.Err()
+			}
 			var err error
-			if w[0], w[1], err = o.Weigh(s.base.fine.Accepts(p.base), added); err != nil {
+			if w[0], w[1], err = o.Weigh(base, added); err != nil {
 				return err
 			}
 			s.memo[k] = w
@@ -273,14 +294,17 @@ func (s *Sum) weigh(o SumOptions) error {
 // first, because earlier ones lead to them. Where they lead back as well, as in
 // the scope of a `**`, that does not find all that are alike.
 //
-// A target is a state of the base, or a pair's number above those.
-func (s *Sum) merge() {
+// A target is a state of the base, or a pair's number above those. It reports
+// whether the budget sufficed.
+func (s *Sum) merge() bool {
 	n := uint32(s.base.States())
 	s.repr = resize(s.repr, len(s.pairs))
 	for i := range s.repr {
 		s.repr[i] = n + uint32(i)
 	}
-	s.bury()
+	if !s.bury() {
+		return false
+	}
 	s.merged = resize(s.merged, 1<<bits.Len(uint(2*len(s.pairs))))
 	clear(s.merged)
 	mask := uint32(len(s.merged) - 1)
@@ -290,6 +314,9 @@ func (s *Sum) merge() {
 		}
 		m := s.state(i)
 		arcs := s.alive(i)
+		if s.work += 8 + 6*len(arcs); s.work > pollWork && !s.check() {
+			return false
+		}
 		for j := range arcs {
 			arcs[j].to = s.repr[arcs[j].to]
 		}
@@ -319,11 +346,13 @@ func (s *Sum) merge() {
 	for j := range arcs {
 		arcs[j].to = s.repr[arcs[j].to]
 	}
+	return s.check()
 }
 
 // bury makes the dead state of the pairs from which nothing can be reached but
-// what the dead state has. Added denials may do that to what the base grants.
-func (s *Sum) bury() {
+// what the dead state has. Added denials may do that to what the base grants. It
+// reports whether the budget sufficed.
+func (s *Sum) bury() bool {
 	t, n := s.base.tables, uint32(s.base.States())
 	dead := [2]uint32{t.Accept[Dead]}
 	if t.Accept2 != nil {
@@ -336,17 +365,23 @@ func (s *Sum) bury() {
 	}
 	for changed := true; changed; {
 		changed = false
+		s.work += len(s.pairs)
 		for i := len(s.pairs) - 1; i > 0; i-- {
+			if s.work > pollWork && !s.check() {
+				return false
+			}
 			if s.repr[i] == Dead && s.leaves(i) {
 				s.repr[i], changed = n+uint32(i), true
 			}
 		}
 	}
+	return s.check()
 }
 
 // leaves reports whether a pair leads to anything but dead states.
 func (s *Sum) leaves(i int) bool {
 	arcs := s.alive(i)
+	s.work += 2 * len(arcs)
 	for _, a := range arcs {
 		if s.repr[a.to] != Dead {
 			return true
@@ -356,6 +391,7 @@ func (s *Sum) leaves(i int) bool {
 	if m == Dead {
 		return false
 	}
+	s.work += s.base.least.classes.n + 2*s.joint.n
 	s.rowA = resize(s.rowA, s.base.least.classes.n)
 	s.base.least.rows.fill(s.rowA, m)
 	s.rowB = resize(s.rowB, s.joint.n)
@@ -416,7 +452,7 @@ func (s *Sum) target(a arc) uint32 {
 }
 
 // pack writes the states that pairs came to.
-func (s *Sum) pack(ctx context.Context, o SumOptions) error {
+func (s *Sum) pack(o SumOptions) error {
 	t, out := s.base.tables, &s.out
 	n := uint32(s.base.States())
 	total := s.numbers()
@@ -428,17 +464,17 @@ func (s *Sum) pack(ctx context.Context, o SumOptions) error {
 	out.Base, out.Default, out.Slots = out.Base[:0], out.Default[:0], out.Slots[:0]
 	s.place.reset(&s.base.comb)
 	top := len(t.Next) - 256
+	s.work += 4*len(s.pairs) + len(s.place.used)
 	for i := range s.pairs {
-		if i%1024 == 0 {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
+		if s.work+s.place.work > pollWork && !s.check() {
+			return s.budget.Err()
 		}
 		if i > 0 && s.repr[i] != n+uint32(i) {
 			continue
 		}
 		state := s.final[i]
 		def, bits := s.encode(i, o.Diff)
+		s.work += 16 + 4*len(s.entries)
 		if len(s.entries) > 0 {
 			at := s.place.insertNext(s.entries)
 			top = max(top, at)
@@ -461,6 +497,9 @@ func (s *Sum) pack(ctx context.Context, o SumOptions) error {
 		out.Default = append(out.Default, def)
 	}
 	out.Len = uint32(top + 256)
+	if !s.check() {
+		return s.budget.Err()
+	}
 	return nil
 }
 
@@ -470,6 +509,7 @@ func (s *Sum) pack(ctx context.Context, o SumOptions) error {
 // state's default, or by where most bytes keep the added automaton alive.
 func (s *Sum) encode(i int, diffs bool) (def, bits uint32) {
 	t, m, arcs, j := s.base.tables, s.state(i), s.alive(i), &s.joint
+	s.work += 4*len(arcs) + int(s.base.own[m].n)
 	s.entries = s.entries[:0]
 	diff := diffs && i > 0 && m != Dead
 	if len(arcs) > 1 {
@@ -530,6 +570,7 @@ func (s *Sum) frequent(arcs []arc) (to uint32, n int) {
 // arcs, where it does not lead to def.
 func (s *Sum) rowBut(m uint32, arcs []arc, def uint32) {
 	j := &s.joint
+	s.work += 512
 	s.rowA = resize(s.rowA, s.base.least.classes.n)
 	s.base.least.rows.fill(s.rowA, m)
 	s.rowB = resize(s.rowB, j.n)

@@ -41,16 +41,19 @@ func granted(list []Accept) []Accept {
 	return slices.Compact(all)
 }
 
+// unlimited returns a budget without limits.
+func unlimited() *Budget { return NewBudget(context.Background(), Limits{}) }
+
 func newSumTest(tb testing.TB, rules []rule, diff bool) *sumTest {
 	tb.Helper()
 	s := &sumTest{lists: [][]Accept{nil}}
 	s.fine = minimize(tb, build(tb, rules, nil), true)
-	least, labels, err := Resolve(s.fine, func(set []Accept) (uint32, error) { return s.number(granted(set)), nil })
+	least, labels, err := Resolve(unlimited(), s.fine, func(set []Accept) (uint32, error) { return s.number(granted(set)), nil })
 	if err != nil {
 		tb.Fatal(err)
 	}
 	least = minimize(tb, least, true)
-	tables, err := least.Pack(context.Background(), PackOptions{Accept: labels, Accept2: labels, Diff: diff})
+	tables, err := least.Pack(unlimited(), PackOptions{Accept: labels, Accept2: labels, Diff: diff})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -121,7 +124,7 @@ func TestSumRandom(t *testing.T) {
 			for _, x := range second {
 				sum.Add(x.node, x.accept)
 			}
-			e, err := sum.Build(context.Background(), s.base, s.options(diff))
+			e, err := sum.Build(unlimited(), s.base, s.options(diff))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -160,7 +163,7 @@ func TestSumGrowth(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := newSumTest(t, append(rules, rule{n, 9}), false)
-	ctx := context.Background()
+	ctx := t.Context()
 	var sum Sum
 	add := func(texts ...string) *blob.Extension {
 		t.Helper()
@@ -168,7 +171,7 @@ func TestSumGrowth(t *testing.T) {
 		for _, x := range texts {
 			sum.Add(Literal(x), 20)
 		}
-		e, err := sum.Build(ctx, s.base, s.options(false))
+		e, err := sum.Build(unlimited(), s.base, s.options(false))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -185,28 +188,36 @@ func TestSumGrowth(t *testing.T) {
 	}
 	sum.Reset()
 	sum.Add(Literal("/var/log/x"), 9)
-	e, err := sum.Build(ctx, s.base, s.options(false))
+	e, err := sum.Build(unlimited(), s.base, s.options(false))
 	if err != nil || len(e.Base) != 1 {
 		t.Errorf("%d states, error %v, want the start alone", len(e.Base), err)
 	}
 	add("/var/log/vm.log", "/var/lib/disk") // is in s
-	var le *diag.LimitError
 	o := s.options(false)
-	o.Limits = Limits{States: 5}
-	if _, err := sum.Build(ctx, s.base, o); !errors.As(err, &le) {
-		t.Errorf("states: error %v", err)
+	budget := unlimited()
+	if _, err := sum.Build(budget, s.base, o); err != nil {
+		t.Fatal(err)
 	}
-	o.Limits = Limits{Memory: 5}
-	if _, err := sum.Build(ctx, s.base, o); !errors.As(err, &le) {
-		t.Errorf("memory: error %v", err)
+	states, work := budget.Used().States, budget.Used().Work
+	if want := sum.Pairs() + sum.delta.States() - 1; states != want {
+		t.Errorf("%d states are counted, want %d", states, want)
+	}
+	var le *diag.LimitError
+	for _, l := range []Limits{{States: 5}, {Memory: 5}, {Work: 5}, {States: states - 1}, {Work: work - 1}} {
+		if _, err := sum.Build(NewBudget(ctx, l), s.base, o); !errors.As(err, &le) {
+			t.Errorf("%+v: error %v", l, err)
+		}
+	}
+	if _, err := sum.Build(NewBudget(ctx, Limits{States: states, Work: work}), s.base, o); err != nil {
+		t.Errorf("as much as it takes: error %v", err)
 	}
 	canceled, cancel := context.WithCancel(ctx)
 	cancel()
-	if _, err := sum.Build(canceled, s.base, s.options(false)); !errors.Is(err, context.Canceled) {
+	if _, err := sum.Build(NewBudget(canceled, Limits{}), s.base, s.options(false)); !errors.Is(err, context.Canceled) {
 		t.Errorf("canceled: error %v", err)
 	}
 	sum.Add(OOB(), 1)
-	if _, err := sum.Build(ctx, s.base, s.options(false)); !errors.Is(err, ErrAdded) {
+	if _, err := sum.Build(unlimited(), s.base, s.options(false)); !errors.Is(err, ErrAdded) {
 		t.Errorf("out of band: error %v", err)
 	}
 	wrong := errors.New("wrong")
@@ -214,7 +225,7 @@ func TestSumGrowth(t *testing.T) {
 	o.Weigh = func(_, _ []Accept) (uint32, uint32, error) { return 0, 0, wrong }
 	sum.Reset()
 	sum.Add(Literal("/x"), 1)
-	if _, err := sum.Build(ctx, s.base, o); !errors.Is(err, wrong) {
+	if _, err := sum.Build(unlimited(), s.base, o); !errors.Is(err, wrong) {
 		t.Errorf("weighing: error %v", err)
 	}
 }
@@ -269,7 +280,7 @@ func BenchmarkSum(b *testing.B) {
 				for i, n := range nodes {
 					sum.Add(n, Accept(1000+i%3))
 				}
-				if _, err := sum.Build(context.Background(), s.base, SumOptions{Weigh: func(_, added []Accept) (uint32, uint32, error) {
+				if _, err := sum.Build(unlimited(), s.base, SumOptions{Weigh: func(_, added []Accept) (uint32, uint32, error) {
 					return uint32(added[0]), 0, nil
 				}}); err != nil {
 					b.Fatal(err)

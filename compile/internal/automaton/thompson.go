@@ -2,22 +2,18 @@
 
 package automaton
 
-import (
-	"context"
-	"slices"
-)
+import "slices"
 
 // compileTrie makes a state for each node of the trie. A child comes after its
 // parent.
-func (n *nfa) compileTrie(ctx context.Context, t *trie) error {
+func (n *nfa) compileTrie(t *trie) {
 	of := make([]uint32, len(t.nodes))
+	n.of = of
 	var eps []uint32
 	var keys []uint64 // the bytes of children, and the children
 	for i := len(t.nodes) - 1; i >= 0; i-- {
-		if i%1024 == 0 {
-			if err := n.check(ctx); err != nil {
-				return err
-			}
+		if !n.check() {
+			return
 		}
 		node := &t.nodes[i]
 		if node.tail != 0 {
@@ -42,6 +38,7 @@ func (n *nfa) compileTrie(ctx context.Context, t *trie) error {
 			of[i] = n.union(slices.Compact(eps))
 			continue
 		}
+		n.work += sortWork(len(keys)) + sortWork(len(eps))
 		slices.Sort(keys)
 		s := n.withEps(slices.Compact(eps))
 		for _, k := range keys {
@@ -52,7 +49,6 @@ func (n *nfa) compileTrie(ctx context.Context, t *trie) error {
 	if len(of) > 0 {
 		n.start = of[0]
 	}
-	return nil
 }
 
 // union returns a state that is any of the given ones: the only one, the dead
@@ -80,6 +76,7 @@ func (n *nfa) addEps(s uint32, to ...uint32) {
 	st := &n.states[s]
 	st.eps, st.epsN = uint32(len(n.eps)), uint32(len(to))
 	n.eps = append(n.eps, to...)
+	n.work += 4 * len(to)
 	for _, e := range to {
 		st.fits &= n.states[e].fits
 		st.reach = n.reach.union(st.reach, n.states[e].reach)
@@ -117,6 +114,10 @@ func (n *nfa) compile(id nodeID, to uint32) uint32 {
 	if s, ok := n.memo[k]; ok {
 		return s
 	}
+	if n.work > pollWork && !n.check() {
+		return deadState
+	}
+	n.work += 8
 	x := &n.in.shapes[id]
 	var s uint32
 	switch x.op {
@@ -134,6 +135,7 @@ func (n *nfa) compile(id nodeID, to uint32) uint32 {
 		for _, sub := range x.subs {
 			alts = append(alts, n.compile(sub, to))
 		}
+		n.work += sortWork(len(alts))
 		slices.Sort(alts)
 		s = n.union(slices.Compact(alts))
 	case opOpt:

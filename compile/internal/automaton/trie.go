@@ -13,6 +13,8 @@ type trie struct {
 	ends  []trieEnd
 	atoms []atom // of all rules, one rule after another
 	seqs  []span // of each rule
+	rules int    // that there will be
+	work  int    // done so far
 }
 
 // trieNode is what begins in one way. Children are a list.
@@ -48,6 +50,7 @@ const literalKeys = 256
 func newTrie(in *interner, rules int) *trie {
 	return &trie{
 		in:    in,
+		rules: rules,
 		nodes: make([]trieNode, 1, 4*rules+1),
 		tails: make([]tail, 0, rules),
 		atoms: make([]atom, 0, 2*rules),
@@ -96,6 +99,7 @@ func (t *trie) next(l *tail) (key uint32, ok bool) {
 
 func (t *trie) find(at, key uint32) uint32 {
 	for c := t.nodes[at].child; c != 0; c = t.nodes[c].sibling {
+		t.work++
 		if t.nodes[c].key == key {
 			return c
 		}
@@ -119,6 +123,7 @@ func (t *trie) addChild(at, key uint32) uint32 {
 func (t *trie) addEnd(at uint32, a Accept) {
 	n := &t.nodes[at]
 	for e := n.end; e != 0; e = t.ends[e-1].next {
+		t.work++
 		if t.ends[e-1].accept == a {
 			return
 		}
@@ -133,7 +138,9 @@ func (t *trie) insert(n Node, a Accept) {
 	t.flatten(n)
 	t.seqs = append(t.seqs, span{uint32(from), uint32(len(t.atoms) - from)})
 	rest := tail{seq: int32(len(t.seqs) - 1), accept: a}
+	t.work += 8 * (1 + len(t.atoms) - from)
 	for at := uint32(0); ; {
+		t.work++
 		key, ok := t.next(&rest)
 		if !ok {
 			t.addEnd(at, a)
@@ -175,4 +182,11 @@ func (t *trie) length(l tail) int {
 		n += max(1, len(a.lit))
 	}
 	return n
+}
+
+// size is the bytes that are held, by what room was made in advance for, or is
+// taken.
+func (t *trie) size() int64 {
+	n := t.rules
+	return int64(max(len(t.nodes), 4*n))*24 + int64(max(len(t.tails), n))*16 + int64(len(t.ends))*8 + int64(max(len(t.atoms), 2*n))*24 + int64(n)*8
 }

@@ -7,7 +7,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/goarmor/apparmor/compile"
 	"github.com/goarmor/apparmor/internal/getopt"
+	"github.com/goarmor/apparmor/parser"
+	"github.com/goarmor/apparmor/policy"
 )
 
 // action is what is done with each profile.
@@ -77,6 +80,10 @@ type options struct {
 	abortOnError         bool
 	jobs, maxJobs        int
 	jobSize              int64 // bytes of memory for one job, 0: not given
+
+	limits  compile.Limits // of each input; zero: the defaults
+	resolve policy.Limits
+	parse   parser.Limits
 
 	dump     dumps
 	optimize optimizations

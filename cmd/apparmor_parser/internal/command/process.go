@@ -191,13 +191,7 @@ func (r *run) build(ctx context.Context, res *result, unit *ast.Unit, complain b
 		res.out = printProfiles(res.set)
 		return nil
 	}
-	// A kernel takes the profiles of one namespace at a time.
-	for _, set := range compile.ByNamespace(res.set) {
-		if err := r.compile(ctx, res, set); err != nil {
-			return err
-		}
-	}
-	return nil
+	return r.compile(ctx, res)
 }
 
 // finish shows the result of an input, and writes or loads it.

@@ -55,6 +55,7 @@ func optionTable() []getopt.Option[options] {
 		{Long: []string{"Werror"}, Takes: getopt.Optional, Value: "class", Help: "turn the warnings that are on into errors, of all classes or of one", Set: setWerror},
 		{Long: []string{"json"}, Help: "diagnostics as JSON, one object to a line", Set: flag(func(o *options) { o.json = true })},
 		{Long: []string{"abort-on-error"}, Help: "stop at the first input with an error", Set: flag(func(o *options) { o.abortOnError = true })},
+		{Long: []string{"limits"}, Takes: getopt.Needed, Value: "how", Help: "what compiling an input may take: default, a number of times the default, or untrusted", Set: setLimits},
 		{Long: []string{"jobs"}, Short: 'j', Takes: getopt.Needed, Value: "n", Help: "inputs compiled at a time: a number, auto, max, or xN for N times the processors", Set: setJobs},
 		{Long: []string{"max-jobs"}, Takes: getopt.Needed, Value: "n", Help: "bound of --jobs", Set: setMaxJobs},
 		{Long: []string{"estimated-compile-size"}, Takes: getopt.Needed, Value: "size", Help: "memory that one job may need, as 50MB: jobs are as many as fit", Set: setJobSize},

@@ -23,6 +23,7 @@ func (r *run) parserConfig(res *result) parser.Config {
 	}
 	roots, names := r.roots()
 	c := parser.Config{
+		Limits:  r.options.parse,
 		Context: parser.ContextFile, Roots: roots, RootNames: names, Abs: r.absolute(), Dir: filepath.ToSlash(dir),
 		Cache: &r.parsed,
 		Warn:  func(d *diag.Diagnostic) { res.found = append(res.found, d) },
@@ -44,7 +45,7 @@ const maxJSONErrors = 100
 
 // resolve turns a unit into profiles and applies options.
 func (r *run) resolve(ctx context.Context, unit *ast.Unit, complain bool) (*policy.Set, error) {
-	po := policy.Options{Namespace: r.options.namespace, Kernel: r.features, Default: r.defaults, ABI: r.abi}
+	po := policy.Options{Limits: r.options.resolve, Namespace: r.options.namespace, Kernel: r.features, Default: r.defaults, ABI: r.abi}
 	if r.override != nil {
 		po.Kernel, po.Default = r.override, r.override
 	}
@@ -70,15 +71,25 @@ func (r *run) resolve(ctx context.Context, unit *ast.Unit, complain bool) (*poli
 	return set, nil
 }
 
-// compile makes binary policy of the resolved profiles of one namespace.
-func (r *run) compile(ctx context.Context, res *result, set *policy.Set) error {
-	out, err := compile.Compile(ctx, set, compile.Options{
+// compile makes binary policies of the resolved profiles of an input, one for
+// each namespace, as a kernel takes the profiles of one at a time.
+func (r *run) compile(ctx context.Context, res *result) error {
+	outs, err := compile.CompileAll(ctx, res.set, compile.Options{
 		Kernel: r.features, Degrade: compile.Report,
 		KeepDenials: r.options.optimize&optFilterDeny == 0,
+		Limits:      r.options.limits,
 	})
 	if err != nil {
 		return err
 	}
+	for _, out := range outs {
+		r.compiled(res, out)
+	}
+	return nil
+}
+
+// compiled takes note of one of the policies.
+func (r *run) compiled(res *result, out *compile.Output) {
 	res.policies = append(res.policies, out.Policy)
 	res.stats = append(res.stats, out.Stats...)
 	res.found = append(res.found, out.Warnings...)
@@ -95,7 +106,6 @@ func (r *run) compile(ctx context.Context, res *result, set *policy.Set) error {
 		seen[key] = true
 		res.found = append(res.found, degraded(d))
 	}
-	return nil
 }
 
 // degraded is the warning for what is not enforced as written. Like the
