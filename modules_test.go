@@ -85,7 +85,7 @@ func TestScripts(t *testing.T) {
 		"test.sh": {"go vet ./...", "go test -timeout 30m ./..."},
 		".ci/run": {
 			"go build ./...", "go vet ./...", "go test -timeout 30m ./...",
-			"golangci-lint run --config " + root + "/.golangci.yml ./...", "govulncheck",
+			"golangci-lint run --allow-serial-runners --config " + root + "/.golangci.yml ./...", "govulncheck",
 		},
 	} {
 		t.Run(script, func(t *testing.T) {
