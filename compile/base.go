@@ -235,9 +235,9 @@ type Instance struct {
 // The policy is verified as that of Compile is: its base was, when the Base was
 // made, and now what comes on top. Options of the base hold for instances, and so
 // do its limits, for what each takes beside the base, and Bytes for the whole
-// policy. Half of the work and of the states is for the attempt to add to the
-// base; what that took counts when the policy is then compiled as a whole. The
-// errors are those of Compile.
+// policy. Half of the work is for the attempt to add to the base; what that took
+// counts when the policy is then compiled as a whole, but for its states, which
+// are given back. The errors are those of Compile.
 func (b *Base) Instantiate(ctx context.Context, d *Delta) (*Instance, error) {
 	w := b.workspace()
 	defer b.done(w)

@@ -93,7 +93,7 @@ func (rs *ruleset) again() ruleset {
 // make makes what Frame.Append needs, in w.extended. Otherwise it tells why the
 // instance has to be compiled as a whole.
 func (w *workspace) make(ctx context.Context, d *Delta) (whole string, err error) {
-	w.budget.Reset(ctx, w.base.limits.budget().Half())
+	w.budget.Reset(ctx, w.base.limits.budget().HalfWork())
 	if err := w.budget.Err(); err != nil {
 		return "", err
 	}

@@ -324,14 +324,14 @@ func TestInstanceLimits(t *testing.T) {
 	if used.Work == 0 || used.States < 600 || used.Memory == 0 || used.Bytes != int64(added.Policy.Len()) {
 		t.Errorf("%+v was used", used)
 	}
-	for _, l := range []compile.Limits{{States: 2 * used.States}, {Work: 2 * used.Work}, {Memory: used.Memory}, {Bytes: used.Bytes}} {
+	for _, l := range []compile.Limits{{States: used.States}, {Work: 2 * used.Work}, {Memory: used.Memory}, {Bytes: used.Bytes}} {
 		if i, limit := instance(l); limit != nil || i.Whole != "" {
 			t.Errorf("%+v: %v, %+v", l, limit, i)
 		}
 	}
 
 	// As a whole it takes no states of pairs.
-	i, limit := instance(compile.Limits{States: 2*used.States - 1})
+	i, limit := instance(compile.Limits{States: used.States - 1})
 	if limit != nil || !strings.Contains(i.Whole, "states of all automata") {
 		t.Fatalf("less by a state: %v, %+v", limit, i)
 	}
@@ -345,7 +345,7 @@ func TestInstanceLimits(t *testing.T) {
 		t.Errorf("the attempt counts as %d steps, and takes up to %d", more, used.Work)
 	}
 	for _, l := range []compile.Limits{
-		{States: 2*used.States - 1, Work: whole.Used.Work}, // the attempt fails, and counts
+		{States: used.States - 1, Work: whole.Used.Work}, // the attempt fails, and counts
 		{Memory: min(used.Memory, whole.Used.Memory) - 1},
 		{Bytes: min(used.Bytes, whole.Used.Bytes) - 1},
 	} {

@@ -161,14 +161,11 @@ func (b *Budget) Part(states int) *Budget {
 	return p
 }
 
-// Half returns limits of half the work and states, for a try after which the
-// other half is left.
-func (l Limits) Half() Limits {
+// HalfWork returns limits of half the work, for a try after which the other
+// half is left. States are counted anew by whatever follows.
+func (l Limits) HalfWork() Limits {
 	if l.Work > 0 {
 		l.Work = max(1, l.Work/2)
-	}
-	if l.States > 0 {
-		l.States = max(1, l.States/2)
 	}
 	return l
 }
