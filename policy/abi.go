@@ -46,7 +46,7 @@ func (r *resolver) useABI(s *ast.ABI, f *frame) {
 	}
 	got, ok := r.abis[key]
 	if !ok {
-		got.set, got.err = r.loadABI(s, f.file)
+		got.set, got.err = r.opts.LoadABI(s, f.file)
 		r.abis[key] = got
 	}
 	set, err := got.set, got.err
@@ -105,35 +105,36 @@ func (r *resolver) warnABI(s *ast.ABI, f *frame, format string, args ...any) {
 
 var errNoKernel = errors.New("the features of the kernel are not known")
 
-// loadABI finds what an abi statement names. Escapes in a path are decoded, as
-// in that of an include.
-func (r *resolver) loadABI(s *ast.ABI, file *ast.File) (*features.Set, error) {
+// LoadABI returns the features that an abi statement of a file names, as Resolve
+// finds them. Escapes in a path are decoded, as in that of an include. For a
+// name that nothing has the error matches fs.ErrNotExist.
+func (o Options) LoadABI(s *ast.ABI, file *ast.File) (*features.Set, error) {
 	if s.Kind == ast.IncludeMagic {
 		switch s.Path {
 		case "kernel":
-			if r.opts.Kernel == nil {
+			if o.Kernel == nil {
 				return nil, errNoKernel
 			}
-			return r.opts.Kernel, nil
+			return o.Kernel, nil
 		case "default":
 			return features.Default(), nil
 		}
 	}
-	if r.opts.ABI != nil {
-		return r.opts.ABI(s, file)
+	if o.ABI != nil {
+		return o.ABI(s, file)
 	}
 	decoded := string(ast.Decode(s.Path))
 	if s.Kind != ast.IncludeMagic {
 		name, absolute := strings.CutPrefix(decoded, "/")
 		if !absolute {
-			name = r.opts.Dir + "/" + name
+			name = o.Dir + "/" + name
 		}
-		if r.opts.Abs == nil {
+		if o.Abs == nil {
 			return nil, fs.ErrNotExist
 		}
-		return features.ReadFile(r.opts.Abs, strings.TrimPrefix(path.Clean("/"+name), "/"))
+		return features.ReadFile(o.Abs, strings.TrimPrefix(path.Clean("/"+name), "/"))
 	}
-	for _, root := range r.opts.Roots {
+	for _, root := range o.Roots {
 		set, err := features.ReadFile(root, decoded)
 		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrInvalid) {
 			return set, err

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/goarmor/apparmor/features"
 )
 
 // cacheRun runs one compilation with the cache and returns what it said about
@@ -174,17 +172,6 @@ func TestCacheTimes(t *testing.T) {
 	}
 	if info, err := os.Stat(used[0]); err != nil || !info.ModTime().Equal(newest) {
 		t.Errorf("%v %v", info.ModTime(), err)
-	}
-}
-
-// TestFeaturesID holds the names of directories against those that
-// libapparmor gives to the features of Debian's kernels.
-func TestFeaturesID(t *testing.T) {
-	for series, want := range map[string]uint32{"6.1": 0x6b0d76a2, "6.12": 0x979b3ac6, "7.2": 0xcb1455dc, "7.3": 0x48da56f3} {
-		set, ok := features.Kernel(series)
-		if got := featuresID(set); !ok || got != want {
-			t.Errorf("%s: %08x, want %08x", series, got, want)
-		}
 	}
 }
 

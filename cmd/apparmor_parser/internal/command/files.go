@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
 )
 
 // readBounded returns the content of a file that is not longer than an input
@@ -34,7 +33,6 @@ func readAll(from io.Reader) ([]byte, error) {
 // newFile is what a file that is written has besides its content.
 type newFile struct {
 	mode fs.FileMode
-	time time.Time   // if not zero
 	like fs.FileInfo // whose owner it gets, if not nil
 }
 
@@ -58,9 +56,6 @@ func writeFileAtomic(name string, data []byte, as newFile) (err error) {
 	}
 	if closed := f.Close(); err == nil {
 		err = closed
-	}
-	if err == nil && !as.time.IsZero() {
-		err = os.Chtimes(f.Name(), as.time, as.time)
 	}
 	if err != nil {
 		return err

@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/compile/cache"
 	"github.com/goarmor/apparmor/features"
 	"github.com/goarmor/apparmor/loader"
 )
@@ -55,7 +56,7 @@ func TestCacheLink(t *testing.T) {
 	if got.Status != 0 || got.Stdout != "Replacement succeeded for \"p\".\n" && got.Stdout != "Addition succeeded for \"p\".\n" {
 		t.Errorf("%+v", got)
 	}
-	if got := runIn(t, dir, "", append(args, "--purge-cache")...); got.Status != 1 || !strings.Contains(got.Stderr, errLink.Error()) {
+	if got := runIn(t, dir, "", append(args, "--purge-cache")...); got.Status != 1 || !strings.Contains(got.Stderr, cache.ErrLink.Error()) {
 		t.Errorf("%+v", got)
 	}
 	if d := cmp.Diff(before, list(t, victim)); d != "" {
@@ -83,8 +84,8 @@ func TestCacheInterrupted(t *testing.T) {
 	cacheRun(t, dir, "p")
 	used := usedDir(t, filepath.Join(dir, "cache"))
 	whole := map[string][]byte{}
-	key := filepath.Join("..", keysDir, filepath.Base(used), "p")
-	for _, name := range []string{"p", key, featuresFile} {
+	key := filepath.Join("..", ".goarmor", filepath.Base(used), "p")
+	for _, name := range []string{"p", key, ".features"} {
 		data, err := os.ReadFile(filepath.Join(used, name))
 		if err != nil {
 			t.Fatal(err)
@@ -146,7 +147,7 @@ func TestCacheFull(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	for _, name := range list(t, usedDir(t, full)) {
-		if name != featuresFile {
+		if name != ".features" {
 			t.Errorf("%s is left over", name)
 		}
 	}
@@ -402,7 +403,7 @@ func TestCacheOfOthers(t *testing.T) {
 				if strings.Contains(got.Stderr, "Cache hit") || got.Status != 0 {
 					t.Errorf("%+v", got)
 				}
-				if !strings.Contains(got.Stderr, errForeign.Error()) {
+				if !strings.Contains(got.Stderr, cache.ErrForeign.Error()) {
 					t.Errorf("nobody is told: %+v", got)
 				}
 			})

@@ -9,13 +9,6 @@ import (
 	"os"
 )
 
-// openOwn opens a file of the cache.
-func openOwn(name string) (*os.File, error) { return os.Open(name) }
-
-// own reports whether only this user may write to a file; on systems where
-// files have no owner that can be read, this is assumed.
-func own(fs.FileInfo) bool { return true }
-
 // copyOwner does nothing on systems where files have no owner that can be
 // copied.
 func copyOwner(*os.File, fs.FileInfo) error { return nil }

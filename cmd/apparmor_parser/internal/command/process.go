@@ -162,7 +162,7 @@ func (r *run) work(ctx context.Context, res *result) error {
 			return err
 		}
 		if r.options.readsCache() {
-			p, file, why := res.place.lookup()
+			p, file, why := r.lookup(res.place)
 			if p != nil {
 				res.policies, res.cached = []*blob.Policy{p}, file
 				res.again = func(ctx context.Context) error { return r.build(ctx, res, unit, complain) }

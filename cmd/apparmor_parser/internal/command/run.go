@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/goarmor/apparmor/compile/cache"
 	"github.com/goarmor/apparmor/diag"
 	"github.com/goarmor/apparmor/features"
 	"github.com/goarmor/apparmor/internal/getopt"
@@ -42,6 +43,7 @@ type run struct {
 	defaults  *features.Set // of policy without an abi; nil: the built-in set
 	override  *features.Set // of all policy, if set
 	cacheable bool
+	cache     *cache.Cache
 
 	parsed parser.Cache
 	abis   abiCache
@@ -183,14 +185,15 @@ func (r *run) do(ctx context.Context) int {
 		r.report.say("%v", err)
 		return statusFailed
 	}
+	r.cache = r.openCache()
 	switch {
 	case o.printCacheDir:
 		for _, dir := range o.cacheDirs {
-			r.print(r.cacheDir(dir) + "\n")
+			r.print(r.cache.Dir(dir) + "\n")
 		}
 		return 0
 	case o.purgeCache:
-		if err := r.purge(); err != nil {
+		if err := r.cache.Purge(); err != nil {
 			r.report.say("%v", err)
 			return statusFailed
 		}

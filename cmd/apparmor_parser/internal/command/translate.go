@@ -43,13 +43,23 @@ func (r *run) parse(ctx context.Context, res *result, src string) (*ast.Unit, er
 // want all of them; people get the first, as from the reference.
 const maxJSONErrors = 100
 
+// policyOptions returns how policy is resolved.
+func (r *run) policyOptions() policy.Options {
+	o := policy.Options{Limits: r.options.resolve, Namespace: r.options.namespace, Kernel: r.features, Default: r.defaults, ABI: r.abi}
+	if r.override != nil {
+		o.Kernel, o.Default = r.override, r.override
+	}
+	return o
+}
+
+// compileOptions returns how profiles are compiled.
+func (r *run) compileOptions() compile.Options {
+	return compile.Options{Kernel: r.features, Degrade: compile.Report, KeepDenials: r.options.optimize&optFilterDeny == 0, Limits: r.options.limits}
+}
+
 // resolve turns a unit into profiles and applies options.
 func (r *run) resolve(ctx context.Context, unit *ast.Unit, complain bool) (*policy.Set, error) {
-	po := policy.Options{Limits: r.options.resolve, Namespace: r.options.namespace, Kernel: r.features, Default: r.defaults, ABI: r.abi}
-	if r.override != nil {
-		po.Kernel, po.Default = r.override, r.override
-	}
-	set, err := policy.Resolve(ctx, unit, po)
+	set, err := policy.Resolve(ctx, unit, r.policyOptions())
 	if err != nil {
 		return nil, err
 	}
@@ -74,11 +84,7 @@ func (r *run) resolve(ctx context.Context, unit *ast.Unit, complain bool) (*poli
 // compile makes binary policies of the resolved profiles of an input, one for
 // each namespace, as a kernel takes the profiles of one at a time.
 func (r *run) compile(ctx context.Context, res *result) error {
-	outs, err := compile.CompileAll(ctx, res.set, compile.Options{
-		Kernel: r.features, Degrade: compile.Report,
-		KeepDenials: r.options.optimize&optFilterDeny == 0,
-		Limits:      r.options.limits,
-	})
+	outs, err := compile.CompileAll(ctx, res.set, r.compileOptions())
 	if err != nil {
 		return err
 	}
