@@ -16,7 +16,7 @@ import (
 func TestDependencies(t *testing.T) {
 	const module = "github.com/goarmor/apparmor"
 	packages := []string{
-		"ast", "blob", "compile", "compile/cache", "diag", "features", "loader", "parser", "policy", "query", "query/explain", "render",
+		"ast", "blob", "compile", "compile/cache", "diag", "features", "loader", "parser", "policy", "policydir", "query", "query/explain", "render",
 		"svirt", "svirt/libvirtxml",
 	}
 	for _, goos := range []string{"linux", "darwin", "windows"} {
