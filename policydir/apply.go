@@ -417,11 +417,11 @@ func (a *applier) prepare(ctx context.Context, w *work, d *parser.DirFile) error
 			p.Flags.Mode = policy.Complain
 		}
 	}
-	for _, part := range compile.ByNamespace(set) {
-		out, err := compile.Compile(ctx, part, a.Compile)
-		if err != nil {
-			return err
-		}
+	outs, err := compile.CompileAll(ctx, set, a.Compile)
+	if err != nil {
+		return err
+	}
+	for _, out := range outs {
 		w.policies = append(w.policies, out.Policy)
 		f.Degraded = append(f.Degraded, out.Degraded...)
 		f.Warnings = append(f.Warnings, out.Warnings...)
