@@ -447,7 +447,11 @@ func ExampleCache() {
 	if err != nil {
 		panic(err)
 	}
-	defer os.RemoveAll(dir)
+	defer func() {
+		if err := os.RemoveAll(dir); err != nil {
+			panic(err)
+		}
+	}()
 	set, _ := features.Kernel("6.12")
 	c := &Cache{Dirs: []string{dir}, Features: set}
 	roots := []fs.FS{fstest.MapFS{"hello": {Data: []byte("abi <kernel>,\nprofile hello {\n  /etc/hostname r,\n}\n")}}}
