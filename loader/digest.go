@@ -6,7 +6,9 @@ import (
 	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"iter"
+	"strconv"
 	"strings"
 
 	"github.com/goarmor/apparmor/blob"
@@ -60,6 +62,35 @@ func FingerprintOf(p *blob.Policy) Fingerprint {
 	}
 	f.names = strings.Join(list, "\x00")
 	return f
+}
+
+// MarshalText returns the fingerprint as one line of text, for another process.
+func (f Fingerprint) MarshalText() ([]byte, error) {
+	return []byte(hex.EncodeToString(f.sha256[:]) + " " + hex.EncodeToString(f.sha1[:]) + " " + strconv.Quote(f.names)), nil
+}
+
+var errFingerprint = errors.New("the text is not a fingerprint")
+
+// UnmarshalText reads what MarshalText returns.
+func (f *Fingerprint) UnmarshalText(text []byte) error {
+	const long, short = 2 * sha256.Size, 2 * sha1.Size
+	if len(text) < long+1+short+1 || text[long] != ' ' || text[long+1+short] != ' ' {
+		return errFingerprint
+	}
+	var g Fingerprint
+	if _, err := hex.Decode(g.sha256[:], text[:long]); err != nil {
+		return errFingerprint
+	}
+	if _, err := hex.Decode(g.sha1[:], text[long+1:long+1+short]); err != nil {
+		return errFingerprint
+	}
+	names, err := strconv.Unquote(string(text[long+1+short+1:]))
+	if err != nil {
+		return errFingerprint
+	}
+	g.names = names
+	*f = g
+	return nil
 }
 
 // profiles returns the names, as Kernel.Remove takes them.

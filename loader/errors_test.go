@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/goarmor/apparmor/blob"
 )
 
 func TestErrorIs(t *testing.T) {
@@ -55,5 +57,28 @@ func TestErrorIs(t *testing.T) {
 	}
 	if errnoHint(OpLoad, fs.ErrClosed) != "" {
 		t.Error("hint for an error without number")
+	}
+}
+
+// TestFingerprintText: a fingerprint reads back what it says, and nothing else.
+func TestFingerprintText(t *testing.T) {
+	p, err := blob.Encode([]*blob.Profile{{Name: "a b"}, {Name: "a b//c\""}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := FingerprintOf(p)
+	text, err := f.MarshalText()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var g Fingerprint
+	if err := g.UnmarshalText(text); err != nil || g != f {
+		t.Errorf("%s: %v", text, err)
+	}
+	for _, bad := range []string{"", " ", string(text[:64]), string(text[1:]), string(text[:len(text)-1]), "z" + string(text[1:]), strings.Replace(string(text), " ", "x", 1)} {
+		before := g
+		if err := g.UnmarshalText([]byte(bad)); err == nil || g != before {
+			t.Errorf("%q is a fingerprint", bad)
+		}
 	}
 }

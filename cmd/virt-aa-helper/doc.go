@@ -16,7 +16,10 @@
 //	--loader auto|own|parser   who loads: this program, apparmor_parser, or
 //	                           (auto) the first of them that may
 //
-// libvirtd gives neither. The file virt-aa-helper.conf in the directory of
+//	--serve                    answer one request of a svirt.Helper: the driver of a
+//	                           manager that may not touch the kernel's policy
+//
+// libvirtd gives none of them. The file virt-aa-helper.conf in the directory of
 // machines' profiles, /etc/apparmor.d/libvirt, may: "policy strict", an option
 // without its dashes a line. Otherwise the policy is that of the libvirt that
 // is installed, by the name of its library, and 12.8 if there is none.

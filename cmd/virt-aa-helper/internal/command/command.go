@@ -62,6 +62,7 @@ type options struct {
 	mode     mode
 	dry      bool
 	help     bool
+	serve    bool
 	profile  string // libvirt-UUID
 	file     string // one more path
 	hasFile  bool
@@ -122,6 +123,7 @@ func table() []getopt.Option[options] {
 		{Long: []string{"append-file"}, Short: 'F', Takes: getopt.Needed, Value: "path", Help: "grant one more path, after the existing rules", Set: setFile(true)},
 		{Long: []string{"policy"}, Takes: getopt.Needed, Value: "how", Help: "how rules are derived: 9.0, 11.3, 12.8, 12.9 or strict", Set: setPolicy},
 		{Long: []string{"loader"}, Takes: getopt.Needed, Value: "who", Help: "who loads policy: own, parser, or auto", Set: setLoader},
+		{Long: []string{"serve"}, Help: "do what one request of a svirt.Helper on standard input says", Set: flag(func(o *options) { o.serve = true })},
 		{Long: []string{"help"}, Short: 'h', Help: "print this", Set: flag(func(o *options) { o.help = true })},
 	}
 }
@@ -184,6 +186,8 @@ func Run(ctx context.Context, args []string, env Env) int {
 	case err != nil:
 	case o.help:
 		_, err = io.WriteString(env.Stdout, help())
+	case o.serve:
+		err = r.serve(ctx)
 	default:
 		err = r.do(ctx)
 	}
@@ -194,6 +198,16 @@ func Run(ctx context.Context, args []string, env Env) int {
 		return 1
 	}
 	return 0
+}
+
+// serve answers a manager that hands this program what concerns the kernel.
+func (r *run) serve(ctx context.Context) (err error) {
+	driver, err := svirt.OpenAppArmor(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, driver.Kernel.Close()) }()
+	return svirt.ServeHelper(ctx, r.env.Stdin, r.env.Stdout, driver)
 }
 
 // say writes a line to standard error.
