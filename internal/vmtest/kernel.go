@@ -51,6 +51,16 @@ var amd64 = arch{
 	console: "ttyS0", port: "ttyS1",
 }
 
+// The pl011 of the machine is its only serial port that needs no module.
+var arm64 = arch{
+	name: "arm64", qemu: "qemu-system-aarch64", qemuPackage: "qemu-system-arm",
+	machine: []string{"-machine", "virt", "-cpu", "cortex-a72"},
+	console: "ttyAMA0", port: "ttyAMA0",
+}
+
+// arches are the architectures of guests, by Go's name.
+var arches = map[string]arch{"": amd64, "amd64": amd64, "arm64": arm64}
+
 // Kernels returns the kernels that the roles have, each once: nil for all of
 // Debian's. A kernel that is not to be had is left out; the error says which, and
 // why.
@@ -104,7 +114,12 @@ func kernels(tb testing.TB, a arch, roles []string) ([]Kernel, error) {
 // the name of the role that has it first. A role without a kernel skips.
 func Each(t *testing.T, roles []string, test func(*testing.T, Kernel)) {
 	t.Helper()
-	found, err := Kernels(t, roles)
+	each(t, amd64, roles, test)
+}
+
+func each(t *testing.T, a arch, roles []string, test func(*testing.T, Kernel)) {
+	t.Helper()
+	found, err := kernels(t, a, roles)
 	if err != nil {
 		t.Run("missing", func(t *testing.T) {
 			testenv.Missing(t, err.Error(), "tests fetch kernels with apt from Debian's mirror")

@@ -30,37 +30,62 @@ func TestKernels(t *testing.T) {
 		Package: "./checks",
 		Timeout: 12 * time.Minute, // several times what it takes under TCG
 		Files: func(tb testing.TB, k vmtest.Kernel) map[string][]byte {
-			pack := filepath.Join(tb.TempDir(), "features")
-			if err := os.WriteFile(pack, []byte(k.Features), 0o644); err != nil {
-				tb.Fatal(err)
-			}
-			files := map[string][]byte{"features": []byte(k.Features), "secret": []byte("secret\n")}
-			sources, err := filepath.Glob("testdata/*.aa")
-			if err != nil || len(sources) == 0 {
-				tb.Fatalf("testdata: %d policies, %v", len(sources), err)
-			}
-			parser := oracle.Parser(tb)
-			for _, source := range sources {
-				text, err := os.ReadFile(source)
-				if err != nil {
-					tb.Fatal(err)
-				}
-				out, err := parser.Compile(oracle.Job{Text: string(text), Features: pack})
-				if err != nil {
-					tb.Fatalf("%s: %v", source, err)
-				}
-				files["reference/"+strings.TrimSuffix(filepath.Base(source), ".aa")] = out
-			}
-			addDebian(tb, files)
-			c := newCorpus(tb, k.Features)
-			c.addUpstream(files)
-			if testenv.Full() {
-				c.addEquality(files)
-			}
+			files := kernelFiles(tb, k)
+			var err error
 			if files["quickstart"], err = quickstart(); err != nil {
 				tb.Fatal(err)
 			}
 			return files
 		},
 	})
+}
+
+// TestArm64 runs those of package checks that load and judge our policy on a
+// kernel of another architecture. The others are about what is the same in all
+// of them.
+func TestArm64(t *testing.T) {
+	if !testenv.Full() {
+		t.Skip("another architecture is emulated, which takes minutes; APPARMOR_TEST_FULL=1 runs it")
+	}
+	vmtest.Run(t, vmtest.Config{
+		Package: "./checks",
+		Arch:    "arm64",
+		Roles:   []string{"trixie"},
+		Timeout: 40 * time.Minute,
+		Files:   kernelFiles,
+		Args: []string{"-test.run=^(TestGuest|TestFeatures|TestLoadReplaceRemove|TestEnsure|TestReferencePolicy|TestDebian|" +
+			"TestFileRules|TestClasses|TestTransitions|TestMounts|TestFamilies|TestUnixSockets|TestNames|TestQuery|TestErrno)$"},
+	})
+}
+
+// kernelFiles returns the files of TestKernels but for the example.
+func kernelFiles(tb testing.TB, k vmtest.Kernel) map[string][]byte {
+	pack := filepath.Join(tb.TempDir(), "features")
+	if err := os.WriteFile(pack, []byte(k.Features), 0o644); err != nil {
+		tb.Fatal(err)
+	}
+	files := map[string][]byte{"features": []byte(k.Features), "secret": []byte("secret\n")}
+	sources, err := filepath.Glob("testdata/*.aa")
+	if err != nil || len(sources) == 0 {
+		tb.Fatalf("testdata: %d policies, %v", len(sources), err)
+	}
+	parser := oracle.Parser(tb)
+	for _, source := range sources {
+		text, err := os.ReadFile(source)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		out, err := parser.Compile(oracle.Job{Text: string(text), Features: pack})
+		if err != nil {
+			tb.Fatalf("%s: %v", source, err)
+		}
+		files["reference/"+strings.TrimSuffix(filepath.Base(source), ".aa")] = out
+	}
+	addDebian(tb, files)
+	c := newCorpus(tb, k.Features)
+	c.addUpstream(files)
+	if testenv.Full() {
+		c.addEquality(files)
+	}
+	return files
 }

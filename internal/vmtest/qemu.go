@@ -115,14 +115,16 @@ func (m machine) bootWith(ctx context.Context, accel string, hello time.Duration
 	if err := cmd.Start(); err != nil {
 		return r, err
 	}
-	end, readErr := r.read(frames, func() { noHello.Stop() })
+	end, readErr := r.read(frames, m.port == m.console, func() { noHello.Stop() })
 	cause := context.Cause(ctx) // before cancelling for our own reasons
 	if end {
 		cancel() // what comes after the last frame is of no interest
 	}
 	waitErr := cmd.Wait()
 	r.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
-	r.console, _ = os.ReadFile(console)
+	if m.port != m.console {
+		r.console, _ = os.ReadFile(console)
+	}
 	switch {
 	case end:
 		return r, errors.Join(readErr, kernelError(r.console))
@@ -149,7 +151,7 @@ func kernelError(console []byte) error {
 
 // read collects frames. It reports whether the last frame of the guest came;
 // then the error, if any, is the guest's.
-func (r *report) read(frames io.Reader, hello func()) (end bool, err error) {
+func (r *report) read(frames io.Reader, shared bool, hello func()) (end bool, err error) {
 	for lines := bufio.NewReader(frames); ; {
 		line, err := lines.ReadBytes('\n')
 		if err == io.EOF {
@@ -160,6 +162,10 @@ func (r *report) read(frames io.Reader, hello func()) (end bool, err error) {
 		}
 		var f guest.Frame
 		if err := json.Unmarshal(line, &f); err != nil {
+			if shared && !bytes.HasPrefix(line, []byte("{")) {
+				r.console = append(r.console, line...)
+				continue
+			}
 			return false, fmt.Errorf("bad frame from the guest: %q", line)
 		}
 		switch {

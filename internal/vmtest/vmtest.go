@@ -32,6 +32,9 @@ type Config struct {
 	// for none. Guests run at the same time, so it must be safe for concurrent
 	// use.
 	Files func(tb testing.TB, k Kernel) map[string][]byte
+	// Arch is the architecture of the guests, by Go's name; empty for amd64.
+	// Another one than the host's is emulated.
+	Arch string
 	// Roles of the kernels to boot; nil for all of Kernels.
 	Roles []string
 	// Args are further flags for the test binary.
@@ -48,11 +51,15 @@ const defaultTimeout = 3 * time.Minute
 // the host skips a kernel, see testenv.Missing.
 func Run(t *testing.T, c Config) {
 	t.Helper()
-	binary := build(t, c.Package, amd64)
+	a, ok := arches[c.Arch]
+	if !ok {
+		t.Fatalf("unknown architecture %q", c.Arch)
+	}
+	binary := build(t, c.Package, a)
 	if run := os.Getenv("APPARMOR_TEST_VMRUN"); run != "" {
 		c.Args = append(slices.Clone(c.Args), "-test.run="+run)
 	}
-	Each(t, c.Roles, func(t *testing.T, k Kernel) {
+	each(t, a, c.Roles, func(t *testing.T, k Kernel) {
 		r, err := c.boot(t, k, binary)
 		t.Logf("%s, %v of processor time", r.accel, r.cpu.Round(time.Second))
 		show(t, r.output)

@@ -124,19 +124,26 @@ func TestReadFrames(t *testing.T) {
 		exit          int
 		end           bool
 		err           string
+		shared        bool // the port is the console
+		console       string
 	}{
 		{name: "whole", in: "{\"hello\":\"6.1\"}\n{\"out\":\"a\\n\"}\n{\"out\":\"b\"}\n{\"exit\":0}\n{\"out\":\"late\"}\n", out: "a\nb", end: true},
 		{name: "status", in: "{\"exit\":3}\n", exit: 3, end: true},
 		{name: "fatal", in: "{\"fatal\":\"no proc\"}\n", end: true, err: "guest: no proc"},
 		{name: "cut", in: "{\"out\":\"a\"}\n{\"exi", out: "a"},
 		{name: "noise", in: "[ 1.0] oops\n", err: "bad frame"},
+		{name: "noise of a shared port", in: "[ 1.0] oops\n{\"out\":\"a\"}\n{\"exit\":1}\n", shared: true, console: "[ 1.0] oops\n", out: "a", exit: 1, end: true},
+		{name: "torn on a shared port", in: "{\"ou[ 1.0] oops\n", shared: true, err: "bad frame"},
 		{name: "empty"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var r report
-			end, err := r.read(strings.NewReader(c.in), func() {})
+			end, err := r.read(strings.NewReader(c.in), c.shared, func() {})
 			if end != c.end || r.exit != c.exit || string(r.output) != c.out {
 				t.Errorf("end %v, exit %d, output %q", end, r.exit, r.output)
+			}
+			if c.console != string(r.console) {
+				t.Errorf("console %q, want %q", r.console, c.console)
 			}
 			if c.err == "" && err != nil || c.err != "" && (err == nil || !strings.Contains(err.Error(), c.err)) {
 				t.Errorf("error %v, want %q", err, c.err)
