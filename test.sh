@@ -25,6 +25,10 @@ packages=(
   debian-archive-keyring # checks what is fetched
 )
 
+if [ -n "${APPARMOR_TEST_FULL-}" ]; then
+  packages+=(qemu-system-arm) # boots a kernel for arm64
+fi
+
 missing=()
 for p in "${packages[@]}"; do
   if ! dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'ok installed'; then
