@@ -59,8 +59,8 @@ type Position = diag.Position
 
 // Node is any part of a tree. The interface is sealed.
 type Node interface {
-	Pos() Pos
-	End() Pos
+	Pos() Pos // the place of the first byte; not valid for a node that was built by hand
+	End() Pos // the place just past the last byte
 	node()
 }
 
@@ -140,7 +140,7 @@ func (f *File) Text(n Node) string {
 
 // Unit is a file together with everything it includes.
 type Unit struct {
-	Main *File
+	Main *File // the file that was read first, which includes the others
 	// Included maps an include statement to the files that it names: one for a
 	// file, any number for a directory, in the order in which they take effect
 	// (the last name first, as the reference reads them), and none if "if

@@ -18,7 +18,7 @@ const (
 type ChangeProfileRule struct {
 	Span
 	Qualifiers
-	Safety Safety
+	Safety Safety  // needs Exec
 	Exec   Pattern // empty: any
 	Target Pattern // empty: any
 }

@@ -14,7 +14,7 @@ const maxDepth = 1000
 
 // CheckError says what is wrong with a node.
 type CheckError struct {
-	Node    Node
+	Node    Node      // the node that is wrong, or the part of it, such as a *MountCond
 	Field   string    // of the node, as Go names it
 	Index   int       // of the item that is wrong, in a field that is a list
 	Text    string    // of the field or item, if it is text

@@ -26,14 +26,14 @@ func (p DBusPerm) String() string { return lang.DBusPerms.String(uint(p)) }
 type DBusRule struct {
 	Span
 	Qualifiers
-	Perms     DBusPerm
-	Bus       Pattern
-	Name      Pattern
-	Path      Pattern
-	Interface Pattern
-	Member    Pattern
-	PeerName  Pattern
-	PeerLabel Pattern
+	Perms     DBusPerm // zero: all that fit the conditions
+	Bus       Pattern  // system, session, ...; empty: any
+	Name      Pattern  // of the service that is bound; empty: any
+	Path      Pattern  // of the object; empty: any
+	Interface Pattern  // of the message; empty: any
+	Member    Pattern  // method or signal; empty: any
+	PeerName  Pattern  // name of the peer's connection; empty: any
+	PeerLabel Pattern  // empty: any
 }
 
 func (*DBusRule) stmt() {}

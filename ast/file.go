@@ -40,12 +40,12 @@ const (
 type FileRule struct {
 	Span
 	Qualifiers
-	All    bool
-	Path   Pattern
-	Perms  FilePerm
-	Exec   Exec
-	Scrub  bool   // the environment is scrubbed: upper-case mode or `safe`
-	Target string // profile after `->` of an exec mode, literal text; empty: none
+	All    bool     // a bare `file,`
+	Path   Pattern  // begins with a slash or a variable
+	Perms  FilePerm // may be zero if there is an exec mode
+	Exec   Exec     // the exec mode; ExecNone without one
+	Scrub  bool     // the environment is scrubbed: upper-case mode or `safe`
+	Target string   // profile after `->` of an exec mode, literal text; empty: none
 	// Link is the target of the link pair in the form `rl A -> B`, where
 	// Perms has FileLink; empty otherwise.
 	Link Pattern

@@ -20,8 +20,8 @@ func (p IOUringPerm) String() string { return lang.IOUringPerms.String(uint(p)) 
 type IOUringRule struct {
 	Span
 	Qualifiers
-	Perms IOUringPerm
-	Label Pattern
+	Perms IOUringPerm // zero: all
+	Label Pattern     // whose credentials are used; empty: any
 }
 
 func (*IOUringRule) stmt() {}

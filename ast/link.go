@@ -6,7 +6,7 @@ package ast
 type LinkRule struct {
 	Span
 	Qualifiers
-	Subset   bool
+	Subset   bool // the new name may not allow more than the file's present one
 	From, To Pattern
 }
 

@@ -23,20 +23,20 @@ const (
 // MountCond is one `fstype=( )`, `options=( )` or `options in ( )`.
 type MountCond struct {
 	Span
-	Options bool // options; otherwise fstype
-	In      bool // `in`; otherwise `=`
-	Values  []Pattern
+	Options bool      // options; otherwise fstype
+	In      bool      // `in`; otherwise `=`
+	Values  []Pattern // names of file systems, or options as mount(8) spells them
 }
 
 // MountRule is `mount`, `remount` or `umount`.
 type MountRule struct {
 	Span
 	Qualifiers
-	Op       MountOp
-	Conds    []MountCond
-	Source   Pattern
-	Detached bool // the source is `detached` or ""
-	Target   Pattern
+	Op       MountOp     // zero: mount
+	Conds    []MountCond // in the order of the text; none: any file system, any options
+	Source   Pattern     // of OpMount only; empty: any, unless Detached
+	Detached bool        // the source is `detached` or ""
+	Target   Pattern     // the mount point; empty: any
 }
 
 func (*MountRule) stmt() {}

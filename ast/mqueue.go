@@ -28,10 +28,10 @@ func (p MqueuePerm) String() string { return lang.MqueuePerms.String(uint(p)) }
 type MqueueRule struct {
 	Span
 	Qualifiers
-	Perms MqueuePerm
-	Type  string // posix, sysv; empty: implied by the name, or both
-	Label Pattern
-	Name  Pattern
+	Perms MqueuePerm // zero: all
+	Type  string     // posix, sysv; empty: implied by the name, or both
+	Label Pattern    // of the queue; empty: any
+	Name  Pattern    // of posix, with its slash; a number, of sysv; empty: any
 }
 
 func (*MqueueRule) stmt() {}

@@ -39,22 +39,22 @@ func (p NetPerm) String() string { return lang.NetPerms.String(uint(p)) }
 
 // NetEnd is one end of a network rule.
 type NetEnd struct {
-	IP        string // v4, v6 or "none"; empty: any
-	Port      string // "N" or "N-M"; empty: any
-	Interface Pattern
-	Label     Pattern
+	IP        string  // v4, v6 or "none"; empty: any
+	Port      string  // "N" or "N-M"; empty: any
+	Interface Pattern // of the machine, such as eth0; not of a peer; empty: any
+	Label     Pattern // empty: any
 }
 
 // NetworkRule is `network [perms] [family] [type|protocol] [conds] [peer=( )],`.
 type NetworkRule struct {
 	Span
 	Qualifiers
-	Perms    NetPerm
-	Family   string // inet, inet6, unix, ...; empty: any
-	Type     string // stream, dgram, seqpacket, rdm, raw, packet; empty: any
-	Protocol string // tcp, udp, icmp; empty: any
-	Local    NetEnd
-	Peer     NetEnd
+	Perms    NetPerm // zero: all
+	Family   string  // inet, inet6, unix, ...; empty: any
+	Type     string  // stream, dgram, seqpacket, rdm, raw, packet; empty: any
+	Protocol string  // tcp, udp, icmp; empty: any
+	Local    NetEnd  // the socket's own end
+	Peer     NetEnd  // the other end
 }
 
 func (*NetworkRule) stmt() {}

@@ -73,9 +73,9 @@ func (p PatternProblem) String() string {
 
 // PatternError says why text is not a Pattern.
 type PatternError struct {
-	Text    string // as it was given
-	Offset  int    // in Text, of the byte where the problem shows
-	Problem PatternProblem
+	Text    string         // as it was given
+	Offset  int            // in Text, of the byte where the problem shows
+	Problem PatternProblem // why it is not one
 }
 
 // Error implements error.

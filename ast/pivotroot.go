@@ -6,9 +6,9 @@ package ast
 type PivotRootRule struct {
 	Span
 	Qualifiers
-	OldRoot Pattern
-	NewRoot Pattern
-	Target  string
+	OldRoot Pattern // where the old root goes; empty: anywhere
+	NewRoot Pattern // empty: any
+	Target  string  // profile after `->`, literal text; empty: none
 }
 
 func (*PivotRootRule) stmt() {}

@@ -22,8 +22,8 @@ func (p PtracePerm) String() string { return lang.PtracePerms.String(uint(p)) }
 type PtraceRule struct {
 	Span
 	Qualifiers
-	Perms PtracePerm
-	Peer  Pattern
+	Perms PtracePerm // zero: all
+	Peer  Pattern    // the label of the other task; empty: any
 }
 
 func (*PtraceRule) stmt() {}

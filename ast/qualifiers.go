@@ -34,10 +34,10 @@ const (
 // Qualifiers come before a rule or a block:
 // `[priority=N] [audit] [allow|deny|prompt] [owner|other]`.
 type Qualifiers struct {
-	Priority int16 // -1000..1000
-	Audit    bool
-	Access   Access
-	Owner    Owner
+	Priority int16  // -1000..1000
+	Audit    bool   // what the rule allows or denies is logged
+	Access   Access // zero: allow
+	Owner    Owner  // of file and link rules, and of blocks
 }
 
 // Quals returns q; it makes every type that embeds Qualifiers offer them.

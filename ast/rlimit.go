@@ -18,7 +18,7 @@ type RlimitRule struct {
 	Qualifiers        // always zero
 	Name       string // cpu, nofile, ...
 	Value      string // a number or "infinity"
-	Unit       string
+	Unit       string // K, MB, min, ...; empty: none
 }
 
 func (*RlimitRule) stmt() {}

@@ -28,9 +28,9 @@ func (p SignalPerm) String() string { return lang.SignalPerms.String(uint(p)) }
 type SignalRule struct {
 	Span
 	Qualifiers
-	Perms   SignalPerm
-	Signals []string // hup, ..., rtmin+3; none: every signal
-	Peer    Pattern
+	Perms   SignalPerm // zero: all
+	Signals []string   // hup, ..., rtmin+3; none: every signal
+	Peer    Pattern    // the label of the other task; empty: any
 }
 
 func (*SignalRule) stmt() {}

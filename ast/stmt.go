@@ -6,10 +6,10 @@ package ast
 // `if exists`, or the same spelled `#include`.
 type Include struct {
 	Span
-	Path     string // as it is written: escapes are decoded when it is looked up
-	Kind     IncludeKind
-	IfExists bool
-	Hash     bool // spelled #include
+	Path     string      // as it is written: escapes are decoded when it is looked up
+	Kind     IncludeKind // zero: looked up in the search path
+	IfExists bool        // no error if the file does not exist
+	Hash     bool        // spelled #include
 }
 
 // IncludeKind says how an include names its file.
@@ -25,8 +25,8 @@ const (
 // ABI is an `abi` statement: the feature set that the policy is written for.
 type ABI struct {
 	Span
-	Path string
-	Kind IncludeKind
+	Path string      // as it is written
+	Kind IncludeKind // zero: looked up in the search path
 }
 
 // Alias is `alias From -> To,`.
@@ -59,17 +59,17 @@ func (o AssignOp) String() string {
 // VarAssign assigns to a set variable: `@{NAME} = v1 v2`.
 type VarAssign struct {
 	Span
-	Name   string // without @{}
-	Op     AssignOp
+	Name   string    // without @{}
+	Op     AssignOp  // zero: =
 	Values []Pattern // in the order of the text; the variable holds them as a set
 }
 
 // BoolAssign assigns to a boolean: `$NAME = true` or `$NAME = expression`.
 type BoolAssign struct {
 	Span
-	Name  string // without $ and braces
-	Op    AssignOp
-	Value Expr
+	Name  string   // without $ and braces
+	Op    AssignOp // zero: =
+	Value Expr     // what is assigned; never nil
 }
 
 // ProfileKind says what introduces a profile.
@@ -85,22 +85,22 @@ const (
 // Profile is a profile, a child profile or a hat.
 type Profile struct {
 	Span
-	Kind       ProfileKind
-	Namespace  string // of `:ns:name`, without colons
-	Name       Pattern
-	Attachment Pattern // empty: none was written
-	Xattrs     []Xattr
-	Identities []Pattern
-	Flags      []Flag
-	Body       []Stmt
-	Open       Pos // the opening brace
-	Close      Pos // the closing brace
+	Kind       ProfileKind // zero: the word profile
+	Namespace  string      // of `:ns:name`, without colons
+	Name       Pattern     // without the namespace; of a hat without ^, of a child without its parent
+	Attachment Pattern     // empty: none was written
+	Xattrs     []Xattr     // what the executable's extended attributes must be
+	Identities []Pattern   // of `+ identities=( )`
+	Flags      []Flag      // in the order of the text
+	Body       []Stmt      // what is between the braces
+	Open       Pos         // the opening brace
+	Close      Pos         // the closing brace
 }
 
 // Xattr is one item of `xattrs=( )`. An empty Value means any value.
 type Xattr struct {
 	Span
-	Name     string
+	Name     string // user.tag, ...
 	Value    Pattern
 	HasValue bool // a value was written; implied by Value
 }
@@ -108,25 +108,25 @@ type Xattr struct {
 // Flag is one item of `flags=( )`, with the value after its equals sign.
 type Flag struct {
 	Span
-	Name  string
-	Value string
+	Name  string // complain, attach_disconnected.path, ...
+	Value string // a path, a signal or an error code; empty: none
 }
 
 // Block is a qualifier block: `audit deny owner { ... }`, or bare braces.
 type Block struct {
 	Span
 	Qualifiers
-	Body  []Stmt
-	Open  Pos
-	Close Pos
+	Body  []Stmt // what is between the braces
+	Open  Pos    // the opening brace
+	Close Pos    // the closing brace
 }
 
 // If is a conditional. Else is empty, the statements of `else { }`, or a
 // single *If for `else if`.
 type If struct {
 	Span
-	Cond    Expr
-	Then    []Stmt
+	Cond    Expr   // never nil
+	Then    []Stmt // the statements if Cond is true; may be empty
 	Else    []Stmt
 	HasElse bool // an else was written, even if it is empty
 	ElseIf  bool // Else is exactly one *If written as `else if`
@@ -136,14 +136,14 @@ type If struct {
 // `#`. The parser makes none: comments in a text are the gaps between nodes.
 type Comment struct {
 	Span
-	Text string
+	Text string // without a line end
 }
 
 // Bad takes the place of a statement that could not be parsed. It prints as its
 // source text.
 type Bad struct {
 	Span
-	Err error
+	Err error // what is wrong: a *diag.Diagnostic, or the error of a context
 }
 
 func (*Include) stmt()    {}
@@ -185,20 +185,20 @@ type ParenExpr struct {
 // BoolLit is `true` or `false`.
 type BoolLit struct {
 	Span
-	Value bool
+	Value bool // true for `true`
 }
 
 // BoolVar is `$NAME`.
 type BoolVar struct {
 	Span
-	Name string
+	Name string // without $ and braces
 }
 
 // DefinedExpr is `defined @{NAME}` or `defined $NAME`.
 type DefinedExpr struct {
 	Span
-	Name string
-	Bool bool // of a boolean variable
+	Name string // without @, $ and braces
+	Bool bool   // of a boolean variable
 }
 
 // CompareOp is the operator of a comparison.
@@ -228,8 +228,8 @@ func (o CompareOp) String() string {
 // CompareExpr compares two words or set variables.
 type CompareExpr struct {
 	Span
-	Op   CompareOp
-	X, Y Pattern // a word, or `@{NAME}` for a set variable
+	Op   CompareOp // zero: ==
+	X, Y Pattern   // a word, or `@{NAME}` for a set variable
 }
 
 func (*BinaryExpr) expr()  {}

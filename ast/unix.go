@@ -10,18 +10,18 @@ import (
 // UnixEnd is one end of a unix rule. An address is `@name` for an abstract
 // one, `none` for an unnamed one, `auto` for autobind.
 type UnixEnd struct {
-	Addr  Pattern
-	Label Pattern
+	Addr  Pattern // empty: any
+	Label Pattern // of a peer only; empty: any
 }
 
 // UnixRule is `unix [perms] [type=] [addr=] [peer=( )],`.
 type UnixRule struct {
 	Span
 	Qualifiers
-	Perms NetPerm
-	Type  string
-	Local UnixEnd
-	Peer  UnixEnd
+	Perms NetPerm // zero: all
+	Type  string  // see UnixTypes; empty: any
+	Local UnixEnd // the socket's own end
+	Peer  UnixEnd // the other end
 }
 
 func (*UnixRule) stmt() {}
