@@ -73,8 +73,8 @@ type Event struct {
 
 // Field is a key with its value.
 type Field struct {
-	Key   string
-	Value string
+	Key   string // as the record has it, such as fsuid
+	Value string // decoded: without quotes, hexadecimal digits as the bytes that they are
 	// Hex says that the value was written in hexadecimal digits, because it has
 	// a blank, a quote, a control byte or a byte above 0x7e.
 	Hex bool

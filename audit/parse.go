@@ -25,8 +25,8 @@ var ErrOther = errors.New("audit: the line is not an AppArmor record")
 
 // SyntaxError says that a record of AppArmor cannot be read.
 type SyntaxError struct {
-	Offset int // in the text of the record, in bytes
-	What   string
+	Offset int    // in the text of the record, in bytes
+	What   string // what is wrong there
 }
 
 // Error implements error.

@@ -14,7 +14,7 @@ import (
 // NoRequestError says that an event tells of no request that a policy could be
 // asked.
 type NoRequestError struct {
-	Event  *Event
+	Event  *Event // the event that was asked about
 	Reason string // "the record is about policy itself", "unknown permission \"x\"", ...
 }
 

@@ -28,7 +28,7 @@ const (
 
 // WatchOptions configure Watch. The zero value is useful.
 type WatchOptions struct {
-	Source Source
+	Source Source // where records are read from; zero: SourceAny
 }
 
 // LostError says that records were lost. Watch continues after it.

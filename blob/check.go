@@ -73,10 +73,10 @@ const fileNameMargin = len(".4294967295")
 // KernelError says which part of a policy a kernel does not load, or loads and
 // gets wrong.
 type KernelError struct {
-	Profile string
-	Member  string
-	Reason  string
-	Hint    string
+	Profile string // name of the profile
+	Member  string // the member of the profile or its automaton, by its name in the stream: "xmatch"
+	Reason  string // what is wrong with it, one line
+	Hint    string // what to do, if it is known
 }
 
 // Error returns profile, member and reason in one line.

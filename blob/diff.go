@@ -36,16 +36,17 @@ func (w Who) String() string {
 // Difference is one thing in which two profiles differ: a plain member (Part
 // is PartProfile), or the answer of an automaton to an input.
 type Difference struct {
-	Profile string
-	Part    Part
+	Profile string // its name
+	Part    Part   // where they differ
 
-	// Member and its two values as text, for plain members and for automata
-	// that only one of the profiles has.
+	// Member and its two values as text, TextA and TextB, for plain members and
+	// for automata that only one of the profiles has.
 	Member       string
 	TextA, TextB string
 
 	// Input is one of the shortest to which the automata answer differently,
-	// and A and B are the answers.
+	// and A and B are the answers. They are for Who: only automata of files
+	// answer the owner otherwise than others.
 	Input Input
 	Who   Who
 	A, B  Effective

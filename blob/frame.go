@@ -44,17 +44,18 @@ type Extension struct {
 	Accept []uint32 // of the start state, and of the states that are added
 	// Accept2 is nil if the automaton has no such table.
 	Accept2 []uint32
-	Base    []uint32
-	Default []uint32
-	Slots   []Slot
-	Len     uint32 // how many slots there are in the whole
-	Perms   []Perm // entries after those that the permission table has
+	Base    []uint32 // of the added states, as in DFA
+	Default []uint32 // likewise, as many as Base
+	Slots   []Slot   // those that are set, of all states
+	Len     uint32   // how many slots there are in the whole
+	Perms   []Perm   // entries after those that the permission table has
 	// XTable is all of the exec targets, in the place of those of the frame,
 	// of which there are no more; nil: they stay.
 	XTable []string
 }
 
-// Slot is one transition in the tables of a DFA.
+// Slot is one transition in the tables of a DFA: slot At of Next and Check, with
+// the values Next, the state that it leads to, and Check, the state that has it.
 type Slot struct{ At, Next, Check uint32 }
 
 // ErrFrame is returned for policy that cannot be a Frame: it has classes of

@@ -30,18 +30,21 @@ func (p Part) String() string {
 // bits, whatever form it was written in. Values are comparable: two equal ones
 // decide every request in the same way.
 type Effective struct {
-	Allow    uint32
+	Allow    uint32 // granted
 	Deny     uint32 // explicitly denied; what is merely not allowed is not in it
 	Audit    uint32 // logged when allowed
 	Quiet    uint32 // not logged when denied
 	Prompt   uint32 // user space is asked
 	Complain uint32 // allowed and learned
-	Kill     uint32
-	Hide     uint32
-	Subtree  uint32
-	Cond     uint32
-	Tag      uint32
-	Label    uint32
+	Kill     uint32 // refused with a signal to the task
+	Hide     uint32 // refused with ENOENT
+	// Subtree is the part of Allow that is meant for all that is below. Cond is
+	// what depends on a condition, in neither Allow nor Deny. Tag and Label are
+	// as in Perm.
+	Subtree uint32
+	Cond    uint32
+	Tag     uint32
+	Label   uint32
 	// Exec is the transition on exec. It is zero where neither exec nor onexec
 	// is allowed or prompted for: what is written there then has no meaning.
 	Exec Exec

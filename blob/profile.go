@@ -34,21 +34,21 @@ type Profile struct {
 	// apparmor_parser 6.0 writes it for a feature that no known kernel has.
 	Error uint32
 
-	Hat      bool
+	Hat      bool   // a hat, which is named parent//hat
 	FlagBits uint32 // the first flags word without the hat bit: 2 and 4 are debug, 8 interruptible
-	Mode     Mode
-	Audit    bool // audit everything that is allowed
+	Mode     Mode   // zero: Enforce
+	Audit    bool   // audit everything that is allowed
 
-	PathFlags    PathFlags
-	HasPathFlags bool // write PathFlags even when zero, which differs from their absence
+	PathFlags    PathFlags // zero: not written, unless HasPathFlags
+	HasPathFlags bool      // write PathFlags even when zero, which differs from their absence
 
-	Caps   Caps
+	Caps   Caps     // what the profile says to capabilities
 	Xattrs []string // names, in the order in which XMatch matches their values
 
 	RlimitMask uint32     // bit i: Rlimits[i] applies; zero: not written
 	Rlimits    [16]uint64 // by kernel number: cpu, fsize, data, ...; all ones: infinity
 
-	Secmarks []Secmark
+	Secmarks []Secmark // none: not written
 
 	// Families is the old form of network mediation, by number of address
 	// family; nil: not written. Families beyond its end have zero masks.
@@ -63,7 +63,7 @@ type Profile struct {
 	// nil, the kernel uses Policydb from the state of class 2, if it has one.
 	File *PolicyDB
 
-	Data []Data
+	Data []Data // none: not written
 }
 
 // DefaultHeader is the version word that apparmor_parser writes for every
@@ -110,6 +110,8 @@ const (
 
 // Caps are the capability vectors; bit n is capability n.
 type Caps struct {
+	// Allow has the capabilities that are granted, Audit those whose use is
+	// logged, and Quiet those whose refusal is not.
 	Allow, Audit, Quiet uint64
 	// Extended is the optional capsx vector, which no parser writes. It is
 	// written if it is not zero.
@@ -118,20 +120,23 @@ type Caps struct {
 
 // Secmark is one rule on a packet label. No policy language has syntax for it.
 type Secmark struct {
+	// Audit says that packets are logged, and Deny that they are refused; 0 or 1.
 	Audit, Deny uint8
-	Label       string // "*" for any
+	Label       string // of the packet; "*" for any
 }
 
 // FamilyMask holds the types of sockets of one address family; bit n is type n
 // as Linux numbers types.
 type FamilyMask struct {
+	// Allow has the types that are granted, Audit those whose use is logged,
+	// and Quiet those whose refusal is not.
 	Allow, Audit, Quiet uint16
 }
 
 // Data is an arbitrary value that policy carries for user space.
 type Data struct {
-	Key   string
-	Value []byte
+	Key   string // the name by which user space asks for it
+	Value []byte // any bytes, which the kernel returns as they are
 }
 
 // PolicyDB is an automaton with the meaning of its accept values.
@@ -142,7 +147,7 @@ type PolicyDB struct {
 	// PermsVersion is the permsv member: above 2, DFA.Accept2 is present and
 	// its bit 0 marks entries that are (owner, other) pairs. Zero: absent.
 	PermsVersion uint32
-	DFA          *DFA
+	DFA          *DFA // without one nothing is granted by it
 	// Start and DFAStart override the state in which policydb classes (Start)
 	// and file paths or attachments (DFAStart) begin; zero: the default.
 	Start, DFAStart uint32
@@ -153,6 +158,8 @@ type PolicyDB struct {
 
 // Perm is an entry of a permission table, all in the kernel's permission bits.
 type Perm struct {
+	// Allow, Deny, Subtree, Cond, Kill, Complain, Prompt, Audit, Quiet and Hide
+	// are as in Effective.
 	Allow, Deny, Subtree, Cond, Kill, Complain, Prompt, Audit, Quiet, Hide uint32
 	// XIndex is the exec transition, see the X constants.
 	XIndex uint32

@@ -58,14 +58,14 @@ const (
 
 // Diagnostic is one finding.
 type Diagnostic struct {
-	Severity Severity
-	Class    Class // of a warning; empty for errors
-	Code     Code
-	Pos      Position
-	Profile  string // the profile around the place, if any
-	Message  string // one line, no trailing full stop
-	Text     string // the offending text, if there is one
-	Hint     string // what would be right, if it is known
+	Severity Severity // zero: Error
+	Class    Class    // of a warning; empty for errors
+	Code     Code     // identifies the finding to programs
+	Pos      Position // where it is; zero if it has no place in a text
+	Profile  string   // the profile around the place, if any
+	Message  string   // one line, no trailing full stop
+	Text     string   // the offending text, if there is one
+	Hint     string   // what would be right, if it is known
 	// Via is the chain of include statements that led to the file of Pos,
 	// the innermost first.
 	Via []Position
@@ -198,8 +198,8 @@ var ErrLimit = errors.New("limit exceeded")
 // LimitError says that the input needs more of something than is allowed.
 type LimitError struct {
 	What  string // "include depth", "DFA states", ...
-	Limit int64
-	Got   int64 // what the input needs, or Limit+1 if counting stopped there
+	Limit int64  // how much is allowed
+	Got   int64  // what the input needs, or Limit+1 if counting stopped there
 	// Costs are the rules that took most of it, the greatest first, where that
 	// is known.
 	Costs []Cost
@@ -208,8 +208,8 @@ type LimitError struct {
 // Cost is how much one rule took of what a limit bounds.
 type Cost struct {
 	Pos     Position // of the rule, or of the profile for what has no rule
-	Profile string
-	Text    string // the rule as it was written, or what it is
+	Profile string   // its full name
+	Text    string   // the rule as it was written, or what it is
 	// Amount is how much, in units of Unit. Of automata it is the states that
 	// the rule is the cause of: how many fewer there would be, or a few more,
 	// without it. Rules that multiply each other's states have all of them.
