@@ -129,7 +129,7 @@ type Output struct {
 // Stats says how large the automata of a profile are. It is zero for an
 // automaton that the profile does not have.
 type Stats struct {
-	Profile string
+	Profile string // its name
 	// XMatch, Policydb and File are the automata of attachments, of all other
 	// classes, and of files.
 	XMatch, Policydb, File AutomatonStats

@@ -35,14 +35,14 @@ func (c Cause) String() string {
 
 // Degradation is a rule or flag that is not enforced as written.
 type Degradation struct {
-	Profile string
+	Profile string         // its name
 	Pos     ast.Position   // of the rule, or of the profile for its flags
 	Via     []ast.Position // the includes that led there, innermost first
 	Rule    ast.Rule       // nil for flags of a profile
 	What    string         // what is not enforced: "dbus rules"
 	Feature string         // the feature that is missing, see package features; empty for ByOperation
 	Hint    string         // for ByOperation: what does not go together, and what to write instead
-	Cause   Cause
+	Cause   Cause          // where it is missing
 	// Dropped rules have no effect; the others are enforced more coarsely than
 	// written.
 	Dropped bool

@@ -32,8 +32,8 @@ func (a Algorithm) hexLen() int {
 
 // Digest is the digest of a compiled policy, as a kernel shows it.
 type Digest struct {
-	Algorithm Algorithm
-	Sum       string // lower-case hexadecimal
+	Algorithm Algorithm // SHA256 or SHA1
+	Sum       string    // lower-case hexadecimal
 }
 
 // String returns algorithm and sum with a colon between.

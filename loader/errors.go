@@ -89,7 +89,7 @@ const (
 // Error says what went wrong with one operation. All errors of this package
 // are of this type, except those of contexts.
 type Error struct {
-	Op   Op
+	Op   Op     // what was to be done
 	Name string // of the profiles, the namespace, the label or the file
 	NS   string // the namespace, as seen from the caller's; empty: the caller's
 	Err  error  // a syscall.Errno, one of the package's ErrXxx values, or an error that wraps one

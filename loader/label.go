@@ -160,6 +160,6 @@ func checkNamespace(s string) error {
 
 // User is a thread that runs under a profile.
 type User struct {
-	PID, TID int // as the procfs of Options.ProcFS numbers them
-	Label    Label
+	PID, TID int   // as the procfs of Options.ProcFS numbers them
+	Label    Label // what it runs under
 }

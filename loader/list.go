@@ -14,7 +14,7 @@ type Profile struct {
 	// Namespace is relative to the Kernel that was asked, with // between
 	// nested ones; empty for its own.
 	Namespace string
-	Mode      Mode
+	Mode      Mode // how it is enforced
 }
 
 // Mode is how a profile is enforced, or how the kernel as a whole enforces

@@ -48,5 +48,7 @@ func (o Options) procFS() string {
 // Permissions is the kernel's answer to a query, in its permission bits (see
 // package blob). All bits of Allow are set for what is not mediated.
 type Permissions struct {
+	// Allow is what is granted, Deny what is denied explicitly, Audit what is
+	// logged if it is granted, and Quiet what is not logged if it is refused.
 	Allow, Deny, Audit, Quiet uint32
 }

@@ -42,48 +42,51 @@ const (
 
 // Flags are the resolved flags of a profile.
 type Flags struct {
-	Mode  Mode
-	Audit bool
-	Debug bool
+	Mode  Mode // how violations are treated; zero: Enforce
+	Audit bool // everything that is allowed is logged
+	Debug bool // more messages of the kernel, for those who debug it
 
 	// Path flags. Each pair has a word for on and one for off, and the stream
 	// differs between off and absent; PathWords reports whether any of the
 	// path words was written.
 	PathWords             bool
-	AttachDisconnected    bool
-	AttachDisconnectedIPC bool
-	ChrootRelative        bool
-	ChrootAttach          bool
-	MediateDeleted        bool
+	AttachDisconnected    bool // paths that have no name from the root are taken as if they began there
+	AttachDisconnectedIPC bool // the same for paths of IPC objects
+	ChrootRelative        bool // paths are named from the task's root
+	// ChrootAttach goes with ChrootRelative: paths outside of the task's root are
+	// taken as if they began there (PATH_CHROOT_NSCONNECT,
+	// security/apparmor/path.c).
+	ChrootAttach   bool
+	MediateDeleted bool // deleted files are decided by the names that they had
 
 	DisconnectedPath    string // of attach_disconnected.path=
 	DisconnectedIPCPath string // of attach_disconnected.ipc=
 	KillSignal          string // of kill.signal=; empty: SIGKILL
 	Error               string // of error=
-	Interruptible       bool
+	Interruptible       bool   // a signal ends the waiting for an answer of user space
 }
 
 // Xattr is a resolved item of a profile's xattrs list.
 type Xattr struct {
-	Name     string
+	Name     string      // of the extended attribute
 	Value    ast.Pattern // variables are not expanded in it; empty when HasValue is false: any value
-	HasValue bool
+	HasValue bool        // a value was written
 }
 
 // Origin says where a rule or profile came from. The zero Origin belongs to
 // values that were not read from text.
 type Origin struct {
-	File *ast.File
-	Pos  ast.Pos
+	File *ast.File // nil if there is none
+	Pos  ast.Pos   // in File
 	// Via is the chain of includes that led to File, innermost first.
 	Via *Via
 }
 
 // Via is one link of an include chain.
 type Via struct {
-	File *ast.File
-	Pos  ast.Pos // of the include statement in File
-	Up   *Via    // how File itself was included; nil for the main file
+	File *ast.File // the file that includes
+	Pos  ast.Pos   // of the include statement in File
+	Up   *Via      // how File itself was included; nil for the main file
 }
 
 // Position resolves the place.
@@ -114,7 +117,7 @@ func (o Origin) Chain() []ast.Position {
 // and changed.
 type Rule struct {
 	ast.Rule
-	Origin Origin
+	Origin Origin // where it was written
 }
 
 // Rlimit is a resolved resource limit.
@@ -129,23 +132,23 @@ type Rlimit struct {
 
 // Profile is one resolved profile, child or hat.
 type Profile struct {
-	Namespace string // empty: the namespace that the policy is loaded into
-	Name      string // the full name, `parent//child` for children and hats
-	Hat       bool
-	Parent    *Profile // nil at the top
-	Children  []*Profile
+	Namespace string     // empty: the namespace that the policy is loaded into
+	Name      string     // the full name, `parent//child` for children and hats
+	Hat       bool       // named parent//hat, and entered with aa_change_hat(3) only
+	Parent    *Profile   // nil at the top
+	Children  []*Profile // children and hats, by name
 
 	// Attachment is the pattern of executables that the profile attaches to,
 	// empty for none. A profile that is named by a path attaches to it.
 	// Alternates are the further attachments that aliases gave it.
 	Attachment ast.Pattern
 	Alternates []ast.Pattern
-	Xattrs     []Xattr
+	Xattrs     []Xattr       // conditions of the attachment
 	Identities []ast.Pattern // of `+ identities=( )`; no kernel yet takes them
-	Flags      Flags
-	Rules      []Rule   // in the order of the text, aliases' copies after their originals
-	Rlimits    []Rlimit // one per name, the last one written
-	Origin     Origin
+	Flags      Flags         // zero: enforce, and no path flags
+	Rules      []Rule        // in the order of the text, aliases' copies after their originals
+	Rlimits    []Rlimit      // one per name, the last one written
+	Origin     Origin        // where it was written
 
 	// ABI is the feature set that the policy was written for: classes that it
 	// lacks are not mediated, even if the kernel could.
