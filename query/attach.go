@@ -16,7 +16,7 @@ import (
 // of those that a kernel chooses from when the file is executed and no rule
 // names the next profile. Policy.Attachments says which one it takes.
 type Attach struct {
-	Path string
+	Path string // of the executable, absolute
 	// Xattrs are the extended attributes of the file.
 	Xattrs map[string]string
 }
@@ -68,7 +68,7 @@ func (r Attach) ask(p asked) (Decision, error) {
 
 // Candidate is a profile that attaches to an executable.
 type Candidate struct {
-	Profile *Profile
+	Profile *Profile // the profile that attaches
 	// Named is set if the profile has no attachment and its name is the path.
 	// Such a profile takes precedence over all others.
 	Named bool
@@ -94,8 +94,8 @@ func (c Candidate) better(than Candidate) int {
 // ConflictError says that several profiles attach to a path equally well: the
 // kernel then takes none of them.
 type ConflictError struct {
-	Path     string
-	Profiles []string
+	Path     string   // of the executable
+	Profiles []string // names of those that attach equally well
 }
 
 // Error implements error.

@@ -33,11 +33,11 @@ const (
 // class, kernels tell the daemons that nothing is mediated, whatever it says
 // about buses.
 type DBus struct {
-	Op                            DBusOp
+	Op                            DBusOp // zero: DBusSend
 	Bus                           string // system, session
 	Name                          string // the connection's
 	Peer                          string // the peer's label
-	ObjectPath, Interface, Member string
+	ObjectPath, Interface, Member string // of the message
 }
 
 // String implements fmt.Stringer.

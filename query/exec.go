@@ -18,8 +18,8 @@ import (
 // else were loaded. A profile that a rule names is assumed to be loaded;
 // Decision.Info says so if it is not in this policy.
 type Execute struct {
-	Path  string
-	Owner bool // the file belongs to the task's fsuid
+	Path  string // of the executable, absolute
+	Owner bool   // the file belongs to the task's fsuid
 }
 
 // String implements fmt.Stringer.
@@ -94,7 +94,7 @@ func (p asked) transition(d *Decision, path string) {
 }
 
 // ChangeHat asks to change to a hat, as aa_change_hat(3) does: to the first of
-// the hats that the profile has. A task that is in a hat already changes to
+// the Hats, by their names alone, that the profile has. A task that is in a hat already changes to
 // another one of the same profile. Decision.Label is the hat's.
 //
 // No rule decides it: it needs the hat, and access to a file below /proc,

@@ -14,8 +14,8 @@ import (
 // File asks for access to a path, as the kernel names it: absolute, without
 // symbolic links, directories with a slash at the end.
 type File struct {
-	Path  string
-	Perms Perms // Read, Write, Append, Exec, Mmap, Lock, ...: at least one
+	Path  string // absolute
+	Perms Perms  // Read, Write, Append, Exec, Mmap, Lock, ...: at least one
 	// Owner is set when the file belongs to the task's fsuid.
 	Owner bool
 }

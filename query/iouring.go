@@ -15,8 +15,8 @@ const (
 	ioUringSQPoll Perms = 1 << 4
 )
 
-// IOUring asks for kernel-side polling of submissions or, with Creds set, to
-// use the credentials of another label.
+// IOUring asks for kernel-side polling of submissions or, with OverrideCreds
+// set, to use the credentials of another label.
 type IOUring struct {
 	OverrideCreds bool
 	Label         string // with OverrideCreds

@@ -48,11 +48,11 @@ const (
 
 // Mount asks for mount(2). Paths of directories end in a slash.
 type Mount struct {
-	Source string // a path, or what the file system takes for one; not looked at by remounts and propagation
-	Target string
-	FSType string // not looked at by bind, move, remount and propagation
-	Flags  MountFlags
-	Data   string
+	Source string     // a path, or what the file system takes for one; not looked at by remounts and propagation
+	Target string     // the mount point
+	FSType string     // not looked at by bind, move, remount and propagation
+	Flags  MountFlags // as for mount(2); those that the kernel keeps for itself are not looked at
+	Data   string     // options of the file system; looked at only if the policy has rules on them
 }
 
 // String implements fmt.Stringer.
@@ -97,7 +97,8 @@ func (r Mount) ask(p asked) (Decision, error) {
 	return d.in(wordsNone), nil
 }
 
-// Umount asks for umount(2).
+// Umount asks for umount(2) of what is mounted at Target, a path that ends in a
+// slash if it is a directory.
 type Umount struct{ Target string }
 
 // String implements fmt.Stringer.

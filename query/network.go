@@ -36,7 +36,7 @@ type Network struct {
 	Backlog       uint16  // for Listen
 }
 
-// SockOpt is an option of a socket, as the numbers of setsockopt(2).
+// SockOpt is an option of a socket: the numbers Level and Name of setsockopt(2).
 type SockOpt struct{ Level, Name uint16 }
 
 // firstUnprivileged is the default of net.ipv4.ip_unprivileged_port_start.

@@ -12,7 +12,8 @@ import (
 // pivotPerm is the permission in the class of mounts.
 const pivotPerm Perms = 1 << 0
 
-// PivotRoot asks for pivot_root(2).
+// PivotRoot asks for pivot_root(2): NewRoot becomes the root, and the old one is
+// then found at PutOld. Both end in a slash.
 type PivotRoot struct{ NewRoot, PutOld string }
 
 // String implements fmt.Stringer.

@@ -156,9 +156,9 @@ func and(all ...iter.Seq2[textKind, string]) iter.Seq2[textKind, string] {
 // not absolute, or a NUL, which separates one text from the next in automata.
 // Such a request would be about something else.
 type TextError struct {
-	Request Request
-	Text    string
-	Reason  string // "is not absolute", "has a NUL"
+	Request Request // the request
+	Text    string  // the text that is wrong
+	Reason  string  // "is not absolute", "has a NUL"
 }
 
 // Error implements error.
@@ -175,8 +175,8 @@ func (p *Profile) Allows(r Request) bool {
 // a permission that its class does not have, or asks for none at all: then What
 // is "permission" and Name is empty.
 type RequestError struct {
-	Request Request
-	What    string // "capability", "address family", "permission", ...
+	Request Request // the request
+	What    string  // "capability", "address family", "permission", ...
 	Name    string
 }
 
@@ -208,7 +208,7 @@ type Decision struct {
 	// Mediated is false if the profile has nothing about the class of the
 	// request: everything in it is allowed.
 	Mediated bool
-	Mode     blob.Mode
+	Mode     blob.Mode // of the profile, as EffectiveMode returns it
 
 	Request Perms // what was asked for
 	Allow   Perms // what is granted of it

@@ -29,7 +29,7 @@ type Unix struct {
 	// Create.
 	Perms    Perms
 	Type     string // stream, dgram, seqpacket
-	Protocol uint16
+	Protocol uint16 // 0 but for unusual sockets
 	Addr     string // "@name" for abstract, or UnixUnnamed or UnixAutobind; empty: UnixUnnamed
 	PeerAddr string // likewise, for Connect, Send and Receive
 	Peer     string // the label at the other end, likewise

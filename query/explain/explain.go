@@ -126,8 +126,8 @@ func (e *Explanation) tells(rule ast.Rule) bool {
 
 // Explanation is an answer with the rules that decide it.
 type Explanation struct {
-	Profile string
-	Request query.Request
+	Profile string        // full name of the one that was asked
+	Request query.Request // what it was asked
 	// Decision is what query.Profile.Ask returns.
 	Decision query.Decision
 	// Steps is what was looked up, in order. Most requests take one step. It
@@ -148,9 +148,9 @@ type Explanation struct {
 // Near is a rule that would allow a request if it were a little different:
 // with another path, peer or set of permissions.
 type Near struct {
-	Rule ast.Rule
-	Text string // in canonical form, with variables expanded
-	Pos  ast.Position
+	Rule ast.Rule       // the resolved rule
+	Text string         // in canonical form, with variables expanded
+	Pos  ast.Position   // of the rule
 	Via  []ast.Position // the includes that led there, innermost first
 }
 
@@ -209,12 +209,12 @@ func (s Status) String() string {
 
 // Rule is a rule that matches what was looked up.
 type Rule struct {
-	Status Status
+	Status Status // its role in the step
 
 	// Rule is the resolved rule, or nil for what the profile implies. For what
 	// a rule implies, it is that rule.
 	Rule    ast.Rule
-	Implied Implied
+	Implied Implied // what implies it; zero: a rule spells it out
 	// Text is the resolved rule in canonical form, with variables expanded;
 	// what is implied is described in words.
 	Text string
@@ -222,9 +222,9 @@ type Rule struct {
 	Via  []ast.Position // the includes that led there, innermost first
 
 	Effect   ast.Access // Allow, Deny or Prompt
-	Priority int16
-	Exact    bool      // for execution, of a path without wildcards
-	Exec     blob.Exec // the transition, of a rule for execution
+	Priority int16      // as the rule has it; 0 without one
+	Exact    bool       // for execution, of a path without wildcards
+	Exec     blob.Exec  // the transition, of a rule for execution
 
 	Says       query.Perms // everything that it covers
 	Logs       query.Perms // the part of Says that is logged
@@ -234,9 +234,9 @@ type Rule struct {
 
 // Override says which rule a rule yields to, and why.
 type Override struct {
-	By    int // index of the stronger rule in Step.Rules
-	Perms query.Perms
-	Why   Reason
+	By    int         // index of the stronger rule in Step.Rules
+	Perms query.Perms // those that it yields
+	Why   Reason      // why the other one is stronger
 }
 
 // step finds the rules that decide one lookup.

@@ -66,7 +66,7 @@ func (r Reason) String() string {
 	return "allow beats prompt"
 }
 
-// NoProfileError says that a policy has no profile of that name.
+// NoProfileError says that a policy has no profile of the name Name.
 type NoProfileError struct{ Name string }
 
 // Error implements error.
