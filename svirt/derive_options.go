@@ -146,7 +146,7 @@ func (r *Roots) of(k rootKind) []string {
 // Options say how rules are derived. The zero value is the method Strict for a
 // description by the manager, without a file system.
 type Options struct {
-	Method Method
+	Method Method // zero: Strict
 	// Origin says who wrote the description. Compat takes none from a tenant.
 	Origin Origin
 	// Roots bound what devices may have, and open what is closed by custom.

@@ -15,7 +15,7 @@ import (
 // *MachineProfile.
 type Part interface {
 	Name() string // path in the tree of policy, as fs.ValidPath wants it
-	Text() string
+	Text() string // all of the file
 }
 
 // Layout returns parts as a tree of policy in the layout of /etc/apparmor.d,

@@ -25,8 +25,8 @@ type Domain struct {
 	// own has a type of its own.
 	Type string `json:"type,omitempty"`
 
-	Boot    Boot    `json:"boot,omitzero"`
-	Devices Devices `json:"devices,omitzero"`
+	Boot    Boot    `json:"boot,omitzero"`    // what it is started from
+	Devices Devices `json:"devices,omitzero"` // what it has of the host
 
 	// Emulator is the VMM's own program. Without it the machine may execute
 	// what its template says, and Devices.Programs. Compat grants nothing.
@@ -65,25 +65,25 @@ type Label struct {
 
 // Boot is what a machine is started from, besides its disks.
 type Boot struct {
-	Kernel string   `json:"kernel,omitempty"`
-	Initrd string   `json:"initrd,omitempty"`
-	Shim   string   `json:"shim,omitempty"`
-	DTB    string   `json:"dtb,omitempty"`
+	Kernel string   `json:"kernel,omitempty"` // path of a kernel that is booted directly
+	Initrd string   `json:"initrd,omitempty"` // path of its initial RAM disk
+	Shim   string   `json:"shim,omitempty"`   // path of the shim that checks the kernel
+	DTB    string   `json:"dtb,omitempty"`    // path of the device tree
 	ACPI   []string `json:"acpi,omitempty"`   // ACPI tables
 	FWCfg  []string `json:"fw_cfg,omitempty"` // files of fw_cfg entries of sysinfo
-	Loader *Loader  `json:"loader,omitempty"`
-	NVRAM  *Image   `json:"nvram,omitempty"`
+	Loader *Loader  `json:"loader,omitempty"` // firmware; nil: the VMM's own
+	NVRAM  *Image   `json:"nvram,omitempty"`  // what the firmware keeps its variables in
 	// VarStore is the file of UEFI variables in QEMU's JSON form.
 	VarStore string `json:"varstore,omitempty"`
 }
 
 // Loader is the firmware image.
 type Loader struct {
-	Path string `json:"path"`
+	Path string `json:"path"` // absolute
 	// Type is rom (also empty) or pflash. Strict lets a machine write only a
 	// pflash that is not ReadOnly.
 	Type     string `json:"type,omitempty"`
-	ReadOnly bool   `json:"readonly,omitempty"`
+	ReadOnly bool   `json:"readonly,omitempty"` // the machine does not write it
 }
 
 // Devices are the parts of a machine that correspond to something on the host.
@@ -91,25 +91,25 @@ type Loader struct {
 // Every device may have an ID, unique among those of its kind, by which it is
 // removed again (see Device). A device without one is known by its index.
 type Devices struct {
-	Disks     []Disk    `json:"disks,omitempty"`
-	Serials   []Chardev `json:"serials,omitempty"`
-	Consoles  []Chardev `json:"consoles,omitempty"` // those that are not a serial port as well
-	Parallels []Chardev `json:"parallels,omitempty"`
-	Channels  []Chardev `json:"channels,omitempty"`
+	Disks     []Disk    `json:"disks,omitempty"`     // hard disks, CD-ROMs, floppies
+	Serials   []Chardev `json:"serials,omitempty"`   // serial ports
+	Consoles  []Chardev `json:"consoles,omitempty"`  // those that are not a serial port as well
+	Parallels []Chardev `json:"parallels,omitempty"` // parallel ports
+	Channels  []Chardev `json:"channels,omitempty"`  // ways from the host into the guest, such as that of an agent
 	// Chardevs are further character devices, such as USB redirection, a
 	// source of entropy or a smartcard at a socket. Compat grants them
 	// nothing, as the reference does.
 	Chardevs    []Chardev    `json:"chardevs,omitempty"`
-	Graphics    []Graphics   `json:"graphics,omitempty"`
-	HostDevices []HostDevice `json:"host_devices,omitempty"`
-	Filesystems []Filesystem `json:"filesystems,omitempty"`
-	Inputs      []Input      `json:"inputs,omitempty"`
-	Nets        []Net        `json:"nets,omitempty"`
-	Memory      []Memory     `json:"memory,omitempty"`
-	Shmem       []Shmem      `json:"shmem,omitempty"`
-	TPMs        []TPM        `json:"tpms,omitempty"`
-	Smartcards  []Smartcard  `json:"smartcards,omitempty"`
-	PStores     []PStore     `json:"pstores,omitempty"`
+	Graphics    []Graphics   `json:"graphics,omitempty"`     // displays
+	HostDevices []HostDevice `json:"host_devices,omitempty"` // USB, PCI, SCSI and mediated devices
+	Filesystems []Filesystem `json:"filesystems,omitempty"`  // directories of the host
+	Inputs      []Input      `json:"inputs,omitempty"`       // keyboards, mice and the like of the host
+	Nets        []Net        `json:"nets,omitempty"`         // network interfaces
+	Memory      []Memory     `json:"memory,omitempty"`       // NVDIMMs and other memory devices
+	Shmem       []Shmem      `json:"shmem,omitempty"`        // shared memory
+	TPMs        []TPM        `json:"tpms,omitempty"`         // trusted platform modules
+	Smartcards  []Smartcard  `json:"smartcards,omitempty"`   // readers of smartcards
+	PStores     []PStore     `json:"pstores,omitempty"`      // stores for crash dumps
 	// Audios, Videos, Vsocks and Cryptos are granted nothing by Compat.
 	Audios  []Audio  `json:"audios,omitempty"`
 	Videos  []Video  `json:"videos,omitempty"`
@@ -118,7 +118,7 @@ type Devices struct {
 	// Programs are what the machine's processes may execute, the VMM's own
 	// binary among it unless the template grants it. Compat grants nothing.
 	Programs []Program   `json:"programs,omitempty"`
-	Extra    []PathGrant `json:"extra,omitempty"`
+	Extra    []PathGrant `json:"extra,omitempty"` // paths for which there is no device
 }
 
 // ImageType tells where an image is.
@@ -145,8 +145,8 @@ const (
 
 // Image is a disk image and what lies under it.
 type Image struct {
-	Type ImageType `json:"type,omitempty"`
-	Path string    `json:"path,omitempty"`
+	Type ImageType `json:"type,omitempty"` // zero: ImageFile
+	Path string    `json:"path,omitempty"` // absolute; empty for an empty drive, and for types without a path
 	// Volume says that the path was found by way of a storage pool.
 	Volume bool `json:"volume,omitempty"`
 	// Format is raw, qcow, qcow2, qed, vmdk, ... Only an image with a format
@@ -174,7 +174,7 @@ type Image struct {
 
 // NVMe is an NVMe device that is taken from the host.
 type NVMe struct {
-	PCI PCIAddress `json:"pci"`
+	PCI PCIAddress `json:"pci"` // its address
 	// IOMMUFD says that the device is reached by its own node and
 	// /dev/iommu instead of its VFIO group.
 	IOMMUFD bool `json:"iommufd,omitempty"`
@@ -192,7 +192,7 @@ func (i *Image) local() bool {
 // Disk is a disk of any kind. An empty drive has an Image without a path.
 type Disk struct {
 	ID       string `json:"id,omitempty"`
-	Image    Image  `json:"image"`
+	Image    Image  `json:"image"`              // the image on top
 	ReadOnly bool   `json:"readonly,omitempty"` // cdroms always are
 	// Shareable says that other machines may write the image, too. All of them
 	// must say so.
@@ -238,8 +238,8 @@ func (t ChardevType) local() bool {
 // Chardev is a serial or parallel port, a console or a channel.
 type Chardev struct {
 	ID   string      `json:"id,omitempty"`
-	Type ChardevType `json:"type"`
-	Path string      `json:"path,omitempty"`
+	Type ChardevType `json:"type"`           // the host side
+	Path string      `json:"path,omitempty"` // of the types that are paths; a pty may have none
 	// Log is a file that all that is said is written to. Compat grants
 	// nothing for it.
 	Log string `json:"log,omitempty"`
@@ -252,7 +252,7 @@ type Graphics struct {
 	// RenderNode is the DRM render node; with GL set and none given, the
 	// host's first one is taken.
 	RenderNode string   `json:"rendernode,omitempty"`
-	GL         bool     `json:"gl,omitempty"`
+	GL         bool     `json:"gl,omitempty"`      // it is accelerated by a GPU of the host
 	Sockets    []string `json:"sockets,omitempty"` // unix sockets that it listens on
 	XAuth      string   `json:"xauth,omitempty"`   // of sdl
 	// AutoSocket says that it listens on a unix socket that libvirt names.
@@ -283,7 +283,7 @@ const (
 // HostDevice is a device of the host that the machine gets.
 type HostDevice struct {
 	ID   string         `json:"id,omitempty"`
-	Kind HostDeviceKind `json:"kind"`
+	Kind HostDeviceKind `json:"kind"` // which of the fields below count
 
 	USB USBAddress `json:"usb,omitzero"` // of HostUSB
 	PCI PCIAddress `json:"pci,omitzero"` // of HostPCI
@@ -307,7 +307,8 @@ type HostDevice struct {
 	Node string `json:"node,omitempty"`
 }
 
-// SCSIAddress is the address of a SCSI device of the host.
+// SCSIAddress is the address of a SCSI device of the host, which lsscsi writes
+// as Host:Bus:Target:Unit.
 type SCSIAddress struct {
 	Host   uint32 `json:"host"`
 	Bus    uint32 `json:"bus"`
@@ -325,7 +326,8 @@ type USBAddress struct {
 	Product uint32 `json:"product,omitempty"`
 }
 
-// PCIAddress is the address of a PCI device.
+// PCIAddress is the address of a PCI device, which lspci writes as
+// Domain:Bus:Slot.Function.
 type PCIAddress struct {
 	Domain   uint32 `json:"domain"`
 	Bus      uint32 `json:"bus"`
@@ -338,10 +340,10 @@ type PCIAddress struct {
 // socket.
 type Filesystem struct {
 	ID     string `json:"id,omitempty"`
-	Source string `json:"source"`
+	Source string `json:"source"` // the directory
 	// Driver is path (also empty) for 9p, or virtiofs.
 	Driver   string `json:"driver,omitempty"`
-	ReadOnly bool   `json:"readonly,omitempty"`
+	ReadOnly bool   `json:"readonly,omitempty"` // the machine does not write it
 	// Socket is the socket of a virtiofsd that somebody else starts; empty:
 	// libvirt starts one, with a socket of its own naming.
 	Socket string `json:"socket,omitempty"`
@@ -350,7 +352,7 @@ type Filesystem struct {
 // Input is an input device of the host, or one that another process serves.
 type Input struct {
 	ID   string `json:"id,omitempty"`
-	Path string `json:"path,omitempty"`
+	Path string `json:"path,omitempty"` // the node of an input device of the host
 	// Socket is the unix socket of a vhost-user input device. Compat grants
 	// nothing for it.
 	Socket string `json:"socket,omitempty"`
@@ -384,8 +386,8 @@ type Net struct {
 // Memory is a memory device.
 type Memory struct {
 	ID    string `json:"id,omitempty"`
-	Model string `json:"model"` // dimm, nvdimm, virtio-pmem, virtio-mem, sgx-epc
-	Path  string `json:"path,omitempty"`
+	Model string `json:"model"`          // dimm, nvdimm, virtio-pmem, virtio-mem, sgx-epc
+	Path  string `json:"path,omitempty"` // the file or node that backs it; empty: none
 	// ReadOnly says that an nvdimm or virtio-pmem is not written. Compat does
 	// not look at it.
 	ReadOnly bool `json:"readonly,omitempty"`
@@ -397,7 +399,7 @@ type Memory struct {
 // Shmem is shared memory between machines.
 type Shmem struct {
 	ID    string `json:"id,omitempty"`
-	Name  string `json:"name"`
+	Name  string `json:"name"`            // a file name; of ivshmem-plain that of the file in /dev/shm
 	Model string `json:"model,omitempty"` // ivshmem (also empty), ivshmem-plain, ivshmem-doorbell
 	// Server is the socket of the server; empty for the default one.
 	Server string `json:"server,omitempty"`
@@ -429,7 +431,7 @@ type Smartcard struct {
 // PStore is a store for the guest's crash dumps.
 type PStore struct {
 	ID   string `json:"id,omitempty"`
-	Path string `json:"path"`
+	Path string `json:"path"` // the file
 }
 
 // Program is an executable that may be read, mapped and executed under the
@@ -438,13 +440,13 @@ type PStore struct {
 // not be where the machine can write.
 type Program struct {
 	ID   string `json:"id,omitempty"`
-	Path string `json:"path"`
+	Path string `json:"path"` // of the executable
 }
 
 // PathGrant is a path that the VMM needs for a reason of its own.
 type PathGrant struct {
 	ID   string `json:"id,omitempty"`
-	Path string `json:"path"`
+	Path string `json:"path"` // absolute, without wildcards
 	// Perms are file permissions: letters of r w a l k m, each at most once,
 	// without w and a together. What is executed is a Program.
 	Perms string `json:"perms"`

@@ -50,8 +50,8 @@ type Monitor struct {
 // of QEMU that name files have, and warns of every other argument that it does
 // not know. It refuses all of it from a tenant.
 type CommandLine struct {
-	Args []string `json:"args,omitempty"`
-	Env  []string `json:"env,omitempty"` // NAME=VALUE
+	Args []string `json:"args,omitempty"` // in their order, without the VMM's name
+	Env  []string `json:"env,omitempty"`  // NAME=VALUE
 	// Properties are properties of devices in the place of what follows from
 	// their fields.
 	Properties []Property `json:"properties,omitempty"`
@@ -60,8 +60,8 @@ type CommandLine struct {
 // Property is one property of a device of QEMU.
 type Property struct {
 	Device string `json:"device"` // alias, for messages
-	Name   string `json:"name"`
-	Value  string `json:"value"`
+	Name   string `json:"name"`   // as QEMU names it
+	Value  string `json:"value"`  // as text
 }
 
 // Audio is a way of sound to the host.

@@ -61,8 +61,8 @@ type Mark any
 
 // Confinement is a profile, and what must be in force under its name.
 type Confinement struct {
-	Profile string
-	Mark    Mark
+	Profile string // its name
+	Mark    Mark   // of what must be in force
 }
 
 // StartOptions tell how a machine's process is started. The zero value is the
@@ -70,7 +70,8 @@ type Confinement struct {
 type StartOptions struct {
 	// Accept says what is taken for confinement besides a profile that is
 	// enforced: of this process, and of no other.
-	Accept                         loader.Accept
+	Accept loader.Accept
+	// KeepFiles, KeepEnv and NoNewPrivs are those of loader.StartOptions.
 	KeepFiles, KeepEnv, NoNewPrivs bool
 	// Started, if not nil, is filled in before the call returns without an
 	// error.
@@ -82,7 +83,7 @@ type Compiled any
 
 // Loaded is a profile in force.
 type Loaded struct {
-	Name string
+	Name string // of the profile
 	Mode string // enforce, complain, ...
 }
 

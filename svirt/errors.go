@@ -53,10 +53,10 @@ const (
 
 // PathError says that a device of a machine was refused, and why.
 type PathError struct {
-	Device Device
+	Device Device // which device
 	Path   string // as the description has it, or what it led to
-	Reason Reason
-	Err    error // the cause, if there is one
+	Reason Reason // why it was refused
+	Err    error  // the cause, if there is one
 }
 
 // Error implements error.
@@ -77,8 +77,8 @@ func (e *PathError) Unwrap() error { return e.Err }
 // IdentityError says that a machine's UUID or name was refused.
 type IdentityError struct {
 	What   string // "uuid", "name", "type" or "number"
-	Value  string
-	Reason string
+	Value  string // what was given
+	Reason string // why it was refused
 }
 
 // Error implements error.

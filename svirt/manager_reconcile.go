@@ -35,7 +35,7 @@ type Reconciled struct {
 	Differs bool `json:"differs"`
 	// InUse says that a process runs under the profile.
 	InUse bool `json:"in_use"`
-	// Loaded, Replaced and Removed in Did say what was done.
+	// Did says what was done, by the option that asked for it.
 	Did ReconcileOptions `json:"did,omitzero"`
 	// Err is why something could not be found out or mended.
 	Err error `json:"-"`

@@ -69,9 +69,9 @@ func (m *Manager) hasFile(uuid string) (bool, error) {
 
 // Status is the state of a machine.
 type Status struct {
-	UUID    string `json:"uuid"`
+	UUID    string `json:"uuid"`    // of the machine
 	Profile string `json:"profile"` // name
-	Driver  string `json:"driver"`
+	Driver  string `json:"driver"`  // name of the driver: "apparmor", "none"
 	// HasProfile and HasFiles say which of the files are there, Edited that
 	// the profile is other than the template makes it.
 	HasProfile bool `json:"has_profile"`

@@ -39,8 +39,8 @@ type Changed struct {
 
 // Holder is a process that has a file open that its profile no longer allows.
 type Holder struct {
-	PID    int // as procfs numbers it
-	Path   string
+	PID    int    // as procfs numbers it
+	Path   string // of the file, as the kernel names it
 	Device Device // the first whose removed rule was for the path
 	// Read and Write say what it can still do.
 	Read, Write bool

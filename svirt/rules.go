@@ -53,8 +53,8 @@ var deviceKinds = []DeviceKind{
 
 // Device names a part of a machine. It is comparable.
 type Device struct {
-	Kind DeviceKind `json:"kind"`
-	ID   string     `json:"id,omitempty"`
+	Kind DeviceKind `json:"kind"`         // what it is
+	ID   string     `json:"id,omitempty"` // as the description has it, otherwise its index
 }
 
 // String returns the kind and the ID: `disk vda`.
@@ -75,12 +75,12 @@ func device(kind DeviceKind, id string, i int) Device {
 
 // Rule is a path rule of a machine and the device it is for.
 type Rule struct {
-	Device Device
-	Path   ast.Pattern
-	Perms  ast.FilePerm
+	Device Device       // what the rule is for
+	Path   ast.Pattern  // what it matches
+	Perms  ast.FilePerm // what it grants, or denies with Deny
 	// Exec is ast.ExecInherit for a program, and for nothing else.
 	Exec ast.Exec
-	Deny bool
+	Deny bool // it denies
 }
 
 // linkTarget returns what may be linked under names that match path, by a rule

@@ -45,8 +45,8 @@ const (
 // Warning says that a machine may lack something that its description wants,
 // and what to do.
 type Warning struct {
-	Device Device      `json:"device"`
-	Code   WarningCode `json:"code"`
+	Device Device      `json:"device"`         // which device
+	Code   WarningCode `json:"code"`           // identifies the warning to programs
 	Path   string      `json:"path,omitempty"` // of the host, or an argument; empty when it is not known
 	Text   string      `json:"text"`           // what is wrong
 	Add    string      `json:"add"`            // what to do

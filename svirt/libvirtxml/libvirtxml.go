@@ -43,11 +43,11 @@ const (
 
 // Error says what is wrong with a document.
 type Error struct {
-	Kind    ErrorKind
-	Line    int    // from 1; 0 when unknown
-	Element string // path of the element, as domain/devices/disk; may be empty
-	Message string
-	Err     error // the cause, if there is one
+	Kind    ErrorKind // what kind of mistake it is
+	Line    int       // from 1; 0 when unknown
+	Element string    // path of the element, as domain/devices/disk; may be empty
+	Message string    // what is wrong, one line
+	Err     error     // the cause, if there is one
 }
 
 // Error implements error.

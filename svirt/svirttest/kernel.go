@@ -56,7 +56,7 @@ const (
 
 // Call is a call of the kernel.
 type Call struct {
-	Op      Op
+	Op      Op     // which method was called
 	Profile string // empty for OpList
 	// Retire is set for OpUnload, Start and Path for OpStart.
 	Retire loader.RetireOptions
