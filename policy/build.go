@@ -37,7 +37,7 @@ func (p *Profile) Add(rules ...ast.Rule) error {
 	p.Rules = slices.Grow(p.Rules, len(rules))
 	for _, s := range rules {
 		if l, ok := s.(*ast.RlimitRule); ok {
-			limit, _ := ParseRlimit(l) // checked above
+			limit, _ := parseRlimit(l) // checked above
 			p.setRlimit(limit)
 			continue
 		}

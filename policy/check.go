@@ -40,7 +40,7 @@ func problems(s ast.Rule, state ast.State, known func(string) bool) (found []pro
 	case *ast.MountRule:
 		found = unknownUmountOptions(s)
 	case *ast.RlimitRule:
-		if _, err := ParseRlimit(s); err != nil {
+		if _, err := parseRlimit(s); err != nil {
 			found = append(found, problem{code: diag.CodeRlimit, text: s.Value, msg: err.Error()})
 		}
 	}

@@ -21,13 +21,13 @@ var sizeUnits = map[string]uint64{
 	"": 1, "K": 1 << 10, "KB": 1 << 10, "M": 1 << 20, "MB": 1 << 20, "G": 1 << 30, "GB": 1 << 30,
 }
 
-// ParseRlimit returns the limit that a `set rlimit` rule sets, in the units of
+// parseRlimit returns the limit that a `set rlimit` rule sets, in the units of
 // setrlimit(2): bytes, seconds (of rttime microseconds) or a count; a nice
 // value n as n+20. A number with a leading 0 is octal. What the reference
 // reads as another number than the one written, because a digit is not octal
 // or the value overflows, is refused. The error says what is wrong with the
 // rule, without its place.
-func ParseRlimit(s *ast.RlimitRule) (Rlimit, error) {
+func parseRlimit(s *ast.RlimitRule) (Rlimit, error) {
 	name := s.Name
 	if name == "ofile" {
 		name = "nofile"
@@ -84,7 +84,7 @@ func octal(s *ast.RlimitRule) error {
 }
 
 func (r *resolver) rlimit(s *ast.RlimitRule, o Origin) (Rlimit, bool) {
-	l, err := ParseRlimit(s)
+	l, err := parseRlimit(s)
 	if err != nil {
 		return l, false // reported by checkRule
 	}

@@ -61,12 +61,12 @@ func TestParseRlimit(t *testing.T) {
 		{"CPU", "1", "", 0, false},
 		{"foo", "1", "", 0, false},
 	} {
-		got, err := ParseRlimit(&ast.RlimitRule{Name: tt.name, Value: tt.value, Unit: tt.unit})
+		got, err := parseRlimit(&ast.RlimitRule{Name: tt.name, Value: tt.value, Unit: tt.unit})
 		if (err == nil) != tt.ok || err == nil && got != (Rlimit{Name: tt.name, Value: tt.want}) {
 			t.Errorf("%s <= %s%s: %v, %v; want %d, %t", tt.name, tt.value, tt.unit, got, err, tt.want, tt.ok)
 		}
 	}
-	if got, err := ParseRlimit(&ast.RlimitRule{Name: "ofile", Value: "1"}); err != nil || got.Name != "nofile" {
+	if got, err := parseRlimit(&ast.RlimitRule{Name: "ofile", Value: "1"}); err != nil || got.Name != "nofile" {
 		t.Errorf("ofile: %v, %v", got, err)
 	}
 }

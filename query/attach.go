@@ -114,15 +114,6 @@ func (p *Policy) Attachment(path string) (*Profile, error) {
 	return winner(path, all)
 }
 
-// ChildAttachment is Attachment among the profile's own children.
-func (p *Profile) ChildAttachment(path string) (*Profile, error) {
-	all, err := p.ChildAttachments(Attach{Path: path})
-	if err != nil {
-		return nil, err
-	}
-	return winner(path, all)
-}
-
 // Attachments returns all profiles of this policy, children and hats aside,
 // that attach to an executable, best first. A kernel takes the first one, or
 // none of them if the second one is as good.

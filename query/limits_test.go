@@ -91,8 +91,8 @@ func TestTexts(t *testing.T) {
 	if _, err := all.Attachment("t"); !errors.As(err, &bad) {
 		t.Errorf("Attachment of a relative path: %v", err)
 	}
-	if _, err := p.ChildAttachment("t"); !errors.As(err, &bad) {
-		t.Errorf("ChildAttachment of a relative path: %v", err)
+	if _, err := p.ChildAttachments(Attach{Path: "t"}); !errors.As(err, &bad) {
+		t.Errorf("ChildAttachments of a relative path: %v", err)
 	}
 }
 

@@ -398,9 +398,9 @@ profile none { }
 	} else if diff := cmp.Diff([]string{"one", "two"}, conflict.Profiles); diff != "" {
 		t.Error(diff)
 	}
-	child, err := profile(t, policy, "/usr/sbin/named").ChildAttachment("/bin/x")
-	if err != nil || child == nil || child.Name != "/usr/sbin/named//child" {
-		t.Errorf("child is %v, %v", child, err)
+	children, err := profile(t, policy, "/usr/sbin/named").ChildAttachments(Attach{Path: "/bin/x"})
+	if err != nil || len(children) != 1 || children[0].Profile.Name != "/usr/sbin/named//child" {
+		t.Errorf("children are %v, %v", children, err)
 	}
 }
 
