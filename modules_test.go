@@ -113,7 +113,7 @@ exit 0
 			git := "#!/bin/bash\ncase \"$1\" in worktree) [ \"$2\" != add ] || mkdir -p \"${@: -2:1}\"; exit ;; esac\nexec " + realGit + " \"$@\"\n"
 			for name, text := range map[string]string{
 				"git": git, "go": goNote, "gofmt": note, "gcc": note, "apt-get": note, "sudo": note, "curl": note, "note": note,
-				"dpkg-query": "#!/bin/bash\necho install ok installed\n", "qemu-system-x86_64": note,
+				"dpkg-query": "#!/bin/bash\necho install ok installed\n", "qemu-system-x86_64": note, "qemu-aarch64-static": note, "qemu-s390x-static": note,
 			} {
 				if err := os.WriteFile(filepath.Join(bin, name), []byte(text), 0o755); err != nil {
 					t.Fatal(err)
