@@ -57,7 +57,7 @@ func TestClasses(t *testing.T) {
 		}
 	}
 	if n != 0 || len(found) != 0 {
-		t.Errorf("%d classes have no type of rules; of no class are %v", n, found)
+		t.Errorf("%d classes have no type of rules; these are of no class: %v", n, found)
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/goarmor/apparmor/ast"
 )
 
-// nilNodes are pointers to no node of every type.
+// nilNodes are nil pointers to nodes of every type.
 func nilNodes() []ast.Node {
 	return []ast.Node{
 		nil,

@@ -262,7 +262,7 @@ func TestRefusedPerms(t *testing.T) {
 		refused(t, err, ErrDFA, EPROTO, "table ACCEPT2 is missing")
 	})
 	t.Run("policydb has no exec", func(t *testing.T) {
-		// What is an exec index in a file's ACCEPT is none in a policydb's.
+		// An exec index in a file's ACCEPT is not one in a policydb's.
 		if _, err := Encode([]*Profile{{Name: "p", Policydb: &PolicyDB{DFA: chainDFA("\x0e", 15<<24, 0)}}}); err != nil {
 			t.Error(err)
 		}

@@ -57,9 +57,9 @@ func TestLinkTargets(t *testing.T) {
 	}
 }
 
-// TestPipeIsNoDirectory has a pipe in the place of a directory: opening it to read
+// TestPipeIsNotDirectory has a pipe in the place of a directory: opening it to read
 // would wait for a writer.
-func TestPipeIsNoDirectory(t *testing.T) {
+func TestPipeIsNotDirectory(t *testing.T) {
 	path := t.TempDir()
 	if err := unix.Mkfifo(filepath.Join(path, "pipe"), 0o600); err != nil {
 		t.Fatal(err)

@@ -184,7 +184,7 @@ func TestDigest(t *testing.T) {
 	})
 }
 
-// TestConfines goes through what makes a profile no confinement although one of
+// TestConfines goes through what keeps a profile from confining although one of
 // its name is loaded.
 func TestConfines(t *testing.T) {
 	set := encode(t, &blob.Profile{Name: "p"}, &blob.Profile{Name: "p//c"})

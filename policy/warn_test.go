@@ -65,7 +65,7 @@ func TestWarningPlaces(t *testing.T) {
 		{"namespace", "profile :a:t {\n}\n", []string{"1:1 override namespace-override"}},
 		{"same namespace", "profile :other:t {\n}\n", nil},
 
-		// The reference prints these, too, but calls them no warnings.
+		// The reference prints these, too, but not as warnings.
 		{"alias twice", "alias /a -> /b,\nalias /a -> /b,\nprofile t { }\n", []string{"2:1 unexpected duplicate-alias"}},
 		{"defined boolean", "$B = true\nprofile t {\n  if defined $B { }\n}\n", []string{"3:6 unexpected defined-boolean"}},
 	} {

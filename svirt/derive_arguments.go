@@ -255,7 +255,7 @@ func (s *strict) values(text, first string) map[string]string {
 	return out
 }
 
-// flatten names the members of a JSON object by their way.
+// flatten names the members of a JSON object by their path.
 func flatten(out map[string]string, prefix string, v any, depth int) {
 	const deep = 32
 	switch v := v.(type) {
@@ -287,7 +287,7 @@ func (s *strict) files(v map[string]string, u use, perms ast.FilePerm, keys ...s
 	s.rest(v, keys...)
 }
 
-// rest warns of values that are paths, but of those of known keys.
+// rest warns of values that are paths, except those of known keys.
 func (s *strict) rest(v map[string]string, known ...string) {
 	for _, key := range slices.Sorted(maps.Keys(v)) {
 		if strings.HasPrefix(v[key], "/") && !slices.Contains(known, key) {

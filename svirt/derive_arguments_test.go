@@ -154,7 +154,7 @@ rwl "/srv/share/**" -> "/srv/share/**", # argument -fsdev
 		{name: "a program", args: "-incoming exec:cat /etc/shadow", warn: []string{"unknown-argument exec:cat /etc/shadow"}},
 		{name: "an option without a value", args: "-drive", warn: []string{"unknown-argument -drive"}},
 		{name: "an option that is not known", args: "-frobnicate /srv/x", warn: []string{"unknown-argument -frobnicate /srv/x"}},
-		{name: "JSON that is none", args: "-blockdev {\"driver\"", warn: []string{"unknown-argument {\"driver\""}},
+		{name: "malformed JSON", args: "-blockdev {\"driver\"", warn: []string{"unknown-argument {\"driver\""}},
 		{name: "the system", args: "-drive file=/etc/shadow,format=raw", reason: svirt.ReasonRestricted},
 		{name: "a service", args: "-chardev socket,id=a,path=/run/docker.sock", reason: svirt.ReasonClosed},
 		{name: "a home", args: "-fw_cfg name=x,file=/home/u/.ssh/id_rsa", reason: svirt.ReasonClosed},

@@ -158,7 +158,7 @@ func TestBadPaths(t *testing.T) {
 	}
 }
 
-// TestBadIdentities gives machines names and UUIDs that are none.
+// TestBadIdentities gives machines names and UUIDs that are not valid.
 func TestBadIdentities(t *testing.T) {
 	ctx := context.Background()
 	f := newFixture(t, ManagerOptions{})

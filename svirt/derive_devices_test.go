@@ -295,7 +295,7 @@ GL # video own
 "/dev/vhost-vdpa-0" rw, # net 0
 "/dev/vhost-vdpa-1" rw, # disk vda
 `, tenant: svirt.ReasonNoRoot, opts: &svirt.Options{Roots: svirt.Roots{Devices: []string{"/dev/vhost-vdpa-0", "/dev/vhost-vdpa-1"}}}},
-	{name: "vDPA that is none", set: func(d *svirt.Domain) { d.Devices.Nets = []svirt.Net{{VDPA: "/dev/sda"}} }, reason: svirt.ReasonClosed, tenant: svirt.ReasonNoRoot},
+	{name: "vDPA at another device", set: func(d *svirt.Domain) { d.Devices.Nets = []svirt.Net{{VDPA: "/dev/sda"}} }, reason: svirt.ReasonClosed, tenant: svirt.ReasonNoRoot},
 	{name: "NBD", set: func(d *svirt.Domain) {
 		d.Devices.Disks = []svirt.Disk{{ID: "vda", Image: svirt.Image{Type: svirt.ImageNetwork, Protocol: "nbd", Socket: "/srv/nbd.sock"}},
 			{ID: "vdb", Image: svirt.Image{Type: svirt.ImageNetwork, Protocol: "rbd", Files: []string{"/etc/ceph/ceph.conf", "/srv/key"}}}}

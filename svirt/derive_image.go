@@ -58,7 +58,7 @@ func probes(format string) bool {
 }
 
 // parseHeader looks for the names in the start of an image. What makes no
-// sense is taken for no name.
+// sense is not a name.
 func parseHeader(b []byte) header {
 	be, le := binary.BigEndian, binary.LittleEndian
 	switch {

@@ -180,7 +180,7 @@ func (l *lookup) resolve(path string, links *int) (string, info, error) {
 		return full, at, nil
 	}
 	if within(full, "/proc") {
-		// What it leads to depends on who asks, and may be no path at all.
+		// What it leads to depends on who asks, and may not be a path at all.
 		return fail(errMagicLink)
 	}
 	if *links++; *links > maxLinks {

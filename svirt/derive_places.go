@@ -30,7 +30,7 @@ const (
 
 // places decide under Strict what a machine may be given, besides the roots of
 // the options, which open what is private or a service's. The longest directory
-// that a path is in counts, whole components only. What is in none may be had.
+// that a path is in counts, whole components only. A path that is in none of them may be given.
 //
 // The lists follow the Filesystem Hierarchy Standard 3.0, hier(7), the layout
 // of libvirt's QEMU driver, and where container runtimes keep their sockets.

@@ -21,7 +21,7 @@ func program(path string) *svirt.Domain {
 	return domain(svirt.Devices{Programs: []svirt.Program{{ID: "vmm", Path: path}}})
 }
 
-// TestPrograms grants executables and refuses what is none.
+// TestPrograms grants executables and refuses what is not one.
 func TestPrograms(t *testing.T) {
 	link := func(target string) *fstest.MapFile {
 		return &fstest.MapFile{Mode: fs.ModeSymlink, Data: []byte(target)}

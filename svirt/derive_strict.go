@@ -324,7 +324,7 @@ func (s *strict) runtime() {
 }
 
 // libvirtDir returns the directory that libvirt has for the machine while it
-// runs. Without a number it is not known, and the device is told so.
+// runs. Without a number it is not known, and a warning says so.
 func (s *strict) libvirtDir(what string) (string, bool) {
 	if s.domain.ID == nil {
 		s.numberless("/var/lib/libvirt/qemu/domain-ID-" + s.domain.Name + "/" + what)

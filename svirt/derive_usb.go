@@ -14,8 +14,8 @@ var (
 	errAmbiguous = errors.New("more than one such device")
 )
 
-// usb finds the node of a USB device. What of the address is zero does not
-// count; all the rest must fit.
+// usb finds the node of a USB device. Parts of the address that are zero do
+// not count; all others must fit.
 func (l *lookup) usb(want USBAddress) (string, error) {
 	const dir = "/sys/bus/usb/devices"
 	names, err := l.readDir(dir)

@@ -11,7 +11,7 @@ import (
 	"github.com/goarmor/apparmor/svirt"
 )
 
-// A monitor that is none of libvirt's has a template of its own, made of
+// A monitor that libvirt does not know has a template of its own, made of
 // values: its program, and what every machine of it needs. A Manager takes it
 // among its Parts, and machines whose Type is "firecracker" get it.
 func ExampleNewTemplate() {

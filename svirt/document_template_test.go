@@ -149,6 +149,6 @@ func TestInstantiate(t *testing.T) {
 	}
 	var ie *svirt.IdentityError
 	if _, err := tmpl.Instantiate(ctx, "x", true); !errors.As(err, &ie) {
-		t.Errorf("a UUID that is none: %v", err)
+		t.Errorf("a bad UUID: %v", err)
 	}
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // A VMM that runs without libvirt lists what its machine uses. What has no
-// field of its own is an Access.
+// field of its own is a PathGrant.
 func ExampleDerive() {
 	d := &svirt.Domain{
 		UUID: "6d8c1494-16d5-5675-9439-85dd7dfec85d",

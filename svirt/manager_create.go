@@ -379,7 +379,7 @@ func (m *Manager) apply(ctx context.Context, c change) error {
 	return nil
 }
 
-// gone makes no error of something that is not there any more.
+// gone removes the error that something is not there any more.
 func gone(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

@@ -21,9 +21,9 @@ type RemoveOptions struct {
 	KeepFiles bool
 }
 
-// Unload takes a machine's profile out of force and leaves its files. It is no
-// error when the profile is not in force. Of processes that are left it is as
-// with Remove.
+// Unload takes a machine's profile out of force and leaves its files. It is not
+// an error if the profile is not in force. Processes that are left are treated as
+// by Remove.
 func (m *Manager) Unload(ctx context.Context, uuid string) error {
 	return m.RemoveWith(ctx, uuid, RemoveOptions{KeepFiles: true})
 }

@@ -138,8 +138,8 @@ func TestLifecycleOptions(t *testing.T) {
 	}
 }
 
-// TestAppArmorCompares has the real driver, which must not take a mark that is
-// none, or do without a kernel.
+// TestAppArmorCompares has the real driver, which must not take a mark of another
+// kind, or do without a kernel.
 func TestAppArmorCompares(t *testing.T) {
 	ctx := t.Context()
 	f := newFixture(t, ManagerOptions{})

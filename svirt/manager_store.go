@@ -62,7 +62,7 @@ func closeFile(f *os.File) error {
 func (s *dirStore) close() error { return errors.Join(s.unlock(), s.root.Close()) }
 
 // makeDirectory makes a directory that is not there, and those above it. Unlike
-// os.MkdirAll it takes one that cannot be looked at for no other.
+// os.MkdirAll it does not take one that cannot be looked at for a missing one.
 func makeDirectory(dir string) error {
 	err := retry(func() error { _, err := os.Stat(dir); return err })
 	if !errors.Is(err, fs.ErrNotExist) {

@@ -684,7 +684,7 @@ func TestManagerOddFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// An empty profile, as a crash of older software leaves it, is none.
+	// An empty profile, as a crash of older software leaves it, is not a profile.
 	if err := os.WriteFile(filepath.Join(dir, testProfile), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}

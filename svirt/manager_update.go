@@ -14,7 +14,7 @@ import (
 // Change is a change of a machine's devices.
 type Change struct {
 	// Remove are devices that the machine loses. One that it does not have is
-	// no error.
+	// not an error.
 	Remove []Device
 	// Add are devices that the machine gets. Each must have an ID; one with
 	// the ID of a device that the machine has takes its place, so this is
@@ -193,8 +193,8 @@ func joined[K comparable, V any](a, b map[K]V) map[K]V {
 	return a
 }
 
-// checkRemoved refuses kinds of devices that there are not: one that is
-// misspelled would silently be removed from no machine.
+// checkRemoved refuses unknown kinds of devices: a misspelled one would silently
+// be removed from no machine.
 func checkRemoved(list []Device) error {
 	var errs []error
 	for _, d := range list {

@@ -8,8 +8,8 @@
 //
 // A name is written with its package, as `parser.EBNF`. A field or method, such
 // as `ast.File.Position`, is also covered by its type, and many names by their
-// common beginning, as `parser.Code*`. What changes because a type does that the
-// log names is covered, too: it is the type's line that says what to do.
+// common beginning, as `parser.Code*`. A change that follows from that of a type
+// which the log names is covered, too: the line of the type says what to do.
 package main
 
 import (

@@ -17,8 +17,8 @@
 // compiler, with the greatest memory that each of them had resident. The third
 // compares single profiles, beginning with the one where we gain least.
 //
-// The inputs are Debian's /etc/apparmor.d and a machine with a few disks. What
-// is not installed is left out with a word.
+// The inputs are Debian's /etc/apparmor.d and a machine with a few disks. If a
+// program is not installed, its rows are left out, and a line says so.
 package main
 
 import (

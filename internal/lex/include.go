@@ -21,7 +21,7 @@ func (l *Lexer) include(t *Token, start, i int, hash bool) {
 		l.illegal(t, max(end, start+1), why)
 		return
 	}
-	if hash && !l.newlineBehind(last) {
+	if hash && !l.newlineAfter(last) {
 		l.illegal(t, end, "a line with #include must end in a newline")
 		return
 	}
@@ -42,8 +42,8 @@ func (l *Lexer) ifExists(i int) (end int, ok bool) {
 	return i, l.spaces(i) > i
 }
 
-// newlineBehind reports whether there is a newline from offset i on.
-func (l *Lexer) newlineBehind(i int) bool {
+// newlineAfter reports whether there is a newline from offset i on.
+func (l *Lexer) newlineAfter(i int) bool {
 	if l.last < i {
 		l.last = strings.LastIndexByte(l.src, '\n')
 	}

@@ -111,7 +111,7 @@ func TestErrnoNumbers(t *testing.T) {
 			t.Errorf("%s is %d (%t), want %d", name, got, ok, n)
 		}
 	}
-	if want := len(Errnos) - 3; seen != want { // 0, 41 and 58 are none
+	if want := len(Errnos) - 3; seen != want { // 0, 41 and 58 are not errors
 		t.Errorf("%d errors, want %d", seen, want)
 	}
 }

@@ -57,7 +57,7 @@ func Rules(tb testing.TB, most int) []string {
 	return sample(all, most)
 }
 
-// Statements returns about most statements of Debian's policy that are no
+// Statements returns about most statements of Debian's policy that are not
 // rules: the heads of profiles, assignments, includes, abi statements,
 // aliases, and conditionals. They are whole texts.
 func Statements(tb testing.TB, most int) []string {

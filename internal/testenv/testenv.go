@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package testenv finds what tests need beside the code: packages and sources
-// of Debian and programs. What is missing skips a test with a word on how to
-// get it, and fails it where nothing may be skipped.
+// of Debian and programs. If something is missing, the test is skipped and
+// says how to get it; where nothing may be skipped, it fails.
 package testenv
 
 import (

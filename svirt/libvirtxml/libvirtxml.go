@@ -72,8 +72,8 @@ func (e *Error) Unwrap() error { return e.Err }
 // it goes by it. The error is an *Error, or an *svirt.IdentityError for a name
 // or UUID that cannot be used.
 //
-// Where an element may be there only once the first one counts, as to libvirt.
-// Elements of other namespaces than QEMU's are nothing to it.
+// If an element may be there only once, the first one counts, as in libvirt.
+// Elements of other namespaces than QEMU's are ignored.
 func Parse(data []byte) (*svirt.Domain, error) { return parse(data, false) }
 
 // ParseLive is Parse with the number, for a document that is libvirtd's own

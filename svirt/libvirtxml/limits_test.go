@@ -54,7 +54,7 @@ func attributes(n int) string {
 	return b.String()
 }
 
-// TestOften has what the first of counts, as to libvirt.
+// TestOften repeats elements of which the first counts, as in libvirt.
 func TestOften(t *testing.T) {
 	d, err := libvirtxml.Parse([]byte(document("<disk><source file='/a'/><source file='/b'/><target dev='vda'/><target dev='vdb'/></disk>")))
 	if err != nil {

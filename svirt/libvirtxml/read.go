@@ -369,7 +369,7 @@ func (r *reader) attributes(s *shape, t *xml.StartElement) {
 		case slices.Contains(s.attrs, a.Name.Local):
 			switch {
 			case s == &domainShape && a.Name.Local == "id":
-				// What is not a number is read as none, as by libvirt.
+				// A value that is not a number is left out, as by libvirt.
 				n, err := strconv.ParseInt(strings.TrimSpace(a.Value), 10, 32)
 				if err != nil {
 					continue

@@ -9,7 +9,7 @@ import "slices"
 // unless it is listed here as something that needs no rule.
 type shape struct {
 	name string
-	// many says that there may be several. Of others the first counts, as to
+	// many says that there may be several. Of others the first counts, as in
 	// libvirt.
 	many bool
 	// text says that the text is read.

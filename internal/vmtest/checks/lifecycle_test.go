@@ -81,7 +81,7 @@ func TestFreshRevision(t *testing.T) {
 	}()
 	load(t, ns, encode(t, minimal("first")))
 	if n := <-changed; n == 0 {
-		t.Error("the first change is none")
+		t.Error("the first change is not reported")
 	}
 }
 

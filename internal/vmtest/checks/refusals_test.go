@@ -75,7 +75,7 @@ func permTable(version uint32, change func(entry []uint32)) profileParts {
 }
 
 // refusals is each reason that kernels have to refuse a stream, and what looks
-// like one and is none.
+// like one and is not.
 func refusals() []refusal {
 	const proto = unix.EPROTO
 	version := func(v uint32) profileParts {
