@@ -142,3 +142,28 @@ exit 0
 		})
 	}
 }
+
+// TestScriptWithoutNetwork runs test.sh where apt-get cannot install anything: the
+// tests run all the same, and it says what is missing.
+func TestScriptWithoutNetwork(t *testing.T) {
+	if _, err := exec.LookPath("bash"); err != nil {
+		t.Skip("no bash: install it to test the scripts")
+	}
+	bin, log := t.TempDir(), filepath.Join(t.TempDir(), "calls")
+	for name, text := range map[string]string{
+		"go": "echo \"$*\" >>" + log, "apt-get": "exit 100", "dpkg-query": "exit 1", "sudo": "exec \"${@:2}\"",
+	} {
+		if err := os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/bash\n"+text+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.CommandContext(t.Context(), "bash", "test.sh", "./parser")
+	cmd.Env = append(cmd.Environ(), "PATH="+bin+":"+os.Getenv("PATH"))
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "not installed: qemu-system-x86 ") || !strings.Contains(string(out), "apt-get install qemu-system-x86 ") {
+		t.Errorf("%v, %s", err, out)
+	}
+	if calls, err := os.ReadFile(log); err != nil || string(calls) != "test -timeout 30m ./parser\n" {
+		t.Errorf("calls of go: %q, %v", calls, err)
+	}
+}
