@@ -12,8 +12,9 @@
 //		svirtxml "github.com/goarmor/apparmor/svirt/libvirtxml"
 //	)
 //
-// Parse reads the XML itself. The text may be hostile: its size, its depth and
-// the number of its elements are bounded before anything is made of them.
+// Parse reads the XML itself. The text may be hostile: its size, its depth, the
+// length of its tags and the number of its elements are bounded before anything
+// is made of them.
 //
 // Only what matters for confinement is read, and only that is checked: an
 // element that corresponds to nothing on the host may say what it likes. What

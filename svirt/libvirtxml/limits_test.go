@@ -21,18 +21,26 @@ func TestLimits(t *testing.T) {
 	empty := len(document(""))
 	elements := strings.Count(document(""), "<") - strings.Count(document(""), "</") - 1 // what comes first is not an element
 	deep := func(n int) string { return document(rep("<a>", n) + rep("</a>", n)) }
+	const (
+		token  = "bytes of a tag, text or comment"
+		latin1 = "<?xml version='1.0' encoding='iso-8859-1'?>"
+	)
 	for _, c := range []struct {
 		what     string
 		limit    int64
 		ok, over string
 	}{
 		{"bytes of the document", libvirtxml.MaxSize,
-			document(rep(" ", libvirtxml.MaxSize-empty)), document(rep(" ", libvirtxml.MaxSize-empty+1))},
+			document(spaces(libvirtxml.MaxSize - empty)), document(spaces(libvirtxml.MaxSize - empty + 1))},
 		{"nesting of elements", libvirtxml.MaxDepth, deep(libvirtxml.MaxDepth - 2), deep(libvirtxml.MaxDepth - 1)},
 		{"attributes of an element", libvirtxml.MaxAttributes, document("<a" + attributes(libvirtxml.MaxAttributes) + "/>"), document("<a" + attributes(libvirtxml.MaxAttributes+1) + "/>")},
 		{"elements disk next to each other", libvirtxml.MaxSiblings, document(rep("<disk/>", libvirtxml.MaxSiblings)), document(rep("<disk/>", libvirtxml.MaxSiblings+1))},
 		{"elements of the document", libvirtxml.MaxNodes,
 			document(rep("<a/>", libvirtxml.MaxNodes-elements)), document(rep("<a/>", libvirtxml.MaxNodes-elements+1))},
+		{token, libvirtxml.MaxToken, document("<disk a='" + rep("a", libvirtxml.MaxToken-12) + "'/>"), document("<disk a='" + rep("a", libvirtxml.MaxToken-11) + "'/>")},
+		{token, libvirtxml.MaxToken, document("<a>" + rep("a", libvirtxml.MaxToken-1) + "</a>"), document("<a>" + rep("a", libvirtxml.MaxToken) + "</a>")},
+		{token, libvirtxml.MaxToken, document("<!--" + rep("a", libvirtxml.MaxToken-7) + "-->"), document("<!--" + rep("a", libvirtxml.MaxToken-6) + "-->")},
+		{token, libvirtxml.MaxToken, latin1 + document("<a b='"+rep("a", libvirtxml.MaxToken-9)+"'/>"), latin1 + document("<a b='"+rep("a", libvirtxml.MaxToken-8)+"'/>")},
 	} {
 		if _, err := libvirtxml.Parse([]byte(c.ok)); err != nil {
 			t.Errorf("%s, within: %v", c.what, err)
@@ -44,6 +52,12 @@ func TestLimits(t *testing.T) {
 			t.Errorf("%s: %v", c.what, err)
 		}
 	}
+}
+
+// spaces is a number of bytes that say nothing, in texts that are not too long.
+func spaces(n int) string {
+	const most = libvirtxml.MaxToken / 2
+	return strings.Repeat(strings.Repeat(" ", most-8)+"<!-- -->", n/most) + strings.Repeat(" ", n%most)
 }
 
 func attributes(n int) string {
@@ -81,7 +95,7 @@ var hostile = []struct {
 		var b strings.Builder
 		const deep = 200
 		one := strings.Repeat("<backingStore type='file'><source file='/a'/>", deep) + strings.Repeat("</backingStore>", deep)
-		for b.Len() < n {
+		for b.Len()+len(one) < n {
 			b.WriteString("<disk type='file'><source file='/a'/>" + one + "</disk>")
 		}
 		return document(b.String())
@@ -100,9 +114,23 @@ var hostile = []struct {
 	{"depth", func(n int) string {
 		return document(strings.Repeat(strings.Repeat("<a>", 200)+strings.Repeat("</a>", 200), n/1400))
 	}},
-	{"text", func(n int) string { return document("<emulator>" + strings.Repeat("&lt;/", n/5) + "</emulator>") }},
-	{"value", func(n int) string { return document("<disk><source file='" + strings.Repeat("/", n) + "'/></disk>") }},
+	{"text", func(n int) string { return document(long("<a>", "&lt;/", "</a>", n)) }},
+	{"cdata", func(n int) string { return document(long("<a><![CDATA[", "]", "]]></a>", n)) }},
+	{"values", func(n int) string { return document(long("<disk><source file='", "/", "'/></disk>", n)) }},
+	{"entities", func(n int) string { return document(long("<disk><source file='", "&amp;", "'/></disk>", n)) }},
+	{"long names", func(n int) string { return document(long("<disk ", "a", "='/'/>", n)) }},
+	{"long elements", func(n int) string { return document(long("<", "a", "/>", n)) }},
 	{"comments", func(n int) string { return document(strings.Repeat("<!-- -->", n/8)) }},
+	{"long comments", func(n int) string { return document(long("<!--", " ", "-->", n)) }},
+}
+
+// long repeats what is as long as it may be.
+func long(before, what, after string, size int) string {
+	one := before + strings.Repeat(what, (libvirtxml.MaxToken-len(before)-len(after))/len(what)) + after
+	if size < len(one) {
+		return before + strings.Repeat(what, size/len(what)) + after
+	}
+	return strings.Repeat(one, size/len(one))
 }
 
 // fill repeats a form with two numbers up to a size, and most times at most.

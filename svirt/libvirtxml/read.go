@@ -30,6 +30,10 @@ const (
 	// MaxSiblings is how many elements of one name, such as disks, may be next
 	// to each other, of those that are read.
 	MaxSiblings = 4096
+	// MaxToken is the length of the longest tag with its attributes, text
+	// between tags, or comment, in bytes. The decoder reads each as a whole, and
+	// needs more time for a byte of a long one.
+	MaxToken = 1 << 20
 )
 
 // tooLarge is the error for a limit that is exceeded.
@@ -67,8 +71,9 @@ func read(data []byte) (*document, error) {
 		return nil, tooLarge("bytes of the document", MaxSize)
 	}
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")) // the mark of UTF-8
-	r := &reader{in: xml.NewDecoder(bytes.NewReader(data))}
-	r.in.CharsetReader = charset
+	r := &reader{bytes: byteReader{in: bytes.NewReader(data)}}
+	r.in = xml.NewDecoder(&r.bytes)
+	r.in.CharsetReader = r.charset
 	err := xml.NewTokenDecoder(r).Decode(&r.document.domain)
 	if r.err == nil && err == nil {
 		// What follows must be well-formed, too.
@@ -92,6 +97,7 @@ func read(data []byte) (*document, error) {
 // reader hands the tokens of a document on, of those elements that are read.
 type reader struct {
 	in       *xml.Decoder
+	bytes    byteReader // what it reads
 	document document
 	err      error
 	rooted   bool
@@ -133,6 +139,7 @@ func (r *reader) path() string {
 // Token implements xml.TokenReader.
 func (r *reader) Token() (xml.Token, error) {
 	for r.err == nil {
+		r.bytes.end = r.in.InputOffset() + MaxToken
 		tok, err := r.in.Token()
 		if err != nil {
 			r.err = r.syntax(err)
@@ -182,6 +189,10 @@ func (r *reader) Token() (xml.Token, error) {
 func (r *reader) syntax(err error) error {
 	if errors.Is(err, io.EOF) {
 		return err
+	}
+	var limit *Error
+	if errors.As(err, &limit) {
+		return limit
 	}
 	var syntax *xml.SyntaxError
 	if errors.As(err, &syntax) {
@@ -406,9 +417,33 @@ func (r *reader) volume(attrs []xml.Attr) {
 	r.document.volumes[r.open[2].i] = v
 }
 
+// byteReader gives the decoder the bytes of a document, up to some place. The
+// decoder would read ahead of any other kind of reader.
+type byteReader struct {
+	in interface {
+		io.Reader
+		io.ByteReader
+	}
+	at, end int64
+}
+
+// ReadByte implements io.ByteReader.
+func (r *byteReader) ReadByte() (byte, error) {
+	b, err := r.in.ReadByte()
+	if err == nil {
+		if r.at++; r.at > r.end {
+			return 0, tooLarge("bytes of a tag, text or comment", MaxToken)
+		}
+	}
+	return b, err
+}
+
+// Read implements io.Reader, for those who convert all that follows.
+func (r *byteReader) Read(p []byte) (int, error) { return r.in.Read(p) }
+
 // charset converts the encodings that a declaration may name besides UTF-8,
 // which the decoder knows itself.
-func charset(label string, in io.Reader) (io.Reader, error) {
+func (r *reader) charset(label string, in io.Reader) (io.Reader, error) {
 	switch strings.ToLower(label) {
 	case "us-ascii", "ascii":
 		return in, nil
@@ -421,7 +456,8 @@ func charset(label string, in io.Reader) (io.Reader, error) {
 		for i, b := range data {
 			out[i] = rune(b)
 		}
-		return strings.NewReader(string(out)), nil
+		r.bytes.in = strings.NewReader(string(out))
+		return &r.bytes, nil
 	}
 	return nil, fmt.Errorf("the encoding %q is not supported", label)
 }
