@@ -16,6 +16,9 @@
 //   - FuzzLiterals: a rule with a hostile text as a literal, and a machine with
 //     a disk of that name, allow that text and none of its neighbours, as a
 //     value and as text.
+//   - FuzzVerdicts: rules and statements of real policy, with words and bytes
+//     changed, are accepted or refused as by Debian's two newest releases of
+//     apparmor_parser, but for listed differences. It needs these.
 //
 // Seeds are small texts of our own and, if available, a part of the corpora
 // and rules of Debian's policy. A text may be followed by files that it includes,
