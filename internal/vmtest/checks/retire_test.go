@@ -103,9 +103,9 @@ func (c cgroup) populated(t *testing.T) bool {
 	return strings.Contains(string(text), "populated 1")
 }
 
-// end kills what is in it and waits for its end. One kill should do. On a busy
-// guest with kernel 7.2.13 a process that was a zombie already stayed in the
-// cgroup, twice in 1,000 rounds, until the next kill, so it is repeated.
+// end kills what is in it and waits for its end. One kill should do. With kernel
+// 7.2.13 in a busy guest a zombie once stayed in the cgroup until the next kill,
+// so it is repeated.
 func (c cgroup) end(t *testing.T) {
 	t.Helper()
 	const each, most = 5 * time.Second, 12
