@@ -16,7 +16,10 @@ import (
 
 const sample = `package sample
 
-import "sync"
+import (
+	"path"
+	"sync"
+)
 
 const (
 	PermRead  = 1 << 0
@@ -39,6 +42,8 @@ func Escape(s string) string { return s + "!" }
 
 func Text(s string) string { return Escape(s) }
 
+func Name(s string) string { return path.Clean(s) }
+
 func (s T) String() string {
 	if s > 1 {
 		return "many"
@@ -60,22 +65,23 @@ func TestFind(t *testing.T) {
 		got = append(got, strings.TrimPrefix(s.String(), "sample.go:"))
 	}
 	want := []string{
-		"6: number: 1 -> 2",
-		"6: number: 0 -> 1",
-		"7: number: 1 -> 2",
-		"7: number: 1 -> 2",
-		"13: lock: mu.Lock()",
-		"15: negate: a > 3 && b != 0 -> !(a > 3 && b != 0)",
-		"15: compare: a > 3: > -> >=",
-		"15: number: 3 -> 4",
-		"15: logic: a > 3 && b != 0: && -> ||",
-		"15: number: 0 -> 1",
-		"16: drop: a = a | PermWrite",
-		"16: bits: a | PermWrite -> a",
-		"16: constant: PermWrite -> PermRead",
-		"18: drop: *log = append(*log, a)",
-		"19: bits: a &^ b -> a",
-		"24: escape: Escape(s) -> (s)",
+		"9: number: 1 -> 2",
+		"9: number: 0 -> 1",
+		"10: number: 1 -> 2",
+		"10: number: 1 -> 2",
+		"16: lock: mu.Lock()",
+		"18: negate: a > 3 && b != 0 -> !(a > 3 && b != 0)",
+		"18: compare: a > 3: > -> >=",
+		"18: number: 3 -> 4",
+		"18: logic: a > 3 && b != 0: && -> ||",
+		"18: number: 0 -> 1",
+		"19: drop: a = a | PermWrite",
+		"19: bits: a | PermWrite -> a",
+		"19: constant: PermWrite -> PermRead",
+		"21: drop: *log = append(*log, a)",
+		"22: bits: a &^ b -> a",
+		"27: escape: Escape(s) -> (s)",
+		"29: escape: path.Clean(s) -> (s + path.Clean(\"\")[:0])",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

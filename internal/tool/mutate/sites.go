@@ -8,6 +8,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"path"
 	"regexp"
 	"slices"
 	"strconv"
@@ -81,7 +82,8 @@ type finder struct {
 	name  string
 	fset  *token.FileSet
 	src   []byte
-	names []string // constants of the package, by their full names
+	names []string        // constants of the package, by their full names
+	uses  map[string]bool // names of imports
 	sites []site
 
 	global bool // not in a function
@@ -91,10 +93,17 @@ type finder struct {
 // tests can see is changed: texts of messages, tests and generated tables are
 // left alone.
 func find(name string, src []byte, constants []string) ([]site, error) {
-	f := &finder{name: name, fset: token.NewFileSet(), src: src, names: constants}
+	f := &finder{name: name, fset: token.NewFileSet(), src: src, names: constants, uses: map[string]bool{}}
 	file, err := parser.ParseFile(f.fset, name, src, parser.SkipObjectResolution)
 	if err != nil {
 		return nil, err
+	}
+	for _, i := range file.Imports {
+		name := path.Base(strings.Trim(i.Path.Value, "\"`"))
+		if i.Name != nil {
+			name = i.Name.Name
+		}
+		f.uses[name] = true
 	}
 	for _, d := range file.Decls {
 		_, function := d.(*ast.FuncDecl)
@@ -156,7 +165,7 @@ func (f *finder) visit(n ast.Node) bool {
 		}
 	case *ast.CallExpr:
 		if name := called(n); len(n.Args) == 1 && escapes.MatchString(name) && n.Ellipsis == token.NoPos {
-			f.replace(kindEscape, n, "("+f.text(n.Args[0])+")")
+			f.escape(n)
 		}
 	case *ast.BasicLit:
 		if v, err := strconv.ParseInt(n.Value, 0, 64); n.Kind == token.INT && err == nil {
@@ -193,6 +202,18 @@ func (f *finder) negate(cond ast.Expr) {
 	if cond != nil {
 		f.replace(kindNegate, cond, "!("+f.text(cond)+")")
 	}
+}
+
+// escape puts the argument of a call in its place. What is called stays used if
+// it is imported, as an import that is not used does not build.
+func (f *finder) escape(n *ast.CallExpr) {
+	with := f.text(n.Args[0])
+	if fun, ok := n.Fun.(*ast.SelectorExpr); ok {
+		if x, ok := fun.X.(*ast.Ident); ok && f.uses[x.Name] {
+			with += " + " + f.text(fun) + `("")[:0]`
+		}
+	}
+	f.replace(kindEscape, n, "("+with+")")
 }
 
 func (f *finder) binary(n *ast.BinaryExpr) {

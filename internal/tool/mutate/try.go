@@ -99,11 +99,14 @@ func (o *options) try(ctx context.Context, w *printer, kept *kept, pkgs []string
 	return n, alive, nil
 }
 
-// A batch of quick tests is one run; a test that takes longer is run after all
-// quick ones, those of other packages included.
+// A batch of quick tests is one run, in the order of their sources: the first is
+// short, as most changes are noticed by many tests, and each is twice as long as
+// the one before. A test that takes longer is run after all quick ones, those of
+// other packages included.
 const (
-	batch = 5 * time.Second
-	slow  = 10 * time.Second
+	firstBatch = time.Second / 4
+	lastBatch  = 8 * time.Second
+	slow       = 10 * time.Second
 )
 
 // try1 runs the tests that reach a change until one fails.
@@ -157,7 +160,7 @@ func (o *options) try1(ctx context.Context, kept *kept, dir string, all []*test,
 	}
 
 	programs := map[string]string{}
-	for len(tests) > 0 {
+	for batch := firstBatch; len(tests) > 0; batch = min(2*batch, lastBatch) {
 		pkg := tests[0].Pkg
 		n, took := 1, tests[0].Took
 		for n < len(tests) && tests[n].Pkg == pkg && took+tests[n].Took < batch {
