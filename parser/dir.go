@@ -138,7 +138,7 @@ func (d *dirLoader) list(dir string) *diag.Diagnostic {
 // lookup returns the directories of that name.
 func (d *dirLoader) lookup(dir string) ([]place, error) {
 	if strings.HasPrefix(dir, "/") {
-		at, err := d.files.findAbs(path.Clean(dir))
+		at, err := d.files.findAbs(dir)
 		return []place{at}, err
 	}
 	rel := path.Clean(dir)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/diag"
 )
 
@@ -64,6 +65,7 @@ func TestErrors(t *testing.T) {
 		{"owner owner /a r,", diag.CodeQualifier, `f:2:8: a second owner qualifier (at "owner")`},
 		{"priority=1001 /a r,", diag.CodeQualifier, `f:2:11: the priority must be from -1000 to 1000 (at "1001")`},
 		{"owner network,", diag.CodeQualifier, `f:2:8: network rules take neither owner nor other (at "network")`},
+		{"priority=-1001 /a r,", diag.CodeQualifier, `f:2:11: the priority must be from -1000 to 1000 (at "-1001")`},
 		{"priority=1 all,", diag.CodeQualifier, `f:2:13: all rules take no priority (at "all")`},
 		{"audit set rlimit cpu <= 1,", diag.CodeQualifier, `f:2:8: rlimit rules take no qualifiers (at "set")`},
 		{"allow { deny /a r, }", diag.CodeQualifiers, `f:2:10: the qualifier contradicts that of the block around it (at "deny")`},
@@ -136,6 +138,27 @@ func TestErrors(t *testing.T) {
 		}
 		if inProfile := !alone; inProfile != (list[0].Profile == "/t") && list[0].Pos.Line == 2 && !alone {
 			t.Errorf("%q: in profile %q", c.src, list[0].Profile)
+		}
+	}
+}
+
+// TestXattrName has each byte in the name of an xattr; those that end a word are
+// left out.
+func TestXattrName(t *testing.T) {
+	const good = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:@/+-"
+	for b := range 256 {
+		name := "user." + string([]byte{byte(b)}) + "x"
+		if strings.Contains(" \t\r\n,()=\"\\", name[5:6]) {
+			continue
+		}
+		f, err := Parse("f", "profile t xattrs=("+name+"=x) { }\n")
+		switch {
+		case strings.Contains(good, name[5:6]) != (err == nil):
+			t.Errorf("%q: %v", name, err)
+		case err == nil:
+			if got := f.Stmts[0].(*ast.Profile).Xattrs; len(got) != 1 || got[0].Name != name {
+				t.Errorf("%q: %v", name, got)
+			}
 		}
 	}
 }

@@ -427,7 +427,7 @@ func nearName(src *source, name, written string) string {
 		names = append(names, e.Name())
 	}
 	near, ok := lang.Nearest(names, base)
-	if !ok {
+	if !ok || !strings.HasSuffix(written, base) {
 		return ""
 	}
 	return didYouMean(strings.TrimSuffix(written, base) + near)

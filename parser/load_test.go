@@ -126,12 +126,14 @@ func TestIncludeContext(t *testing.T) {
 }
 
 func TestIncludeErrors(t *testing.T) {
-	root := mapFS("a", "include <b>\n", "b", "\n/x r,\n include <none>\n/y q,\n", "dir/f", "")
+	root := mapFS("a", "include <b>\n", "b", "\n/x r,\n include <none>\n/y q,\n", "dir/f", "", "dir/base", "")
 	for _, c := range []struct{ src, want string }{
 		{"include <none>\n", `main:1:1: cannot include none: file does not exist (at "include <none>")`},
 		{"/t {\n include <a>\n}\n", `b:4:4: the word is not a list of file permissions (at "q"); permissions are letters of rwalkm and an exec mode such as ix, px, cx or ux (included from a:1:1, main:2:2)
 b:3:2: cannot include none: file does not exist (at "include <none>") (included from a:1:1, main:2:2)`},
 		{"include \"a\"\n", `main:1:1: cannot include a: file does not exist (at "include \"a\""); paths without angle brackets are not looked up`},
+		{"include <//dir/.//bsae>\n", `main:1:1: cannot include //dir/.//bsae: file does not exist (at "include <//dir/.//bsae>"); did you mean "//dir/.//base"?`},
+		{"include <dir/bsae/>\n", `main:1:1: cannot include dir/bsae/: file does not exist (at "include <dir/bsae/>")`},
 		{"include <../a>\n", `main:1:1: cannot include ../a: file does not exist (at "include <../a>")`},
 		{"#includes are fun\n", `main:1:1: cannot include s: file does not exist (at "#includes"); is this a comment? put a blank after the #
 main:1:11: a rule is not allowed outside a profile (at "are")`},

@@ -43,6 +43,8 @@ func TestParseRule(t *testing.T) {
 		{&ast.FileRule{Qualifiers: q{Priority: -5, Audit: true, Access: ast.Deny, Owner: ast.OnlyOwner}, Path: "/a", Perms: ast.FileLock, Exec: ast.ExecDeny}, []string{
 			"priority=-5 audit deny owner /a kx,", "priority = -5 audit deny user xk /a,", "priority=-005 audit deny owner file /a kx,",
 		}},
+		{&ast.FileRule{Qualifiers: q{Priority: -1000}, Path: "/a", Perms: ast.FileRead}, []string{"priority=-1000 /a r,"}},
+		{&ast.FileRule{Qualifiers: q{Priority: 1000}, Path: "/a", Perms: ast.FileRead}, []string{"priority=1000 /a r,", "priority=+1000 /a r,"}},
 		{&ast.FileRule{Path: "/a", Exec: ast.ExecProfile, Target: "b"}, []string{"/a px -> b,", "px /a -> b,", "unsafe /a px -> b,", "unsafe /a Px -> \"b\","}},
 		{&ast.FileRule{Path: "/a", Exec: ast.ExecProfileUnconfined, Scrub: true}, []string{"/a PUx,", "/a Pux,", "PUx /a,", "safe /a pux,", "file safe /a pUx,"}},
 		{&ast.FileRule{Path: "/a", Perms: ast.FileMmap, Exec: ast.ExecInherit}, []string{"/a mix,", "/a ixm,", "/a mixix,", "/a mIX,", "safe /a mix,"}},
