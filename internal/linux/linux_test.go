@@ -37,7 +37,7 @@ func TestSignals(t *testing.T) {
 			t.Errorf("SignalNumber(%q) = %d, %t, want %d", name, n, ok, want)
 		}
 	}
-	for _, name := range []string{"", "HUP", "rtmin", "rtmin+", "rtmin+00", "rtmin+01", "rtmin+33", "rtmin+-1", "rtmin+99999999999999999999", "rtmax-1"} {
+	for _, name := range []string{"", "HUP", "rtmin", "rtmin+", "rtmin+00", "rtmin+01", "rtmin+33", "rtmin+-1", "rtmin+:", "rtmin+1:", "rtmin+/", "rtmin+99999999999999999999", "rtmax-1"} {
 		if n, ok := SignalNumber(name); ok {
 			t.Errorf("SignalNumber(%q) = %d", name, n)
 		}
