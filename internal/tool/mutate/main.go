@@ -18,7 +18,9 @@
 // Each test is run once alone, for how long it takes and which lines it runs. A
 // change is then tried with the tests that run its line, the quick ones first,
 // and survives at once if there is none. With -keep, both are kept in a file, and
-// what did not change since is not tried again.
+// what did not change since is not tried again: a run with -longest is a cheap
+// first one, after which another without it tries what survived with the rest of
+// the tests.
 //
 // For each change it prints killed, survived, equal (equivalent.txt says why the
 // change cannot be seen) or broken (it does not build), what was changed and
@@ -84,6 +86,7 @@ func main() {
 	flag.StringVar(&o.with, "with", "", "packages whose tests are run as well, separated by commas")
 	flag.StringVar(&o.run, "run", "", "only these tests, as for go test")
 	flag.DurationVar(&o.timeout, "timeout", 10*time.Minute, "what one test may take")
+	flag.DurationVar(&o.longest, "longest", 0, "leave out tests that take longer; 0: none")
 	flag.StringVar(&o.keep, "keep", "", "a file for results that later runs use")
 	flag.IntVar(&o.jobs, "j", 1, "how many changes are tried at once")
 	flag.StringVar(&o.exec, "exec", "", "a command that runs go and the tests, such as nice")
@@ -111,6 +114,7 @@ type options struct {
 	with    string
 	run     string
 	timeout time.Duration
+	longest time.Duration
 	keep    string
 	jobs    int
 	exec    string

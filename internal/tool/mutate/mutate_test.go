@@ -228,6 +228,17 @@ all: 3 of 3 killed (100.0 %), 3 equal, 0 did not build
 		t.Error(diff)
 	}
 
+	// A test that takes too long is left out, and is not kept.
+	write("long_test.go", "package m\n\nimport (\n\t\"testing\"\n\t\"time\"\n)\n\nfunc TestLong(*testing.T) { time.Sleep(time.Hour) }\n")
+	o.longest = 10 * time.Second
+	if diff := cmp.Diff(then, again()); diff != "" {
+		t.Error(diff)
+	}
+	o.longest = 0
+	if err := os.Remove(filepath.Join(root, "m", "long_test.go")); err != nil {
+		t.Fatal(err)
+	}
+
 	// An entry that a test refutes is an error.
 	o.equivalent = "m/m.go\n- \tif a > b {\n+ \tif !(a > b) {\n= It is not.\n"
 	if err := o.main(t.Context(), &out, []string{"m"}); err == nil || !strings.Contains(err.Error(), "which a test kills") {
