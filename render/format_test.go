@@ -32,6 +32,8 @@ func TestFormat(t *testing.T) {
 		{"conditionals", "/t { if $A { # a\n/a r, } else if $B { } else { # c\n } # d\n}\n",
 			"/t {\n  if $A { # a\n    /a r,\n  } else if $B {\n  } else { # c\n  } # d\n}\n"},
 		{"a comment before else", "/t { if $A {   } # a\n  else {   } }\n", "/t {\n  if $A {   } # a\n  else {   }\n}\n"},
+		{"a comment before the else of an else if", "/t { if $A {/a   r,} else   if $B { } # b\n  else {   } }\n",
+			"/t {\n  if $A {\n    /a r,\n  } else if $B { } # b\n  else {   }\n}\n"},
 		{"blocks", "/t { audit   deny { # a\n /a r, # b\n } }\n", "/t {\n  audit deny { # a\n    /a r, # b\n  }\n}\n"},
 		{"line ends", "# a\r\n/t {\r\n/a r,\r\n}\r\n", "# a\n/t {\n  /a r,\n}\n"},
 	} {

@@ -40,6 +40,11 @@ func TestAppend(t *testing.T) {
 			X: &ast.BinaryExpr{Or: true, X: &ast.BoolVar{Name: "A"}, Y: &ast.BoolLit{Value: true}},
 			Y: &ast.NotExpr{X: &ast.BinaryExpr{X: &ast.BoolVar{Name: "B"}, Y: &ast.BoolLit{}}},
 		}, "($A or true) and not ($B and false)"},
+		{"left-nested expression", render.Style{}, &ast.BinaryExpr{Or: true,
+			X: &ast.BinaryExpr{Or: true, X: &ast.BoolVar{Name: "A"}, Y: &ast.BoolVar{Name: "B"}}, Y: &ast.BinaryExpr{
+				X: &ast.BinaryExpr{X: &ast.BoolVar{Name: "C"}, Y: &ast.BoolVar{Name: "D"}}, Y: &ast.NotExpr{X: &ast.NotExpr{X: &ast.BoolVar{Name: "E"}}},
+			},
+		}, "$A or $B or $C and $D and not not $E"},
 		{"right-nested expression", render.Style{}, &ast.BinaryExpr{Or: true,
 			X: &ast.BoolVar{Name: "A"},
 			Y: &ast.BinaryExpr{Or: true, X: &ast.BoolVar{Name: "B"}, Y: &ast.BoolVar{Name: "C"}},
