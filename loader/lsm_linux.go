@@ -59,10 +59,15 @@ func lsmGet(a attribute) (string, error) {
 		if errno != 0 {
 			return "", os.NewSyscallError("lsm_get_self_attr", errno)
 		}
-		n := binary.NativeEndian.Uint64(buf[24:])
-		if n > uint64(len(buf)-lsmHeader) {
-			return "", errAnswer
-		}
-		return string(buf[lsmHeader:][:n]), nil
+		return lsmText(buf)
 	}
+}
+
+// lsmText returns the text of an answer.
+func lsmText(buf []byte) (string, error) {
+	n := binary.NativeEndian.Uint64(buf[24:])
+	if n > uint64(len(buf)-lsmHeader) {
+		return "", errAnswer
+	}
+	return string(buf[lsmHeader:][:n]), nil
 }
