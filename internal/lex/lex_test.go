@@ -56,6 +56,8 @@ func TestTokens(t *testing.T) {
 		"if $B{ }":                    "Word(if) BoolVar(B) Open({) Close(})",
 		"if a==b or (c != \"d\") {":   "Word(if) Word(a) Compare(==) Word(b) Word(or) OpenParen(() Word(c) Compare(!=) Value(d) CloseParen()) Open({)",
 		"if 1 <= 2 {":                 "Word(if) Word(1) Compare(<=) Word(2) Open({)",
+		"if $A == a\\ b {":            "Word(if) BoolVar(A) Compare(==) Word(a\\ b) Open({)",
+		"@{V}=!a , b,\n/t":            "Var(V) Assign(=) Illegal(!) Value(a) Comma(,) Value(b) Comma(,) Path(/t)",
 		"include <a b> include x":     "Include(a b) Include(x)",
 		"#include if exists \"a\"\n":  "Include(a)",
 		"#includes are":               "Illegal(#includes) Word(are)",
