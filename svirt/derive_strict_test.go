@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"math/rand"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -227,6 +228,21 @@ func TestStrictRefuses(t *testing.T) {
 				t.Errorf("the error names no device: %v", pe)
 			}
 		})
+	}
+}
+
+// TestStrictQuotes has words of descriptions in messages: a control character of a
+// terminal must not get there as it is.
+func TestStrictQuotes(t *testing.T) {
+	const evil = "x\x1b[2J\"y"
+	label := domain(svirt.Devices{})
+	label.Label = svirt.Label{Type: "static", Profile: evil}
+	kind := domain(svirt.Devices{HostDevices: []svirt.HostDevice{{Kind: evil}}})
+	for name, d := range map[string]*svirt.Domain{"label": label, "kind": kind} {
+		_, err := svirt.Derive(context.Background(), d, svirt.Options{FS: fixture.New(hostFiles)})
+		if err == nil || strings.Contains(err.Error(), "\x1b") || !strings.Contains(err.Error(), strconv.Quote(evil)) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 
