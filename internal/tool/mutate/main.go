@@ -18,9 +18,9 @@
 // Each test is run once alone, for how long it takes and which lines it runs. A
 // change is then tried with the tests that run its line, the quick ones first,
 // and survives at once if there is none. With -keep, both are kept in a file, and
-// what did not change since is not tried again: a run with -longest is a cheap
-// first one, after which another without it tries what survived with the rest of
-// the tests.
+// what did not change since is not tried again: a run with -own or -longest is
+// a cheap first one, after which another without them tries what survived with
+// the rest of the tests.
 //
 // For each change it prints killed, survived, equal (equivalent.txt says why the
 // change cannot be seen) or broken (it does not build), what was changed and
@@ -87,6 +87,7 @@ func main() {
 	flag.StringVar(&o.run, "run", "", "only these tests, as for go test")
 	flag.DurationVar(&o.timeout, "timeout", 10*time.Minute, "what one test may take")
 	flag.DurationVar(&o.longest, "longest", 0, "leave out tests that take longer; 0: none")
+	flag.BoolVar(&o.own, "own", false, "leave out the tests of other packages")
 	flag.StringVar(&o.keep, "keep", "", "a file for results that later runs use")
 	flag.IntVar(&o.jobs, "j", 1, "how many changes are tried at once")
 	flag.StringVar(&o.exec, "exec", "", "a command that runs go and the tests, such as nice")
@@ -115,6 +116,7 @@ type options struct {
 	run     string
 	timeout time.Duration
 	longest time.Duration
+	own     bool
 	keep    string
 	jobs    int
 	exec    string
@@ -205,7 +207,11 @@ func (o *options) main(ctx context.Context, out io.Writer, pkgs []string) (err e
 			}
 			continue
 		}
-		got, alive, err := o.try(ctx, w, kept, append([]string{pkg}, s.with...), sites)
+		tested := []string{pkg}
+		if !o.own {
+			tested = append(tested, s.with...)
+		}
+		got, alive, err := o.try(ctx, w, kept, tested, sites)
 		if err != nil {
 			return fmt.Errorf("%s: %w", pkg, err)
 		}
