@@ -4,6 +4,8 @@ package policy
 
 import (
 	"errors"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -149,6 +151,22 @@ func TestValidate(t *testing.T) {
 	}
 	if _, err := NewSet(&Profile{Name: "t"}, &Profile{Name: "t"}); err == nil {
 		t.Error("NewSet takes two profiles of one name")
+	}
+}
+
+// TestValidateQuotes has names in messages: what a terminal takes as a command must
+// not get there as it is.
+func TestValidateQuotes(t *testing.T) {
+	const evil = "x\x1b[2J"
+	for name, p := range map[string]*Profile{
+		"signal":   {Name: "t", Flags: Flags{KillSignal: evil}},
+		"error":    {Name: "t", Flags: Flags{Error: evil}},
+		"resource": {Name: "t", Rlimits: []Rlimit{{Name: evil}}},
+	} {
+		d, ok := errors.AsType[*diag.Diagnostic](p.Validate())
+		if !ok || d.Text != evil || !strings.HasSuffix(d.Message, strconv.Quote(evil)) {
+			t.Errorf("%s: %#v", name, d)
+		}
 	}
 }
 

@@ -34,6 +34,17 @@ func TestRuleClasses(t *testing.T) {
 	}
 }
 
+// unknownRule is a rule of a class that this package does not know.
+type unknownRule struct{ ast.Rule }
+
+func (unknownRule) Class() ast.Class { return ast.Class(len(rulePatterns)) }
+
+func TestUnknownClass(t *testing.T) {
+	if got := patternsOf(unknownRule{}, nil); got != nil {
+		t.Errorf("patterns of an unknown class: %v", got)
+	}
+}
+
 // countPatterns counts the patterns in a value.
 func countPatterns(v reflect.Value) (n int) {
 	switch v.Kind() {

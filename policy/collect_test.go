@@ -255,3 +255,18 @@ func mustFeatures(tb testing.TB, text string) *features.Set {
 	}
 	return s
 }
+
+// TestProfileInErrors holds that an error in the name of a profile names it as it is
+// written, below the name of its parent.
+func TestProfileInErrors(t *testing.T) {
+	bad := &ast.Profile{Name: "@{NONE}"}
+	for want, p := range map[string]*ast.Profile{
+		"@{NONE}":    bad,
+		"t//@{NONE}": {Name: "t", Body: []ast.Stmt{bad}},
+	} {
+		_, err := resolveFile(Options{}, p)
+		if d, ok := errors.AsType[*diag.Diagnostic](err); !ok || d.Code != diag.CodeUndefined || d.Profile != want {
+			t.Errorf("%s: %#v", want, d)
+		}
+	}
+}

@@ -45,6 +45,7 @@ func TestBlocks(t *testing.T) {
 		{"prompt", block(q{Access: ast.Prompt}, file(q{Audit: true})), q{Access: ast.Prompt, Audit: true}, ""},
 		{"owner", block(q{Owner: ast.OnlyOwner}, file(q{})), q{Owner: ast.OnlyOwner}, ""},
 		{"owner twice", block(q{Owner: ast.OnlyOther}, file(q{Owner: ast.OnlyOther})), q{Owner: ast.OnlyOther}, ""},
+		{"owner of a link", block(q{Owner: ast.OnlyOwner}, &ast.LinkRule{From: "/a", To: "/b"}), q{Owner: ast.OnlyOwner}, ""},
 		{"priority stays", block(q{Audit: true}, file(q{Priority: 7})), q{Audit: true, Priority: 7}, ""},
 		{"nested", block(q{Audit: true}, block(q{Access: ast.Deny}, block(q{Owner: ast.OnlyOwner}, file(q{})))),
 			q{Audit: true, Access: ast.Deny, Owner: ast.OnlyOwner}, ""},
@@ -153,9 +154,9 @@ func TestAliases(t *testing.T) {
 // TestExpandedFields checks where variables are expanded and where they are not.
 func TestExpandedFields(t *testing.T) {
 	all := []ast.Rule{
-		&ast.FileRule{Path: "/@{V}//x", Perms: ast.FileRead | ast.FileLink, Link: "/@{V}"},
+		&ast.FileRule{Path: "/@{V}//x", Perms: ast.FileRead | ast.FileLink, Link: "/@{V}//y"},
 		&ast.FileRule{Path: "/@{V}", Exec: ast.ExecProfile, Target: "@{V}"},
-		&ast.LinkRule{From: "/@{V}//x", To: "/@{V}"},
+		&ast.LinkRule{From: "/@{V}//x", To: "/@{V}//y"},
 		&ast.NetworkRule{Local: ast.NetEnd{Interface: "@{V}", Label: "@{V}"}, Peer: ast.NetEnd{Label: "@{V}"}},
 		&ast.UnixRule{Local: ast.UnixEnd{Addr: "@@{V}//x"}, Peer: ast.UnixEnd{Addr: "@@{V}", Label: "//@{V}//x"}},
 		&ast.DBusRule{Bus: "@{V}", Path: "/@{V}//x", Interface: "@{V}", Member: "@{V}", PeerName: "@{V}", PeerLabel: "//x//@{V}"},
@@ -163,7 +164,7 @@ func TestExpandedFields(t *testing.T) {
 		&ast.SignalRule{Peer: "@{V}//x"},
 		&ast.PtraceRule{Peer: "@{V}"},
 		&ast.MountRule{Conds: []ast.MountCond{{Values: []ast.Pattern{"@{V}"}}}, Source: "/@{V}//x", Target: "/@{V}///"},
-		&ast.PivotRootRule{OldRoot: "/@{V}//", NewRoot: "/@{V}", Target: "@{V}"},
+		&ast.PivotRootRule{OldRoot: "/@{V}//", NewRoot: "/@{V}//x", Target: "@{V}"},
 		&ast.ChangeProfileRule{Exec: "/@{V}//x", Target: "@{V}//x"},
 		&ast.MqueueRule{Name: "/@{V}", Label: "@{V}"},
 		&ast.IOUringRule{Label: "@{V}"},
@@ -172,9 +173,9 @@ func TestExpandedFields(t *testing.T) {
 		&ast.AllRule{},
 	}
 	want := []ast.Rule{
-		&ast.FileRule{Path: "/v/x", Perms: ast.FileRead | ast.FileLink, Link: "/v"},
+		&ast.FileRule{Path: "/v/x", Perms: ast.FileRead | ast.FileLink, Link: "/v/y"},
 		&ast.FileRule{Path: "/v", Exec: ast.ExecProfile, Target: "@{V}"},
-		&ast.LinkRule{From: "/v/x", To: "/v"},
+		&ast.LinkRule{From: "/v/x", To: "/v/y"},
 		&ast.NetworkRule{Local: ast.NetEnd{Interface: "@{V}", Label: "@{V}"}, Peer: ast.NetEnd{Label: "@{V}"}},
 		&ast.UnixRule{Local: ast.UnixEnd{Addr: "@v/x"}, Peer: ast.UnixEnd{Addr: "@v", Label: "//v//x"}},
 		&ast.DBusRule{Bus: "v", Path: "/v/x", Interface: "v", Member: "v", PeerName: "v", PeerLabel: "//x//v"},
@@ -182,7 +183,7 @@ func TestExpandedFields(t *testing.T) {
 		&ast.SignalRule{Peer: "v//x"},
 		&ast.PtraceRule{Peer: "v"},
 		&ast.MountRule{Conds: []ast.MountCond{{Values: []ast.Pattern{"v"}}}, Source: "/v/x", Target: "/v/"},
-		&ast.PivotRootRule{OldRoot: "/v/", NewRoot: "/v", Target: "@{V}"},
+		&ast.PivotRootRule{OldRoot: "/v/", NewRoot: "/v/x", Target: "@{V}"},
 		&ast.ChangeProfileRule{Exec: "/v//x", Target: "v//x"},
 		&ast.MqueueRule{Name: "/v", Label: "v"},
 		&ast.IOUringRule{Label: "@{V}"},
