@@ -99,6 +99,7 @@ func TestInstantiate(t *testing.T) {
 		{"a label of the template", "profile LIBVIRT_TEMPLATE {\n  signal peer=LIBVIRT_TEMPLATE,\n}\n", ""},
 		{"a path of the template", "profile LIBVIRT_TEMPLATE {\n  /srv/LIBVIRT_TEMPLATE/** r,\n}\n", ""},
 		{"an include of the template", "profile LIBVIRT_TEMPLATE {\n  #include if exists <libvirt/LIBVIRT_TEMPLATE.files>\n}\n", ""},
+		{"an include at the end", "profile LIBVIRT_TEMPLATE { }\ninclude if exists <libvirt/LIBVIRT_TEMPLATE.files>", ""},
 		{"a child of the template", "profile LIBVIRT_TEMPLATE {\n  profile LIBVIRT_TEMPLATE {\n}\n}\n", ""},
 		{"a comment", "profile LIBVIRT_TEMPLATE {\n  /a r, # LIBVIRT_TEMPLATE\n}\n", "profile libvirt-U {\n  /a r, # LIBVIRT_TEMPLATE\n\n  include if exists <libvirt/libvirt-U.files>\n}\n"},
 		{"broken", "profile LIBVIRT_TEMPLATE {\n", ""},
