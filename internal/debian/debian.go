@@ -67,7 +67,8 @@ func CacheDir() (string, error) {
 
 // apt runs apt with a configuration of its own.
 type apt struct {
-	dir string
+	dir    string
+	prefer string // the suite whose packages count first; empty: the newest do
 }
 
 // newApt lays out the folder dir for apt. Types are those of apt's source
@@ -133,7 +134,7 @@ func newApt(dir string, from archive, arch string, suites []string, types ...str
 			return nil, err
 		}
 	}
-	return &apt{dir}, nil
+	return &apt{dir: dir}, nil
 }
 
 // mirrors returns the mirrors that the machine's own sources name for Debian's
@@ -160,7 +161,11 @@ func (a *apt) run(ctx context.Context, name string, args ...string) ([]byte, err
 
 // runIn runs a program of apt in a folder, where it puts what it downloads.
 func (a *apt) runIn(ctx context.Context, dir, name string, args ...string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, name, append([]string{"-q", "-c", filepath.Join(a.dir, "apt.conf")}, args...)...)
+	options := []string{"-q", "-c", filepath.Join(a.dir, "apt.conf")}
+	if a.prefer != "" {
+		options = append(options, "-o", "APT::Default-Release="+a.prefer)
+	}
+	cmd := exec.CommandContext(ctx, name, append(options, args...)...)
 	cmd.Dir = dir
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

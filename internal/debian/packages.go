@@ -55,13 +55,16 @@ type Binary struct {
 	// Libraries adds the packages of section "libs" that they depend on,
 	// directly or not, so that Tree.Command can run their programs.
 	Libraries bool
+	// Base is the suite that has what Suite does not, as a release has the C
+	// library of its backports; empty: Suite has all.
+	Base string
 }
 
 // Fetch returns upstream's release of the source package, without Debian's
 // changes. A suite may list more than one; the newest that the archive still
 // has is taken.
 func (s Source) Fetch(ctx context.Context, cache string) (Tree, error) {
-	t, err := fetchTree(ctx, cache, s.Suite, s.key(), func(ctx context.Context, a *apt, dir string) ([]Package, error) {
+	t, err := fetchTree(ctx, cache, s.key(), []string{s.Suite}, func(ctx context.Context, a *apt, dir string) ([]Package, error) {
 		return a.source(ctx, s.Name, dir)
 	})
 	if err != nil {
@@ -88,7 +91,11 @@ func (t Tree) below() Tree {
 
 // Fetch returns the files of the packages, put together in one root.
 func (b Binary) Fetch(ctx context.Context, cache string) (Tree, error) {
-	t, err := fetchTree(ctx, cache, b.Suite, b.key(), func(ctx context.Context, a *apt, dir string) ([]Package, error) {
+	suites := []string{b.Suite}
+	if b.Base != "" {
+		suites = append(suites, b.Base)
+	}
+	t, err := fetchTree(ctx, cache, b.key(), suites, func(ctx context.Context, a *apt, dir string) ([]Package, error) {
 		return a.binary(ctx, b, dir)
 	})
 	if err != nil {
@@ -107,6 +114,9 @@ func (b Binary) key() string {
 	if b.Libraries {
 		key += "+libs"
 	}
+	if b.Base != "" {
+		key += "+base-" + b.Base
+	}
 	return key
 }
 
@@ -116,9 +126,10 @@ func (b Binary) key() string {
 const listsAge = 6 * time.Hour
 
 // fetchTree returns what fill puts into a folder, from the cache if it is
-// there. The folder is cache/packages/SUITE/KEY.
-func fetchTree(ctx context.Context, cache, suite, key string, fill func(ctx context.Context, a *apt, dir string) ([]Package, error)) (Tree, error) {
-	base := filepath.Join(cache, "packages", suite)
+// there. The folder is cache/packages/SUITE/KEY for the first of the suites,
+// whose packages count before those of the others.
+func fetchTree(ctx context.Context, cache, key string, suites []string, fill func(ctx context.Context, a *apt, dir string) ([]Package, error)) (Tree, error) {
+	base := filepath.Join(cache, "packages", suites[0])
 	dir := filepath.Join(base, key)
 	if t, ok := cachedTree(dir); ok {
 		return t, nil
@@ -139,9 +150,13 @@ func fetchTree(ctx context.Context, cache, suite, key string, fill func(ctx cont
 	if err != nil {
 		return Tree{}, err
 	}
-	a, err := newApt(filepath.Join(base, "apt"), from, "amd64", []string{suite}, "deb", "deb-src")
+	lists := strings.Join(append([]string{"apt"}, suites[1:]...), "-")
+	a, err := newApt(filepath.Join(base, lists), from, "amd64", suites, "deb", "deb-src")
 	if err != nil {
 		return Tree{}, err
+	}
+	if len(suites) > 1 {
+		a.prefer = suites[0]
 	}
 	fresh, err := a.update(ctx, listsAge)
 	if err != nil {
