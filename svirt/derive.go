@@ -27,8 +27,10 @@ func Derive(ctx context.Context, d *Domain, o Options) (*Rules, error) {
 
 // surroundings is what a Manager knows besides the description.
 type surroundings struct {
-	managed bool     // a Manager asks, which remembers chains
-	private []string // more of Options.Private
+	managed bool // a Manager asks, which remembers chains
+	// companion says that the description is that of a companion.
+	companion bool
+	private   []string // more of Options.Private
 	// chains are those that were found before.
 	chains map[Device]chain
 }

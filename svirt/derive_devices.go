@@ -208,10 +208,11 @@ func (s *strict) net(n *Net, i int) {
 	if !s.known("backend of an interface", n.Backend, knownBackends) || n.Backend != "passt" {
 		return
 	}
-	if n.Log != "" {
+	served := s.domain.serves(s.device)
+	if n.Log != "" && !served {
 		s.grant(useLog, n.Log, permW)
 	}
-	if !s.domain.isQEMU() {
+	if !s.domain.isQEMU() || served {
 		if n.Socket == "" {
 			s.warn(WarnUnknown, "", "the socket of passt is not known", "set Net.Socket")
 		}

@@ -871,8 +871,12 @@ func (s *strict) directories() {
 		f := &d.Filesystems[i]
 		s.device = device(DeviceFilesystem, f.ID, i)
 		perms := permRWL
+		if s.within.companion {
+			// The guest's locks become those of the server.
+			perms |= ast.FileLock
+		}
 		if f.ReadOnly {
-			perms = permR
+			perms &= permRK
 		}
 		switch {
 		case !s.known("driver of a file system", f.Driver, knownDrivers):
@@ -963,12 +967,15 @@ func (s *strict) tpms() {
 		switch {
 		case !s.known("backend of a TPM", t.Backend, knownTPMs):
 		case t.Path == "":
-		case t.Backend == "external", t.Backend == "emulator" && !d.isQEMU():
+		case t.Backend == "external", t.Backend == "emulator" && (!d.isQEMU() || d.serves(s.device)):
 			s.grant(useSocket, t.Path, permRW)
 		default:
 			s.grant(useTPM, t.Path, permRW)
 		}
-		if t.Backend != "emulator" || !d.isQEMU() {
+		if s.within.companion && t.State != "" {
+			s.tpmState(t)
+		}
+		if t.Backend != "emulator" || !d.isQEMU() || d.serves(s.device) {
 			continue
 		}
 		state := "tpm2"
@@ -980,13 +987,10 @@ func (s *strict) tpms() {
 			s.refuse("", ReasonUnsupported, fmt.Errorf("version %q", t.Version))
 			continue
 		}
-		switch {
-		case t.State == "":
+		if t.State == "" {
 			s.below("/var/lib/libvirt/swtpm/"+d.UUID+"/"+state, "**", permRWK)
-		case t.StateFile:
-			s.grant(useVariables, t.State, permRWK)
-		default:
-			s.share(useState, t.State, permRWK)
+		} else {
+			s.tpmState(t)
 		}
 		s.literal("/var/log/swtpm/libvirt/qemu/"+d.Name+"-swtpm.log", permW)
 		if d.ID != nil {
@@ -996,6 +1000,15 @@ func (s *strict) tpms() {
 		} else {
 			s.numberless("/run/libvirt/qemu/swtpm/ID-" + d.Name + "-swtpm.sock")
 		}
+	}
+}
+
+// tpmState grants where an emulator keeps its state.
+func (s *strict) tpmState(t *TPM) {
+	if t.StateFile {
+		s.grant(useVariables, t.State, permRWK)
+	} else {
+		s.share(useState, t.State, permRWK)
 	}
 }
 

@@ -35,7 +35,7 @@ func ExampleNewTemplate() {
 	fmt.Printf("%s:\n%s", profile.Name(), profile.Text())
 	// Output:
 	// libvirt/libvirt-6d8c1494-16d5-5675-9439-85dd7dfec85d:
-	// abi <abi/3.0>,
+	// abi <abi/5.0>,
 	// include <tunables/global>
 	//
 	// profile libvirt-6d8c1494-16d5-5675-9439-85dd7dfec85d flags=(attach_disconnected) {
@@ -67,12 +67,15 @@ func ExampleTemplate_With() {
 	// # made from this template: its name is the machine's UUID, and what is granted
 	// # to the machine alone, the monitor's program among it, is included at its end.
 	//
-	// abi <abi/3.0>,
+	// abi <abi/5.0>,
 	//
 	// include <tunables/global>
 	//
 	// profile LIBVIRT_TEMPLATE flags=(attach_disconnected) {
 	//   include <abstractions/libvirt-vmm>
+	//
+	//   # Its companions, by sockets without a name that one of them handed over.
+	//   unix (receive, send) type=stream peer=(label=LIBVIRT_TEMPLATE-*),
 	//   /opt/vmm/bin/vmm mrix,
 	// }
 }

@@ -20,19 +20,23 @@ type MachineProfile struct {
 // have just one profile of the name libvirt-UUID at its top. The error is an
 // *IdentityError for a bad UUID, otherwise a *FileError.
 func ParseMachineProfile(ctx context.Context, uuid, text string) (*MachineProfile, error) {
-	return parseMachineProfile(ctx, libvirtNames, uuid, text)
-}
-
-func parseMachineProfile(ctx context.Context, n names, uuid, text string) (*MachineProfile, error) {
 	if err := CheckUUID(uuid); err != nil {
 		return nil, err
 	}
-	profile := n.profile(uuid)
+	return parseMachineProfile(ctx, libvirtNames, uuid, text)
+}
+
+// parseMachineProfile reads the profile of a member of a machine.
+func parseMachineProfile(ctx context.Context, n names, member, text string) (*MachineProfile, error) {
+	if err := checkMember(member); err != nil {
+		return nil, err
+	}
+	profile := n.profile(member)
 	d, err := parseProfileDocument(ctx, n.dir()+"/"+profile, text, profile)
 	if err != nil {
 		return nil, err
 	}
-	return &MachineProfile{d, uuid}, nil
+	return &MachineProfile{d, member}, nil
 }
 
 // UUID returns the UUID of the machine.

@@ -18,13 +18,34 @@ var embedded embed.FS
 // they include. It needs nothing besides.
 //
 // TEMPLATE.qemu covers what QEMU needs under libvirt, TEMPLATE.vmm what any
-// other monitor does, TEMPLATE.lxc what a container may do.
+// other monitor does, TEMPLATE.lxc what a container may do; others are named after
+// the program, or the kind of companion, that they are for. abi/5.0 is for
+// parsers that do not have it.
 func PolicyFS() fs.FS {
 	sub, err := fs.Sub(embedded, "apparmor.d")
 	if err != nil {
 		panic(err) // the name is a constant
 	}
 	return sub
+}
+
+//go:embed released
+var releasedTemplates embed.FS
+
+// released returns the templates of earlier releases that differ, by which
+// profiles are known that nobody has edited.
+func released() []fs.FS {
+	list, err := releasedTemplates.ReadDir("released")
+	if err != nil {
+		return nil // it is embedded
+	}
+	var out []fs.FS
+	for _, e := range list {
+		if sub, err := fs.Sub(releasedTemplates, "released/"+e.Name()); err == nil {
+			out = append(out, sub)
+		}
+	}
+	return out
 }
 
 // Install writes parts and this package's policy into a tree such as

@@ -7,6 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/goarmor/apparmor/ast"
@@ -14,24 +17,37 @@ import (
 	"github.com/goarmor/apparmor/render"
 )
 
-// templateName is the name of the profile in a template.
-const templateName = "LIBVIRT_TEMPLATE"
+// The words that are replaced in a template.
+const (
+	templateName = "LIBVIRT_TEMPLATE" // the name of the profile
+	machineName  = "LIBVIRT_MACHINE"  // that of the machine's profile
+)
 
 // Template is what machines' profiles are made from: a file of policy that has
 // just one profile of the name LIBVIRT_TEMPLATE at its top. It is read from
 // text or made of values, is never changed, and may be shared.
+//
+// LIBVIRT_TEMPLATE is replaced by the name of the profile wherever it is in a
+// statement, as in a rule that names the profile as a peer, and LIBVIRT_MACHINE
+// by that of the machine's profile, which is another one in the template of a
+// Companion. Comments stay as they are. Where either word is a part of a longer
+// one, or is written with escapes, the template is refused.
+//
+// A template says where the machine's own rules go by including
+// libvirt/LIBVIRT_TEMPLATE.files. Without that they are included at the end of
+// its profile.
 type Template struct {
 	profileDocument
 }
 
 // NewTemplate makes a template of values: the flags of the profile, and what
 // is in it, such as includes and rules. The preamble is that of this package's
-// own templates: the features of AppArmor 3.0, and tunables/global for the
-// variables. The name is a path in the tree of policy; see TemplateFor. The
+// own templates: the features of AppArmor 5.0, of which a kernel enforces those
+// that it has, and tunables/global for the variables. The name is a path in the tree of policy; see TemplateFor. The
 // error is a *FileError.
 func NewTemplate(name string, flags []ast.Flag, body ...ast.Stmt) (*Template, error) {
 	text, err := render.Append(nil, &ast.File{Stmts: []ast.Stmt{
-		&ast.ABI{Path: "abi/3.0"},
+		&ast.ABI{Path: "abi/5.0"},
 		&ast.Include{Path: "tunables/global"},
 		&ast.Profile{Name: templateName, Flags: flags, Body: body},
 	}})
@@ -107,8 +123,9 @@ func (t *Template) Without(list ...ast.Stmt) (*Template, error) {
 func filesPath(profile string) string { return "libvirt/" + profile + ".files" }
 
 // Instantiate makes a machine's profile: the profile of the template with its
-// name, and in it at its end an include of its rules. Containers (files is
-// false) have no rules of their own. All else stays as it is written. The
+// name, and an include of its rules where the template says, or at the end of
+// the profile. Containers (files is false) have no rules of their own. All else
+// stays as it is written. The
 // error is an *IdentityError for a bad UUID, otherwise a *FileError.
 func (t *Template) Instantiate(ctx context.Context, uuid string, files bool) (*MachineProfile, error) {
 	text, err := t.instantiate(libvirtNames, uuid, files)
@@ -126,42 +143,87 @@ func (t *Template) Made(p *MachineProfile, files bool) bool {
 	return err == nil && text == p.text
 }
 
-// instantiate returns the text of a machine's profile.
-func (t *Template) instantiate(n names, uuid string, files bool) (string, error) {
-	if err := CheckUUID(uuid); err != nil {
+// instantiate returns the text of the profile of a member of a machine.
+func (t *Template) instantiate(n names, member string, files bool) (string, error) {
+	if err := checkMember(member); err != nil {
 		return "", err
 	}
-	profile := n.profile(uuid)
+	profile := n.profile(member)
 	if t.profile == nil {
 		return "", t.fail(errNoText)
 	}
-	at, end := t.profile.Pos().Offset(), t.profile.Close.Offset()
-	name := strings.Index(t.text[at:t.profile.Open.Offset()], templateName)
-	if name < 0 {
+	if from := t.profile.Pos().Offset(); !strings.Contains(t.text[from:t.profile.Open.Offset()], templateName) {
 		return "", t.fail(errors.New("the name " + templateName + " is not written plainly"))
 	}
-	at += name
-	if where, ok := t.leftover(at); ok {
-		return "", t.fail(fmt.Errorf("%s: %s is left there: it is replaced in the profile's name and nowhere else", where, templateName))
+	if where, ok := t.escapedName(); ok {
+		return "", t.fail(fmt.Errorf("%s: %s is written with escapes there, and would not be replaced", where, templateName))
+	}
+	uuid, _ := cutMember(member)
+	placed := false
+	for node := range ast.All(t.file) {
+		i, ok := node.(*ast.Include)
+		if !ok || i.Path != filesPath(templateName) {
+			continue
+		}
+		switch at := i.Pos().Offset(); {
+		case at < t.profile.Open.Offset() || at > t.profile.Close.Offset():
+			return "", t.fail(fmt.Errorf("%s: the machine's rules are included outside of its profile", t.file.Position(i.Pos())))
+		case !files:
+			return "", t.fail(fmt.Errorf("%s: rules are included there, and a machine of this type has none", t.file.Position(i.Pos())))
+		}
+		placed = true
+	}
+	// What is put in the place of what, in order.
+	type edit struct {
+		from, to int
+		text     string
+	}
+	var edits []edit
+	for _, w := range t.words() {
+		if w.part {
+			return "", t.fail(fmt.Errorf("%s: %s is a part of a longer word there, and cannot be replaced", t.file.Position(ast.Pos(w.at+1)), w.word))
+		}
+		e := edit{w.at, w.at + len(w.word), profile}
+		if w.word == machineName {
+			e.text = n.profile(uuid)
+		}
+		const dir = "libvirt/"
+		if strings.HasSuffix(t.text[:e.from], dir) && strings.HasPrefix(t.text[e.from:], templateName+".files") {
+			// The directory of the machines' files has the name of the manager.
+			e.from, e.text = e.from-len(dir), n.dir()+"/"+e.text
+		}
+		edits = append(edits, e)
+	}
+	if end := t.profile.Close.Offset(); files && !placed {
+		e := edit{end, end, "\n  include if exists <" + n.files(member) + ">\n"}
+		if !strings.HasSuffix(t.text[:end], "\n") {
+			e.text = "\n" + e.text
+		}
+		edits = append(edits, e)
+		slices.SortStableFunc(edits, func(a, b edit) int { return a.from - b.from })
 	}
 	var b strings.Builder
-	b.WriteString(t.text[:at])
-	b.WriteString(profile)
-	b.WriteString(t.text[at+len(templateName) : end])
-	if files {
-		if !strings.HasSuffix(t.text[:end], "\n") {
-			b.WriteByte('\n')
-		}
-		b.WriteString("\n  include if exists <" + n.files(uuid) + ">\n")
+	done := 0
+	for _, e := range edits {
+		b.WriteString(t.text[done:e.from])
+		b.WriteString(e.text)
+		done = e.to
 	}
-	b.WriteString(t.text[end:])
+	b.WriteString(t.text[done:])
 	return b.String(), nil
 }
 
-// leftover looks for the name of the template in what is not a comment, besides
-// the one place at which it is replaced: what a template says of itself by its
-// name would not be said of the machine.
-func (t *Template) leftover(replaced int) (ast.Position, bool) {
+// word is a place at which a template has a word that is replaced.
+type word struct {
+	at   int
+	word string
+	part bool // of a longer word
+}
+
+// words returns the places of the words that are replaced, in what is not a
+// comment, in order.
+func (t *Template) words() []word {
+	at := map[int]word{}
 	for n := range ast.All(t.file) {
 		from, to := n.Pos().Offset(), n.End().Offset()
 		switch n := n.(type) {
@@ -173,17 +235,72 @@ func (t *Template) leftover(replaced int) (ast.Position, bool) {
 		if from < 0 || to < from || to > len(t.text) {
 			continue
 		}
-		for at := from; ; at += len(templateName) {
-			i := strings.Index(t.text[at:to], templateName)
-			if i < 0 {
-				break
+		for _, w := range []string{templateName, machineName} {
+			for i := from; ; {
+				next := strings.Index(t.text[i:to], w)
+				if next < 0 {
+					break
+				}
+				i += next
+				if !inComment(t.text, i) {
+					at[i] = word{i, w, i > 0 && isNameByte(t.text[i-1]) || i+len(w) < len(t.text) && isNameByte(t.text[i+len(w)])}
+				}
+				i += len(w)
 			}
-			if at += i; at != replaced && !inComment(t.text, at) {
-				return t.file.Position(ast.Pos(at + 1)), true
+		}
+	}
+	out := slices.Collect(maps.Values(at))
+	slices.SortFunc(out, func(a, b word) int { return a.at - b.at })
+	return out
+}
+
+func isNameByte(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '_'
+}
+
+// escapedName looks for a statement whose patterns mean a word that is replaced
+// and do not spell it.
+func (t *Template) escapedName() (ast.Position, bool) {
+	for n := range ast.All(t.file) {
+		from, to := n.Pos().Offset(), n.End().Offset()
+		switch n := n.(type) {
+		case *ast.File, *ast.Block, *ast.If:
+			continue
+		case *ast.Profile:
+			to = n.Open.Offset()
+		}
+		if from < 0 || to < from || to > len(t.text) {
+			continue
+		}
+		for _, w := range []string{templateName, machineName} {
+			if countMeant(reflect.ValueOf(n).Elem(), w) > strings.Count(t.text[from:to], w) {
+				return t.file.Position(n.Pos()), true
 			}
 		}
 	}
 	return ast.Position{}, false
+}
+
+// countMeant counts a word in the text of a node itself.
+func countMeant(v reflect.Value, word string) (n int) {
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			n += countMeant(v.Field(i), word)
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			n += countMeant(v.Index(i), word)
+		}
+	case reflect.String:
+		// Statements below are reached by pointers, and are nodes of their own.
+		text := v.String()
+		if plain, ok := ast.Pattern(text).Unescape(); ok {
+			text = plain
+		}
+		n = strings.Count(text, word)
+	}
+	return n
 }
 
 // inComment reports whether a place in a text is in a comment, as far as its

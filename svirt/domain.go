@@ -41,6 +41,10 @@ type Domain struct {
 	// nothing.
 	Monitor Monitor `json:"monitor,omitzero"`
 
+	// Companions are programs that work for the machine beside the VMM, each
+	// under a profile of its own. Compat takes none.
+	Companions []Companion `json:"companions,omitempty"`
+
 	// LaunchSecurity is the type of memory encryption: sev, sev-snp, ...
 	LaunchSecurity string `json:"launch_security,omitempty"`
 	// QuoteService is the unix socket of the service that signs quotes of a

@@ -118,6 +118,11 @@ func (d *Domain) clone() *Domain {
 		c.ID = &id
 	}
 	c.Warnings = slices.Clone(d.Warnings)
+	c.Devices = d.Devices.clone()
+	c.Companions = slices.Clone(d.Companions)
+	for i := range c.Companions {
+		c.Companions[i].Devices = c.Companions[i].Devices.clone()
+	}
 	b := &c.Boot
 	b.ACPI, b.FWCfg, b.NVRAM = slices.Clone(b.ACPI), slices.Clone(b.FWCfg), b.NVRAM.clone()
 	if b.Loader != nil {
@@ -129,7 +134,13 @@ func (d *Domain) clone() *Domain {
 	c.Memory.HugePages = slices.Clone(c.Memory.HugePages)
 	m := &c.Monitor
 	m.API, m.Logs, m.Config = slices.Clone(m.API), slices.Clone(m.Logs), slices.Clone(m.Config)
-	v := &c.Devices
+	return &c
+}
+
+// clone returns a copy that shares nothing with d.
+func (d *Devices) clone() Devices {
+	c := *d
+	v := &c
 	v.Disks = slices.Clone(v.Disks)
 	v.Serials = slices.Clone(v.Serials)
 	v.Consoles = slices.Clone(v.Consoles)
@@ -176,7 +187,7 @@ func (d *Domain) clone() *Domain {
 			v.HostDevices[i].SCSI = &address
 		}
 	}
-	return &c
+	return c
 }
 
 // clone returns a copy of the image and all under it.

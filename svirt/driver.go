@@ -68,6 +68,9 @@ type Confinement struct {
 // StartOptions tell how a machine's process is started. The zero value is the
 // strictest; see loader.StartOptions for what each of them is.
 type StartOptions struct {
+	// Companion is the ID of the companion that is started; empty: the VMM. The
+	// Manager looks at it, drivers do not.
+	Companion string
 	// Accept says what is taken for confinement besides a profile that is
 	// enforced: of this process, and of no other.
 	Accept loader.Accept

@@ -46,7 +46,7 @@ const (
 // Explained is what is known about one denial of a machine.
 type Explained struct {
 	UUID    string
-	Profile string // of the record: that of the machine, or a child of it
+	Profile string // of the record: that of the machine or a companion, or a child of one
 	Request query.Request
 	// Decision is what the machine's profile as it is on disk says now.
 	Decision query.Decision
@@ -85,7 +85,8 @@ type Explained struct {
 // driver that compiles nothing the error matches ErrUnconfined.
 func (m *Manager) Explain(ctx context.Context, e *audit.Event) (*Explained, error) {
 	top, _, _ := strings.Cut(e.Profile, "//")
-	uuid, ok := m.names.uuid(top)
+	member, ok := m.names.member(top)
+	uuid, _ := cutMember(member)
 	if !ok {
 		return nil, fmt.Errorf("profile %q: %w", e.Profile, ErrNotFound)
 	}
@@ -116,7 +117,7 @@ func (m *Manager) Explain(ctx context.Context, e *audit.Event) (*Explained, erro
 	}
 	want, perms := pathOf(request)
 	if want != "" {
-		if err := m.nearest(ctx, x, want); err != nil {
+		if err := m.nearest(ctx, x, member, want); err != nil {
 			return nil, err
 		}
 	}
@@ -150,15 +151,15 @@ func pathOf(r query.Request) (string, ast.FilePerm) {
 }
 
 // nearest finds the device that comes nearest to a path.
-func (m *Manager) nearest(ctx context.Context, x *Explained, want string) error {
-	text, err := m.store.read(m.names.profile(x.UUID) + ".files")
+func (m *Manager) nearest(ctx context.Context, x *Explained, member, want string) error {
+	text, err := m.store.read(m.names.profile(member) + ".files")
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // a container
 	}
 	if err != nil {
 		return err
 	}
-	rules, err := ParseRules(ctx, m.names.files(x.UUID), text)
+	rules, err := ParseRules(ctx, m.names.files(member), text)
 	if err != nil {
 		return ctx.Err() // Compat's, or somebody else's: devices are not known
 	}

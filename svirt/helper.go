@@ -438,7 +438,7 @@ func answerHelper(ctx context.Context, driver helperKernel, q *helperRequest, re
 		}
 		return err
 	}
-	if _, ok := libvirtNames.uuid(q.Profile); !ok {
+	if _, ok := libvirtNames.member(q.Profile); !ok {
 		return fmt.Errorf("%q is not the profile of a machine: %w", q.Profile, loader.ErrNotAllowed)
 	}
 	c := Confinement{Profile: q.Profile}
@@ -486,12 +486,18 @@ func machinePolicy(profile string, data []byte) (*blob.Policy, error) {
 		return nil, err
 	}
 	found := false
+	member, _ := libvirtNames.member(profile)
+	uuid, _ := cutMember(member)
 	for _, one := range p.Profiles() {
+		top, _, _ := strings.Cut(one.Name, "//")
+		// Companions of the machine are loaded with it.
+		member, ok := libvirtNames.member(top)
+		machine, _ := cutMember(member)
 		switch {
-		case one.Namespace != "" || one.Rename != "" || one.Name != profile && !strings.HasPrefix(one.Name, profile+"//"):
+		case one.Namespace != "" || one.Rename != "" || !ok || machine != uuid:
 			return nil, fmt.Errorf("the policy defines %q, and may define only %s: %w", one.Name, profile, loader.ErrNotAllowed)
-		case one.Name == profile && (one.Attach != "" || one.XMatch != nil):
-			return nil, fmt.Errorf("the profile %s would attach to programs: %w", profile, loader.ErrNotAllowed)
+		case one.Name == top && (one.Attach != "" || one.XMatch != nil):
+			return nil, fmt.Errorf("the profile %s would attach to programs: %w", top, loader.ErrNotAllowed)
 		}
 		found = found || one.Name == profile
 	}

@@ -194,6 +194,8 @@ func TestHelperRefuses(t *testing.T) {
 		{"a child's name", helperRequest{Op: helperLoad, Profile: profile + "//x", Policy: policy(own)}, "not the profile of a machine"},
 		{"a name that begins alike", helperRequest{Op: helperLoad, Profile: profile, Policy: policy(own, &blob.Profile{Name: profile + "x"})}, "may define only"},
 		{"two", helperRequest{Op: helperLoad, Profile: profile, Policy: policy(own, &blob.Profile{Name: "sshd"})}, "may define only"},
+		{"a companion of another machine", helperRequest{Op: helperLoad, Profile: profile, Policy: policy(own, &blob.Profile{Name: "libvirt-00000000-0000-4000-8000-0123456789ff-swtpm"})}, "may define only"},
+		{"a companion that attaches", helperRequest{Op: helperLoad, Profile: profile, Policy: policy(own, &blob.Profile{Name: profile + "-swtpm", Attach: "/usr/bin/swtpm"})}, "attach"},
 		{"a namespace", helperRequest{Op: helperLoad, Profile: profile, Policy: policy(&blob.Profile{Namespace: "ns", Name: profile})}, "may define only"},
 		{"a new name for another", helperRequest{Op: helperLoad, Profile: profile, Policy: policy(&blob.Profile{Name: profile, Rename: "sshd"})}, "may define only"},
 		{"an attachment", helperRequest{Op: helperLoad, Profile: profile, Policy: policy(&blob.Profile{Name: profile, Attach: "/usr/sbin/sshd"})}, "would attach"},

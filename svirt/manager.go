@@ -51,6 +51,10 @@ type ManagerOptions struct {
 	// type decides which template a machine gets: that of a container allows
 	// nearly everything.
 	Types []string
+	// Companions are the kinds of companions that machines may have; nil: those
+	// that this package has templates for. The kind decides which template a
+	// companion gets.
+	Companions []CompanionKind
 	// Shared lets other processes with Shared set use the directory at the
 	// same time, such as helpers that live for one change: they wait for each
 	// other for one machine, and give up with the context. Otherwise a Manager
@@ -88,7 +92,8 @@ type ManagerOptions struct {
 // Of a machine there are two files: libvirt-UUID, the profile, is made from
 // the template when there is none and never touched again, so an administrator
 // may change it. libvirt-UUID.files has the machine's rules and is always
-// written by the Manager.
+// written by the Manager. Each of its companions has two files of its own,
+// libvirt-UUID-ID and libvirt-UUID-ID.files.
 //
 // When a method returns an error, the files are what they were before, and so
 // is what is in force; only Remove may stop halfway. Where that could not be
@@ -172,6 +177,9 @@ func New(ctx context.Context, o ManagerOptions) (*Manager, error) {
 	}
 	if m.options.Types == nil {
 		m.options.Types = []string{"", "kvm", "qemu"}
+	}
+	if m.options.Companions == nil {
+		m.options.Companions = companionKinds
 	}
 	m.names = names{m.options.Prefix}
 	if err := errors.Join(m.names.check(), m.options.Derive.check()); err != nil {

@@ -5,6 +5,8 @@ package svirt
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 
@@ -73,12 +75,21 @@ func claimOf(r *Rules) *claim {
 	return c
 }
 
+// claimFor is claimOf for a member of a machine: the name is the machine's.
+func claimFor(member string, r *Rules) *claim {
+	c := claimOf(r)
+	if _, id := cutMember(member); id != "" {
+		c.name = ""
+	}
+	return c
+}
+
 // conflicts reports what of a claim another machine has. What the machine had
 // before, in old, is not asked again.
 func (c *claim) conflicts(old *claim, uuid string, other *claim) error {
 	var errs []error
 	by := errors.New("machine " + uuid)
-	if c.name == other.name && (old == nil || old.name != c.name) {
+	if c.name == other.name && c.name != "" && (old == nil || old.name != c.name) {
 		errs = append(errs, &IdentityError{What: "name", Value: c.name, Reason: "the " + by.Error() + " has it"})
 	}
 	if c.short != "" && c.short == other.short && (old == nil || old.short != c.short) {
@@ -126,11 +137,17 @@ type claims struct {
 	of   map[string]*claim
 }
 
-// claim takes what the rules of a machine claim, if no other machine has it.
-// The caller calls release with whether the rules were put in force and on
-// disk. Until then nobody else claims anything.
-func (m *Manager) claim(ctx context.Context, uuid string, r *Rules) (release func(done bool), err error) {
-	if r == nil || r.method != Strict {
+// claim takes what the rules of a machine and its companions claim, if no other
+// machine has it. The caller calls release with whether the rules were put in
+// force and on disk. Until then nobody else claims anything.
+func (m *Manager) claim(ctx context.Context, c *change) (release func(done bool), err error) {
+	next := map[string]*claim{}
+	for i := range c.parts {
+		if r := c.parts[i].rules; r != nil && r.method == Strict {
+			next[c.parts[i].member] = claimFor(c.parts[i].member, r)
+		}
+	}
+	if len(next) == 0 {
 		return func(bool) {}, nil
 	}
 	m.claims.mu.Lock()
@@ -149,11 +166,12 @@ func (m *Manager) claim(ctx context.Context, uuid string, r *Rules) (release fun
 		unlock()
 		return nil, err
 	}
-	next, old := claimOf(r), m.claims.of[uuid]
 	var errs []error
-	for other, c := range m.claims.of {
-		if other != uuid {
-			errs = append(errs, next.conflicts(old, other, c))
+	for other, theirs := range m.claims.of {
+		if machine, _ := cutMember(other); machine != c.uuid {
+			for _, member := range slices.Sorted(maps.Keys(next)) {
+				errs = append(errs, next[member].conflicts(m.claims.of[member], machine, theirs))
+			}
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -162,7 +180,10 @@ func (m *Manager) claim(ctx context.Context, uuid string, r *Rules) (release fun
 	}
 	return func(done bool) {
 		if done {
-			m.claims.of[uuid] = next
+			maps.Copy(m.claims.of, next)
+			for _, member := range c.drop {
+				delete(m.claims.of, member)
+			}
 		}
 		unlock()
 	}, nil
@@ -183,7 +204,7 @@ func (m *Manager) readClaims(ctx context.Context) error {
 		if !ok {
 			continue
 		}
-		uuid, ok := m.names.uuid(profile)
+		member, ok := m.names.member(profile)
 		if !ok {
 			continue
 		}
@@ -192,12 +213,12 @@ func (m *Manager) readClaims(ctx context.Context) error {
 		}
 		data, err := m.store.read(n)
 		if err != nil {
-			m.log.WarnContext(ctx, "what a machine has cannot be read", "uuid", uuid, "error", err)
+			m.log.WarnContext(ctx, "what a machine has cannot be read", "machine", member, "error", err)
 			continue
 		}
 		// What Strict did not write claims nothing.
 		if rules, err := ParseRules(ctx, n, data); err == nil {
-			of[uuid] = claimOf(rules)
+			of[member] = claimFor(member, rules)
 		}
 	}
 	m.claims.of, m.claims.read = of, true
@@ -208,5 +229,8 @@ func (m *Manager) readClaims(ctx context.Context) error {
 func (m *Manager) unclaim(uuid string) {
 	m.claims.mu.Lock()
 	defer m.claims.mu.Unlock()
-	delete(m.claims.of, uuid)
+	maps.DeleteFunc(m.claims.of, func(member string, _ *claim) bool {
+		machine, _ := cutMember(member)
+		return machine == uuid
+	})
 }

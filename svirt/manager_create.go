@@ -11,13 +11,14 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/loader"
 )
 
 // hasFiles reports whether machines of a type have rules of their own.
-func hasFiles(virtType string) bool { return virtType != "lxc" }
+func hasFiles(virtType string) bool { return virtType != "lxc" && virtType != "oci" }
 
 // Create is CreateWith for a kernel that must enforce.
 func (m *Manager) Create(ctx context.Context, d *Domain) error {
@@ -67,25 +68,35 @@ func (m *Manager) make(ctx context.Context, d *Domain, there bool, a loader.Acce
 	if err := checkIDs(&d.Devices); err != nil {
 		return err
 	}
-	c := change{uuid: d.UUID, state: g, load: true, accept: a, noFiles: !hasFiles(d.Type)}
-	if c.profile, c.before, err = m.profile(ctx, d); err != nil {
+	if err := m.options.Derive.checkCompanions(d.Companions, m.options.Companions); err != nil {
+		return err
+	}
+	own := part{member: d.UUID, noFiles: !hasFiles(d.Type)}
+	if own.profile, own.before, err = m.profile(ctx, d.UUID, d.Type); err != nil {
 		return err
 	}
 	before, err := m.rulesText(d.UUID)
 	if err != nil {
 		return err
 	}
-	switch is := c.before == profileKept && (before != nil || !hasFiles(d.Type)); {
-	case there && c.before != profileKept && before == nil:
+	switch is := own.before == profileKept && (before != nil || !hasFiles(d.Type)); {
+	case there && own.before != profileKept && before == nil:
 		return fmt.Errorf("%s: %w", d.UUID, ErrNotFound)
 	case !there && is:
 		return fmt.Errorf("%s: %w", d.UUID, ErrExists)
-	case !there && c.before != profileKept && before == nil:
+	case !there && own.before != profileKept && before == nil:
 		if err := m.checkForeign(ctx, d.UUID); err != nil {
 			return err
 		}
 	}
-	if c.rules, err = m.rulesOf(ctx, g, d, before); err != nil {
+	if own.rules, err = m.rulesOf(ctx, g, d, before); err != nil {
+		return err
+	}
+	c := change{uuid: d.UUID, state: g, load: true, accept: a, parts: []part{own}}
+	if err := m.companions(ctx, &c, d, d.Companions); err != nil {
+		return err
+	}
+	if c.drop, err = m.dropped(d); err != nil {
 		return err
 	}
 	if err := m.apply(ctx, c); err != nil {
@@ -93,11 +104,13 @@ func (m *Manager) make(ctx context.Context, d *Domain, there bool, a loader.Acce
 	}
 	if m.options.Derive.Method != Strict {
 		g.domain, g.rules = d.with(Change{}), nil
-		if c.rules != nil {
-			g.rules = c.rules.List()
+		if own.rules != nil {
+			g.rules = own.rules.List()
 		}
 	}
-	m.warn(ctx, d.UUID, c.rules)
+	for _, p := range c.parts {
+		m.warn(ctx, d.UUID, p.rules)
+	}
 	m.log.InfoContext(ctx, "machine created", "uuid", d.UUID, "name", d.Name, "driver", m.driver.Name(), "replaced", there)
 	return nil
 }
@@ -108,19 +121,24 @@ func (m *Manager) rulesOf(ctx context.Context, g *machineState, d *Domain, befor
 	if !hasFiles(d.Type) {
 		return nil, m.options.Derive.checkName(d.Name)
 	}
-	var chains map[Device]chain
-	if before != nil && m.options.Derive.Method == Strict {
-		// What Strict did not write remembers nothing.
-		if rules, err := ParseRules(ctx, m.names.files(d.UUID), before); err == nil {
-			chains = rules.remembered()
-		}
+	return m.derive(ctx, g, d, surroundings{chains: m.chains(ctx, d.UUID, before)})
+}
+
+// chains returns what the text of a member's rules remembers.
+func (m *Manager) chains(ctx context.Context, member string, before []byte) map[Device]chain {
+	if before == nil || m.options.Derive.Method != Strict {
+		return nil
 	}
-	return m.derive(ctx, g, d, chains)
+	rules, err := ParseRules(ctx, m.names.files(member), before)
+	if err != nil {
+		return nil // what Strict did not write remembers nothing
+	}
+	return rules.remembered()
 }
 
 // derive derives rules. A file system that does not answer holds up this
 // machine, and no other.
-func (m *Manager) derive(ctx context.Context, g *machineState, d *Domain, chains map[Device]chain) (*Rules, error) {
+func (m *Manager) derive(ctx context.Context, g *machineState, d *Domain, in surroundings) (*Rules, error) {
 	if g.left != nil {
 		select {
 		case <-g.left:
@@ -129,7 +147,8 @@ func (m *Manager) derive(ctx context.Context, g *machineState, d *Domain, chains
 			return nil, fmt.Errorf("%w: %w", ErrNoAnswer, ctx.Err())
 		}
 	}
-	rules, left, err := derive(ctx, d, &m.options.Derive, surroundings{managed: true, private: m.private, chains: chains})
+	in.managed, in.private = true, m.private
+	rules, left, err := derive(ctx, d, &m.options.Derive, in)
 	g.left = left
 	if rules != nil && m.names != libvirtNames {
 		rules.owner = m.names.dir()
@@ -150,9 +169,9 @@ func (m *Manager) warn(ctx context.Context, uuid string, r *Rules) {
 	}
 }
 
-// rulesText returns the text of a machine's rules, nil for none.
-func (m *Manager) rulesText(uuid string) ([]byte, error) {
-	data, err := m.store.read(m.names.profile(uuid) + ".files")
+// rulesText returns the text of a member's rules, nil for none.
+func (m *Manager) rulesText(member string) ([]byte, error) {
+	data, err := m.store.read(m.names.profile(member) + ".files")
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -177,7 +196,7 @@ func (m *Manager) checkForeign(ctx context.Context, uuid string) error {
 }
 
 // ForgetChains forgets which backing files were found in the images of disks of
-// a machine, all of them if none is named, so that the next Replace or Update
+// a machine and its companions, all of them if none is named, so that the next Replace or Update
 // takes what it finds then: after a snapshot or a commit. What is granted stays
 // as it is until then.
 func (m *Manager) ForgetChains(ctx context.Context, uuid string, disks ...Device) error {
@@ -186,24 +205,34 @@ func (m *Manager) ForgetChains(ctx context.Context, uuid string, disks ...Device
 		return err
 	}
 	defer unlock()
-	text, err := m.rulesText(uuid)
+	members, err := m.members(uuid)
 	if err != nil {
 		return err
 	}
-	if text == nil {
-		return fmt.Errorf("%s: %w", uuid, ErrNotFound)
-	}
-	rules, err := ParseRules(ctx, m.names.files(uuid), text)
-	if err != nil {
-		return err
-	}
-	maps.DeleteFunc(rules.chains, func(d Device, _ chain) bool { return len(disks) == 0 || slices.Contains(disks, d) })
-	files := m.names.profile(uuid) + ".files"
-	if err := m.store.replace(files, rules.AppendFile(nil)); err != nil {
-		if uerr := m.store.replace(files, text); uerr != nil {
-			err = errors.Join(err, fmt.Errorf("%w: %w", ErrInconsistent, uerr))
+	var undo undoing
+	for _, member := range append([]string{uuid}, members...) {
+		text, err := m.rulesText(member)
+		if err == nil && text == nil && member == uuid {
+			err = fmt.Errorf("%s: %w", uuid, ErrNotFound)
 		}
-		return err
+		if err != nil {
+			return undo.fail(err)
+		}
+		if text == nil {
+			continue
+		}
+		rules, err := ParseRules(ctx, m.names.files(member), text)
+		if err != nil {
+			return undo.fail(err)
+		}
+		maps.DeleteFunc(rules.chains, func(d Device, _ chain) bool { return len(disks) == 0 || slices.Contains(disks, d) })
+		if next := rules.AppendFile(nil); !bytes.Equal(next, text) {
+			files := m.names.profile(member) + ".files"
+			undo.add(func() error { return m.store.replace(files, text) })
+			if err := m.store.replace(files, next); err != nil {
+				return undo.fail(err)
+			}
+		}
 	}
 	return nil
 }
@@ -217,12 +246,12 @@ const (
 	profileEmpty                 // it replaces an empty file
 )
 
-// profile returns a machine's profile: the one on disk, or one from the
-// template.
-func (m *Manager) profile(ctx context.Context, d *Domain) (*ast.File, onDisk, error) {
-	data, err := m.store.read(m.names.profile(d.UUID))
+// profile returns the profile of a member of a machine: the one on disk, or one
+// from the template of the type.
+func (m *Manager) profile(ctx context.Context, member, virtType string) (*ast.File, onDisk, error) {
+	data, err := m.store.read(m.names.profile(member))
 	if err == nil && len(data) > 0 {
-		file, err := m.parseProfile(ctx, d.UUID, string(data))
+		file, err := m.parseProfile(ctx, member, string(data))
 		return file, profileKept, err
 	}
 	state := profileEmpty
@@ -231,16 +260,16 @@ func (m *Manager) profile(ctx context.Context, d *Domain) (*ast.File, onDisk, er
 	} else if err != nil {
 		return nil, 0, err
 	}
-	text, err := m.instantiate(ctx, d.UUID, d.Type)
+	text, err := m.instantiate(ctx, member, virtType)
 	if err != nil {
 		return nil, 0, err
 	}
-	file, err := m.parseProfile(ctx, d.UUID, text)
+	file, err := m.parseProfile(ctx, member, text)
 	return file, state, err
 }
 
-// instantiate returns the text of a machine's profile from the template.
-func (m *Manager) instantiate(ctx context.Context, uuid, virtType string) (string, error) {
+// instantiate returns the text of a member's profile from the template.
+func (m *Manager) instantiate(ctx context.Context, member, virtType string) (string, error) {
 	name, err := TemplateFor(virtType)
 	if err != nil {
 		return "", err
@@ -250,13 +279,13 @@ func (m *Manager) instantiate(ctx context.Context, uuid, virtType string) (strin
 		if err != nil {
 			return "", err
 		}
-		return InstantiateCompat(m.options.Derive.Method, name, text, uuid, hasFiles(virtType))
+		return InstantiateCompat(m.options.Derive.Method, name, text, member, hasFiles(virtType))
 	}
 	t, err := m.template(ctx, name)
 	if err != nil {
 		return "", err
 	}
-	return t.instantiate(m.names, uuid, hasFiles(virtType))
+	return t.instantiate(m.names, member, hasFiles(virtType))
 }
 
 // template reads a template. One that has not changed is parsed once.
@@ -282,100 +311,164 @@ func (m *Manager) template(ctx context.Context, name string) (*Template, error) 
 
 // change is one step from a state of a machine to the next.
 type change struct {
-	uuid    string
-	state   *machineState
+	uuid   string
+	state  *machineState
+	parts  []part    // the machine and its companions; the machine is the first
+	kept   []*Source // companions that stay as they are
+	drop   []string  // members that go
+	load   bool      // put in force
+	accept loader.Accept
+}
+
+// part is a member of a machine as it is to be.
+type part struct {
+	member  string
 	profile *ast.File
 	before  onDisk
 	rules   *Rules // nil: no `.files`
-	load    bool   // put in force
-	accept  loader.Accept
 	// noFiles removes the rules of a machine that has none any more.
 	noFiles bool
 }
 
-// apply makes a change whole or not at all: what can fail without a trace is
-// done first, the files are written next, and the kernel comes last, since
-// that is one step that either happens or not.
-func (m *Manager) apply(ctx context.Context, c change) error {
-	profile := m.names.profile(c.uuid)
-	files := profile + ".files"
-	src := &Source{Profile: profile, File: c.profile, Roots: m.roots}
-	if c.noFiles {
+// source returns the policy of a part.
+func (m *Manager) source(ctx context.Context, p *part) (src *Source, err error) {
+	src = &Source{Profile: m.names.profile(p.member), File: p.profile, Roots: m.roots}
+	if p.noFiles {
 		// The profile may include rules that are about to go.
-		src.Roots = without(m.roots, m.names.files(c.uuid))
+		src.Roots = without(m.roots, m.names.files(p.member))
 	}
-	if c.rules != nil {
-		var err error
-		if src.Rules, err = c.rules.File(ctx, m.names.files(c.uuid)); err != nil {
-			return err
+	if p.rules != nil {
+		src.Rules, err = p.rules.File(ctx, m.names.files(p.member))
+	}
+	return src, err
+}
+
+// undoing collects how steps are undone.
+type undoing []func() error
+
+func (u *undoing) add(f func() error) { *u = append(*u, f) }
+
+// fail undoes the steps, the last first, and returns the error with those of
+// what could not be undone.
+func (u undoing) fail(err error) error {
+	for _, f := range slices.Backward(u) {
+		if uerr := f(); uerr != nil {
+			err = errors.Join(err, fmt.Errorf("%w: %w", ErrInconsistent, uerr))
 		}
 	}
+	return err
+}
+
+// apply makes a change whole or not at all: what can fail without a trace is
+// done first, the files are written next, and the kernel comes last, since
+// that is one step that either happens or not. Only the profiles of companions
+// that go are taken out of force before.
+func (m *Manager) apply(ctx context.Context, c change) error {
+	src, err := m.source(ctx, &c.parts[0])
+	if err != nil {
+		return err
+	}
+	for i := range c.parts[1:] {
+		of, err := m.source(ctx, &c.parts[1+i])
+		if err != nil {
+			return err
+		}
+		src.Companions = append(src.Companions, of)
+	}
+	src.Companions = append(src.Companions, c.kept...)
+	slices.SortFunc(src.Companions, func(a, b *Source) int { return strings.Compare(a.Profile, b.Profile) })
 	compiled, err := m.driver.Compile(ctx, src)
 	if err != nil {
 		return err
 	}
 	done := false
-	release, err := m.claim(ctx, c.uuid, c.rules)
+	release, err := m.claim(ctx, &c)
 	if err != nil {
 		return err
 	}
 	defer func() { release(done) }()
+	var before Compiled // what is in force if a companion cannot go
+	if len(c.drop) > 0 {
+		if err := m.unused(ctx, c.drop); err != nil {
+			return err
+		}
+		if before, err = m.compile(ctx, c.uuid); err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	var undo undoing
+	for i := range c.parts {
+		if err := m.write(&c.parts[i], &undo); err != nil {
+			return undo.fail(err)
+		}
+	}
+	for _, member := range c.drop {
+		if err := m.discard(ctx, member, &undo); err != nil {
+			return undo.fail(err)
+		}
+	}
+	if len(c.drop) > 0 && before != nil && c.load {
+		// The old profiles come back in one step, too.
+		undo.add(func() error { return m.driver.Load(ctx, before, c.accept) })
+	}
+	for _, member := range c.drop {
+		if err := gone(m.driver.Unload(ctx, m.names.profile(member), loader.RetireOptions{})); err != nil {
+			return undo.fail(fmt.Errorf("%s: %w", m.names.profile(member), err))
+		}
+	}
+	if c.load {
+		if err := m.driver.Load(ctx, compiled, c.accept); err != nil {
+			return undo.fail(err)
+		}
+		c.state.mark, c.state.accept = m.driver.Mark(compiled), c.accept
+	}
+	done = true
+	return nil
+}
+
+// write writes the files of a part where they differ.
+func (m *Manager) write(p *part, undo *undoing) error {
+	profile := m.names.profile(p.member)
+	files := profile + ".files"
 	old, err := m.store.read(files)
 	had := err == nil
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	// undo brings the files back, the last change first.
-	var undo []func() error
-	fail := func(err error) error {
-		for _, f := range slices.Backward(undo) {
-			if uerr := f(); uerr != nil {
-				err = errors.Join(err, fmt.Errorf("%w: %w", ErrInconsistent, uerr))
-			}
-		}
-		return err
-	}
-	if c.rules != nil {
-		if text := c.rules.AppendFile(nil); !had || !bytes.Equal(text, old) {
-			undo = append(undo, func() error {
+	if p.rules != nil {
+		if text := p.rules.AppendFile(nil); !had || !bytes.Equal(text, old) {
+			undo.add(func() error {
 				if had {
 					return m.store.replace(files, old)
 				}
 				return gone(m.store.remove(files))
 			})
 			if err := m.store.replace(files, text); err != nil {
-				return fail(err)
+				return err
 			}
 		}
 	}
-	if c.noFiles && had {
-		undo = append(undo, func() error { return m.store.replace(files, old) })
+	if p.noFiles && had {
+		undo.add(func() error { return m.store.replace(files, old) })
 		if err := m.store.remove(files); err != nil {
-			return fail(err)
+			return err
 		}
 	}
-	switch c.before {
+	switch p.before {
 	case profileMissing:
-		if err := m.store.create(profile, []byte(c.profile.Src)); err != nil {
-			return fail(err)
+		if err := m.store.create(profile, []byte(p.profile.Src)); err != nil {
+			return err
 		}
-		undo = append(undo, func() error { return gone(m.store.remove(profile)) })
+		undo.add(func() error { return gone(m.store.remove(profile)) })
 	case profileEmpty:
-		undo = append(undo, func() error { return m.store.replace(profile, nil) })
-		if err := m.store.replace(profile, []byte(c.profile.Src)); err != nil {
-			return fail(err)
+		undo.add(func() error { return m.store.replace(profile, nil) })
+		if err := m.store.replace(profile, []byte(p.profile.Src)); err != nil {
+			return err
 		}
 	}
-	if c.load {
-		if err := m.driver.Load(ctx, compiled, c.accept); err != nil {
-			return fail(err)
-		}
-		c.state.mark, c.state.accept = m.driver.Mark(compiled), c.accept
-	}
-	done = true
 	return nil
 }
 

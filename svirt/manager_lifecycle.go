@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"slices"
 
 	"github.com/goarmor/apparmor/loader"
 )
@@ -28,17 +29,16 @@ func (m *Manager) Unload(ctx context.Context, uuid string) error {
 	return m.RemoveWith(ctx, uuid, RemoveOptions{KeepFiles: true})
 }
 
-func (m *Manager) unload(ctx context.Context, g *machineState, uuid string, o loader.RetireOptions) error {
-	profile := m.names.profile(uuid)
+func (m *Manager) unload(ctx context.Context, g *machineState, uuid string, members []string, o loader.RetireOptions) error {
 	switch here, err := m.hasFile(uuid); {
 	case err != nil:
 		return err
-	case !here:
+	case !here && len(members) == 0:
 		// A profile that is in force nevertheless is not this Manager's.
 		return m.checkForeign(ctx, uuid)
 	}
-	if err := gone(m.driver.Unload(ctx, profile, o)); err != nil {
-		return fmt.Errorf("%s: %w", profile, err)
+	if err := m.unloadAll(ctx, uuid, members, o); err != nil {
+		return err
 	}
 	g.mark, g.accept = nil, loader.Accept{}
 	return nil
@@ -49,12 +49,12 @@ func (m *Manager) Remove(ctx context.Context, uuid string) error {
 	return m.RemoveWith(ctx, uuid, RemoveOptions{})
 }
 
-// RemoveWith takes a machine's profile out of force and removes what is the
-// Manager's own of its files: its rules, and its profile unless it has been
-// changed. It is not an error if there is nothing to remove.
+// RemoveWith takes a machine's profile and those of its companions out of force
+// and removes what is the Manager's own of their files: the rules, and a profile
+// unless it has been changed. It is not an error if there is nothing to remove.
 //
-// It returns ErrInUse and changes nothing while a process is seen under the
-// profile, unless it is to kill what is left. Otherwise the profile is
+// It returns ErrInUse and changes nothing while a process is seen under one of
+// the profiles, unless it is to kill what is left. Otherwise the profile is
 // replaced by one that allows nothing, and is removed once it is certain that
 // nothing runs under it: a process that forks and ends without a pause would
 // be unconfined if it were missed. When that cannot be shown in time, or what
@@ -70,29 +70,38 @@ func (m *Manager) RemoveWith(ctx context.Context, uuid string, o RemoveOptions) 
 		return err
 	}
 	defer unlock()
-	if o.KeepFiles {
-		return m.unload(ctx, g, uuid, o.Retire)
-	}
-	profile := m.names.profile(uuid)
-	edited, err := m.edited(ctx, uuid)
+	members, err := m.members(uuid)
 	if err != nil {
 		return err
 	}
-	if err := m.unload(ctx, g, uuid, o.Retire); err != nil {
+	if o.KeepFiles {
+		return m.unload(ctx, g, uuid, members, o.Retire)
+	}
+	all := append(slices.Clone(members), uuid)
+	edited := map[string]bool{}
+	for _, member := range all {
+		if edited[member], err = m.edited(ctx, member); err != nil {
+			return err
+		}
+	}
+	if err := m.unload(ctx, g, uuid, members, o.Retire); err != nil {
 		return err
 	}
 	// From here on the machine is gone; only litter is left of it, which a
 	// second call takes away.
-	err = gone(m.store.remove(profile + ".files"))
-	if !edited {
-		err = errors.Join(err, gone(m.store.remove(profile)))
+	for _, member := range all {
+		profile := m.names.profile(member)
+		err = errors.Join(err, gone(m.store.remove(profile+".files")))
+		if !edited[member] {
+			err = errors.Join(err, gone(m.store.remove(profile)))
+		}
 	}
 	if err != nil {
 		return err
 	}
 	g.domain, g.rules = nil, nil
 	m.unclaim(uuid)
-	m.log.InfoContext(ctx, "machine removed", "uuid", uuid, "kept profile", edited)
+	m.log.InfoContext(ctx, "machine removed", "uuid", uuid, "kept profile", edited[uuid])
 	return nil
 }
 
@@ -111,7 +120,7 @@ func (m *Manager) ChangeProfileWith(ctx context.Context, uuid string, a loader.A
 		return err
 	}
 	defer unlock()
-	c, err := m.confinement(ctx, g, uuid)
+	c, err := m.confinement(ctx, g, uuid, "")
 	if err != nil {
 		return err
 	}
@@ -123,7 +132,8 @@ func (m *Manager) Start(ctx context.Context, uuid string, cmd *exec.Cmd) error {
 	return m.StartWith(ctx, uuid, cmd, StartOptions{})
 }
 
-// StartWith starts cmd under a machine's profile. The profile in force must be
+// StartWith starts cmd under a machine's profile, or under that of one of its
+// companions. The profile in force must be
 // what this Manager has put in force last, or what the files of the machine say
 // if that was before its time: another one of the name is an error that matches
 // loader.ErrContent, none is ErrNotLoaded. And it must be enforced, by its own
@@ -136,16 +146,27 @@ func (m *Manager) StartWith(ctx context.Context, uuid string, cmd *exec.Cmd, o S
 		return err
 	}
 	defer unlock()
-	c, err := m.confinement(ctx, g, uuid)
+	c, err := m.confinement(ctx, g, uuid, o.Companion)
 	if err != nil {
 		return err
 	}
 	return m.driver.Start(ctx, cmd, c, o)
 }
 
-// confinement returns what must be in force for a machine.
-func (m *Manager) confinement(ctx context.Context, g *machineState, uuid string) (Confinement, error) {
-	c := Confinement{Profile: m.names.profile(uuid), Mark: g.mark}
+// confinement returns what must be in force for a machine, or for a companion
+// of it.
+func (m *Manager) confinement(ctx context.Context, g *machineState, uuid, companion string) (Confinement, error) {
+	member := memberOf(uuid, companion)
+	c := Confinement{Profile: m.names.profile(member), Mark: g.mark}
+	if companion != "" {
+		members, err := m.members(uuid)
+		if err != nil {
+			return c, err
+		}
+		if !slices.Contains(members, member) {
+			return c, fmt.Errorf("%s: companion %s: %w", uuid, companion, ErrNotFound)
+		}
+	}
 	if c.Mark != nil {
 		return c, nil
 	}

@@ -36,33 +36,66 @@ func (n names) check() error {
 // dir is the directory of the machines' files in the tree of policy.
 func (n names) dir() string { return strings.TrimSuffix(n.prefix, "-") }
 
-// profile is the name of a machine's profile, and of its file.
-func (n names) profile(uuid string) string { return n.prefix + uuid }
+// A machine has members: the VMM itself, which goes by the machine's UUID, and
+// its companions, which go by UUID-ID. Each has a profile and files of its own.
 
-// files is the path in the tree of policy of a machine's rules.
-func (n names) files(uuid string) string { return n.dir() + "/" + n.profile(uuid) + ".files" }
+// uuidLen is the length of a UUID.
+const uuidLen = 36
 
-// uuid is the inverse of profile; other names are somebody else's.
-func (n names) uuid(profile string) (string, bool) {
-	uuid, ok := strings.CutPrefix(profile, n.prefix)
-	return uuid, ok && CheckUUID(uuid) == nil
+// memberOf names a companion of a machine, or without an ID the machine itself.
+func memberOf(uuid, id string) string {
+	if id == "" {
+		return uuid
+	}
+	return uuid + "-" + id
 }
 
-// owns reports whether name is that of a machine's profile or of a child of it,
-// so that nothing else is ever loaded or removed.
+// cutMember is the inverse of memberOf.
+func cutMember(member string) (uuid, id string) {
+	if len(member) > uuidLen+1 && member[uuidLen] == '-' {
+		return member[:uuidLen], member[uuidLen+1:]
+	}
+	return member, ""
+}
+
+// checkMember reports whether a name is one of a member.
+func checkMember(member string) error {
+	uuid, id := cutMember(member)
+	if err := CheckUUID(uuid); err != nil || id == "" {
+		return err
+	}
+	return checkCompanionID(id)
+}
+
+// profile is the name of a member's profile, and of its file.
+func (n names) profile(member string) string { return n.prefix + member }
+
+// files is the path in the tree of policy of a member's rules.
+func (n names) files(member string) string { return n.dir() + "/" + n.profile(member) + ".files" }
+
+// member is the inverse of profile; other names are somebody else's.
+func (n names) member(profile string) (member string, ok bool) {
+	member, ok = strings.CutPrefix(profile, n.prefix)
+	return member, ok && checkMember(member) == nil
+}
+
+// owns reports whether name is that of a machine's profile, of a companion's,
+// or of a child of one, so that nothing else is ever loaded or removed.
 func (n names) owns(name string) bool {
 	name, _, _ = strings.Cut(name, "//")
-	_, ok := n.uuid(name)
+	_, ok := n.member(name)
 	return ok
 }
 
 // litter reports whether a file is what a run that was killed left of a file of
-// a machine; see dirStore.temporary.
+// a machine or of a companion of it; see dirStore.temporary.
 func (n names) litter(file string) (uuid string, ok bool) {
 	const random = 26 // bytes of rand.Text
 	rest, ok := strings.CutPrefix(file, ".")
 	if !ok || len(rest) < random+1 || rest[len(rest)-random-1] != '.' || strings.Trim(rest[len(rest)-random:], "abcdefghijklmnopqrstuvwxyz234567") != "" {
 		return "", false
 	}
-	return n.uuid(strings.TrimSuffix(rest[:len(rest)-random-1], ".files"))
+	member, ok := n.member(strings.TrimSuffix(rest[:len(rest)-random-1], ".files"))
+	uuid, _ = cutMember(member)
+	return uuid, ok
 }

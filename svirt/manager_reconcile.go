@@ -33,7 +33,8 @@ type Reconciled struct {
 	// Differs says that the machine's description leads to other rules than
 	// its files have.
 	Differs bool `json:"differs"`
-	// InUse says that a process runs under the profile.
+	// InUse says that a process runs under the profile, or under that of a
+	// companion.
 	InUse bool `json:"in_use"`
 	// Did says what was done, by the option that asked for it.
 	Did ReconcileOptions `json:"did,omitzero"`
@@ -141,8 +142,15 @@ func (m *Manager) look(ctx context.Context, uuid string, d *Domain) Reconciled {
 		return r
 	}
 	r.Status = status
-	if r.Loaded {
-		if r.InUse, err = m.driver.InUse(ctx, status.Profile); err != nil {
+	inForce := map[string]bool{status.Profile: r.Loaded}
+	for _, c := range status.Companions {
+		inForce[c.Profile] = c.Loaded
+	}
+	for _, profile := range slices.Sorted(maps.Keys(inForce)) {
+		if !inForce[profile] || r.InUse {
+			continue
+		}
+		if r.InUse, err = m.driver.InUse(ctx, profile); err != nil {
 			r.Err = err
 			return r
 		}
@@ -169,5 +177,27 @@ func (m *Manager) differs(ctx context.Context, d *Domain) (bool, error) {
 	if err != nil || rules == nil {
 		return false, err
 	}
-	return string(rules.AppendFile(nil)) != string(before), nil
+	if string(rules.AppendFile(nil)) != string(before) {
+		return true, nil
+	}
+	if err := m.options.Derive.checkCompanions(d.Companions, m.options.Companions); err != nil {
+		return false, err
+	}
+	if drop, err := m.dropped(d); err != nil || len(drop) > 0 {
+		return len(drop) > 0, err
+	}
+	c := change{uuid: d.UUID, state: g}
+	if err := m.companions(ctx, &c, d, d.Companions); err != nil {
+		return false, err
+	}
+	for _, p := range c.parts {
+		before, err := m.rulesText(p.member)
+		if err != nil {
+			return false, err
+		}
+		if p.before != profileKept || string(p.rules.AppendFile(nil)) != string(before) {
+			return true, nil
+		}
+	}
+	return false, nil
 }

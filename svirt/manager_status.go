@@ -7,14 +7,16 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/goarmor/apparmor/loader"
 )
 
-// edited reports whether the profile on disk is other than what any template
-// makes. One that is not there is not edited.
+// edited reports whether the profile of a member on disk is other than what any
+// template makes, those of earlier releases among them. One that is not there is
+// not edited.
 func (m *Manager) edited(ctx context.Context, uuid string) (bool, error) {
 	data, err := m.store.read(m.names.profile(uuid))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -23,7 +25,7 @@ func (m *Manager) edited(ctx context.Context, uuid string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	for _, root := range m.roots {
+	for _, root := range append(slices.Clone(m.roots), released()...) {
 		found, err := fs.Glob(root, "libvirt/TEMPLATE.*")
 		if err != nil {
 			return false, err
@@ -83,8 +85,10 @@ type Status struct {
 	Mode   string `json:"mode,omitempty"`
 	// Stale says that the profile in force is not the one in the files: the
 	// profile was edited, others have loaded another one, or a run was killed
-	// between the two.
+	// between the two. It is about the companions, too.
 	Stale bool `json:"stale"`
+	// Companions are those that have a file here, sorted by ID.
+	Companions []CompanionStatus `json:"companions,omitempty"`
 }
 
 // Status returns the state of a machine. One that has no file here is
@@ -104,7 +108,7 @@ func (m *Manager) Status(ctx context.Context, uuid string) (Status, error) {
 		return Status{}, err
 	}
 	s := m.status(uuid, names, loaded)
-	if !s.HasProfile && !s.HasFiles {
+	if !s.HasProfile && !s.HasFiles && len(s.Companions) == 0 {
 		if s.Loaded {
 			return Status{}, m.checkForeign(ctx, uuid)
 		}
@@ -112,6 +116,11 @@ func (m *Manager) Status(ctx context.Context, uuid string) (Status, error) {
 	}
 	if s.Edited, err = m.edited(ctx, uuid); err != nil {
 		return Status{}, err
+	}
+	for i := range s.Companions {
+		if s.Companions[i].Edited, err = m.edited(ctx, memberOf(uuid, s.Companions[i].ID)); err != nil {
+			return Status{}, err
+		}
 	}
 	if s.Loaded && s.HasProfile {
 		s.Stale, err = m.stale(ctx, uuid)
@@ -140,15 +149,57 @@ func (m *Manager) stale(ctx context.Context, uuid string) (bool, error) {
 }
 
 func (m *Manager) status(uuid string, names []string, loaded []Loaded) Status {
+	for _, s := range m.statuses(names, loaded) {
+		if s.UUID == uuid {
+			return s
+		}
+	}
 	s := Status{UUID: uuid, Profile: m.names.profile(uuid), Driver: m.driver.Name()}
-	s.HasProfile = slices.Contains(names, s.Profile)
-	s.HasFiles = slices.Contains(names, s.Profile+".files")
 	for _, l := range loaded {
 		if l.Name == s.Profile {
 			s.Loaded, s.Mode = true, l.Mode
 		}
 	}
 	return s
+}
+
+// statuses returns the states of all machines that have a file here, sorted.
+func (m *Manager) statuses(names []string, loaded []Loaded) []Status {
+	members := map[string]*CompanionStatus{}
+	for _, n := range names {
+		base, files := strings.CutSuffix(n, ".files")
+		member, ok := m.names.member(base)
+		if !ok {
+			continue
+		}
+		s := members[member]
+		if s == nil {
+			s = &CompanionStatus{Profile: base}
+			members[member] = s
+		}
+		s.HasFiles, s.HasProfile = s.HasFiles || files, s.HasProfile || !files
+	}
+	for _, l := range loaded {
+		if member, ok := m.names.member(l.Name); ok && members[member] != nil {
+			members[member].Loaded, members[member].Mode = true, l.Mode
+		}
+	}
+	var out []Status
+	// Sorted, a machine comes before its companions.
+	for _, member := range slices.Sorted(maps.Keys(members)) {
+		uuid, id := cutMember(member)
+		if n := len(out); n == 0 || out[n-1].UUID != uuid {
+			out = append(out, Status{UUID: uuid, Profile: m.names.profile(uuid), Driver: m.driver.Name()})
+		}
+		s, of := &out[len(out)-1], members[member]
+		if id != "" {
+			of.ID = id
+			s.Companions = append(s.Companions, *of)
+			continue
+		}
+		s.HasProfile, s.HasFiles, s.Loaded, s.Mode = of.HasProfile, of.HasFiles, of.Loaded, of.Mode
+	}
+	return out
 }
 
 // List returns the states of all machines that have a file here, sorted by UUID.
@@ -166,32 +217,5 @@ func (m *Manager) List(ctx context.Context) ([]Status, error) {
 	if err != nil {
 		return nil, err
 	}
-	byID := map[string]*Status{}
-	get := func(name string, here bool) *Status {
-		uuid, ok := m.names.uuid(name)
-		if !ok || !here && byID[uuid] == nil {
-			return &Status{} // somebody else's
-		}
-		if byID[uuid] == nil {
-			byID[uuid] = &Status{UUID: uuid, Profile: name, Driver: m.driver.Name()}
-		}
-		return byID[uuid]
-	}
-	for _, n := range names {
-		if base, ok := strings.CutSuffix(n, ".files"); ok {
-			get(base, true).HasFiles = true
-		} else {
-			get(n, true).HasProfile = true
-		}
-	}
-	for _, l := range loaded {
-		s := get(l.Name, false)
-		s.Loaded, s.Mode = true, l.Mode
-	}
-	out := make([]Status, 0, len(byID))
-	for _, s := range byID {
-		out = append(out, *s)
-	}
-	slices.SortFunc(out, func(a, b Status) int { return strings.Compare(a.UUID, b.UUID) })
-	return out, nil
+	return m.statuses(names, loaded), nil
 }

@@ -49,7 +49,10 @@ func newFakeDriver(t testing.TB) *fakeDriver {
 	return &fakeDriver{AppArmor: AppArmor{Features: set, Degrade: 1}, loaded: map[string]string{}, used: map[string]bool{}, fail: map[string]error{}}
 }
 
-type fakeCompiled struct{ name, digest string }
+type fakeCompiled struct {
+	names  string // of the profiles, with blanks between
+	digest string
+}
 
 func (f *fakeDriver) Compile(ctx context.Context, src *Source) (Compiled, error) {
 	if err := f.failing("compile"); err != nil {
@@ -60,7 +63,11 @@ func (f *fakeDriver) Compile(ctx context.Context, src *Source) (Compiled, error)
 		return nil, err
 	}
 	p := c.(interface{ Digest() [32]byte })
-	return fakeCompiled{src.Profile, fmt.Sprintf("%x", p.Digest())}, nil
+	names := src.Profile
+	for _, c := range src.Companions {
+		names += " " + c.Profile
+	}
+	return fakeCompiled{names, fmt.Sprintf("%x", p.Digest())}, nil
 }
 
 func (f *fakeDriver) failing(method string) error {
@@ -78,8 +85,10 @@ func (f *fakeDriver) Load(_ context.Context, c Compiled, a loader.Accept) error 
 	if f.lax && !a.Complain {
 		return loader.ErrMode
 	}
-	f.loaded[c.(fakeCompiled).name] = c.(fakeCompiled).digest
-	delete(f.sealed, c.(fakeCompiled).name)
+	for name := range strings.FieldsSeq(c.(fakeCompiled).names) {
+		f.loaded[name] = c.(fakeCompiled).digest
+		delete(f.sealed, name)
+	}
 	return nil
 }
 
@@ -91,7 +100,12 @@ func (f *fakeDriver) InForce(_ context.Context, c Confinement) (bool, error) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.loaded[c.Profile] == c.Mark.(fakeCompiled).digest, nil
+	for name := range strings.FieldsSeq(c.Mark.(fakeCompiled).names) {
+		if f.loaded[name] != c.Mark.(fakeCompiled).digest {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 func (f *fakeDriver) Unload(_ context.Context, profile string, o loader.RetireOptions) error {
@@ -347,10 +361,10 @@ func TestManagerLife(t *testing.T) {
 		t.Fatal("the profile is not loaded")
 	}
 	want := Status{UUID: testUUID, Profile: testProfile, Driver: "apparmor", HasProfile: true, HasFiles: true, Loaded: true, Mode: "enforce"}
-	if got, err := f.Status(ctx, testUUID); err != nil || got != want {
+	if got, err := f.Status(ctx, testUUID); err != nil || !cmp.Equal(got, want) {
 		t.Errorf("status: %+v, %v", got, err)
 	}
-	if got, err := f.List(ctx); err != nil || !slices.Equal(got, []Status{want}) {
+	if got, err := f.List(ctx); err != nil || !cmp.Equal(got, []Status{want}) {
 		t.Errorf("list: %+v, %v", got, err)
 	}
 	if err := f.Start(ctx, testUUID, exec.Command("true")); err != nil || !slices.Equal(f.driver.started, []string{testProfile}) {

@@ -16,6 +16,12 @@ type Change struct {
 	// Remove are devices that the machine loses. One that it does not have is
 	// not an error.
 	Remove []Device
+	// RemoveCompanions are the IDs of companions that the machine loses, once
+	// nothing runs under their profiles. One that it does not have is no error.
+	RemoveCompanions []string
+	// AddCompanions are companions that the machine gets, or that take the
+	// place of those with their IDs. What they serve must be in Add.
+	AddCompanions []Companion
 	// Add are devices that the machine gets. Each must have an ID; one with
 	// the ID of a device that the machine has takes its place, so this is
 	// also how a device gets other permissions.
@@ -74,6 +80,9 @@ func (m *Manager) Update(ctx context.Context, uuid string, c Change) (Changed, e
 	if err != nil {
 		return Changed{}, err
 	}
+	if err := m.options.Derive.checkCompanions(c.AddCompanions, m.options.Companions); err != nil {
+		return Changed{}, err
+	}
 	var rules *Rules
 	var next *Domain
 	before := g.rules
@@ -84,7 +93,7 @@ func (m *Manager) Update(ctx context.Context, uuid string, c Change) (Changed, e
 		err = fmt.Errorf("%s: another Manager created it by the method %s: %w", uuid, m.options.Derive.Method, ErrNotFound)
 	default:
 		next = g.domain.with(c)
-		rules, err = m.derive(ctx, g, next, nil)
+		rules, err = m.derive(ctx, g, next, surroundings{})
 	}
 	if err != nil {
 		return Changed{}, err
@@ -104,13 +113,19 @@ func (m *Manager) Update(ctx context.Context, uuid string, c Change) (Changed, e
 			return Changed{}, fmt.Errorf("%s: %w", uuid, ErrRemoving)
 		}
 	}
-	if err := m.apply(ctx, change{uuid: uuid, state: g, profile: file, rules: rules, load: inForce, accept: g.accept}); err != nil {
+	step := change{uuid: uuid, state: g, parts: []part{{member: uuid, profile: file, rules: rules}}, load: inForce, accept: g.accept}
+	if err := m.changeCompanions(ctx, &step, rules, c); err != nil {
+		return Changed{}, err
+	}
+	if err := m.apply(ctx, step); err != nil {
 		return Changed{}, err
 	}
 	if next != nil {
 		g.domain, g.rules = next, rules.List()
 	}
-	m.warn(ctx, uuid, rules)
+	for _, p := range step.parts {
+		m.warn(ctx, uuid, p.rules)
+	}
 	done := Changed{Added: missingIn(before, rules.List()), Removed: missingIn(rules.List(), before)}
 	if inForce {
 		done.Holders, done.HoldersErr = m.holders(ctx, profile, done.Removed, rules.List())
@@ -142,7 +157,8 @@ func (m *Manager) updated(ctx context.Context, g *machineState, uuid string, c C
 	before = slices.Clone(rules.list)
 	come := rules.identity.domain(uuid, c.Add)
 	come.Monitor.Jail = rules.jail
-	added, err := m.derive(ctx, g, come, rules.remembered())
+	come.Companions = c.AddCompanions
+	added, err := m.derive(ctx, g, come, surroundings{chains: rules.remembered()})
 	if err != nil {
 		return nil, nil, err
 	}

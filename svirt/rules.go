@@ -42,6 +42,8 @@ const (
 	DeviceArgument   DeviceKind = "argument" // IDs: the options, variables and properties
 	DeviceProgram    DeviceKind = "program"
 	DeviceExtra      DeviceKind = "extra"
+	// DeviceCompanion is a companion, in errors.
+	DeviceCompanion DeviceKind = "companion"
 )
 
 // deviceKinds are the kinds that there are.

@@ -28,11 +28,36 @@ type Source struct {
 	Rules *ast.File
 	// Roots are where everything else that is included is looked up.
 	Roots []fs.FS
+	// Companions are the machine's, sorted by profile. What Compile returns
+	// holds their profiles, too, so that all are loaded in one step.
+	Companions []*Source
 }
 
 // Compile implements Driver; what it returns is a *blob.Policy. The profile's
 // file may define nothing but the profile and its children.
 func (a *AppArmor) Compile(ctx context.Context, src *Source) (Compiled, error) {
+	own, err := a.compile(ctx, src)
+	if err != nil {
+		return nil, err
+	}
+	if len(src.Companions) == 0 {
+		return own, nil
+	}
+	all := own.Bytes()
+	for _, c := range src.Companions {
+		p, err := a.compile(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		if all, err = p.AppendBinary(all); err != nil {
+			return nil, err
+		}
+	}
+	return blob.Inspect(all)
+}
+
+// compile compiles the policy of one member of a machine.
+func (a *AppArmor) compile(ctx context.Context, src *Source) (*blob.Policy, error) {
 	kernel := a.Features
 	if kernel == nil {
 		if a.Kernel == nil {

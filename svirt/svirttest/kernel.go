@@ -77,7 +77,7 @@ type Kernel struct {
 
 	mu      sync.Mutex
 	calls   []Call
-	loaded  map[string]*blob.Policy // by the name of the machine's profile
+	loaded  map[string]*blob.Policy // by the name of the machine's or the companion's profile
 	sealed  map[string]bool
 	users   map[string]int // how often Use holds a profile
 	files   map[string][]loader.File
@@ -108,14 +108,17 @@ func (k *Kernel) Calls() []Call {
 
 // Allows reports whether what is in force for a machine grants the whole
 // request, whatever the mode of the profile. The machine is its UUID or the name
-// of its profile. Of one that is not loaded the error matches
+// of its profile, a companion UUID-ID or the name of its profile. Of one that is not loaded the error matches
 // svirt.ErrNotLoaded; a request that cannot be asked is an error of package query.
 func (k *Kernel) Allows(machine string, r query.Request) (bool, error) {
 	p := k.Policy(machine)
 	if p == nil {
 		return false, fmt.Errorf("%s: %w", machine, svirt.ErrNotLoaded)
 	}
-	profile, ok := query.Open(p).Profile(p.Names()[0])
+	k.mu.Lock()
+	name, _ := k.find(machine)
+	k.mu.Unlock()
+	profile, ok := query.Open(p).Profile(name)
 	if !ok {
 		return false, fmt.Errorf("%s: %w", machine, svirt.ErrNotLoaded)
 	}
@@ -152,9 +155,15 @@ func (k *Kernel) find(machine string) (string, bool) {
 func (k *Kernel) Put(p *blob.Policy) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	name := p.Names()[0]
-	k.loaded[name] = p
-	delete(k.sealed, name)
+	for _, name := range tops(p) {
+		k.loaded[name] = p
+		delete(k.sealed, name)
+	}
+}
+
+// tops returns the names of the profiles of a policy that are not below others.
+func tops(p *blob.Policy) []string {
+	return slices.DeleteFunc(p.Names(), func(name string) bool { return strings.Contains(name, "//") })
 }
 
 // Drop removes a profile as somebody else would.
@@ -226,8 +235,10 @@ func (k *Kernel) Load(ctx context.Context, c svirt.Compiled, _ loader.Accept) er
 		return err
 	}
 	defer k.mu.Unlock()
-	k.loaded[name] = p
-	delete(k.sealed, name)
+	for _, name := range tops(p) {
+		k.loaded[name] = p
+		delete(k.sealed, name)
+	}
 	return nil
 }
 
@@ -286,9 +297,11 @@ func (k *Kernel) List(ctx context.Context) ([]svirt.Loaded, error) {
 	}
 	defer k.mu.Unlock()
 	var all []svirt.Loaded
-	for _, machine := range slices.Sorted(maps.Keys(k.loaded)) {
-		for _, p := range k.loaded[machine].Heads() {
-			all = append(all, svirt.Loaded{Name: p.Name, Mode: p.EffectiveMode().String()})
+	for _, name := range slices.Sorted(maps.Keys(k.loaded)) {
+		for _, p := range k.loaded[name].Heads() {
+			if p.Name == name || strings.HasPrefix(p.Name, name+"//") {
+				all = append(all, svirt.Loaded{Name: p.Name, Mode: p.EffectiveMode().String()})
+			}
 		}
 	}
 	return all, nil
@@ -336,7 +349,25 @@ func (k *Kernel) holds(c svirt.Confinement) error {
 	case k.sealed[c.Profile] || svirt.Mark(loader.FingerprintOf(p)) != c.Mark:
 		return fmt.Errorf("%s: %w", c.Profile, loader.ErrContent)
 	}
+	for _, name := range tops(p) {
+		switch {
+		case k.loaded[name] == nil:
+			return fmt.Errorf("%s: %w", name, svirt.ErrNotLoaded)
+		case k.sealed[name] || svirt.Mark(loader.FingerprintOf(k.loaded[name])) != c.Mark:
+			return fmt.Errorf("%s: %w", name, loader.ErrContent)
+		}
+	}
 	return nil
+}
+
+// mode returns that of a profile that is loaded.
+func (k *Kernel) mode(profile string) blob.Mode {
+	for _, p := range k.loaded[profile].Heads() {
+		if p.Name == profile {
+			return p.EffectiveMode()
+		}
+	}
+	return blob.Enforce
 }
 
 // confines checks content and mode.
@@ -344,7 +375,7 @@ func (k *Kernel) confines(c svirt.Confinement, a loader.Accept) error {
 	if err := k.holds(c); err != nil {
 		return err
 	}
-	mode := k.loaded[c.Profile].Heads()[0].EffectiveMode()
+	mode := k.mode(c.Profile)
 	switch {
 	case mode == blob.Complain && !a.Complain, mode == blob.Unconfined && !a.Unconfined, mode == blob.Prompt && !a.Prompt:
 		return fmt.Errorf("%s is in mode %v: %w", c.Profile, mode, loader.ErrMode)
