@@ -2,7 +2,7 @@
 
 # What people type; the work is in the commands.
 
-.PHONY: test full bench fuzz lint api mutate
+.PHONY: test full bench fuzz lint api mutate libvirtd
 
 test:
 	./test.sh
@@ -19,6 +19,12 @@ FUZZTIME ?= 1m
 
 fuzz:
 	go run ./internal/fuzzall -time $(FUZZTIME)
+
+# Our virt-aa-helper in a virtual machine that has libvirt. As root.
+SUITES ?= trixie
+
+libvirtd:
+	APPARMOR_TEST_LIBVIRTD=$(SUITES) go test -v -timeout 3h ./internal/libvirtd
 
 lint:
 	.ci/lint

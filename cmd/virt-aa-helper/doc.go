@@ -24,6 +24,12 @@
 // without its dashes a line. Otherwise the policy is that of the libvirt that
 // is installed, by the name of its library, and 12.8 if there is none.
 //
+// # Its profile
+//
+// The file usr.lib.libvirt.virt-aa-helper beside this source is the profile of
+// this program. It takes the place of that of libvirt's helper in
+// /etc/apparmor.d, grants no program and no socket, and lets it load policy.
+//
 // # Differences from libvirt's helper
 //
 //   - Files are replaced as a whole or not at all. A symbolic link in the place

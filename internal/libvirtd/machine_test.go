@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package libvirtd
+
+import (
+	"archive/tar"
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/goarmor/apparmor/internal/testenv"
+)
+
+// suitesEnv names the suites whose libvirtd is tested.
+const suitesEnv = "APPARMOR_TEST_LIBVIRTD"
+
+// suites returns the suites to test, or skips the test.
+func suites(t *testing.T) []string {
+	t.Helper()
+	list := strings.FieldsFunc(os.Getenv(suitesEnv), func(r rune) bool { return r == ',' || r == ' ' })
+	if len(list) == 0 {
+		t.Skipf("an extra, since it takes long: set %s=trixie, or run make libvirtd", suitesEnv)
+	}
+	return list
+}
+
+// disk is what a machine boots from.
+type disk struct {
+	dir      string
+	versions map[string]string // of packages, and of the kernel
+}
+
+// openDisk returns the disk of a suite, and makes it if there is none.
+func openDisk(t *testing.T, suite string) disk {
+	t.Helper()
+	d := disk{dir: filepath.Join(testenv.CacheDir(t), "libvirtd", suite), versions: map[string]string{}}
+	if _, err := os.Stat(filepath.Join(d.dir, "versions")); err != nil {
+		testenv.Command(t, "mmdebstrap", "mmdebstrap")
+		testenv.Command(t, "mke2fs", "e2fsprogs")
+		testenv.Command(t, "cpio", "cpio")
+		if os.Getuid() != 0 {
+			testenv.Missing(t, "root, to make a disk", "run ./internal/libvirtd/image.sh as root once")
+		}
+		cmd := exec.CommandContext(t.Context(), "./image.sh", suite, d.dir)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("image.sh %s: %v\n%s", suite, err, out)
+		}
+	}
+	text, err := os.ReadFile(filepath.Join(d.dir, "versions"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		name, version, _ := strings.Cut(strings.TrimSpace(line), " ")
+		d.versions[name] = version
+	}
+	return d
+}
+
+// result is what a script printed and left.
+type result struct {
+	seen   map[string]string // by name
+	denied []string          // lines of the kernel's, in order
+	files  map[string][]byte // what it left in /guest/out
+}
+
+// run boots a machine from the disk, of which nothing is changed, and runs a
+// script with files in /guest. What it prints is logged while it runs.
+func (d disk) run(t *testing.T, script string, files map[string][]byte, timeout time.Duration) result {
+	t.Helper()
+	qemu := testenv.Command(t, "qemu-system-x86_64", "qemu-system-x86")
+	dir := t.TempDir()
+	in, out, console := filepath.Join(dir, "in"), filepath.Join(dir, "out"), filepath.Join(dir, "console")
+	all := map[string][]byte{"script": []byte(script), "now": []byte(strconv.FormatInt(time.Now().Unix(), 10))}
+	own, err := filepath.Glob("guest/*")
+	if err != nil || len(own) == 0 {
+		t.Fatalf("guest: %d files, %v", len(own), err)
+	}
+	for _, name := range own {
+		if all[filepath.Base(name)], err = os.ReadFile(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, data := range files {
+		all[name] = data
+	}
+	if err := writeTar(in, all); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.WriteFile(out, nil, 0o600), os.Truncate(out, 256<<20)); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeoutCause(t.Context(), timeout, fmt.Errorf("the machine is not done after %v", timeout))
+	defer cancel()
+	drive := func(file, format, more string) string {
+		return "file=" + file + ",format=" + format + ",if=virtio,cache=unsafe" + more
+	}
+	// Without cx16, because 6.12 panics at random around cmpxchg16b under TCG.
+	cmd := exec.CommandContext(ctx, qemu, "-accel", "tcg,tb-size=512", "-cpu", "max,-cx16", "-m", "3072", "-smp", "2",
+		"-nodefaults", "-display", "none", "-no-reboot",
+		"-kernel", filepath.Join(d.dir, "vmlinuz"), "-initrd", filepath.Join(d.dir, "initrd"),
+		"-append", "console=ttyS0 quiet panic=-1 no_timer_check audit=1 audit_backlog_limit=8192 apparmor=1",
+		"-drive", drive(filepath.Join(d.dir, "root.img"), "raw", ",snapshot=on"),
+		"-drive", drive(in, "raw", ",readonly=on"), "-drive", drive(out, "raw", ""),
+		"-device", "virtio-rng-pci", "-serial", "file:"+console, "-serial", "stdio")
+	cmd.Env = append(os.Environ(), "TMPDIR="+dir)
+	cmd.SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGKILL}
+	cmd.WaitDelay = 5 * time.Second
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	lines, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	r := result{seen: map[string]string{}}
+	ended := r.read(t, lines)
+	err = cmd.Wait()
+	if !ended {
+		text, _ := os.ReadFile(console)
+		t.Fatalf("the machine ended before its script: %v %v %s\n%s", context.Cause(ctx), err, stderr.Bytes(), text[max(0, len(text)-4000):])
+	}
+	if r.files, err = readTar(out); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// read reads what a script prints, and reports whether it ended.
+func (r *result) read(t *testing.T, lines io.Reader) bool {
+	t.Helper()
+	for s := bufio.NewScanner(lines); s.Scan(); {
+		line := strings.TrimRight(s.Text(), "\r")
+		t.Log(line)
+		word, rest, _ := strings.Cut(line, " ")
+		switch word {
+		case "@see":
+			name, text, _ := strings.Cut(rest, " ")
+			r.seen[name] = text
+		case "@denied":
+			r.denied = append(r.denied, rest)
+		case "@end":
+			return true
+		}
+	}
+	return false
+}
+
+// writeTar writes files, which may be run, in order of their names.
+func writeTar(name string, files map[string][]byte) error {
+	f, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	w := tar.NewWriter(f)
+	names := make([]string, 0, len(files))
+	for name := range files {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o755, Size: int64(len(files[name]))}); err != nil {
+			return err
+		}
+		if _, err := w.Write(files[name]); err != nil {
+			return err
+		}
+	}
+	if err := w.Close(); err != nil {
+		return err
+	}
+	// A block device is whole sectors, and tar reads whole records.
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return err
+	}
+	return f.Truncate((size + 1<<20) &^ (1<<20 - 1))
+}
+
+// readTar reads all files of an archive.
+func readTar(name string) (map[string][]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	out := map[string][]byte{}
+	for r := tar.NewReader(f); ; {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return out, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if h.FileInfo().Mode()&fs.ModeType != 0 {
+			continue
+		}
+		if out[strings.TrimPrefix(h.Name, "./")], err = io.ReadAll(r); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// buildHelper builds cmd/virt-aa-helper for a machine.
+func buildHelper(t *testing.T) map[string][]byte {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "virt-aa-helper")
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags=-s -w", "-o", name, "github.com/goarmor/apparmor/cmd/virt-aa-helper")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	program, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	profile, err := os.ReadFile(filepath.Join(testenv.Root(t), "cmd", "virt-aa-helper", "usr.lib.libvirt.virt-aa-helper"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return map[string][]byte{"virt-aa-helper": program, "profile": profile}
+}
