@@ -3,8 +3,11 @@
 package query_test
 
 import (
+	"fmt"
 	"net/netip"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/compile"
@@ -170,6 +173,39 @@ profile marked /bin/* xattrs=(security.a="x*" user.b) { }
 	all, err := policy.Attachments(Attach{Path: "/bin/x", Xattrs: both})
 	if err != nil || len(all) != 2 || all[0].Profile.Name != "marked" || all[0].Xattrs != 2 || all[1].Profile.Name != "plain" {
 		t.Errorf("candidates are %+v", all)
+	}
+}
+
+// TestCandidates has profiles that attach to one path, whose names are in another
+// order than the one in which a kernel prefers them.
+func TestCandidates(t *testing.T) {
+	policy := ours(t, "6.12", `
+profile e /usr/bin/foo { }
+profile a /usr/bin/* { }
+profile b /usr/bin/fo* { }
+profile d /usr/bin/fo* xattrs=(user.a user.b) { }
+profile c /usr/bin/fo* xattrs=(user.a) { }
+/usr/bin/foo { }
+`)
+	var profiles []*blob.Profile
+	for _, name := range []string{"/usr/bin/foo", "a", "b", "c", "d", "e"} {
+		p := *profile(t, policy, name).Profile
+		if name == "/usr/bin/foo" {
+			p.XMatch = nil // as apparmor_parser writes plain paths
+		}
+		profiles = append(profiles, &p)
+	}
+	all, err := open(t, profiles...).Attachments(Attach{Path: "/usr/bin/foo", Xattrs: map[string]string{"user.a": "1", "user.b": "2"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, c := range all {
+		got = append(got, fmt.Sprint(c.Profile.Name, " ", c.Named, " ", c.Xattrs))
+	}
+	want := []string{"/usr/bin/foo true 0", "e false 0", "d false 2", "c false 1", "b false 0", "a false 0"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }
 
