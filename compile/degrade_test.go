@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/goarmor/apparmor/internal/oracle"
+	questions "github.com/goarmor/apparmor/query"
 )
 
 // TestDegradedUnlikeReference checks what is reported as not enforced where
@@ -55,6 +56,26 @@ func TestDegradedUnlikeReference(t *testing.T) {
 		}
 		if diff := cmp.Diff(tt.want, got); diff != "" {
 			t.Errorf("%s: %s: %s", tt.text, tt.reason, diff)
+		}
+	}
+}
+
+// TestMqueueTypes has rules for all queues of one kind.
+func TestMqueueTypes(t *testing.T) {
+	kernel := kernelOf(t, "ubuntu-24.04")
+	for rule, want := range map[string]struct{ posix, degraded bool }{
+		"mqueue,":            {posix: true},
+		"mqueue type=posix,": {posix: true},
+		"mqueue type=sysv,":  {degraded: true},
+	} {
+		out, err := source{abi: kernel}.compile(t, kernel, "p", "profile t { "+rule+" mqueue /else, }\n")
+		if err != nil {
+			t.Errorf("%s: %v", rule, err)
+			continue
+		}
+		p, _ := questions.Open(out.Policy).Profile("t")
+		if got := p.Allows(questions.Mqueue{Name: "/q", Perms: questions.Read}); got != want.posix || (len(out.Degraded) > 0) != want.degraded {
+			t.Errorf("%s: a POSIX queue is allowed: %t, degraded: %v", rule, got, out.Degraded)
 		}
 	}
 }

@@ -81,6 +81,15 @@ func TestMountWords(t *testing.T) {
 		check("options=(%s) /a/ -> /b/", word, answers,
 			func(p *questions.Profile, flags questions.MountFlags) bool { return ask(p, "/a/", "/b/", "", flags) })
 	}
+	// Without options, every flag is allowed.
+	every := map[questions.MountFlags]bool{0: true}
+	for _, flag := range []questions.MountFlags{
+		unix.MS_RDONLY, unix.MS_NOSUID, unix.MS_NODEV, unix.MS_NOEXEC, unix.MS_SYNCHRONOUS, unix.MS_MANDLOCK, unix.MS_DIRSYNC, unix.MS_NOSYMFOLLOW,
+		unix.MS_NOATIME, unix.MS_NODIRATIME, unix.MS_SILENT, unix.MS_POSIXACL, unix.MS_RELATIME, unix.MS_I_VERSION, unix.MS_STRICTATIME, unix.MS_LAZYTIME,
+	} {
+		every[flag] = true
+	}
+	check("%s", "/a -> /b/", every, func(p *questions.Profile, flags questions.MountFlags) bool { return ask(p, "/a", "/b/", "ext4", flags) })
 	check("options=(%s) -> /b/", "remount", map[questions.MountFlags]bool{unix.MS_REMOUNT: true, unix.MS_REMOUNT | unix.MS_RDONLY: false, 0: false},
 		func(p *questions.Profile, flags questions.MountFlags) bool { return ask(p, "", "/b/", "", flags) })
 }

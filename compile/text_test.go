@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"testing"
 	"testing/fstest"
 
@@ -98,5 +99,25 @@ func TestText(t *testing.T) {
 	cancel()
 	if _, err := compile.Text(gone, "p", text, src); !errors.Is(err, context.Canceled) {
 		t.Errorf("with a context that ended: %v", err)
+	}
+}
+
+// TestManyErrors holds that work stops at the first error after a hundred, in a
+// profile and in many.
+func TestManyErrors(t *testing.T) {
+	kernel, _ := features.Kernel("6.1")
+	abi, _ := features.Kernel("6.12")
+	for name, text := range map[string]string{
+		"one profile":   "profile p {\n" + strings.Repeat("userns,\n", 200) + "}\n",
+		"many profiles": strings.Repeat("profile p%d { userns, }\n", 200),
+	} {
+		for i := 0; strings.Contains(text, "%d"); i++ {
+			text = strings.Replace(text, "%d", fmt.Sprint(i), 1)
+		}
+		_, err := compile.Text(t.Context(), "p", text, compile.Source{Kernel: kernel, Default: abi})
+		var list diag.List
+		if !errors.As(err, &list) || len(list) != 101 {
+			t.Errorf("%s: %d errors: %v", name, len(list), err)
+		}
 	}
 }

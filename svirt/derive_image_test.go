@@ -177,6 +177,8 @@ func imageSeeds() [][]byte {
 		v3(0, extension(0xe2792aca, "raw")+end),
 		v3(4, extension(0x44415441, "data")+extension(0xe2792aca, "qcow2")+end),
 		v3(0, extension(0x44415441, "data")+end),
+		v3(4, extension(0xe2792aca, "8 bytes.")), // up to the name
+		v3(4, extension(0x44415441, "8 bytes.")),
 		v3(4, extension(0x6803f857, "\x00\x00names of features")+extension(0x44415441, "data")),
 		pack(le, "QED\x00", make([]byte, 12), uint64(1|4), make([]byte, 32), uint32(64), uint32(4), "base"),
 		pack(le, "QED\x00", make([]byte, 12), uint64(0), make([]byte, 32), uint32(64), uint32(4), "base"),
