@@ -3,12 +3,14 @@
 package svirt
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
 	"os/exec"
+	"sync/atomic"
 
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/compile"
@@ -29,11 +31,13 @@ type AppArmor struct {
 	// package compile. Abstractions that are shared by all kernels have some
 	// for any of them.
 	Degrade compile.Degrade
-	// Logger is told of what is not enforced; nil: slog.Default.
+	// Logger is told of what is not enforced; nil: the logger of the first
+	// Manager that uses the driver.
 	Logger *slog.Logger
 
-	cache parser.Cache
-	bases bases
+	handed atomic.Pointer[slog.Logger] // by a Manager
+	cache  parser.Cache
+	bases  bases
 }
 
 var _ Driver = (*AppArmor)(nil)
@@ -58,10 +62,7 @@ func openAppArmor(ctx context.Context, n names) (*AppArmor, error) {
 func (*AppArmor) Name() string { return "apparmor" }
 
 func (a *AppArmor) logger() *slog.Logger {
-	if a.Logger == nil {
-		return slog.Default()
-	}
-	return a.Logger
+	return cmp.Or(a.Logger, a.handed.Load(), discard)
 }
 
 var errNoKernel = errors.New("the driver has no kernel")

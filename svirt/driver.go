@@ -3,6 +3,7 @@
 package svirt
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -93,10 +94,30 @@ type Loaded struct {
 // None is the driver that confines nothing, for hosts without AppArmor where
 // that is wanted. It says so in the log whenever it starts a process.
 type None struct {
-	Logger *slog.Logger // nil: slog.Default
+	Logger *slog.Logger // nil: that of the Manager; without one nobody is told
 }
 
 var _ Driver = None{}
+
+// discard is the logger of those who have none.
+var discard = slog.New(slog.DiscardHandler)
+
+// withLogger returns a driver of this package with a logger, if it has none.
+func withLogger(d Driver, log *slog.Logger) Driver {
+	switch d := d.(type) {
+	case None:
+		return None{cmp.Or(d.Logger, log)}
+	case *AppArmor:
+		d.handed.CompareAndSwap(nil, log)
+	case *Helper:
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if d.handed.CompareAndSwap(nil, log) && d.compiler != nil {
+			d.compiler.handed.CompareAndSwap(nil, log)
+		}
+	}
+	return d
+}
 
 // Name implements Driver.
 func (None) Name() string { return "none" }
@@ -141,10 +162,6 @@ func (n None) Start(ctx context.Context, cmd *exec.Cmd, c Confinement, _ StartOp
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	log := n.Logger
-	if log == nil {
-		log = slog.Default()
-	}
-	log.WarnContext(ctx, "starting a machine unconfined: there is no security driver", "profile", c.Profile, "path", cmd.Path)
+	cmp.Or(n.Logger, discard).WarnContext(ctx, "starting a machine unconfined: there is no security driver", "profile", c.Profile, "path", cmd.Path)
 	return cmd.Start()
 }

@@ -132,6 +132,9 @@ func (m *Manager) Explain(ctx context.Context, e *audit.Event) (*Explained, erro
 		}
 	}
 	x.Advice = x.advise(want)
+	if m.options.Metrics != nil {
+		m.options.Metrics.Denied(Measured{UUID: uuid, Profile: e.Profile, Class: e.Class})
+	}
 	return x, nil
 }
 

@@ -4,6 +4,7 @@ package svirt
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,6 +15,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/goarmor/apparmor/blob"
@@ -48,6 +50,7 @@ type Helper struct {
 	Degrade compile.Degrade
 	Logger  *slog.Logger
 
+	handed   atomic.Pointer[slog.Logger] // by a Manager
 	mu       sync.Mutex
 	compiler *AppArmor
 	exec     func(ctx context.Context, request []byte) ([]byte, error) // nil: the program
@@ -214,7 +217,7 @@ func (h *Helper) compile(ctx context.Context) (*AppArmor, error) {
 		if err != nil {
 			return nil, err
 		}
-		h.compiler = &AppArmor{Features: set, Degrade: h.Degrade, Logger: h.Logger}
+		h.compiler = &AppArmor{Features: set, Degrade: h.Degrade, Logger: cmp.Or(h.Logger, h.handed.Load())}
 	}
 	return h.compiler, nil
 }

@@ -75,8 +75,13 @@ type ManagerOptions struct {
 	// was created, replaced or updated and if there is anything. The Logger is
 	// told in any case.
 	Warn func(uuid string, warnings []Warning)
-	// Logger gets messages about what happens; nil means none.
+	// Logger gets messages about what happens; nil means none. Drivers of this
+	// package that have no logger of their own get it too. Attributes are named
+	// in lower case, without blanks.
 	Logger *slog.Logger
+	// Metrics, if not nil, are told what is done, how long it took, and how much
+	// it was.
+	Metrics Metrics
 }
 
 // Manager keeps the profiles of machines, on disk and in force. It is safe for
@@ -164,8 +169,9 @@ var (
 func New(ctx context.Context, o ManagerOptions) (*Manager, error) {
 	m := &Manager{options: o, driver: o.Driver, log: o.Logger, close: func() error { return nil }, machines: map[string]*machineState{}, templates: map[string]*Template{}}
 	if m.log == nil {
-		m.log = slog.New(slog.DiscardHandler)
+		m.log = discard
 	}
+	m.driver = withLogger(m.driver, m.log)
 	if m.options.Dir == "" {
 		m.options.Dir = "/etc/apparmor.d"
 	}
@@ -215,6 +221,9 @@ func New(ctx context.Context, o ManagerOptions) (*Manager, error) {
 		}
 		driver.Logger = m.log
 		m.driver, m.close = driver, driver.Kernel.Close
+	}
+	if o.Metrics != nil {
+		m.driver = &measuring{m.driver, m}
 	}
 	if err := m.open(ctx); err != nil {
 		return nil, errors.Join(err, m.close())

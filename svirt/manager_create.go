@@ -90,11 +90,11 @@ func (m *Manager) make(ctx context.Context, d *Domain, there bool, a loader.Acce
 		}
 	}
 	if own.rules, err = m.rulesOf(ctx, g, d, before); err != nil {
-		return err
+		return m.refuse(ctx, d.UUID, err)
 	}
 	c := change{uuid: d.UUID, state: g, load: true, accept: a, parts: []part{own}}
 	if err := m.companions(ctx, &c, d, d.Companions); err != nil {
-		return err
+		return m.refuse(ctx, d.UUID, err)
 	}
 	if c.drop, err = m.dropped(d); err != nil {
 		return err

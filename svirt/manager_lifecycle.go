@@ -41,6 +41,7 @@ func (m *Manager) unload(ctx context.Context, g *machineState, uuid string, memb
 		return err
 	}
 	g.mark, g.accept = nil, loader.Accept{}
+	m.log.InfoContext(ctx, "machine unloaded", "uuid", uuid, "profile", m.names.profile(uuid))
 	return nil
 }
 
@@ -101,7 +102,7 @@ func (m *Manager) RemoveWith(ctx context.Context, uuid string, o RemoveOptions) 
 	}
 	g.domain, g.rules = nil, nil
 	m.unclaim(uuid)
-	m.log.InfoContext(ctx, "machine removed", "uuid", uuid, "kept profile", edited[uuid])
+	m.log.InfoContext(ctx, "machine removed", "uuid", uuid, "kept_profile", edited[uuid])
 	return nil
 }
 
@@ -150,7 +151,11 @@ func (m *Manager) StartWith(ctx context.Context, uuid string, cmd *exec.Cmd, o S
 	if err != nil {
 		return err
 	}
-	return m.driver.Start(ctx, cmd, c, o)
+	if err := m.driver.Start(ctx, cmd, c, o); err != nil {
+		return err
+	}
+	m.log.InfoContext(ctx, "machine started", "uuid", uuid, "profile", c.Profile)
+	return nil
 }
 
 // confinement returns what must be in force for a machine, or for a companion

@@ -36,6 +36,7 @@ func (m *Manager) LoadWith(ctx context.Context, uuid string, a loader.Accept) er
 		return err
 	}
 	g.mark, g.accept = m.driver.Mark(compiled), a
+	m.log.InfoContext(ctx, "machine loaded", "uuid", uuid, "profile", m.names.profile(uuid))
 	return nil
 }
 

@@ -96,7 +96,7 @@ func (m *Manager) Update(ctx context.Context, uuid string, c Change) (Changed, e
 		rules, err = m.derive(ctx, g, next, surroundings{})
 	}
 	if err != nil {
-		return Changed{}, err
+		return Changed{}, m.refuse(ctx, uuid, err)
 	}
 	loaded, err := m.driver.List(ctx)
 	if err != nil {
