@@ -8,16 +8,43 @@ import (
 	"fmt"
 	"io/fs"
 	"log"
+	"os/exec"
 	"testing/fstest"
 
 	"github.com/goarmor/apparmor/compile"
 	"github.com/goarmor/apparmor/diag"
 	"github.com/goarmor/apparmor/features"
+	"github.com/goarmor/apparmor/loader"
 	"github.com/goarmor/apparmor/parser"
 	"github.com/goarmor/apparmor/policy"
 	"github.com/goarmor/apparmor/query"
 	"github.com/goarmor/apparmor/svirt"
 )
+
+// A program under a profile, in five calls. It needs a kernel with AppArmor, and
+// the right to load policy.
+func Example_confine() {
+	ctx, text := context.Background(), "abi <kernel>,\nprofile hello {\n  /usr/bin/hello mr,\n}\n"
+	kernel, err := loader.Open(loader.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer kernel.Close()
+	set, err := kernel.Features(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	out, err := compile.Text(ctx, "hello", text, compile.Source{Kernel: set})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := kernel.Ensure(ctx, out.Policy); err != nil {
+		log.Fatal(err)
+	}
+	if err := kernel.Start(ctx, exec.Command("/usr/bin/hello"), kernel.Qualify("hello")); err != nil {
+		log.Fatal(err)
+	}
+}
 
 // Text becomes what a kernel loads, and is asked what it allows.
 func Example() {
