@@ -52,12 +52,18 @@ const (
 // of no interest: it is not their text that is asked for.
 var helperTypes = []string{"qemu", "lxc", "xen", "vbox", "vmware", "hyperv", "openvz", "bhyve", "parallels", "vz", "hvf", "test", "phyp", "xenlight", "uml", "linux"}
 
-// VirtAAHelper fetches the helper of a suite ("bookworm", "sid") and prepares a
+// VirtAAHelper fetches the helper of a suite ("bookworm", "trixie-backports") and prepares a
 // root with the files of tree, by names without a leading slash. It skips the
 // test where the packages or the permission to change the root are missing.
 func VirtAAHelper(tb testing.TB, suite string, tree fstest.MapFS) VirtHelper {
 	tb.Helper()
-	t := testenv.Packages(tb, debian.Binary{Suite: suite, Names: []string{"libvirt-daemon-system", "libvirt-daemon"}, Libraries: true})
+	b := debian.Binary{Suite: suite, Names: []string{"libvirt-daemon-system", "libvirt-daemon"}, Libraries: true}
+	// Backports have no C library of their own.
+	b.Base, _ = strings.CutSuffix(suite, "-backports")
+	if b.Base == suite {
+		b.Base = ""
+	}
+	t := testenv.Packages(tb, b)
 	h := VirtHelper{tb: tb, version: t.Version(), root: tb.TempDir(), attr: &syscall.SysProcAttr{}}
 	command, err := t.Command("/usr/lib/libvirt/virt-aa-helper")
 	if err != nil {

@@ -212,6 +212,7 @@ var references = []struct {
 	{"bookworm", "9.0.", svirt.Compat90},
 	{"trixie", "11.3.", svirt.Compat113},
 	{"sid", "12.8.", svirt.Compat128},
+	{"trixie-backports", "12.9.", svirt.Compat129},
 }
 
 // TestReference derives the rules of libvirt's test domains, and of our own, as
