@@ -142,7 +142,7 @@ func DeriveCompanion(ctx context.Context, d *Domain, id string, o Options) (*Rul
 			if err != nil {
 				return nil, err
 			}
-			rules, _, err := derive(ctx, own, &o, surroundings{companion: true})
+			rules, _, err := derive(ctx, own, &o, surroundings{companion: true, locked: c.locked(d)})
 			return rules, ofCompanion(id, err)
 		}
 	}
@@ -172,7 +172,7 @@ func (c *Companion) domain(d *Domain) (*Domain, error) {
 		return nil, refuse(ReasonNoDevice, "the machine does not have it")
 	}
 	socket := func(path string) {
-		v.Chardevs = append(v.Chardevs, Chardev{ID: "served", Type: ChardevUnix, Path: path})
+		v.Chardevs = append(v.Chardevs, Chardev{ID: servedID, Type: ChardevUnix, Path: path})
 	}
 	switch {
 	case c.Kind == CompanionVirtiofsd && c.Serves.Kind == DeviceFilesystem:
@@ -226,6 +226,20 @@ func (c *Companion) domain(d *Domain) (*Domain, error) {
 		return nil, refuse(ReasonUnsupported, "a "+string(c.Kind)+" does not serve such a device")
 	}
 	return own, nil
+}
+
+// servedID is the ID of the socket that a companion has for the machine.
+const servedID = "served"
+
+// locked returns the socket beside which a virtiofsd has a file with its number,
+// which it locks.
+func (c *Companion) locked(d *Domain) string {
+	for i := range d.Devices.Filesystems {
+		if f := &d.Devices.Filesystems[i]; c.Kind == CompanionVirtiofsd && device(DeviceFilesystem, f.ID, i) == c.Serves {
+			return f.Socket
+		}
+	}
+	return ""
 }
 
 // serves reports whether a companion of the machine serves a device.

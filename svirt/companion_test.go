@@ -50,6 +50,7 @@ func TestDeriveCompanion(t *testing.T) {
 	}
 	for id, want := range map[string]string{
 		"fs0": `  "/srv/run/fs0.sock" rw, # chardev served
+  "/srv/run/fs0.sock.pid" rwk, # chardev served
   "/srv/share/" r, # filesystem fs0
   rwlk "/srv/share/**" -> "/srv/share/**", # filesystem fs0
 `,
@@ -57,7 +58,7 @@ func TestDeriveCompanion(t *testing.T) {
   "/srv/tpm/" r, # tpm tpm0
   "/srv/tpm/**" rwk, # tpm tpm0
 `,
-		"passt": `  "/srv/log/passt.log" w, # net net0
+		"passt": `  "/srv/log/passt.log" rw, # net net0
   "/srv/run/net0.sock" rw, # net net0
 `,
 		"qemu-bridge-helper":  "",

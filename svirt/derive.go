@@ -30,7 +30,9 @@ type surroundings struct {
 	managed bool // a Manager asks, which remembers chains
 	// companion says that the description is that of a companion.
 	companion bool
-	private   []string // more of Options.Private
+	// locked is the socket of a companion that has a lock beside it.
+	locked  string
+	private []string // more of Options.Private
 	// chains are those that were found before.
 	chains map[Device]chain
 }

@@ -210,7 +210,11 @@ func (s *strict) net(n *Net, i int) {
 	}
 	served := s.domain.serves(s.device)
 	if n.Log != "" && !served {
-		s.grant(useLog, n.Log, permW)
+		perms := permW
+		if s.within.companion {
+			perms = permRW // passt reads where it left off
+		}
+		s.grant(useLog, n.Log, perms)
 	}
 	if !s.domain.isQEMU() || served {
 		if n.Socket == "" {

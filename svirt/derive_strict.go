@@ -87,6 +87,12 @@ func deriveStrict(ctx context.Context, d *Domain, o *Options, in surroundings) (
 	s.arguments()
 	s.programs()
 	s.extra()
+	if in.locked != "" && len(s.errs) == 0 {
+		s.device = Device{DeviceChardev, servedID}
+		if real, ok := s.check(useSocket, in.locked, permRW); ok {
+			s.literal(real+".pid", permRWK)
+		}
+	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

@@ -59,7 +59,7 @@ func (m *Manager) companions(ctx context.Context, c *change, d *Domain, list []C
 		if err != nil {
 			return err
 		}
-		if p.rules, err = m.derive(ctx, c.state, own, surroundings{companion: true, chains: m.chains(ctx, p.member, text)}); err != nil {
+		if p.rules, err = m.derive(ctx, c.state, own, surroundings{companion: true, locked: of.locked(d), chains: m.chains(ctx, p.member, text)}); err != nil {
 			return ofCompanion(of.id(), err)
 		}
 		c.parts = append(c.parts, p)
