@@ -17,7 +17,7 @@ import (
 
 // keyFormat is hashed into every key. It changes with the meaning of what this
 // module compiles.
-const keyFormat = "goarmor apparmor policy cache 4\n"
+const keyFormat = "goarmor apparmor policy cache 5\n"
 
 // Key identifies all that policy is made of: texts, features and options. It is
 // comparable.
@@ -36,7 +36,7 @@ func (k Key) String() string { return hex.EncodeToString(k.sum[:]) }
 // nothing that could be hashed. An abi that cannot be read is a
 // *diag.Diagnostic with the code abi-not-found.
 func KeyOf(unit *ast.Unit, p policy.Options, o compile.Options, more ...string) (Key, error) {
-	h := hasher{Hash: sha256.New(), unit: unit, options: p, seen: map[*ast.File]int{}}
+	h := hasher{Hash: sha256.New(), unit: unit, options: p, seen: map[*ast.File]int{}, abis: map[abi][sha256.Size]byte{}}
 	h.text(keyFormat)
 	h.features(o.Kernel)
 	h.number(int(o.Degrade))
@@ -63,6 +63,14 @@ type hasher struct {
 	unit    *ast.Unit
 	options policy.Options
 	seen    map[*ast.File]int
+	abis    map[abi][sha256.Size]byte
+}
+
+// abi is what an abi statement asks for. Nearly every file asks for the same.
+type abi struct {
+	kind ast.IncludeKind
+	path string
+	file *ast.File // the file that asks, if Options.ABI may depend on it
 }
 
 func (h hasher) number(n int) {
@@ -113,14 +121,23 @@ func (h hasher) file(file *ast.File) error {
 				}
 			}
 		case *ast.ABI:
-			set, err := h.options.LoadABI(n, file)
-			if err != nil {
-				return &diag.Diagnostic{
-					Code: diag.CodeABI, Pos: file.Position(n.Pos()), Text: n.Path,
-					Message: "abi is not available", Err: err,
-				}
+			ask := abi{kind: n.Kind, path: n.Path}
+			if h.options.ABI != nil {
+				ask.file = file
 			}
-			h.text(set.String())
+			id, ok := h.abis[ask]
+			if !ok {
+				set, err := h.options.LoadABI(n, file)
+				if err != nil {
+					return &diag.Diagnostic{
+						Code: diag.CodeABI, Pos: file.Position(n.Pos()), Text: n.Path,
+						Message: "abi is not available", Err: err,
+					}
+				}
+				id = set.ID()
+				h.abis[ask] = id
+			}
+			h.Write(id[:])
 		}
 	}
 	return nil
