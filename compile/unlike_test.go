@@ -33,6 +33,7 @@ func TestVerdictsUnlikeReference(t *testing.T) {
 		// What 6.0 accepts.
 		{"alias /a -> b,\nprofile t { }", "no file has a path that begins so", false},
 		{"profile t { }\n#include", "6.0 loses an include without a path at the end", false},
+		{"profile t {\n/\x00/ rw,\n}", "no path has a NUL byte", false},
 		{"profile t { /a px -> \"\", }", "an empty target names no profile", false},
 		{"profile t { remount fstype=ext4 /a, }", "no kernel remounts by the type of the file system", false},
 		{"profile t { /a[][*] r, }", "an empty class swallows what follows it", false},

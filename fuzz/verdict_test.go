@@ -244,6 +244,7 @@ var differences = []struct {
 	{"addresses of variables", false, regexp.MustCompile(`addr *=.*@\{`), "@{V}=\"a b\"\nprofile t { unix addr=@{V}, }"},
 	{"numbers of limits", false, regexp.MustCompile(`rlimit.*<=.*\d`), "profile t { set rlimit data <= 08, }"},
 	{"an alias to what is not a path", false, regexp.MustCompile(`alias .*-> *"?[^/" ]`), "alias /a -> b,\nprofile t { }"},
+	{"a NUL byte", false, regexp.MustCompile(`\x00`), "profile t {\n/\x00/ rw,\n}"},
 	{"a rule that is lost in a block", false, regexp.MustCompile(`\{[^}]*\{[^}]*,`), "profile t { { dbus path=/a{b, } }"},
 }
 
