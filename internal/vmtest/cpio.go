@@ -17,6 +17,7 @@ const (
 	cpioDir  = 0o040000
 	cpioReg  = 0o100000
 	cpioChar = 0o020000
+	cpioLink = 0o120000
 )
 
 // cpioEntry is one file of an initramfs.

@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -37,6 +38,7 @@ type machine struct {
 	initrd  string
 	accel   string // "kvm", "tcg", or empty: try
 	timeout time.Duration
+	memory  int    // in MiB
 	dir     string // for the log of the console
 }
 
@@ -90,7 +92,7 @@ func (m machine) bootWith(ctx context.Context, accel string, hello time.Duration
 	// Without cx16, because 6.12 panics at random around cmpxchg16b under TCG;
 	// without the check of the timer, which fails on a host too busy to deliver
 	// its ticks and is a panic, too.
-	args := append(slices.Clone(m.machine), "-accel", accel, "-m", "512", "-smp", "1",
+	args := append(slices.Clone(m.machine), "-accel", accel, "-m", strconv.Itoa(m.memory), "-smp", "1",
 		"-kernel", m.kernel, "-initrd", m.initrd,
 		"-append", "console="+m.console+" quiet panic=-1 no_timer_check apparmor=1 lsm=capability,apparmor",
 		"-nodefaults", "-display", "none", "-no-reboot")

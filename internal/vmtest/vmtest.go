@@ -7,10 +7,13 @@ package vmtest
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -32,6 +35,12 @@ type Config struct {
 	// for none. Guests run at the same time, so it must be safe for concurrent
 	// use.
 	Files func(tb testing.TB, k Kernel) map[string][]byte
+	// Root returns more files of the guest's root file system, by their paths
+	// without the first slash, such as programs; nil for none. It is called as
+	// Files is.
+	Root func(tb testing.TB, k Kernel) map[string]RootFile
+	// Memory of a guest in MiB; zero is 512.
+	Memory int
 	// Arch is the architecture of the guests, by Go's name; empty for amd64.
 	// Another one than the host's is emulated.
 	Arch string
@@ -44,7 +53,17 @@ type Config struct {
 	Timeout time.Duration
 }
 
-const defaultTimeout = 3 * time.Minute
+const (
+	defaultTimeout = 3 * time.Minute
+	defaultMemory  = 512
+)
+
+// RootFile is a file of a guest's root file system: a regular one, or a
+// symbolic link whose target is Data.
+type RootFile struct {
+	Mode fs.FileMode
+	Data []byte
+}
 
 // Run boots each kernel, in parallel, and shows the tests of the guest as
 // subtests of t, below the role that the kernel has first. What is missing on
@@ -129,6 +148,7 @@ func (c Config) boot(t testing.TB, k Kernel, binary []byte) (report, error) {
 		accel:   os.Getenv("APPARMOR_TEST_ACCEL"),
 		kernel:  k.Image,
 		timeout: c.Timeout,
+		memory:  cmp.Or(c.Memory, defaultMemory),
 		dir:     t.TempDir(),
 	}
 	m.initrd = filepath.Join(m.dir, "initrd")
@@ -136,14 +156,18 @@ func (c Config) boot(t testing.TB, k Kernel, binary []byte) (report, error) {
 	if c.Files != nil {
 		files = c.Files(t, k)
 	}
-	if err := c.writeInitrd(m.initrd, k, binary, files); err != nil {
+	var root map[string]RootFile
+	if c.Root != nil {
+		root = c.Root(t, k)
+	}
+	if err := c.writeInitrd(m.initrd, k, binary, files, root); err != nil {
 		t.Fatal(err)
 	}
 	return m.boot(t.Context())
 }
 
 // writeInitrd writes the guest's root file system.
-func (c Config) writeInitrd(name string, k Kernel, binary []byte, files map[string][]byte) error {
+func (c Config) writeInitrd(name string, k Kernel, binary []byte, files map[string][]byte, root map[string]RootFile) error {
 	args := []string{
 		"-test.v=test2json",
 		"-test.paniconexit0",
@@ -176,6 +200,13 @@ func (c Config) writeInitrd(name string, k Kernel, binary []byte, files map[stri
 			mode: cpioReg | 0o644,
 			data: files[name],
 		})
+	}
+	for _, name := range slices.Sorted(maps.Keys(root)) {
+		mode := uint32(cpioReg)
+		if root[name].Mode&fs.ModeSymlink != 0 {
+			mode = cpioLink
+		}
+		entries = append(entries, cpioEntry{name: name, mode: mode | uint32(root[name].Mode.Perm()), data: root[name].Data})
 	}
 	f, err := os.Create(name)
 	if err != nil {
