@@ -51,10 +51,15 @@ import (
 // Kernel is what Apply does with a kernel: *loader.Kernel, or in tests that of
 // loader/loadertest.
 type Kernel interface {
+	// Features returns what the kernel can enforce.
 	Features(ctx context.Context) (*features.Set, error)
+	// Profiles lists what is loaded, children and hats too.
 	Profiles(ctx context.Context) ([]loader.Profile, error)
+	// Holds reports whether the kernel holds just this policy.
 	Holds(ctx context.Context, p *blob.Policy) (bool, error)
+	// EnsureWith loads the policy unless the kernel holds it already.
 	EnsureWith(ctx context.Context, p *blob.Policy, a loader.Accept) (changed bool, err error)
+	// Retire removes a profile once nothing runs under it.
 	Retire(ctx context.Context, name string, o loader.RetireOptions) error
 }
 
@@ -122,8 +127,8 @@ const (
 
 // File is what became of one file.
 type File struct {
-	Name  string `json:"name"` // as in positions
-	State State  `json:"state"`
+	Name  string `json:"name"`  // as in positions
+	State State  `json:"state"` // what became of it
 	// Profiles are the names of what the file defines, with those of children
 	// and hats, in the form :ns:name for other namespaces; empty for files that
 	// are wrong or disabled.
@@ -143,7 +148,7 @@ type File struct {
 
 // Removed is what became of a profile that no file defines.
 type Removed struct {
-	Name string `json:"name"`
+	Name string `json:"name"` // of the profile, as in File.Profiles
 	// Err is why it is still there; it matches loader.ErrInUse while something
 	// runs under it. With DryRun it is nil and the profile is still there.
 	Err error `json:"-"` // a *RemoveError
@@ -160,8 +165,8 @@ type Report struct {
 
 // FileError says what is wrong with one file.
 type FileError struct {
-	File string
-	Err  error // of the parser, of policy, compile or the kernel; or a *DuplicateError
+	File string // its name, as in positions
+	Err  error  // of the parser, of policy, compile or the kernel; or a *DuplicateError
 }
 
 // Error implements error.
@@ -172,7 +177,10 @@ func (e *FileError) Unwrap() error { return e.Err }
 
 // DuplicateError says that a file defines a profile that another one defines,
 // whose name comes first. Only that other one is loaded.
-type DuplicateError struct{ Profile, First string }
+type DuplicateError struct {
+	Profile string // its name
+	First   string // the file that is loaded
+}
 
 // Error implements error.
 func (e *DuplicateError) Error() string {
@@ -181,8 +189,8 @@ func (e *DuplicateError) Error() string {
 
 // RemoveError says why a profile that no file defines is still there.
 type RemoveError struct {
-	Profile string
-	Err     error
+	Profile string // its name
+	Err     error  // of the kernel
 }
 
 // Error implements error.

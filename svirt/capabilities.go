@@ -10,6 +10,7 @@ import "encoding/xml"
 //
 //	<secmodel><model>apparmor</model><doi>0</doi></secmodel>
 type Capabilities struct {
+	// XMLName is that of the element; encoding/xml sets it.
 	XMLName xml.Name `xml:"secmodel" json:"-"`
 	// Model is the name of the security model: that of the driver, "apparmor"
 	// or "none". Labels of machines are of this model.

@@ -19,8 +19,8 @@ import (
 
 // Advice is what a person can do about a denial.
 type Advice struct {
-	Code AdviceCode `json:"code"`
-	Text string     `json:"text"` // what to do, one or two sentences
+	Code AdviceCode `json:"code"` // for programs
+	Text string     `json:"text"` // for people: what to do, one or two sentences
 }
 
 // AdviceCode is the kind of an Advice.
@@ -45,9 +45,9 @@ const (
 
 // Explained is what is known about one denial of a machine.
 type Explained struct {
-	UUID    string
-	Profile string // of the record: that of the machine or a companion, or a child of one
-	Request query.Request
+	UUID    string        // of the machine
+	Profile string        // of the record: that of the machine or a companion, or a child of one
+	Request query.Request // what was denied
 	// Decision is what the machine's profile as it is on disk says now.
 	Decision query.Decision
 	// Device is the device of the machine that comes nearest, of a request for
@@ -67,7 +67,7 @@ type Explained struct {
 	// why it does not; it is nil for requests that are not for paths.
 	Grantable bool
 	Refused   *PathError
-	Advice    Advice
+	Advice    Advice // what a person can do
 }
 
 // Explain says what a denial of a machine means: which machine and which device

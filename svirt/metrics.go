@@ -31,8 +31,8 @@ type Metrics interface {
 
 // Measured is one thing that was done for a machine.
 type Measured struct {
-	UUID    string
-	Profile string // of the machine, or of a companion
+	UUID    string // of the machine
+	Profile string // its profile, or that of a companion
 	// Duration is how long it took; 0 for what takes no time worth measuring.
 	Duration time.Duration
 	// Bytes is the length of the compiled policy; 0 if there is none, or if the

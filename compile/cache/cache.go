@@ -70,7 +70,7 @@ type Cache struct {
 // MissError says why no directory has usable policy of a name. It matches
 // ErrMiss, and what the reasons match.
 type MissError struct {
-	Name    string
+	Name    string  // that Get was asked for
 	Reasons []error // one for each directory
 }
 

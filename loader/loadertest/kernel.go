@@ -37,7 +37,7 @@ import (
 
 // Call is a call of the kernel.
 type Call struct {
-	Op loader.Op
+	Op loader.Op // what was asked
 	// Names are the profiles that it is about, as Kernel.Remove takes them.
 	Names []string
 	// Retire is set for OpRetire.
