@@ -100,4 +100,12 @@ func TestPolicyDir(t *testing.T) {
 		t.Errorf("%v %v", states, err)
 	}
 	wantLoaded(t, k, "dir-a (enforce)", "dir-b (enforce)")
+	for _, name := range []string{"a", "b"} {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Each is replaced by a profile that allows nothing before it is removed.
+	want(4, map[string]policydir.State{"dir-a": "removed", "dir-b": "removed"})
+	wantLoaded(t, k)
 }
