@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os/exec"
 	"slices"
@@ -486,5 +487,44 @@ func TestCompanionsPolicy(t *testing.T) {
 		if err != nil || d.Allowed() != (want != "") || want != "" && !strings.Contains(d.Exec.String(), want) {
 			t.Errorf("%s: %v, %v, %v", path, d.Allowed(), d.Exec, err)
 		}
+	}
+}
+
+// unlisted is a store that does not list what it has.
+type unlisted struct{ store }
+
+func (unlisted) list() ([]string, error) { return nil, fs.ErrPermission }
+
+// TestAccompanied: the directory is looked through for companions of a machine
+// that has, or had, some, also if another Manager made them, and of no other.
+func TestAccompanied(t *testing.T) {
+	ctx := t.Context()
+	f := newFixture(t, ManagerOptions{})
+	alone := &Domain{UUID: "00000000-0000-4000-8000-000000000001", Name: "alone"}
+	for _, d := range []*Domain{withCompanions(), alone} {
+		if err := f.Create(ctx, d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check := func(f *fixture) {
+		t.Helper()
+		if members, err := f.members(testUUID); err != nil || len(members) != 5 {
+			t.Errorf("%v, %v", members, err)
+		}
+		f.Manager.store = unlisted{f.Manager.store}
+		if members, err := f.members(alone.UUID); err != nil || members != nil {
+			t.Errorf("%v, %v", members, err)
+		}
+		if _, err := f.members(testUUID); !errors.Is(err, fs.ErrPermission) {
+			t.Errorf("not looked for: %v", err)
+		}
+	}
+	check(f)
+	closed(t, f)
+	check(newFixture(t, ManagerOptions{Dir: f.dir}))
+	shared := newFixture(t, ManagerOptions{Shared: true})
+	shared.Manager.store = unlisted{shared.Manager.store}
+	if _, err := shared.members(alone.UUID); !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("others may have made companions, and are not looked for: %v", err)
 	}
 }

@@ -489,13 +489,11 @@ func machinePolicy(profile string, data []byte) (*blob.Policy, error) {
 		return nil, err
 	}
 	found := false
-	member, _ := libvirtNames.member(profile)
-	uuid, _ := cutMember(member)
+	uuid, _, _ := libvirtNames.machine(profile)
 	for _, one := range p.Profiles() {
 		top, _, _ := strings.Cut(one.Name, "//")
 		// Companions of the machine are loaded with it.
-		member, ok := libvirtNames.member(top)
-		machine, _ := cutMember(member)
+		machine, _, ok := libvirtNames.machine(top)
 		switch {
 		case one.Namespace != "" || one.Rename != "" || !ok || machine != uuid:
 			return nil, fmt.Errorf("the policy defines %q, and may define only %s: %w", one.Name, profile, loader.ErrNotAllowed)

@@ -120,6 +120,10 @@ type Manager struct {
 	mu        sync.Mutex
 	machines  map[string]*machineState
 	templates map[string]*Template // by name, as last read
+	// accompanied has the machines that have, or had, files of companions; nil
+	// if others change the directory, too. So nobody looks through the directory
+	// for companions of a machine that never had any.
+	accompanied map[string]bool
 }
 
 // machineState is what a Manager remembers of a machine. Its lock is a channel, so
@@ -243,9 +247,7 @@ func (m *Manager) open(ctx context.Context) error {
 		err = store.lock(m.options.Shared)
 	}
 	if err == nil && !m.options.Shared {
-		// No other run is active, so unfinished work was left by a run that
-		// was killed.
-		err = m.removeLitter(store, "")
+		err = m.survey(store)
 	}
 	if err != nil {
 		return errors.Join(err, store.close())
@@ -258,13 +260,26 @@ func (m *Manager) open(ctx context.Context) error {
 	return nil
 }
 
-// removeLitter removes what is left of files of a machine, or of all, that were
-// being written when a run was killed.
-func (m *Manager) removeLitter(s store, uuid string) error {
+// survey looks through a directory that nobody else has.
+func (m *Manager) survey(s store) error {
 	list, err := s.list()
 	if err != nil {
 		return err
 	}
+	m.accompanied = map[string]bool{}
+	for _, n := range list {
+		if uuid, id, ok := m.names.file(n); ok && id != "" {
+			m.accompanied[uuid] = true
+		}
+	}
+	// No other run is active, so unfinished work was left by a run that was
+	// killed.
+	return m.removeLitter(s, list, "")
+}
+
+// removeLitter removes what of the files in a list is left of a machine, or of
+// all, and was being written when a run was killed.
+func (m *Manager) removeLitter(s store, list []string, uuid string) (err error) {
 	for _, n := range list {
 		if of, ok := m.names.litter(n); ok && (uuid == "" || uuid == of) {
 			err = errors.Join(err, gone(s.remove(n)))
@@ -316,7 +331,11 @@ func (m *Manager) lock(ctx context.Context, uuid string) (g *machineState, unloc
 	}
 	free, err := m.dir.lockMachine(ctx, uuid)
 	if err == nil {
-		if err = m.removeLitter(m.store, uuid); err != nil {
+		var list []string
+		if list, err = m.store.list(); err == nil {
+			err = m.removeLitter(m.store, list, uuid)
+		}
+		if err != nil {
 			free()
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/goarmor/apparmor/loader"
 )
@@ -28,19 +27,34 @@ type CompanionStatus struct {
 
 // members returns the companions that a machine has files of, sorted.
 func (m *Manager) members(uuid string) ([]string, error) {
+	m.mu.Lock()
+	alone := m.accompanied != nil && !m.accompanied[uuid]
+	m.mu.Unlock()
+	if alone {
+		return nil, nil
+	}
 	list, err := m.store.list()
 	if err != nil {
 		return nil, err
 	}
 	var out []string
 	for _, n := range list {
-		member, ok := m.names.member(strings.TrimSuffix(n, ".files"))
-		if of, id := cutMember(member); ok && of == uuid && id != "" && !slices.Contains(out, member) {
+		of, id, ok := m.names.file(n)
+		if member := memberOf(uuid, id); ok && of == uuid && id != "" && !slices.Contains(out, member) {
 			out = append(out, member)
 		}
 	}
 	slices.Sort(out)
 	return out, nil
+}
+
+// accompany remembers that a machine may have files of companions from now on.
+func (m *Manager) accompany(uuid string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.accompanied != nil {
+		m.accompanied[uuid] = true
+	}
 }
 
 // companions adds companions of a machine to a change of it.

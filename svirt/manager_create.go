@@ -399,6 +399,9 @@ func (m *Manager) apply(ctx context.Context, c change) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if len(c.parts) > 1 {
+		m.accompany(c.uuid)
+	}
 	var undo undoing
 	for i := range c.parts {
 		if err := m.write(&c.parts[i], &undo); err != nil {

@@ -79,6 +79,19 @@ func (n names) member(profile string) (member string, ok bool) {
 	return member, ok && checkMember(member) == nil
 }
 
+// machine returns the machine of a profile, and the companion if it is that of
+// one; other names are somebody else's.
+func (n names) machine(profile string) (uuid, id string, ok bool) {
+	member, ok := n.member(profile)
+	uuid, id = cutMember(member)
+	return uuid, id, ok
+}
+
+// file is machine for the name of a file, of a profile or of rules.
+func (n names) file(name string) (uuid, id string, ok bool) {
+	return n.machine(strings.TrimSuffix(name, ".files"))
+}
+
 // owns reports whether name is that of a machine's profile, of a companion's,
 // or of a child of one, so that nothing else is ever loaded or removed.
 func (n names) owns(name string) bool {
@@ -95,7 +108,6 @@ func (n names) litter(file string) (uuid string, ok bool) {
 	if !ok || len(rest) < random+1 || rest[len(rest)-random-1] != '.' || strings.Trim(rest[len(rest)-random:], "abcdefghijklmnopqrstuvwxyz234567") != "" {
 		return "", false
 	}
-	member, ok := n.member(strings.TrimSuffix(rest[:len(rest)-random-1], ".files"))
-	uuid, _ = cutMember(member)
+	uuid, _, ok = n.file(rest[:len(rest)-random-1])
 	return uuid, ok
 }

@@ -67,8 +67,7 @@ type measuring struct {
 }
 
 func (d *measuring) measured(profile string, began time.Time, c Compiled, err error) Measured {
-	member, _ := d.manager.names.member(profile)
-	uuid, _ := cutMember(member)
+	uuid, _, _ := d.manager.names.machine(profile)
 	m := Measured{UUID: uuid, Profile: profile, Duration: time.Since(began), Err: err}
 	if p, ok := c.(*blob.Policy); ok && p != nil {
 		m.Bytes = len(p.Bytes())
