@@ -292,38 +292,16 @@ func (e entry) fits(dir string) error {
 // write puts policy into a directory, as data. A key that does not fit the
 // policy is a miss, so the order of the two does not matter.
 func (e entry) write(dir string, p *blob.Policy, data []byte, when time.Time, keep bool) (file string, err error) {
-	keys := filepath.Dir(keyFile(dir, e.name))
-	for _, d := range []string{dir, keys} {
-		if err := os.MkdirAll(d, 0o700); err != nil {
-			return "", err
-		}
+	if err := os.MkdirAll(filepath.Dir(keyFile(dir, e.name)), 0o700); err != nil {
+		return "", err
 	}
 	if err := realKeys(dir); err != nil {
 		return "", err
 	}
-	if err := e.fits(dir); errors.Is(err, ErrFeatures) {
-		entries, err := os.ReadDir(dir)
-		switch {
-		case err != nil:
-			return "", err
-		case len(entries) > 0 && keep:
-			return "", fmt.Errorf("%s: %w", dir, ErrFeatures)
-		case len(entries) > 0:
-			if err := emptyDir(dir); err != nil {
-				return "", err
-			}
-		}
-	} else if err != nil {
-		return "", fmt.Errorf("%s: %w", dir, err)
+	if err := e.prepare(dir, keep); err != nil {
+		return "", err
 	}
 	file = filepath.Join(dir, e.name)
-	// The features are for other programs, and are written once.
-	set := filepath.Join(dir, featuresFile)
-	if have, err := readOwn(set, features.MaxSize); err != nil || string(have) != e.features {
-		if err := writeFile(set, []byte(e.features), 0o644, time.Time{}); err != nil {
-			return "", err
-		}
-	}
 	if have, ok := sameMeaning(file, p); ok {
 		data = have
 		if !when.IsZero() {
@@ -335,6 +313,57 @@ func (e entry) write(dir string, p *blob.Policy, data []byte, when time.Time, ke
 		return "", err
 	}
 	return file, writeFile(keyFile(dir, e.name), []byte(e.keyText(data)), 0o600, time.Time{})
+}
+
+// prepare makes a directory one for the features of the entry.
+func (e entry) prepare(dir string, keep bool) error {
+	err := e.fits(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := e.create(dir); err != nil {
+			return err
+		}
+		err = e.fits(dir)
+	}
+	if err != nil && !errors.Is(err, ErrFeatures) {
+		return fmt.Errorf("%s: %w", dir, err)
+	}
+	if err == nil {
+		return nil
+	}
+	entries, err := os.ReadDir(dir)
+	switch {
+	case err != nil:
+		return err
+	case len(entries) > 0 && keep:
+		return fmt.Errorf("%s: %w", dir, ErrFeatures)
+	}
+	if err := emptyDir(dir); err != nil {
+		return err
+	}
+	return e.writeFeatures(dir)
+}
+
+// create makes a directory with the features in it, in one step, as others may
+// look at it meanwhile and must not take it for that of other features. Another
+// one that is there already stays.
+func (e entry) create(dir string) error {
+	made, err := os.MkdirTemp(filepath.Dir(filepath.Dir(keyFile(dir, ""))), "new")
+	if err != nil {
+		return err
+	}
+	err = e.writeFeatures(made)
+	if err == nil {
+		err = os.Rename(made, dir)
+		if _, there := os.Lstat(dir); err != nil && there == nil {
+			err = nil // others were first
+		}
+	}
+	return errors.Join(err, os.RemoveAll(made))
+}
+
+// writeFeatures writes the features, which are for other programs, too.
+func (e entry) writeFeatures(dir string) error {
+	return writeFile(filepath.Join(dir, featuresFile), []byte(e.features), 0o644, time.Time{})
 }
 
 // sameMeaning returns the content of a file if it is policy with the meaning of

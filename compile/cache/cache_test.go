@@ -237,6 +237,39 @@ func TestDamaged(t *testing.T) {
 	}
 }
 
+// TestFirst has several begin with a directory that is not there. None of them
+// takes what another has begun for that of other features, and nothing is lost.
+func TestFirst(t *testing.T) {
+	key, p := base(t).key(t), compiled(t, "/a r,")
+	for range 50 {
+		c := &Cache{Dirs: []string{filepath.Join(t.TempDir(), "cache")}, Features: kernel(t, "6.12")}
+		var wg sync.WaitGroup
+		for i := range 8 {
+			wg.Go(func() {
+				name := fmt.Sprint("p", i)
+				if _, _, err := c.Get(name, key); !errors.Is(err, fs.ErrNotExist) {
+					t.Errorf("get: %v", err)
+				}
+				if _, err := c.Put(name, key, p, PutOptions{}); err != nil {
+					t.Errorf("put: %v", err)
+				}
+			})
+		}
+		wg.Wait()
+		for i := range 8 {
+			if _, _, err := c.Get(fmt.Sprint("p", i), key); err != nil {
+				t.Error(err)
+			}
+		}
+		if list, err := filepath.Glob(filepath.Join(c.Dirs[0], ".goarmor", "*")); err != nil || len(list) != 1 {
+			t.Errorf("left over: %v, %v", list, err)
+		}
+		if t.Failed() {
+			return
+		}
+	}
+}
+
 // TestForeign gives each part of the cache to somebody else, in two ways.
 func TestForeign(t *testing.T) {
 	if runtime.GOOS == "windows" {
