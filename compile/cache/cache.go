@@ -18,6 +18,7 @@ import (
 
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/features"
+	"github.com/goarmor/apparmor/internal/wholefile"
 )
 
 const (
@@ -309,10 +310,10 @@ func (e entry) write(dir string, p *blob.Policy, data []byte, when time.Time, ke
 				return "", err
 			}
 		}
-	} else if err := writeFile(file, data, 0o600, when); err != nil {
+	} else if err := wholefile.Write(file, data, wholefile.Options{Mode: 0o600, Time: when}); err != nil {
 		return "", err
 	}
-	return file, writeFile(keyFile(dir, e.name), []byte(e.keyText(data)), 0o600, time.Time{})
+	return file, wholefile.Write(keyFile(dir, e.name), []byte(e.keyText(data)), wholefile.Options{Mode: 0o600})
 }
 
 // prepare makes a directory one for the features of the entry.
@@ -363,7 +364,7 @@ func (e entry) create(dir string) error {
 
 // writeFeatures writes the features, which are for other programs, too.
 func (e entry) writeFeatures(dir string) error {
-	return writeFile(filepath.Join(dir, featuresFile), []byte(e.features), 0o644, time.Time{})
+	return wholefile.Write(filepath.Join(dir, featuresFile), []byte(e.features), wholefile.Options{Mode: 0o644})
 }
 
 // sameMeaning returns the content of a file if it is policy with the meaning of

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/goarmor/apparmor/diag"
 )
@@ -101,31 +100,4 @@ func gone(err error) error {
 		return nil
 	}
 	return err
-}
-
-// writeFile writes a file as a whole or not at all.
-func writeFile(name string, data []byte, mode fs.FileMode, when time.Time) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".tmp")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Chmod(mode)
-	}
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
-	if err == nil && !when.IsZero() {
-		err = os.Chtimes(f.Name(), when, when)
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), name)
 }

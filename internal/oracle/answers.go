@@ -3,6 +3,7 @@
 package oracle
 
 import (
+	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/gob"
@@ -142,20 +143,9 @@ func (c answers) get(key string) (Answer, bool) {
 
 // put keeps an answer. One that cannot be kept is asked for again.
 func (c answers) put(key string, a Answer) {
-	name := c.file(key)
-	if os.MkdirAll(filepath.Dir(name), 0o755) != nil {
-		return
-	}
-	f, err := os.CreateTemp(filepath.Dir(name), "part-")
-	if err != nil {
-		return
-	}
-	zw, _ := gzip.NewWriterLevel(f, gzip.BestSpeed)
-	err = errors.Join(gob.NewEncoder(zw).Encode(a), zw.Close(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name()) // what stays is never read
+	var b bytes.Buffer
+	zw, _ := gzip.NewWriterLevel(&b, gzip.BestSpeed)
+	if errors.Join(gob.NewEncoder(zw).Encode(a), zw.Close()) == nil {
+		keep(c.file(key), b.Bytes())
 	}
 }

@@ -26,6 +26,7 @@ import (
 
 	"github.com/goarmor/apparmor/internal/debian"
 	"github.com/goarmor/apparmor/internal/testenv"
+	"github.com/goarmor/apparmor/internal/wholefile"
 )
 
 // VirtHelper is virt-aa-helper of a suite of Debian's. It runs with the
@@ -256,17 +257,7 @@ func keep(name string, data []byte) {
 	if os.MkdirAll(filepath.Dir(name), 0o755) != nil {
 		return
 	}
-	f, err := os.CreateTemp(filepath.Dir(name), ".part-")
-	if err != nil {
-		return
-	}
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name()) // what stays is never read
-	}
+	_ = wholefile.Write(name, data, wholefile.Options{Mode: 0o600})
 }
 
 // Rules returns the rules that the helper derives from a domain's XML for a

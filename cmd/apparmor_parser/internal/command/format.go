@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/internal/wholefile"
 	"github.com/goarmor/apparmor/parser"
 	"github.com/goarmor/apparmor/render"
 )
@@ -85,5 +86,7 @@ func (r *run) rewrite(in input, text []byte) error {
 	if err != nil {
 		return err
 	}
-	return writeFileAtomic(name, text, newFile{mode: info.Mode().Perm(), like: info})
+	return wholefile.Write(name, text, wholefile.Options{
+		Mode: info.Mode().Perm(), Prepare: func(f *os.File) error { return copyOwner(f, info) },
+	})
 }

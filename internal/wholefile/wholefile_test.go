@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package wholefile_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/goarmor/apparmor/internal/wholefile"
+)
+
+func TestWrite(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "file")
+	then := time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC)
+	want := func(content string, mode os.FileMode) {
+		t.Helper()
+		data, err := os.ReadFile(name)
+		if err != nil || string(data) != content {
+			t.Errorf("%q, %v", data, err)
+		}
+		info, err := os.Stat(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode() != mode || !info.ModTime().Equal(then) {
+			t.Errorf("%v, %v", info.Mode(), info.ModTime())
+		}
+		if list, err := os.ReadDir(dir); err != nil || len(list) != 1 {
+			t.Errorf("there are %v, %v", list, err)
+		}
+	}
+	if err := wholefile.Write(name, []byte("one"), wholefile.Options{Mode: 0o604, Time: then}); err != nil {
+		t.Fatal(err)
+	}
+	want("one", 0o604)
+
+	// An error leaves the old file, whatever fails.
+	bad := errors.New("bad")
+	if err := wholefile.Write(name, []byte("two"), wholefile.Options{Prepare: func(*os.File) error { return bad }}); !errors.Is(err, bad) {
+		t.Errorf("%v", err)
+	}
+	if err := wholefile.Write(name, []byte("two"), wholefile.Options{Prepare: func(f *os.File) error { return f.Close() }}); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("%v", err)
+	}
+	want("one", 0o604)
+	if err := wholefile.Write(filepath.Join(dir, "none", "file"), nil, wholefile.Options{}); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%v", err)
+	}
+
+	prepared := ""
+	o := wholefile.Options{Mode: 0o640, Time: then, Prepare: func(f *os.File) error {
+		data, err := os.ReadFile(f.Name())
+		prepared = string(data)
+		return err
+	}}
+	if err := wholefile.Write(name, []byte("two"), o); err != nil || prepared != "two" {
+		t.Errorf("%q, %v", prepared, err)
+	}
+	want("two", 0o640)
+}
