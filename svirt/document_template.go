@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"maps"
 	"reflect"
 	"slices"
@@ -220,24 +221,39 @@ type word struct {
 	part bool // of a longer word
 }
 
+// extent is a part of a template's text.
+type extent struct{ from, to int }
+
+// statements are the statements of a template, with the text of each: of a
+// profile its head, and of what has statements alone none.
+func (t *Template) statements() iter.Seq2[ast.Node, extent] {
+	return func(yield func(ast.Node, extent) bool) {
+		for n := range ast.All(t.file) {
+			in := extent{n.Pos().Offset(), n.End().Offset()}
+			switch n := n.(type) {
+			case *ast.File, *ast.Block, *ast.If:
+				continue
+			case *ast.Profile:
+				in.to = n.Open.Offset()
+			}
+			if in.from < 0 || in.to < in.from || in.to > len(t.text) {
+				continue
+			}
+			if !yield(n, in) {
+				return
+			}
+		}
+	}
+}
+
 // words returns the places of the words that are replaced, in what is not a
 // comment, in order.
 func (t *Template) words() []word {
 	at := map[int]word{}
-	for n := range ast.All(t.file) {
-		from, to := n.Pos().Offset(), n.End().Offset()
-		switch n := n.(type) {
-		case *ast.File, *ast.Block, *ast.If:
-			continue
-		case *ast.Profile:
-			to = n.Open.Offset()
-		}
-		if from < 0 || to < from || to > len(t.text) {
-			continue
-		}
+	for _, in := range t.statements() {
 		for _, w := range []string{templateName, machineName} {
-			for i := from; ; {
-				next := strings.Index(t.text[i:to], w)
+			for i := in.from; ; {
+				next := strings.Index(t.text[i:in.to], w)
 				if next < 0 {
 					break
 				}
@@ -261,19 +277,9 @@ func isNameByte(c byte) bool {
 // escapedName looks for a statement whose patterns mean a word that is replaced
 // and do not spell it.
 func (t *Template) escapedName() (ast.Position, bool) {
-	for n := range ast.All(t.file) {
-		from, to := n.Pos().Offset(), n.End().Offset()
-		switch n := n.(type) {
-		case *ast.File, *ast.Block, *ast.If:
-			continue
-		case *ast.Profile:
-			to = n.Open.Offset()
-		}
-		if from < 0 || to < from || to > len(t.text) {
-			continue
-		}
+	for n, in := range t.statements() {
 		for _, w := range []string{templateName, machineName} {
-			if countMeant(reflect.ValueOf(n).Elem(), w) > strings.Count(t.text[from:to], w) {
+			if countMeant(reflect.ValueOf(n).Elem(), w) > strings.Count(t.text[in.from:in.to], w) {
 				return t.file.Position(n.Pos()), true
 			}
 		}
