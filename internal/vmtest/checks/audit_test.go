@@ -27,7 +27,7 @@ func TestAudit(t *testing.T) {
 	writeFile(t, dir+"/a")
 	writeFile(t, dir+"/first")
 	other(t, dir+"/run")
-	logEverything(t)
+	guest.LogEverything(t)
 	const text = "abi <kernel>,\nprofile watched {" + base + `
 	network netlink raw,
 	capability sys_admin,

@@ -9,66 +9,16 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/internal/vmtest/guest"
 	"github.com/goarmor/apparmor/parser"
 	"github.com/goarmor/apparmor/svirt"
 )
-
-// kernelLog reads what the kernel logs from its opening on.
-type kernelLog struct{ *os.File }
-
-// logEverything has the kernel leave nothing out for there being too much.
-func logEverything(t *testing.T) {
-	t.Helper()
-	if err := os.WriteFile("/proc/sys/kernel/printk_ratelimit", []byte("0"), 0); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func openKernelLog(t *testing.T) kernelLog {
-	t.Helper()
-	logEverything(t)
-	f, err := os.OpenFile("/dev/kmsg", os.O_RDONLY|unix.O_NONBLOCK, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { closeNow(t, f) })
-	if _, err := f.Seek(0, unix.SEEK_END); err != nil {
-		t.Fatal(err)
-	}
-	return kernelLog{f}
-}
-
-// until returns AppArmor's records up to the first that holds the text.
-func (l kernelLog) until(t *testing.T, text string) []string {
-	t.Helper()
-	if err := l.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
-		t.Fatal(err)
-	}
-	var records []string
-	for buf := make([]byte, 8<<10); ; {
-		n, err := l.Read(buf)
-		if errors.Is(err, syscall.EPIPE) {
-			t.Fatal("the kernel's log has overrun")
-		}
-		if err != nil {
-			t.Fatalf("waiting for %q in the kernel's log: %v", text, err)
-		}
-		if record := string(buf[:n]); strings.Contains(record, "apparmor=") {
-			records = append(records, record)
-			if strings.Contains(record, text) {
-				return records
-			}
-		}
-	}
-}
 
 // TestRefused checks that what is malformed, or holds a name twice, is refused
 // on every way to the kernel before it sees anything: nothing is logged, and
@@ -78,7 +28,7 @@ func TestRefused(t *testing.T) {
 	manager := newManager(t)
 	m := newMachine(t, "web", "7d3e5a34-1c0f-4f4e-9d0a-2b8f6c1e9a11")
 	m.create(t, manager)
-	log := openKernelLog(t)
+	log := guest.OpenKernelLog(t)
 	before, err := k.Revision(ctx)
 	if err != nil {
 		t.Fatal(err)
@@ -151,7 +101,7 @@ func TestRefused(t *testing.T) {
 	if err := rawWrite(t, "/sys/kernel/security/apparmor/policy/.replace", append(marker, 0)); err != unix.EPROTO {
 		t.Errorf("a byte too much: %v", err)
 	}
-	if records := log.until(t, `apparmor="STATUS"`); !strings.Contains(records[len(records)-1], "error=-71") || len(records) != 1 {
+	if records := log.Until(t, `apparmor="STATUS"`); !strings.Contains(records[len(records)-1], "error=-71") || len(records) != 1 {
 		t.Errorf("the kernel logged:\n%s", strings.Join(records, ""))
 	}
 }

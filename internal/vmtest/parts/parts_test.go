@@ -10,18 +10,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/goarmor/apparmor/audit"
 	"github.com/goarmor/apparmor/internal/vmtest/guest"
@@ -37,45 +33,13 @@ const (
 	qmp  = dir + "/qmp.sock"
 )
 
-// kernelLog reads AppArmor's records from its opening on.
-type kernelLog struct{ *os.File }
-
-func openKernelLog(t *testing.T) kernelLog {
+// denials returns what was denied up to the removal of the machine's profile.
+func denials(t *testing.T, l guest.KernelLog) []string {
 	t.Helper()
-	if err := os.WriteFile("/proc/sys/kernel/printk_ratelimit", []byte("0"), 0); err != nil {
-		t.Fatal(err)
-	}
-	f, err := os.OpenFile("/dev/kmsg", os.O_RDONLY|unix.O_NONBLOCK, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { closed(t, f) })
-	if _, err := f.Seek(0, unix.SEEK_END); err != nil {
-		t.Fatal(err)
-	}
-	return kernelLog{f}
-}
-
-// denied returns what was denied up to the removal of the machine's profile.
-func (l kernelLog) denied(t *testing.T) []string {
-	t.Helper()
-	if err := l.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
-		t.Fatal(err)
-	}
 	var out []string
-	for buf := make([]byte, 8<<10); ; {
-		n, err := l.Read(buf)
-		if errors.Is(err, syscall.EPIPE) {
-			t.Fatal("the kernel's log has overrun")
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		record := string(buf[:n])
-		if strings.Contains(record, `operation="profile_remove"`) && strings.Contains(record, `name="libvirt-`+uuid+`"`) {
-			return out
-		}
-		if !strings.Contains(record, `apparmor="DENIED"`) {
+	for _, record := range l.Until(t, `operation="profile_remove"`, `name="libvirt-`+uuid+`"`) {
+		_, what, ok := strings.Cut(record, "apparmor=\"DENIED\" ")
+		if !ok {
 			continue
 		}
 		e, err := audit.Parse(record)
@@ -83,10 +47,10 @@ func (l kernelLog) denied(t *testing.T) []string {
 			t.Errorf("%s: %v", record, err)
 			continue
 		}
-		_, what, _ := strings.Cut(record, "apparmor=\"DENIED\" ")
 		what, _, _ = strings.Cut(what, "\n")
 		out = append(out, strings.TrimPrefix(e.Profile, "libvirt-"+uuid)+" "+what)
 	}
+	return out
 }
 
 // part is a device that is there or not.
@@ -184,13 +148,6 @@ var parts = []part{
 			"-chardev", "socket,id=v,path=" + file("disk.sock"), "-device", "vhost-user-blk-pci,chardev=v"}},
 }
 
-func closed(t *testing.T, c io.Closer) {
-	t.Helper()
-	if err := c.Close(); err != nil {
-		t.Error(err)
-	}
-}
-
 func mkdir(t *testing.T, name string) {
 	t.Helper()
 	if err := os.MkdirAll(name, 0o755); err != nil {
@@ -269,7 +226,7 @@ func (p *part) run(t *testing.T, d *svirt.Domain, companions bool) (denied []str
 		t.Fatal(err)
 	}
 	defer manager.Close()
-	log := openKernelLog(t)
+	log := guest.OpenKernelLog(t)
 	if err := manager.Create(ctx, d); err != nil {
 		t.Fatal(err)
 	}
@@ -277,7 +234,7 @@ func (p *part) run(t *testing.T, d *svirt.Domain, companions bool) (denied []str
 		if err := manager.Remove(context.WithoutCancel(ctx), uuid); err != nil {
 			t.Error(err)
 		}
-		denied = log.denied(t)
+		denied = denials(t, log)
 	}()
 	for id, args := range p.companions {
 		cmd := exec.CommandContext(ctx, args[0], args[1:]...)
