@@ -77,8 +77,8 @@ type Explained struct {
 // difference.
 //
 // Nothing is changed. Explain looks at the path of a request on the host, as
-// Create would. Records say what the machine did, so they are no reason to
-// grant it: the advice is for a person to judge.
+// Create would. Records say what the machine did, which does not justify a
+// grant: the advice is for a person to judge.
 //
 // An event of a profile that is not one of this Manager's machines is
 // ErrNotFound; one that tells of no request is an *audit.NoRequestError. With a
@@ -139,7 +139,7 @@ func (m *Manager) Explain(ctx context.Context, e *audit.Event) (*Explained, erro
 }
 
 // pathOf returns the path that a request is for, as devices have paths, and the
-// permissions; none for an execution, since programs are no paths of devices.
+// permissions; none for an execution, since the paths of devices are not programs.
 func pathOf(r query.Request) (string, ast.FilePerm) {
 	switch r := r.(type) {
 	case query.File:

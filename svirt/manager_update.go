@@ -17,7 +17,8 @@ type Change struct {
 	// not an error.
 	Remove []Device
 	// RemoveCompanions are the IDs of companions that the machine loses, once
-	// nothing runs under their profiles. One that it does not have is no error.
+	// nothing runs under their profiles. One that it does not have is not an
+	// error.
 	RemoveCompanions []string
 	// AddCompanions are companions that the machine gets, or that take the
 	// place of those with their IDs. What they serve must be in Add.

@@ -11,7 +11,7 @@
 // text and option that went into the policy, and a digest of the policy. Policy
 // is used if and only if compiling again would have the same input. Times of
 // files do not matter, so restored backups, images with a fixed clock and edits
-// within a second are no problem.
+// within a second do no harm.
 //
 // # Trust
 //

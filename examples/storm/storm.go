@@ -168,7 +168,7 @@ func (s *storm) bar(name string, done *atomic.Int64) (stop func()) {
 	draw := func() {
 		n := int(done.Load())
 		full := n * width / s.machines
-		// A terminal that is gone is no reason to stop.
+		// Go on without a terminal.
 		_, _ = fmt.Fprintf(s.progress, "\r%-28s [%s%s] %d/%d ", name, bytes.Repeat([]byte("#"), full), bytes.Repeat([]byte("."), width-full), n, s.machines)
 	}
 	end := make(chan struct{})
