@@ -148,14 +148,28 @@ func (m *Manager) stale(ctx context.Context, uuid string) (bool, error) {
 	return !same && err == nil, err
 }
 
+// status returns the state of one machine, of whose thousands of neighbours only
+// the names are looked at.
 func (m *Manager) status(uuid string, names []string, loaded []Loaded) Status {
-	for _, s := range m.statuses(names, loaded) {
+	s := Status{UUID: uuid, Profile: m.names.profile(uuid), Driver: m.driver.Name()}
+	var files []string
+	for _, n := range names {
+		if strings.HasPrefix(n, s.Profile) {
+			files = append(files, n)
+		}
+	}
+	var own []Loaded
+	for _, l := range loaded {
+		if strings.HasPrefix(l.Name, s.Profile) {
+			own = append(own, l)
+		}
+	}
+	for _, s := range m.statuses(files, own) {
 		if s.UUID == uuid {
 			return s
 		}
 	}
-	s := Status{UUID: uuid, Profile: m.names.profile(uuid), Driver: m.driver.Name()}
-	for _, l := range loaded {
+	for _, l := range own {
 		if l.Name == s.Profile {
 			s.Loaded, s.Mode = true, l.Mode
 		}
