@@ -167,9 +167,10 @@ func (m *Manager) claim(ctx context.Context, c *change) (release func(done bool)
 		return nil, err
 	}
 	var errs []error
+	members := slices.Sorted(maps.Keys(next))
 	for other, theirs := range m.claims.of {
 		if machine, _ := cutMember(other); machine != c.uuid {
-			for _, member := range slices.Sorted(maps.Keys(next)) {
+			for _, member := range members {
 				errs = append(errs, next[member].conflicts(m.claims.of[member], machine, theirs))
 			}
 		}
