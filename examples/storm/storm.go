@@ -197,20 +197,10 @@ func (s *storm) bar(name string, done *atomic.Int64) (stop func()) {
 const featuresFile = "features"
 
 // prepareParser writes what the profiles include, which the manager has in
-// itself, the abi files, which this library knows, and the features.
+// itself, and the features.
 func (s *storm) prepareParser(policy string) error {
 	if err := svirt.Install(policy); err != nil {
 		return err
-	}
-	for _, name := range features.ABIs() {
-		abi, _ := features.ABI(name)
-		file := filepath.Join(policy, "abi", name)
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			return err
-		}
-		if err := os.WriteFile(file, []byte(abi.String()), 0o644); err != nil {
-			return err
-		}
 	}
 	return os.WriteFile(filepath.Join(s.dir, featuresFile), []byte(s.kernel.String()), 0o600)
 }
