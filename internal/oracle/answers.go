@@ -16,6 +16,8 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+
+	"github.com/goarmor/apparmor/internal/wholefile"
 )
 
 // answers are what a program said, in files by what it was asked.
@@ -148,4 +150,12 @@ func (c answers) put(key string, a Answer) {
 	if errors.Join(gob.NewEncoder(zw).Encode(a), zw.Close()) == nil {
 		keep(c.file(key), b.Bytes())
 	}
+}
+
+// keep writes a file of the cache. One that cannot be written is made again.
+func keep(name string, data []byte) {
+	if os.MkdirAll(filepath.Dir(name), 0o755) != nil {
+		return
+	}
+	_ = wholefile.Write(name, data, wholefile.Options{Mode: 0o600})
 }

@@ -26,7 +26,6 @@ import (
 
 	"github.com/goarmor/apparmor/internal/debian"
 	"github.com/goarmor/apparmor/internal/testenv"
-	"github.com/goarmor/apparmor/internal/wholefile"
 )
 
 // VirtHelper is virt-aa-helper of a suite of Debian's. It runs with the
@@ -250,14 +249,6 @@ func (h VirtHelper) run(ctx context.Context, xml string, args ...string) (helper
 		return a, err
 	}
 	return a, nil
-}
-
-// keep writes a file of the cache. One that cannot be written is made again.
-func keep(name string, data []byte) {
-	if os.MkdirAll(filepath.Dir(name), 0o755) != nil {
-		return
-	}
-	_ = wholefile.Write(name, data, wholefile.Options{Mode: 0o600})
 }
 
 // Rules returns the rules that the helper derives from a domain's XML for a
