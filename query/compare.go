@@ -144,7 +144,10 @@ type comparison struct {
 	differ         func(x, y answer) Perms
 	confirm        func(x, y Decision) bool
 	namespacesOnly bool
-	classes        map[[2]*blob.DFA][2][256]byte // see bytes
+	// within, if not zero, are the permissions that matter, and nothing matters
+	// where b grants nothing; see Requests.
+	within  Perms
+	classes map[[2]*blob.DFA][2][256]byte // see bytes
 
 	found []Difference
 	errs  []error

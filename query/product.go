@@ -106,6 +106,7 @@ type product struct {
 	ctx     context.Context
 	a, b    side
 	grammar grammar
+	within  bool // only strings matter to which b grants anything
 	// through is called at gates and returns what they let through; false ends
 	// the walk there.
 	through func(p *product, at place, to place) (place, bool)
@@ -138,7 +139,7 @@ func (p *product) run(visit func(node int)) error {
 		}
 		visit(i)
 		from := p.nodes[i].place
-		if from.passed == 0 && p.a.dead(from.a) && p.b.dead(from.b) && p.a.dead(from.c) && p.b.dead(from.d) {
+		if from.passed == 0 && (p.within || p.a.dead(from.a) && p.a.dead(from.c)) && p.b.dead(from.b) && p.b.dead(from.d) {
 			continue // and nothing that comes
 		}
 		for _, b := range p.bytes(from.row) {

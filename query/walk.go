@@ -64,11 +64,17 @@ func (c *comparison) kind(k *kind) error {
 }
 
 func (w *walk) run(a, b side) error {
-	w.product = product{ctx: w.ctx, a: a, b: b, through: w.through}
+	w.product = product{ctx: w.ctx, a: a, b: b, through: w.through, within: w.within != 0}
 	if w.kind.grammar != nil {
 		w.product.grammar = w.kind.grammar()
 	} else {
-		w.product.grammar = fileGrammar(a.grants(askedOfLabels) || b.grants(askedOfLabels), a.grants(askedOfLinks) || b.grants(askedOfLinks))
+		wanted := func(perms Perms) bool {
+			if w.within != 0 {
+				return b.grants(perms & w.within)
+			}
+			return a.grants(perms) || b.grants(perms)
+		}
+		w.product.grammar = fileGrammar(wanted(askedOfLabels), wanted(askedOfLinks))
 	}
 	w.product.class, w.product.order = w.bytes(a.dfa, b.dfa)
 	return w.product.run(w.visit)
