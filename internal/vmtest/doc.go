@@ -29,6 +29,9 @@
 // guest reads with guest.File. Programs that tests want to confine are
 // functions in the test binary, see guest.Commands.
 //
+// Module vmtest, at the top of the repository, is the public face of this
+// package. In a Config without a Package the tests of the calling one run.
+//
 // To add checks on the kernel, add tests to package checks below this
 // directory, and what they need from the host to the files of TestKernels.
 //

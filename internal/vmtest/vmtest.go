@@ -9,6 +9,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"debug/elf"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -29,7 +31,8 @@ import (
 // Config says what to run in guests.
 type Config struct {
 	// Package is the package of guest tests, as an import path or relative to
-	// the directory of the test.
+	// the directory of the test; empty: the calling one, whose TestMain then
+	// hands over to guest.Main.
 	Package string
 	// Files returns the files to put into the guest of a kernel, by name; nil
 	// for none. Guests run at the same time, so it must be safe for concurrent
@@ -74,7 +77,12 @@ func Run(t *testing.T, c Config) {
 	if !ok {
 		t.Fatalf("unknown architecture %q", c.Arch)
 	}
-	binary := build(t, c.Package, a)
+	var binary []byte
+	if c.Package == "" {
+		binary = own(t, a)
+	} else {
+		binary = build(t, c.Package, a)
+	}
 	if run := os.Getenv("APPARMOR_TEST_VMRUN"); run != "" {
 		c.Args = append(slices.Clone(c.Args), "-test.run="+run)
 	}
@@ -88,6 +96,29 @@ func Run(t *testing.T, c Config) {
 			t.Errorf("the tests ended with status %d", r.exit)
 		}
 	})
+}
+
+// own returns the calling test binary, or the same tests linked statically if
+// it needs libraries or is for another machine.
+func own(t testing.TB, a arch) []byte {
+	t.Helper()
+	name, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := elf.NewFile(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	linked := slices.ContainsFunc(f.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP })
+	if linked || a.name != runtime.GOARCH {
+		return build(t, ".", a)
+	}
+	return data
 }
 
 // build compiles the tests of a package into a static binary for guests.

@@ -39,7 +39,7 @@ const (
 // process it runs the tests. Started by the name of one of the commands, it
 // runs that. Outside of a guest it says so and runs nothing.
 func Main(m *testing.M, commands Commands) int {
-	if os.Getpid() == 1 {
+	if isInit() {
 		initMain()
 	}
 	if Release() == "" {
@@ -51,6 +51,19 @@ func Main(m *testing.M, commands Commands) int {
 	}
 	return m.Run()
 }
+
+// isInit reports whether this process is the guest's first. The first process
+// of a container has no such file.
+func isInit() bool {
+	if os.Getpid() != 1 {
+		return false
+	}
+	_, err := os.Lstat(ConfigFile)
+	return err == nil
+}
+
+// Inside reports whether this process runs in a guest.
+func Inside() bool { return Release() != "" || isInit() }
 
 // Release returns the release of the guest's kernel, such as
 // "6.12.118+deb13-cloud-amd64", as the host knows it, and the empty string
