@@ -63,11 +63,11 @@ func TestCheck(t *testing.T) {
 		limits  KernelLimits
 		words   string
 	}{
-		"6.12 mixes up entries": {file(tabled(chainDFA("/x", 1, 0), Perm{Allow: 4})), KernelLimits{PermTables: 1}, "no usable permission tables"},
-		"permsv above":          {file(pairs), KernelLimits{PermTables: 2}, "permsv 3 is above 2"},
-		"thirteen targets":      {file(&PolicyDB{DFA: trivialDFA(), XTable: make([]string, 13)}), KernelLimits{}, "13 exec targets are more than the 12"},
-		"long name":             {Profile{Name: strings.Repeat("x", 245)}, KernelLimits{}, "within 244 bytes"},
-		"attachment":            {Profile{XMatch: &PolicyDB{DFA: differential}}, KernelLimits{DiffEncode: true}, "when they attach"},
+		"6.12 mixes up entries":     {file(tabled(chainDFA("/x", 1, 0), Perm{Allow: 4})), KernelLimits{PermTables: 1}, "no usable permission tables"},
+		"permsv above the kernel's": {file(pairs), KernelLimits{PermTables: 2}, "permsv 3 is above 2"},
+		"thirteen targets":          {file(&PolicyDB{DFA: trivialDFA(), XTable: make([]string, 13)}), KernelLimits{}, "13 exec targets are more than the 12"},
+		"long name":                 {Profile{Name: strings.Repeat("x", 245)}, KernelLimits{}, "within 244 bytes"},
+		"attachment":                {Profile{XMatch: &PolicyDB{DFA: differential}}, KernelLimits{DiffEncode: true}, "when they attach"},
 	} {
 		if tt.profile.Name == "" {
 			tt.profile.Name = "p"
@@ -133,7 +133,7 @@ func TestFilesByPolicydb(t *testing.T) {
 	}
 	q = encode(t, &Profile{Name: "p", File: &PolicyDB{DFA: chainDFA("/x", 4, 0), DFAStart: 2}, XMatch: &PolicyDB{DFA: chainDFA("/x", 1, 0)}}).Profiles()[0]
 	if db, start := q.FileDB(); start != 2 || q.FilePerms(db.DFA.MatchString(start, "x"), true).Allow != 0x244 {
-		t.Error("dfa_start is not heeded")
+		t.Error("dfa_start is ignored")
 	}
 	if e := q.XMatchPerms(3); e.Allow != PermExec {
 		t.Errorf("attachment: %v", e)

@@ -64,7 +64,7 @@ func TestFrames(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(p.Bytes(), all.Bytes()) {
-		t.Error("the frames joined are not the profiles joined")
+		t.Error("joined frames differ from the profiles encoded together")
 	}
 	// What is wrong in the stream is told as of any other.
 	_, err = Inspect(append(pack(t, a, 3), pack(t, a, 3)...))
@@ -118,7 +118,7 @@ func TestDamagedFrames(t *testing.T) {
 	sum[len(sum)-1] ^= 1
 	refuse("with a wrong checksum", sum)
 	if _, err := Inspect(enc.EncodeAll(nil, nil)); err == nil {
-		t.Error("a frame of nothing is policy")
+		t.Error("an empty frame is taken for policy")
 	}
 
 	// A block of a byte that is repeated, and how much it is said to be.

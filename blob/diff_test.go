@@ -136,7 +136,7 @@ func TestDiffForms(t *testing.T) {
 		t.Errorf("two forms of one policy differ in %q", d)
 	}
 	if d := diff(t, old(), table(), DiffOptions{Strict: true}); len(d) == 0 {
-		t.Error("strictly, the two forms do not differ")
+		t.Error("Strict finds no difference between the two forms")
 	}
 
 	tests := []struct {
@@ -148,7 +148,7 @@ func TestDiffForms(t *testing.T) {
 			`p: file after "/x" (owner): allow exec|getattr (0x201); exec Px -> a | allow exec|getattr (0x201); exec Px -> c`,
 			`p: file after "/x" (other): allow exec|read|open|getattr (0x245); exec Px -> a | allow exec|read|open|getattr (0x245); exec Px -> c`,
 		}},
-		{"transition that nothing uses", func(p *Profile) { p.File.Perms[1].XIndex = XUnconfined }, nil},
+		{"unused transition", func(p *Profile) { p.File.Perms[1].XIndex = XUnconfined }, nil},
 		{"quiet", func(p *Profile) { p.File.Perms[3].Quiet = 2 }, []string{
 			`p: file after "/x" (other): allow exec|read|open|getattr (0x245); exec Px -> a | allow exec|read|open|getattr (0x245); quiet write (0x2); exec Px -> a`,
 		}},

@@ -185,15 +185,15 @@ func TestFramePolicy(t *testing.T) {
 		t.Errorf("differences %v, %v", found, err)
 	}
 	for name, list := range map[string][]blob.Extended{
-		"too few":          {{Head: heads[0]}},
-		"no name":          {{Head: &blob.Profile{}}, {Head: heads[1]}},
-		"one name":         {{Head: heads[0]}, {Head: heads[0]}},
-		"no automaton":     {{Head: heads[0]}, {Head: heads[1], File: &blob.Extension{}}},
-		"fewer targets":    {{Head: heads[0], File: &blob.Extension{XTable: []string{}}}, {Head: heads[1]}},
-		"tables":           {{Head: heads[0], File: &blob.Extension{Base: []uint32{0}, Len: 300}}, {Head: heads[1]}},
-		"fewer slots":      {{Head: heads[0], File: &blob.Extension{Base: []uint32{0}, Default: []uint32{0}, Accept: []uint32{0}, Accept2: []uint32{0}, Len: 299}}, {Head: heads[1]}},
-		"slot of another":  {{Head: heads[0], File: &blob.Extension{Base: []uint32{0}, Default: []uint32{0}, Accept: []uint32{0}, Accept2: []uint32{0}, Len: 300, Slots: []blob.Slot{{At: 9, Check: 2}}}}, {Head: heads[1]}},
-		"member of others": {{Head: &blob.Profile{Name: "p", Kill: 9}}, {Head: heads[1]}},
+		"too few profiles":              {{Head: heads[0]}},
+		"no name":                       {{Head: &blob.Profile{}}, {Head: heads[1]}},
+		"one name twice":                {{Head: heads[0]}, {Head: heads[0]}},
+		"no automaton":                  {{Head: heads[0]}, {Head: heads[1], File: &blob.Extension{}}},
+		"fewer targets":                 {{Head: heads[0], File: &blob.Extension{XTable: []string{}}}, {Head: heads[1]}},
+		"tables":                        {{Head: heads[0], File: &blob.Extension{Base: []uint32{0}, Len: 300}}, {Head: heads[1]}},
+		"fewer slots":                   {{Head: heads[0], File: &blob.Extension{Base: []uint32{0}, Default: []uint32{0}, Accept: []uint32{0}, Accept2: []uint32{0}, Len: 299}}, {Head: heads[1]}},
+		"slot of another state":         {{Head: heads[0], File: &blob.Extension{Base: []uint32{0}, Default: []uint32{0}, Accept: []uint32{0}, Accept2: []uint32{0}, Len: 300, Slots: []blob.Slot{{At: 9, Check: 2}}}}, {Head: heads[1]}},
+		"head with a member of its own": {{Head: &blob.Profile{Name: "p", Kill: 9}}, {Head: heads[1]}},
 	} {
 		if q, err := f.Policy(list); err == nil || q != nil {
 			t.Errorf("%s: %v, error %v", name, q, err)

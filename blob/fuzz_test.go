@@ -80,7 +80,7 @@ func FuzzInspect(f *testing.F) {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(once.Bytes(), twice.Bytes()) {
-			t.Fatal("written differently the second time")
+			t.Fatal("the second encoding differs from the first")
 		}
 		d, err := DiffPolicy(p, once, DiffOptions{Strict: true, MaxPairs: 1 << 14})
 		if len(d) > 0 {

@@ -18,7 +18,7 @@ import (
 func judge(t *testing.T, args ...string) (bool, string) {
 	t.Helper()
 	if testing.Short() {
-		t.Skip("the independent decoder takes seconds")
+		t.Skip("the independent decoder takes seconds; run without -short")
 	}
 	python := testenv.Command(t, "python3", "python3")
 	script := testenv.Tool(t, "decode_blob.py")
@@ -95,7 +95,7 @@ func TestJudgeAgrees(t *testing.T) {
 		}
 	}
 	if different == 0 {
-		t.Error("no two profiles differed")
+		t.Error("no random profiles differ")
 	}
 	t.Logf("%d pairs equal, %d different", equal, different)
 }

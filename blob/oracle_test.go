@@ -145,7 +145,7 @@ func TestLibvirtProfile(t *testing.T) {
 				t.Errorf("network inet stream: allow %#x", e.Allow)
 			}
 			if q.Mediates(blob.ClassNetV9) || q.Mediates(blob.ClassNamespaces) || !q.Mediates(blob.ClassMount) {
-				t.Error("wrong classes are mediated")
+				t.Error("a class is mediated that should not be, or mount is not")
 			}
 		})
 	}
@@ -182,7 +182,7 @@ profile t2 flags=(complain,attach_disconnected,audit) { /x r, }
 		t.Fatal(err)
 	}
 	if !bytes.Equal(again.Bytes(), p.Bytes()) {
-		t.Error("encoded differently")
+		t.Error("Encode writes the profiles differently from the reference")
 	}
 	if n := p.Needs(); len(n) != 0 {
 		t.Errorf("the set needs %q", n)

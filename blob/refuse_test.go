@@ -295,14 +295,14 @@ func TestRefusedSets(t *testing.T) {
 		{"duplicate by spelling", named(":n:a", ":n://a"), ErrDuplicate, 0, "already"},
 		{"duplicate hat", named("a", "a//h", "a//h"), ErrDuplicate, 0, "already"},
 		{"parent last", named("a//h", "a"), ErrParent, ENOENT, "the parent comes after its child"},
-		{"namespaces mixed", named(":n:a", ":m:b"), ErrNamespace, EACCES, "mixed namespaces"},
-		{"namespace later", named("a", ":m:b"), ErrNamespace, EACCES, "mixed namespaces"},
-		{"header and name", in("n", named(":m:b")), ErrNamespace, EACCES, "mixed namespaces"},
+		{"mixed namespaces", named(":n:a", ":m:b"), ErrNamespace, EACCES, "mixed namespaces"},
+		{"namespace of the second profile", named("a", ":m:b"), ErrNamespace, EACCES, "mixed namespaces"},
+		{"namespaces of header and name", in("n", named(":m:b")), ErrNamespace, EACCES, "mixed namespaces"},
 		{"nested in name", named(":n//m:b"), ErrNamespace, EACCES, "nested"},
 		{"nested in header", in("n//m", named("b")), ErrNamespace, EACCES, "nested"},
 		{"namespace alone", named(":n:"), ErrName, EPROTO, "the name is empty"},
 		{"namespace alone without colon", named(":n"), ErrName, EPROTO, "the name is empty"},
-		{"namespace empty", named("::a"), ErrName, EPROTO, "namespace in the name is empty"},
+		{"empty namespace", named("::a"), ErrName, EPROTO, "namespace in the name is empty"},
 		{"blank", named(" "), ErrName, EPROTO, "the name is empty"},
 		{"empty", named(""), ErrName, EPROTO, "the name is empty"},
 		{"too long", named(strings.Repeat("x", 254)), ErrName, ENAMETOOLONG, "256 of 255 bytes"},
@@ -330,7 +330,7 @@ func TestRefusedSets(t *testing.T) {
 		t.Errorf("profiles of two namespaces: %v, want ErrNamespace", err)
 	}
 	if _, err := Encode(nil); err == nil {
-		t.Error("no profiles are encoded")
+		t.Error("an empty list of profiles is encoded")
 	}
 }
 

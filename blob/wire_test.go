@@ -97,7 +97,7 @@ func TestPaddingIsRelativeToTheProfile(t *testing.T) {
 	one := encode(t, &Profile{Name: "b", File: &PolicyDB{DFA: trivialDFA()}})
 	two := encode(t, &Profile{Name: "aa"}, &Profile{Name: "b", File: &PolicyDB{DFA: trivialDFA()}})
 	if !bytes.HasSuffix(two.Bytes(), one.Bytes()) {
-		t.Error("a profile is written differently after another one")
+		t.Error("a profile after another one is encoded differently")
 	}
 }
 
@@ -135,7 +135,7 @@ func TestUserHeader(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(q.Bytes(), p.Bytes()) {
-		t.Error("the user header is not taken off")
+		t.Error("the user header is not removed")
 	}
 	var format *FormatError
 	if _, err := Inspect(wrapped[:len(wrapped)-1]); !errors.As(err, &format) || format.Offset != len(wrapped)-1 {

@@ -92,7 +92,7 @@ func TestPlainNames(t *testing.T) {
 		t.Error("a plain name has an automaton")
 	}
 	if p := out.Policy.Profile("/usr/bin/{y,z}"); p.XMatch == nil {
-		t.Error("a name with a pattern has none")
+		t.Error("a name with a pattern has no automaton")
 	}
 	got, err := asking.Open(out.Policy).Attachment("/usr/bin/x")
 	if err != nil || got == nil || got.Name != "/usr/bin/x" {

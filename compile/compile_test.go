@@ -59,10 +59,10 @@ func TestExecConflicts(t *testing.T) {
 		{"patterns", []ast.Rule{execRule("/*", px), execRule("/**", ux)}, "3 2"},
 		{"bare file", []ast.Rule{&ast.FileRule{All: true}, execRule("/*", px)}, "3 2"},
 		{"all yields", []ast.Rule{&ast.AllRule{}, execRule("/*", px)}, ""},
-		{"halves", []ast.Rule{with(execRule("/a", px), owner), with(execRule("/a", ux), other)}, ""},
-		{"half and whole", []ast.Rule{with(execRule("/a", px), owner), execRule("/a", ix)}, "3 2"},
+		{"owner and other", []ast.Rule{with(execRule("/a", px), owner), with(execRule("/a", ux), other)}, ""},
+		{"owner and everybody", []ast.Rule{with(execRule("/a", px), owner), execRule("/a", ix)}, "3 2"},
 		{"priority", []ast.Rule{with(execRule("/a", px), first), execRule("/a", ux)}, ""},
-		{"audit does not part", []ast.Rule{execRule("/a", px), with(execRule("/a", ux), audit())}, "3 2"},
+		{"audit does not keep rules apart", []ast.Rule{execRule("/a", px), with(execRule("/a", ux), audit())}, "3 2"},
 		{"denial", []ast.Rule{execRule("/a", px), with(execRule("/a", ast.ExecDeny), deny())}, ""},
 		{"same text hidden by a denial", []ast.Rule{execRule("/a", px), execRule("/a", ux), with(execRule("/**", ast.ExecDeny), deny())}, "3 2"},
 		{"classes are exact", []ast.Rule{execRule("/a[b]", px), execRule("/ab", ux)}, "3 2"},
@@ -247,7 +247,7 @@ func TestXattrs(t *testing.T) {
 	}
 	s = d.StepOOB(s)
 	if s == blob.TrapState {
-		t.Fatal("no step to the second value")
+		t.Fatal("the automaton does not go on to the second value")
 	}
 	for value, want := range map[string]uint32{"fo": 1, "f\x00o": 1, "fxo": 1, "f/o": 0, "f": 0, "": 0} {
 		if got := d.Accept[d.MatchString(s, "\x00"+value)] & 1; got != want {
@@ -285,7 +285,7 @@ func TestProfileFields(t *testing.T) {
 		t.Errorf("%+v", ps[2])
 	}
 	if ps[2].Mediates(blob.ClassSignal) || !ps[2].Mediates(blob.ClassNamespaces) {
-		t.Error("an unconfined profile mediates user namespaces and nothing else")
+		t.Error("an unconfined profile mediates signals, or does not mediate user namespaces")
 	}
 }
 
@@ -488,7 +488,7 @@ func TestMountSource(t *testing.T) {
 	}{
 		{"any operation", &ast.MountRule{Source: "/a"}, true},
 		{"propagation", &ast.MountRule{Source: "/a", Conds: options("rslave")}, true},
-		{"no options", &ast.MountRule{Source: "/a", Conds: options("rw")}, true},
+		{"rw alone", &ast.MountRule{Source: "/a", Conds: options("rw")}, true},
 		{"with an arrow", &ast.MountRule{Target: "/a", Conds: options("rslave")}, false},
 		{"source and target", &ast.MountRule{Source: "/a", Target: "/b"}, false},
 		{"another operation", &ast.MountRule{Source: "/a", Conds: options("bind")}, false},

@@ -98,7 +98,7 @@ func compareRelease(t *testing.T, release upstream.Release) {
 			}
 			t.Logf("%d of %d equal, %d bytes, the reference's are %d", equal, total, size, reference)
 			if size > reference {
-				t.Error("larger than the reference's")
+				t.Error("our policy is larger than the reference's")
 			}
 			if total == 0 {
 				t.Error("nothing was compared")

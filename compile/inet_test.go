@@ -312,8 +312,8 @@ func TestPackets(t *testing.T) {
 		want     map[string]string
 		degraded string
 	}{
-		{"no packets", base, rule, map[string]string{"\x1e": "0", peer: "0", "\x0f\x00\x02\x00\x01": "3700376"}, "network_v8/af_inet"},
-		{"no interfaces", base + "network_v9_skb {x {yes\n}\n}\n", rule, map[string]string{
+		{"kernel without packets", base, rule, map[string]string{"\x1e": "0", peer: "0", "\x0f\x00\x02\x00\x01": "3700376"}, "network_v8/af_inet"},
+		{"kernel without interfaces", base + "network_v9_skb {x {yes\n}\n}\n", rule, map[string]string{
 			"\x1e": "4", peer: "8000000", peer + "\x00": "8000000", peer + "\x00" + own: "3700376", peer + "\x00" + own + "eth0\x00": "0",
 		}, "network_v8/af_inet"},
 		{"interfaces", base + iface, rule, map[string]string{
@@ -480,16 +480,16 @@ func TestFlagMembers(t *testing.T) {
 	}{
 		{"debug", "", policy.Flags{Debug: true}, blob.Profile{FlagBits: 2}, ""},
 		{"interruptible", errorFeature, policy.Flags{Interruptible: true, Debug: true}, blob.Profile{FlagBits: 10}, ""},
-		{"interruptible of kernels", "domain {interruptible {yes\n}\n}\n", policy.Flags{Interruptible: true}, blob.Profile{FlagBits: 8}, ""},
-		{"not interruptible", ipc, policy.Flags{Interruptible: true}, blob.Profile{}, "domain/interruptible"},
+		{"interruptible in domain", "domain {interruptible {yes\n}\n}\n", policy.Flags{Interruptible: true}, blob.Profile{FlagBits: 8}, ""},
+		{"kernel without interruptible", ipc, policy.Flags{Interruptible: true}, blob.Profile{}, "domain/interruptible"},
 		{"error", errorFeature, policy.Flags{Error: "EPERM"}, blob.Profile{Error: 1}, ""},
 		{"last error", errorFeature, policy.Flags{Error: "EHWPOISON"}, blob.Profile{Error: 133}, ""},
 		{"error of two names", errorFeature, policy.Flags{Error: "ENOTSUP"}, blob.Profile{Error: 95}, ""},
-		{"no error", ipc, policy.Flags{Error: "EPERM"}, blob.Profile{}, "policy/profile/error"},
+		{"kernel without errors", ipc, policy.Flags{Error: "EPERM"}, blob.Profile{}, "policy/profile/error"},
 		{"ipc", "", policy.Flags{AttachDisconnectedIPC: true, PathWords: true}, blob.Profile{PathFlags: blob.PathAttachDisconnectedIPC, HasPathFlags: true}, ""},
 		{"ipc path", ipc, policy.Flags{AttachDisconnectedIPC: true, DisconnectedIPCPath: "/i", PathWords: true},
 			blob.Profile{DisconnectedIPC: "/i", PathFlags: blob.PathAttachDisconnectedIPC, HasPathFlags: true}, ""},
-		{"no ipc path", errorFeature, policy.Flags{AttachDisconnectedIPC: true, DisconnectedIPCPath: "/i", PathWords: true},
+		{"kernel without ipc paths", errorFeature, policy.Flags{AttachDisconnectedIPC: true, DisconnectedIPCPath: "/i", PathWords: true},
 			blob.Profile{PathFlags: blob.PathAttachDisconnectedIPC, HasPathFlags: true}, "domain/disconnected.ipc"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

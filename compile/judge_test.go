@@ -39,7 +39,7 @@ func judge(t *testing.T, args ...string) (bool, string) {
 // means what the reference's means.
 func TestSecondJudge(t *testing.T) {
 	if testing.Short() {
-		t.Skip("the independent decoder takes seconds")
+		t.Skip("the independent decoder takes seconds; run without -short")
 	}
 	profiles := upstream.Profiles(t)
 	tree := profiles.FS

@@ -30,7 +30,7 @@ func TestMeaning(t *testing.T) {
 		{"plain name", k612, "profile t { }", []answer{{attached, "t", "none"}}},
 		{"plain name with attributes", k612, "profile t xattrs=(user.a=b) { }", []answer{{attached, "t", "1"}}},
 
-		{"prompt without a place for it", k61, "/t { priority=1 prompt /a r, /a rw, prompt /b r, }",
+		{"prompt for a kernel without prompts", k61, "/t { priority=1 prompt /a r, /a rw, prompt /b r, }",
 			[]answer{{file, "/a", "337a"}, {file, "/b", "200"}}},
 		{"prompt", k72, "/t { priority=1 prompt /a r, /a rw, }", []answer{{file, "/a", "337a prompt 4"}}},
 
@@ -90,7 +90,7 @@ func TestRefused(t *testing.T) {
 		{"exec of patterns", k73, "profile t {\n  /a* px,\n  /*a ux,\n}\n", diag.CodeExecConflict, "p:3:3", "p:2:3"},
 		{"exec targets", k612, "profile t {\n" + targets.String() + "}\n", diag.CodeTooManyExecTargets, "p:14:3", ""},
 		{"exec targets of a table", k73, "profile t {\n" + targets.String() + "}\n", "", "", ""},
-		{"one name twice", k612, "profile t { }\nprofile t { }\n", diag.CodeDuplicateProfile, "p:2:1", "p:1:1"},
+		{"a name twice", k612, "profile t { }\nprofile t { }\n", diag.CodeDuplicateProfile, "p:2:1", "p:1:1"},
 		{"name of a child twice", k612, "/t { profile c { } }\n/t//c { }\n", diag.CodeDuplicateProfile, "p:2:1", "p:1:6"},
 		{"namespaces", k612, "profile t { }\nprofile :n:u { }\n", diag.CodeMixedNamespaces, "p:2:1", "p:1:1"},
 		{"name", k612, "profile t { }\nprofile " + long + " { }\n", diag.CodeNotLoadable, "p:2:1", ""},

@@ -104,7 +104,7 @@ func TestResolve(t *testing.T) {
 		}
 	}
 	if clashes == 0 {
-		t.Error("no conflict came up")
+		t.Error("no random rules conflict")
 	}
 }
 

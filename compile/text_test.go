@@ -46,7 +46,7 @@ func TestText(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got.Policy.Bytes(), want.Policy.Bytes()) {
-		t.Error("one call and the steps give other bytes")
+		t.Error("Text gives other policy than the single steps")
 	}
 	all := append(append(warnings, set.Warnings...), want.Warnings...)
 	if len(all) == 0 || all.Error() != got.Warnings.Error() {

@@ -31,7 +31,7 @@ var strangers = []struct {
 			return fmt.Sprintf("/**{%[1]c*%[2]c,%[2]c*%[3]c*,*%[1]c%[3]c}/**%[2]c r,", 'a'+i%23, 'b'+i*7%23, 'c'+i*11%23)
 		})
 	}},
-	{"five profiles of them", func(n int) string {
+	{"five profiles of overlapping patterns", func(n int) string {
 		var b strings.Builder
 		for p := range 5 {
 			b.WriteString(oneProfile(p, n/5, func(i int) string {
@@ -41,8 +41,8 @@ var strangers = []struct {
 		return b.String()
 	}},
 	{"alternations with stars in a row", func(n int) string { return "/t { /" + strings.Repeat("{a*,b*c}", n/8) + "c r, }\n" }},
-	{"a power of two", func(n int) string { return "/t { /**{a,b}" + strings.Repeat("?", n) + "c r, }\n" }},
-	{"a power of two by many rules", func(n int) string {
+	{"a rule whose states double", func(n int) string { return "/t { /**{a,b}" + strings.Repeat("?", n) + "c r, }\n" }},
+	{"many rules whose states double", func(n int) string {
 		return oneProfile(0, n, func(i int) string { return fmt.Sprintf("/**x????????????????%d r,", i) })
 	}},
 	{"directories anywhere", func(n int) string {

@@ -18,7 +18,7 @@ var unlikeNewest = []struct {
 	ours, theirs        string
 }{
 	{
-		"a file rule and a change_profile rule of one text",
+		"a file rule and a change_profile rule with one text",
 		"profile t {\n  /etc/hostname r,\n  change_profile -> /etc/hostname,\n}\n", "t",
 		asking.File{Path: "/etc/hostname", Perms: asking.Read}, "allowed", "denied read",
 	},

@@ -56,7 +56,7 @@ func TestDefault(t *testing.T) {
 	}
 	text := regexp.MustCompile(`query \{label \{multi_transaction[a-z0-9_ .{}]*`).Find(data)
 	if text == nil {
-		t.Fatal("the reference parser has no such text")
+		t.Fatal("the reference parser does not contain the text of its features")
 	}
 	repaired := strings.Replace(strings.TrimRight(string(text), "\x00"), "version {1.2}}", "version {1.2}", 1)
 	if diff := cmp.Diff(parse(t, []byte(repaired)).String(), features.Default().String()); diff != "" {

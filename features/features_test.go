@@ -94,10 +94,10 @@ func TestCanonical(t *testing.T) {
 	}
 	other := mustParse(t, want)
 	if !s.Equal(other) || s.ID() != other.ID() {
-		t.Error("the canonical text is not the same set")
+		t.Error("the canonical text is another set")
 	}
 	if changed := mustParse(t, strings.Replace(small, "v7", "v9", 1)); s.Equal(changed) || s.ID() == changed.ID() {
-		t.Error("another set is called equal")
+		t.Error("different sets are equal")
 	}
 	for _, same := range []string{"{" + small + "}", strings.ReplaceAll(small, "\n", " "), strings.ReplaceAll(small, "\n", "\r\n")} {
 		if !mustParse(t, same).Equal(s) {
@@ -121,7 +121,7 @@ func TestIntersect(t *testing.T) {
 		{"words", "m {x y z}", "m {z x}", "m {x z}"},
 		{"entries", "a {b {c} d {e}} f {g}", "a {d {e}}", "a {d {e}}"},
 		{"smaller number", "v {0x000003}", "v {2}", "v {2}"},
-		{"number on one side", "v {3}", "v {yes}", "v {}"},
+		{"number in one set", "v {3}", "v {yes}", "v {}"},
 		{"disjoint", "a {x}", "b {x}", ""},
 	} {
 		a, b := mustParse(t, tt.a), mustParse(t, tt.b)
@@ -146,7 +146,7 @@ func TestParseErrors(t *testing.T) {
 		{"closed twice", "a {b}}", diag.CodeFeaturesSyntax, 1, 6},
 		{"no name", "a {{b}}", diag.CodeFeaturesSyntax, 1, 4},
 		{"no name at the top", "a {b} {c}", diag.CodeFeaturesSyntax, 1, 7},
-		{"after the end", "{a {b}} c", diag.CodeFeaturesSyntax, 1, 9},
+		{"word after the end", "{a {b}} c", diag.CodeFeaturesSyntax, 1, 9},
 		{"control byte", "a {b\x01}", diag.CodeFeaturesSyntax, 1, 5},
 		{"NUL", "a {\x00}", diag.CodeFeaturesSyntax, 1, 4},
 		{"twice", "a {b} a {c}", diag.CodeFeaturesDuplicate, 1, 12},
@@ -256,7 +256,7 @@ func BenchmarkSupports(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		if !s.Supports("policy/versions/v8") {
-			b.Fatal("lost")
+			b.Fatal("policy/versions/v8 is missing")
 		}
 	}
 }

@@ -34,6 +34,6 @@ func TestKernel(t *testing.T) {
 		}
 	}
 	if _, ok := features.Kernel("6.99"); ok {
-		t.Error("a kernel that is not known has features")
+		t.Error("an unknown kernel has features")
 	}
 }

@@ -93,10 +93,10 @@ func TestHostile(t *testing.T) {
 		{"deep alternations", "/t { /" + rep("{a,", 1_000_000) + rep("}", 1_000_000) + " r, }", policy.Limits{}, small, memory},
 		{"a few open alternations", "/t { /" + rep("{", 10_000) + " r, }", policy.Limits{}, small, refused},
 		{"open alternations", "/t { /" + rep("{", 1_000_000) + " r, }", policy.Limits{}, small, memory},
-		{"a power of two", "/t { /**{a,b}" + rep("?", 30) + "c r, }", policy.Limits{}, small, states},
-		{"a power of two by many rules", "/t { " + lines(40, "/**x????????????????%d r,\n") + "}", policy.Limits{}, small, states},
-		{"a power of two by rules of signals", "/t { signal peer=**{a,b}" + rep("?", 30) + "c, }", policy.Limits{}, small, states},
-		{"a power of two that is attached to", "profile t /**{a,b}" + rep("?", 30) + "c { }", policy.Limits{}, small, states},
+		{"a rule whose states double", "/t { /**{a,b}" + rep("?", 30) + "c r, }", policy.Limits{}, small, states},
+		{"many rules whose states double", "/t { " + lines(40, "/**x????????????????%d r,\n") + "}", policy.Limits{}, small, states},
+		{"a signal rule whose states double", "/t { signal peer=**{a,b}" + rep("?", 30) + "c, }", policy.Limits{}, small, states},
+		{"an attachment whose states double", "profile t /**{a,b}" + rep("?", 30) + "c { }", policy.Limits{}, small, states},
 		{"stars", "/t { /" + rep("**", 50_000) + "a r, }", policy.Limits{}, small, memory},
 		{"a long path", "/t { /" + rep("a", 1<<16) + " r, }", policy.Limits{}, small, states},
 		{"a long path in little memory", "/t { /" + rep("a", 1<<18) + " r, }", policy.Limits{}, compile.Limits{Memory: 1 << 20}, memory},
@@ -112,7 +112,7 @@ func TestHostile(t *testing.T) {
 			var limit *diag.LimitError
 			switch {
 			case errors.Is(err, context.DeadlineExceeded):
-				t.Fatal("no limit ended it")
+				t.Fatal("the time ended it, and not a limit")
 			case errors.As(err, &limit):
 				if limit.What != c.what || limit.Got <= limit.Limit || !errors.Is(err, diag.ErrLimit) {
 					t.Errorf("%v, want %q", clip(err), c.what)

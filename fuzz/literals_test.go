@@ -163,7 +163,7 @@ func machine(t *testing.T, kernel *features.Set, path string, at int, by byte) {
 func exactly(t *testing.T, p *blob.Policy, text string, at int, by byte, ask func(string) query.Request) {
 	profile, ok := query.Open(p).Profile("t")
 	if !ok {
-		t.Fatal("no profile t")
+		t.Fatal("the policy does not define profile t")
 	}
 	if d, err := profile.Ask(ask(text)); err != nil || !d.Allowed() {
 		t.Fatalf("%q: %v, %v", text, d, err)

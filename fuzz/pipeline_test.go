@@ -159,7 +159,7 @@ func reads(t *testing.T, p *blob.Policy) {
 		t.Fatalf("what was read is not written: %v", err)
 	}
 	if !bytes.Equal(p.Bytes(), again.Bytes()) {
-		t.Fatal("what was read is written differently")
+		t.Fatal("policy that was read is written differently")
 	}
 }
 

@@ -74,7 +74,7 @@ func TestVerdicts(t *testing.T) {
 	}
 	t.Logf("%d accepted and %d refused by all", agreed[true], agreed[false])
 	if agreed[true] < n/4 || agreed[false] < n/4 {
-		t.Error("the sample is of one kind")
+		t.Error("less than a quarter is accepted, or refused, by all")
 	}
 }
 
@@ -243,7 +243,7 @@ var differences = []struct {
 	{"an empty class", false, regexp.MustCompile(`\[\^?\]`), "profile t { /a[][*] r, }"},
 	{"addresses of variables", false, regexp.MustCompile(`addr *=.*@\{`), "@{V}=\"a b\"\nprofile t { unix addr=@{V}, }"},
 	{"numbers of limits", false, regexp.MustCompile(`rlimit.*<=.*\d`), "profile t { set rlimit data <= 08, }"},
-	{"an alias to what is not a path", false, regexp.MustCompile(`alias .*-> *"?[^/" ]`), "alias /a -> b,\nprofile t { }"},
+	{"an alias to a name that is not a path", false, regexp.MustCompile(`alias .*-> *"?[^/" ]`), "alias /a -> b,\nprofile t { }"},
 	{"a NUL byte", false, regexp.MustCompile(`\x00`), "profile t {\n/\x00/ rw,\n}"},
 	{"a rule that is lost in a block", false, regexp.MustCompile(`\{[^}]*\{[^}]*,`), "profile t { { dbus path=/a{b, } }"},
 }

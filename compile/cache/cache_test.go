@@ -102,25 +102,25 @@ func TestKeyOf(t *testing.T) {
 	}
 	seen := map[Key]string{first: "nothing"}
 	for name, change := range map[string]func(in *input){
-		"the file":                            func(in *input) { in.files["p"] += "# more\n" },
-		"an include":                          func(in *input) { in.files["i"] = "/b r,\n" },
-		"an include that comes":               func(in *input) { in.files["maybe"] = "/m r,\n" },
-		"a file that comes in a directory":    func(in *input) { in.files["d/2"] = "/m r,\n" },
-		"a file that goes from a directory":   func(in *input) { delete(in.files, "d/1") },
-		"an include of another name before":   func(in *input) { in.files["first/i"] = "/a r,\n"; in.roots = []string{"first"} },
-		"the abi":                             func(in *input) { in.files["abi/one"] = tree["abi/another"] },
-		"the kernel that is compiled for":     func(in *input) { in.compile.Kernel = kernel(t, "7.3") },
-		"the kernel that abi <kernel> means":  func(in *input) { in.policy.Kernel = kernel(t, "7.3") },
-		"no kernel that abi <kernel> means":   func(in *input) { in.policy.Kernel = nil },
-		"the features of policy":              func(in *input) { in.policy.Default = kernel(t, "6.1") },
-		"features of policy that are empty":   func(in *input) { in.policy.Default = &features.Set{} },
-		"the namespace":                       func(in *input) { in.policy.Namespace = "n" },
-		"what to do with unenforceable rules": func(in *input) { in.compile.Degrade = compile.Report },
-		"denials":                             func(in *input) { in.compile.KeepDenials = true },
-		"names":                               func(in *input) { in.compile.PlainNames = true },
-		"more":                                func(in *input) { in.more = []string{"complain"} },
-		"more that is split":                  func(in *input) { in.more = []string{"com", "plain"} },
-		"more that is empty":                  func(in *input) { in.more = []string{""} },
+		"the file":                           func(in *input) { in.files["p"] += "# more\n" },
+		"an include":                         func(in *input) { in.files["i"] = "/b r,\n" },
+		"an include that appears":            func(in *input) { in.files["maybe"] = "/m r,\n" },
+		"a file added to a directory":        func(in *input) { in.files["d/2"] = "/m r,\n" },
+		"a file removed from a directory":    func(in *input) { delete(in.files, "d/1") },
+		"an include in an earlier directory": func(in *input) { in.files["first/i"] = "/a r,\n"; in.roots = []string{"first"} },
+		"the abi":                            func(in *input) { in.files["abi/one"] = tree["abi/another"] },
+		"the kernel that is compiled for":    func(in *input) { in.compile.Kernel = kernel(t, "7.3") },
+		"the kernel that abi <kernel> means": func(in *input) { in.policy.Kernel = kernel(t, "7.3") },
+		"no kernel that abi <kernel> means":  func(in *input) { in.policy.Kernel = nil },
+		"the features of policy":             func(in *input) { in.policy.Default = kernel(t, "6.1") },
+		"features of policy that are empty":  func(in *input) { in.policy.Default = &features.Set{} },
+		"the namespace":                      func(in *input) { in.policy.Namespace = "n" },
+		"reports of unenforceable rules":     func(in *input) { in.compile.Degrade = compile.Report },
+		"denials":                            func(in *input) { in.compile.KeepDenials = true },
+		"names":                              func(in *input) { in.compile.PlainNames = true },
+		"more":                               func(in *input) { in.more = []string{"complain"} },
+		"more that is split":                 func(in *input) { in.more = []string{"com", "plain"} },
+		"more that is empty":                 func(in *input) { in.more = []string{""} },
 	} {
 		in := base(t)
 		change(&in)
@@ -341,7 +341,7 @@ func TestNames(t *testing.T) {
 		}
 	}
 	if _, err := (&Cache{}).Put("p", key, p, PutOptions{}); err == nil {
-		t.Error("put without a directory")
+		t.Error("Put without a directory: no error")
 	}
 }
 

@@ -111,7 +111,7 @@ func TestRunErrors(t *testing.T) {
 		{"disks", t.Context(), []string{"-disks", "0"}, "-disks 0: not from 1 to 100"},
 		{"kernel", t.Context(), []string{"-kernel", "2.4"}, "-kernel 2.4: not one of"},
 		{"arguments", t.Context(), []string{"more"}, `arguments ["more"] follow the options`},
-		{"no parser", t.Context(), []string{"-n", "1", "-workers", "1", "-parser", "/nonexistent"}, "load by nonexistent, machine 5703a000-0000-4000-8000-000000000000: "},
+		{"missing parser", t.Context(), []string{"-n", "1", "-workers", "1", "-parser", "/nonexistent"}, "load by nonexistent, machine 5703a000-0000-4000-8000-000000000000: "},
 		{"cancelled", ended, []string{"-n", "1", "-workers", "1"}, context.Canceled.Error()},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -156,7 +156,7 @@ func TestHistogram(t *testing.T) {
 		t.Errorf("max %v, n %d", all.max, all.n)
 	}
 	if (&histogram{}).quantile(0.5) != 0 || (&histogram{}).bars() != nil {
-		t.Error("something in an empty one")
+		t.Error("an empty histogram has a quantile or bars")
 	}
 	var sum int64
 	for _, b := range all.bars() {
@@ -174,7 +174,7 @@ func TestBuckets(t *testing.T) {
 		}
 	}
 	if bucket(-1) != 0 {
-		t.Error("a negative duration")
+		t.Error("a negative duration is not in the first bucket")
 	}
 }
 

@@ -34,7 +34,7 @@ func TestProgram(t *testing.T) {
 				t.Errorf("package %s says %q", tree.Version(), out)
 			}
 			if _, err := tree.Command("/sbin/no-such-program"); err == nil {
-				t.Error("a program that is not there can run")
+				t.Error("a missing program can run")
 			}
 		})
 	}
@@ -70,6 +70,6 @@ func TestFetchTwice(t *testing.T) {
 		t.Errorf("left over: %v", parts)
 	}
 	if _, err := (debian.Binary{Suite: b.Suite, Names: []string{"no-such-package"}}).Fetch(t.Context(), cache); err == nil {
-		t.Error("a package that no suite has was fetched")
+		t.Error("a package that is in no suite was fetched")
 	}
 }

@@ -114,9 +114,9 @@ func TestExtractTar(t *testing.T) {
 	}
 	whole := pack("./boot/vmlinuz")
 	if _, err := extractTar(bytes.NewReader(whole.Bytes()[:515]), image); err == nil {
-		t.Error("cut short: no error")
+		t.Error("a package that is cut short: no error")
 	}
 	if _, ok := cachedKernel(filepath.Dir(image)); ok {
-		t.Error("what was cut short counts as cached")
+		t.Error("a kernel that was cut short counts as cached")
 	}
 }

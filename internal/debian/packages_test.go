@@ -47,7 +47,7 @@ func TestCommand(t *testing.T) {
 	}
 	write("usr/sbin/p")
 	if _, err := tree.Command("/sbin/p"); err == nil {
-		t.Error("runs without a loader")
+		t.Error("a program runs without a loader")
 	}
 	write("usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2")
 	got, err := tree.Command("/sbin/p")

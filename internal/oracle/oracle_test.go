@@ -80,7 +80,7 @@ func TestDecode(t *testing.T) {
 	}
 	a[len(a)/2] ^= 0xff
 	if got := oracle.DecodeVerify(t, a, "6.1"); got == nil {
-		t.Error("a spoiled policy passes")
+		t.Error("a damaged policy passes")
 	}
 }
 

@@ -180,7 +180,7 @@ func TestResolve(t *testing.T) {
 		}
 	}
 	if r.Accepts(Start) != nil || d.Accepts(d.Match(Start, "b"))[0] != 7 {
-		t.Error("accept values are to be there before Resolve and not after it")
+		t.Error("accept values are missing before Resolve, or there after it")
 	}
 	if _, _, err := Resolve(NewBudget(context.Background(), Limits{}), d, func([]Accept) (int, error) { return 0, context.Canceled }); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v is not the one of the function", err)

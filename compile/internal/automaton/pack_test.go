@@ -70,13 +70,13 @@ func TestPackRandom(t *testing.T) {
 			if p.Flags&blob.FlagDiff != 0 {
 				diffs++
 				if !diff {
-					t.Fatal("differential encoding without having been asked for")
+					t.Fatal("a state is differentially encoded, though nothing asks for it")
 				}
 			}
 		}
 	}
 	if diffs == 0 {
-		t.Error("no state was ever differentially encoded")
+		t.Error("no state is differentially encoded")
 	}
 }
 

@@ -88,7 +88,7 @@ func TestComparisons(t *testing.T) {
 			properties.TestingRun(t)
 			t.Logf("%d witnesses, %d equal, %d covered", witnesses, equal, covered)
 			if witnesses < 100 || equal == 0 || covered == 0 {
-				t.Error("the policies have little in common or nothing to tell them apart")
+				t.Error("too few pairs of policies differ, are equal or cover one another")
 			}
 		})
 	}

@@ -109,7 +109,7 @@ func TestChoose(t *testing.T) {
 		t.Errorf("another choice by the same seed: %s", diff)
 	}
 	if cmp.Equal(one, choose(slices.Clone(all), 10, 2)) {
-		t.Error("the same choice by another seed")
+		t.Error("another seed makes the same choice")
 	}
 	if got := choose(slices.Clone(all), 1000, 1); len(got) != len(all) {
 		t.Errorf("chose %d of %d", len(got), len(all))
@@ -136,7 +136,7 @@ func TestPlaces(t *testing.T) {
 // TestMutate changes a module of its own, whose tests notice some of it.
 func TestMutate(t *testing.T) {
 	if testing.Short() {
-		t.Skip("builds some twenty programs")
+		t.Skip("builds some twenty programs; run without -short")
 	}
 	root := t.TempDir()
 	for name, text := range map[string]string{

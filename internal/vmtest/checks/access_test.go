@@ -97,7 +97,7 @@ func (j *judge) askAs(t *testing.T, k *loader.Kernel, p *blob.Profile, class blo
 	if got != want {
 		t.Errorf("%s: %v %q, owner %v:\nkernel %+v\nours   %+v", p.Name, class, in, owner, got, want)
 		if j.wrong++; j.wrong == 20 {
-			t.Fatal("and so on")
+			t.Fatal("20 answers differ; the others are left out")
 		}
 	}
 	if want == unmediated {

@@ -233,7 +233,7 @@ profile other {`+inTransition+`}
 		// they find let the exec go on.
 		wantTransition(t, k, narrow, transition{program: "four", label: "named"}, "exec named")
 	})
-	t.Run("at once", func(t *testing.T) {
+	t.Run("change_profile at once", func(t *testing.T) {
 		for label, want := range map[string]syscall.Errno{
 			"anywhere": 0, "pattern": 0, "prefix-pattern": 0,
 			// A rule with a program allows it without as well.
@@ -301,7 +301,7 @@ profile both /usr/bin/t/x* xattrs=(trusted.type=server* trusted.level=?) {`+inTr
 		t.Fatal(err)
 	}
 	if !set.Supports(features.Xattrs) {
-		t.Fatal("every kernel has this")
+		t.Fatal("the kernel does not show features.Xattrs, which every kernel has")
 	}
 	path := other(t, "/usr/bin/t/xattr")
 	free := unconfined(t)

@@ -93,7 +93,7 @@ func TestLaterClasses(t *testing.T) {
 	})
 	t.Run("message queues", func(t *testing.T) {
 		if no := denied(features.PosixMqueue); no != 0 {
-			t.Fatal("a kernel that mediates message queues: this test is to be written")
+			t.Fatal("this kernel mediates message queues, for which a test is missing")
 		}
 		_ = denied(features.SysvMqueue) // no kernel mediates them
 		// Posix queues are files of a file system that is not mounted.

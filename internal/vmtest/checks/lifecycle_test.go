@@ -235,7 +235,7 @@ func TestConcurrency(t *testing.T) {
 		t.Fatal(err)
 	}
 	const rounds = 5
-	t.Run("each its own", func(t *testing.T) {
+	t.Run("each its own profile", func(t *testing.T) {
 		each(func(i int) {
 			name := fmt.Sprintf("own%d", i)
 			p := encode(t, minimal(name), minimal(name+"//c"))
@@ -250,7 +250,7 @@ func TestConcurrency(t *testing.T) {
 			t.Errorf("revision %d after %d, %v", after, before, err)
 		}
 	})
-	t.Run("all the same", func(t *testing.T) {
+	t.Run("one profile for all", func(t *testing.T) {
 		p := encode(t, minimal("shared"))
 		var written [goroutines]bool
 		each(func(i int) {

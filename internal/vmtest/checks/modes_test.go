@@ -38,7 +38,7 @@ func TestModes(t *testing.T) {
 				// Which do not have the mode.
 				c.shown = "enforce"
 				if len(missing) == 0 {
-					t.Error("the compiler does not say that the mode is another one")
+					t.Error("the compiler does not report that the kernel lacks the mode")
 				}
 			}
 			wantLoaded(t, k, "moded ("+c.shown+")")

@@ -228,7 +228,7 @@ func TestPoisoning(t *testing.T) {
 	good := encode(t, minimal("good"))
 	switch err := ns.Replace(ctx, good); {
 	case err == nil:
-		t.Log("this kernel is fixed")
+		t.Log("this kernel does not keep the name of a refused profile")
 	case !errors.Is(err, loader.ErrExist):
 		t.Error(err)
 	case !strings.Contains(err.Error(), "any profile in it is removed"):
@@ -329,7 +329,7 @@ func TestErrno(t *testing.T) {
 			}
 			if c.file == ".replace" {
 				if _, err := blob.Inspect(c.data); err == nil {
-					t.Error("package blob takes it")
+					t.Error("package blob accepts the data")
 				}
 			}
 		})
@@ -372,7 +372,7 @@ func TestOpenElsewhere(t *testing.T) {
 	for name, o := range map[string]loader.Options{
 		"a copy of /proc": {ProcFS: "/tmp"},
 		"another sysfs":   {SysFS: "/tmp"},
-		"nothing there":   {SysFS: "/nothing"},
+		"missing sysfs":   {SysFS: "/nothing"},
 	} {
 		k, err := loader.Open(o)
 		if err == nil {
@@ -380,7 +380,7 @@ func TestOpenElsewhere(t *testing.T) {
 			t.Errorf("%s: no error", name)
 			continue
 		}
-		if name == "nothing there" {
+		if name == "missing sysfs" {
 			wantError(t, err, os.ErrNotExist)
 		} else {
 			wantError(t, err, loader.ErrFileSystem)

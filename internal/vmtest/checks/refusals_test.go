@@ -267,7 +267,7 @@ func refusals() []refusal {
 
 		// Exec targets of the old form, and permission tables.
 		{name: "exec target", profileParts: xtable(1|4<<10|1<<14, "target")},
-		{name: "exec target that is not there", profileParts: xtable(1|5<<10, "target"), errno: proto},
+		{name: "missing exec target", profileParts: xtable(1|5<<10, "target"), errno: proto},
 		{name: "blank before a target", profileParts: xtable(1|4<<10, " target"), errno: proto},
 		{name: "permission table", profileParts: permTable(1, nil), errno: proto, until: before612, settled: before72}, // 6.12.107 loads it, 6.12.118 does not
 		{name: "version of the permission table", profileParts: permTable(2, nil), errno: proto},
@@ -321,7 +321,7 @@ func TestRefusals(t *testing.T) {
 			}
 			if c.unseen {
 				if !ours {
-					t.Error("it is taken")
+					t.Error("package blob accepts the data")
 				}
 				return
 			}
@@ -333,11 +333,11 @@ func TestRefusals(t *testing.T) {
 			case got != want:
 				t.Errorf("the kernel says %q, want %q; package blob: %v", got, want, err)
 			case got != 0 && !ours:
-				t.Error("package blob takes what the kernel does not")
+				t.Error("package blob accepts data that the kernel refuses")
 			case got == 0 && ours && !c.stricter && !errors.Is(err, blob.ErrKernel):
 				t.Errorf("the kernel takes what package blob does not: %v", err)
 			case c.stricter && !ours:
-				t.Error("package blob takes it")
+				t.Error("package blob accepts the data")
 			}
 			if want != 0 {
 				refusedHere++
@@ -395,7 +395,7 @@ func TestRefusedSets(t *testing.T) {
 				err = ns.Replace(t.Context(), p)
 			}
 			if err == nil {
-				t.Error("package loader writes it")
+				t.Error("package loader writes the data")
 			}
 			if after, err := ns.Revision(t.Context()); after != before || err != nil {
 				t.Errorf("revision %d after %d, %v", after, before, err)

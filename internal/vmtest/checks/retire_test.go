@@ -159,7 +159,7 @@ func (c cgroup) put(t *testing.T, cmd *exec.Cmd) {
 func TestForkChain(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(guest.FilesDir, "rounds"))
 	if err != nil {
-		t.Skip("it takes its time: TestForkChain of package vmtest runs it")
+		t.Skip("takes minutes; TestForkChain of package vmtest runs it")
 	}
 	rounds, err := strconv.Atoi(string(text))
 	if err != nil {

@@ -349,7 +349,7 @@ func TestStartCannotKill(t *testing.T) {
 		wantError(t, err, loader.ErrLabel)
 		if filepath.Base(t.Name()) == "trace=true" {
 			if cmd.ProcessState == nil {
-				t.Error("the process lives")
+				t.Error("the process still runs")
 			}
 			if _, err := os.Stat(mark); !errors.Is(err, os.ErrNotExist) {
 				t.Errorf("the program ran: %v", err)

@@ -51,23 +51,23 @@ func TestCache(t *testing.T) {
 		want  string
 	}{
 		{"nothing", nil, "p", "hit"},
-		{"times only", map[string]string{"i": cacheTree["i"]}, "p", "hit"},
+		{"only the times", map[string]string{"i": cacheTree["i"]}, "p", "hit"},
 		{"the file", map[string]string{"p": strings.ReplaceAll(cacheTree["p"], "profile p", "profile q")}, "p", "miss"},
 		{"an include", map[string]string{"i": "/b r,\n"}, "p", "miss"},
-		{"an include that comes", map[string]string{"maybe": "/m r,\n"}, "p", "miss"},
-		{"a file that comes in a directory", map[string]string{"d/2": "/m r,\n"}, "p", "miss"},
-		{"a file that goes from a directory", map[string]string{"d/1": ""}, "p", "miss"},
-		{"an include of another name before", map[string]string{"first/i": "/other r,\n"}, "-I first p", "miss"},
+		{"an include that appears", map[string]string{"maybe": "/m r,\n"}, "p", "miss"},
+		{"a file added to a directory", map[string]string{"d/2": "/m r,\n"}, "p", "miss"},
+		{"a file removed from a directory", map[string]string{"d/1": ""}, "p", "miss"},
+		{"an include in an earlier directory", map[string]string{"first/i": "/other r,\n"}, "-I first p", "miss"},
 		{"the abi", map[string]string{"abi/one": cacheTree["features2"]}, "p", "miss"},
 		{"the kernel", nil, "--kernel-features features2 p", "miss"},
 		{"the features of policy", nil, "--policy-features features2 p", "miss"},
 		{"the override", nil, "--override-policy-abi features2 p", "miss"},
-		{"reading maps", nil, "-X p", "miss"},
-		{"denials in tables", nil, "-O no-filter-deny p", "miss"},
+		{"reading implies mapping", nil, "-X p", "miss"},
+		{"denials kept in the tables", nil, "-O no-filter-deny p", "miss"},
 		{"warnings as errors", nil, "--warn=dangerous --Werror=dangerous p", "miss"},
-		{"warnings that are off as errors", nil, "--Werror=dangerous p", "hit"},
+		{"errors for warnings that are off", nil, "--Werror=dangerous p", "hit"},
 		{"cached policy that was changed", map[string]string{"cache/*/p": "damaged"}, "p", "miss"},
-		{"cached policy that is gone", map[string]string{"cache/*/p": ""}, "p", "miss"},
+		{"cached policy that was removed", map[string]string{"cache/*/p": ""}, "p", "miss"},
 		{"a key that was changed", map[string]string{"cache/.goarmor/*/p": "damaged"}, "p", "miss"},
 		{"another cache", nil, "-L cache2 p", "miss"},
 		{"a second cache", nil, "-L cache2,cache p", "hit"},
@@ -119,12 +119,12 @@ func TestCacheUnused(t *testing.T) {
 		name, args string
 		file       string // to be written first
 	}{
-		{"no reading", "-T p", ""},
+		{"no reading of the cache", "-T p", ""},
 		{"no cache", "-K p", ""},
 		{"complain mode", "-C p", ""},
 		{"forced complain mode", "p", "force-complain/p"},
 		{"a namespace", "-n x p", ""},
-		{"the work is to be seen", "-D stats p", ""},
+		{"dump of statistics", "-D stats p", ""},
 	} {
 		dir := files(t, cacheTree)
 		if got := cacheRun(t, dir, "p"); got != "miss" {

@@ -83,9 +83,9 @@ func TestOutcomes(t *testing.T) {
 		{"ambiguous option", "--skip-ca --skip", "", outcome{1, "", "apparmor_parser: option '--skip' is ambiguous; possibilities: '--skip-kernel-load' '--skip-read-cache' '--skip-cache' '--skip-bad-cache' '--skip-bad-cache-rebuild'\n"}},
 		{"unknown option", "--what", "", outcome{1, "", "apparmor_parser: unrecognized option '--what'\n"}},
 		{"unknown letter", "-Nz", "", outcome{1, "", "apparmor_parser: invalid option -- 'z'\n"}},
-		{"argument missing", "-n", "", outcome{1, "", "apparmor_parser: option requires an argument -- 'n'\n"}},
-		{"long argument missing", "--base", "", outcome{1, "", "apparmor_parser: option '--base' requires an argument\n"}},
-		{"argument too many", "--names=x", "", outcome{1, "", "apparmor_parser: option '--names' doesn't allow an argument\n"}},
+		{"missing argument", "-n", "", outcome{1, "", "apparmor_parser: option requires an argument -- 'n'\n"}},
+		{"missing argument of a long option", "--base", "", outcome{1, "", "apparmor_parser: option '--base' requires an argument\n"}},
+		{"unexpected argument", "--names=x", "", outcome{1, "", "apparmor_parser: option '--names' doesn't allow an argument\n"}},
 		{"an action twice", "-a -a", "", outcome{1, "", "apparmor_parser: Too many actions given on the command line.\n"}},
 		{"two actions", "-a -r", "", outcome{1, "", "apparmor_parser: Too many actions given on the command line.\n"}},
 		{"wrong warning", "--warn=x", "", outcome{1, "", "apparmor_parser: Invalid --warn option x\n"}},
@@ -102,7 +102,7 @@ func TestOutcomes(t *testing.T) {
 		{"wrong compression", "-cx", "", outcome{1, "", "apparmor_parser: Invalid compression level 'x'. It is none, default, fast, small, or 0 to 22\n"}},
 		{"compression", "-c9 -QK -M features ok", "", outcome{}},
 		{"no compression", "-c9 -cnone --zstd-compress-level=0 -QK -M features ok", "", outcome{}},
-		{"prompts as flags", "--prompt-compat=flag -N ok", "", outcome{1, "", "apparmor_parser: --prompt-compat=flag is not available: prompt rules go to permission tables, and are reported if a kernel has none\n"}},
+		{"prompts by flags", "--prompt-compat=flag -N ok", "", outcome{1, "", "apparmor_parser: --prompt-compat=flag is not available: prompt rules go to permission tables, and are reported if a kernel has none\n"}},
 		{"wrong prompts", "--prompt-compat=x -N ok", "", outcome{1, "", "apparmor_parser: Invalid --prompt-compat option 'x'\n"}},
 		{"prompts", "--prompt-compat=default --print-prompt-compat", "", outcome{0, "Prompt compat mode: permsv2\n", ""}},
 		{"features as text", "-QK --Werror=rule-not-enforced --warn=rule-not-enforced -m file{mask{read}} dbus", "", outcome{1, "", "Warning converted to Error from profile d (dbus): dbus rules not enforced\n"}},
@@ -123,13 +123,13 @@ func TestOutcomes(t *testing.T) {
 		{"missing features", "-QK -M nope ok", "", outcome{1, "", "apparmor_parser: Failed to load features from 'nope': no such file or directory\n"}},
 		{"missing configuration", "--config-file=nope -N ok", "", outcome{0, "ok\n", "Warning: config file 'nope' not found\n"}},
 		{"dead link", "-N dead", "", outcome{2, "one\n", "There was an error while loading profiles from dead\n"}},
-		{"output that cannot be", "-QK -M features -o no/where ok", "", outcome{1, "", "apparmor_parser: Could not open file no/where: no such file or directory\n"}},
+		{"output in a missing directory", "-QK -M features -o no/where ok", "", outcome{1, "", "apparmor_parser: Could not open file no/where: no such file or directory\n"}},
 
 		{"error, then the rest", "-N bad ok", "", outcome{1, "ok\n", "AppArmor parser error for bad in profile bad at line 4: ...\n"}},
 		{"error and abort", "-N -j1 --abort-on-error bad ok", "", outcome{1, "", "AppArmor parser error for bad in profile bad at line 4: ...\n"}},
 		{"error of standard input", "-N", "\nprofile t {", outcome{1, "", "AppArmor parser error at line 2: ...\n"}},
 		{"error in an include", "-N -I inc deep", "", outcome{1, "", "AppArmor parser error for deep in profile inc/low at line 3: ...\n"}},
-		{"include that is not there", "-N gone", "", outcome{1, "", "AppArmor parser error for gone in profile gone at line 2: Could not open 'nowhere'\n"}},
+		{"missing include", "-N gone", "", outcome{1, "", "AppArmor parser error for gone in profile gone at line 2: Could not open 'nowhere'\n"}},
 
 		{"warning", "-QK --warn=deprecated --warn=dangerous path", "", outcome{0, "", "Warning from path (path line 2): ...\n" +
 			"Warning from path (path line 3): ...\n"}},
@@ -146,15 +146,15 @@ func TestOutcomes(t *testing.T) {
 
 		{"disabled", "-b . -N ok dir/one", "", outcome{0, "one\n", "Skipping profile in ./disable: ok\n"}},
 		{"disabled, and quiet", "-q -b . -N ok dir/one", "", outcome{0, "one\n", ""}},
-		{"leftovers in silence", "-q -N dir", "", outcome{0, "one\ntwo\n", "Ignoring: 'x.rpmsave'\n"}},
-		{"names of what is wrong", "-N --warn=all --Werror", "@{A}=b\n/x@{A} { /@{NOPE} r, /a px, /a cx, profile @{A} { } }", outcome{0, "/x@{A}\n/x@{A}//@{A}\n", ""}},
-		{"what is a file as a directory", "-N ok/x other", "", outcome{20, "other\nother//child\nother//hat\n:ns://far\n", "File ok/x not found, skipping...\n"}},
+		{"leftovers, and quiet", "-q -N dir", "", outcome{0, "one\ntwo\n", "Ignoring: 'x.rpmsave'\n"}},
+		{"names in policy with errors", "-N --warn=all --Werror", "@{A}=b\n/x@{A} { /@{NOPE} r, /a px, /a cx, profile @{A} { } }", outcome{0, "/x@{A}\n/x@{A}//@{A}\n", ""}},
+		{"file used as a directory", "-N ok/x other", "", outcome{20, "other\nother//child\nother//hat\n:ns://far\n", "File ok/x not found, skipping...\n"}},
 		{"no features as error", "-Q --Werror=cache -f . ok", "", outcome{1, "", "Warning converted to Error: Cache read/write disabled: this kernel shows no features, and --kernel-features gives none\n"}},
-		{"text of what is disabled", "-b . -p ok", "", outcome{0, policyTree["ok"], ""}},
+		{"text of a disabled profile", "-b . -p ok", "", outcome{0, policyTree["ok"], ""}},
 		{"forced complain", "-b . -Q -d other", "", outcome{0, golden(t, "complain"), "Warning: found other in ./force-complain, forcing complain mode\n"}},
 		{"complain", "-C -d other", "", outcome{0, golden(t, "complain"), ""}},
 		{"debug", "-d vars", "", outcome{0, golden(t, "debug"), ""}},
-		{"reading maps", "-X -d ok", "", outcome{0, "----- Debugging built structures -----\nName:\t\tok\nAttachment:\t<NULL>\nLocal To:\t<NULL>\nMode:\t\tenforce\n  /a mr,\n\n", ""}},
+		{"reading implies mapping", "-X -d ok", "", outcome{0, "----- Debugging built structures -----\nName:\t\tok\nAttachment:\t<NULL>\nLocal To:\t<NULL>\nMode:\t\tenforce\n  /a mr,\n\n", ""}},
 
 		{"variables", "-D variables vars", "", outcome{0, "$b = true\n@A = \"@{B}\" \"x\" \"y\"\n@B = \"a\" \"c d\"\n", ""}},
 		{"expanded variables", "-D expanded-variables vars", "", outcome{0, "$b = true\n@A = \"a\" \"c d\" \"x\" \"y\"\n@B = \"a\" \"c d\"\n", ""}},
@@ -344,7 +344,7 @@ func TestCompression(t *testing.T) {
 
 	write("-M", "new", "-c9", "-o", "packed", "ok")
 	if got := write("-M", "new", "-B", "-S", "packed"); got != plain {
-		t.Error("-B takes something else from a compressed file")
+		t.Error("-B reads other policy from a compressed file")
 	}
 	// The cache.
 	cache := []string{"-M", "new", "-Q", "-W", "-L", "cache", "--show-cache"}
@@ -388,10 +388,10 @@ func TestBinary(t *testing.T) {
 		t.Fatalf("%+v", out)
 	}
 	if data, _ := os.ReadFile(filepath.Join(dir, "out")); string(data) != got.Stdout {
-		t.Error("-o and -S differ")
+		t.Error("-o and -S write different policy")
 	}
 	if stdin := runIn(t, dir, policyTree["ok"], with("-S")...); stdin.Stdout != got.Stdout {
-		t.Error("standard input and file differ")
+		t.Error("standard input and the file give different policy")
 	}
 	complain := runIn(t, dir, "", with("-S", "-C", "ok")...)
 	if p, err := blob.Inspect([]byte(complain.Stdout)); err != nil || p.Profiles()[0].Mode != blob.Complain {
@@ -399,7 +399,7 @@ func TestBinary(t *testing.T) {
 	}
 	two := runIn(t, dir, "", with("-S", "ok", "path")...)
 	if path := runIn(t, dir, "", with("-S", "path")...); two.Stdout != got.Stdout+path.Stdout {
-		t.Error("two files do not give both policies in order")
+		t.Error("policy of two files is not the policies of both, in order")
 	}
 	if out := runIn(t, dir, "", with("-B", "-N", "out")...); out.Stdout != "ok\n" {
 		t.Errorf("%+v", out)
@@ -560,6 +560,6 @@ func TestStates(t *testing.T) {
 func TestTooLong(t *testing.T) {
 	r := &run{options: defaults(), env: Env{Stdin: bytes.NewReader(make([]byte, maxInput+1))}}
 	if _, err := r.read(input{}); err == nil {
-		t.Error("no error")
+		t.Error("input over the limit: no error")
 	}
 }

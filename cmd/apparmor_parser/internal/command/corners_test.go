@@ -37,7 +37,7 @@ func TestCorners(t *testing.T) {
 		}
 	}
 	if len(corners) == 0 {
-		t.Fatal("there are no corners")
+		t.Fatal("no corner cases were found")
 	}
 	t.Logf("%d of %d verdicts are those of version 6.0", agreed, len(corners))
 }

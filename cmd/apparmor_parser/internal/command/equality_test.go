@@ -53,7 +53,7 @@ func TestEqualBytes(t *testing.T) {
 	}
 	work.Wait()
 	if len(cases) == 0 {
-		t.Fatal("there are no cases")
+		t.Fatal("no cases of equality.sh were found")
 	}
 	t.Logf("%d of %d cases", passed.Load(), len(cases))
 }

@@ -66,7 +66,7 @@ func TestKernel(t *testing.T) {
 		{"two namespaces", "-r other", nil, outcome{}, []string{"replace other other//child other//hat", "replace far", "close"}},
 		{"remove", "-R other", nil, outcome{}, []string{"remove :other", "remove ns:far", "close"}},
 		{"replace compiled policy", "-rB one-namespace", nil, outcome{2, "", "File one-namespace not found, skipping...\n"}, []string{"close"}},
-		{"no load", "-Q ok", nil, outcome{}, nil},
+		{"without loading", "-Q ok", nil, outcome{}, nil},
 		{"debug", "-d -N ok", nil, outcome{0, "ok\n", ""}, nil},
 		{"error in policy", "-r bad ok", nil, outcome{1, "", "AppArmor parser error for bad in profile bad at line 4: ...\n"}, []string{"replace ok", "close"}},
 		{
@@ -80,7 +80,7 @@ func TestKernel(t *testing.T) {
 			[]string{"load ok", "close"},
 		},
 		{
-			"not there", "-Rv other", map[string]error{"remove :other": refusal(loader.OpRemove, "other", syscall.ENOENT)},
+			"missing profile", "-Rv other", map[string]error{"remove :other": refusal(loader.OpRemove, "other", syscall.ENOENT)},
 			outcome{254, "Removal succeeded for \"far\".\n", "apparmor_parser: Unable to remove \"other\".  Profile doesn't exist\n"},
 			[]string{"remove :other", "remove ns:far", "close"},
 		},
@@ -90,7 +90,7 @@ func TestKernel(t *testing.T) {
 			[]string{"replace ok", "close"},
 		},
 		{
-			"no number", "-r ok", map[string]error{"replace ok": errors.New("beyond it")},
+			"error without a number", "-r ok", map[string]error{"replace ok": errors.New("beyond it")},
 			outcome{1, "", "apparmor_parser: Unable to replace \"ok\".  beyond it\n"},
 			[]string{"replace ok", "close"},
 		},
@@ -144,6 +144,6 @@ func TestOpenKernel(t *testing.T) {
 		}
 	}
 	if _, err := openKernel(t.TempDir() + "/kernel/security/apparmor/"); err == nil {
-		t.Error("an empty directory is not a kernel")
+		t.Error("an empty directory is taken for a kernel's")
 	}
 }

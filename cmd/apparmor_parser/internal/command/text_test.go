@@ -130,10 +130,10 @@ func TestClasses(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 	if c.change("") || c.change("no-") || c.change("ab") {
-		t.Error("words that are not classes")
+		t.Error("words that are not classes are accepted")
 	}
 	if c.has("news") || !allClasses.has("news") {
-		t.Error("an unknown class is not taken as unexpected")
+		t.Error("an unknown class is not treated like an unexpected one")
 	}
 }
 
@@ -175,7 +175,7 @@ func FuzzOptions(f *testing.F) {
 			err = o.check()
 		}
 		if err != nil && err.Error() == "" {
-			t.Error("an error without a word")
+			t.Error("the error has no message")
 		}
 	})
 }

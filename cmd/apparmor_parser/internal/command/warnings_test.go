@@ -57,11 +57,11 @@ func TestWarningClasses(t *testing.T) {
 				{"by default", run(), byDefault},
 				{"on", run("--warn=" + class), warned},
 				{"on and off", run("--warn="+class, "--warn=no-"+class), silent},
-				{"all but it", run("--warn=all", "--warn=no-"+class), silent},
-				{"all but the others", run(all...), warned},
+				{"all but this class", run("--warn=all", "--warn=no-"+class), silent},
+				{"this class alone", run(all...), warned},
 				{"quiet", run("--warn="+class, "-q"), silent},
 				{"error", run("--warn="+class, "--Werror="+class), failed},
-				{"all are errors", run("--warn="+class, "--Werror"), failed},
+				{"every warning as error", run("--warn="+class, "--Werror"), failed},
 			} {
 				if diff := cmp.Diff(run.want, run.got); diff != "" {
 					t.Errorf("%s: %s", run.name, diff)

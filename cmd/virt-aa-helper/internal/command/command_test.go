@@ -139,7 +139,7 @@ func TestLifecycle(t *testing.T) {
 		{"replace fails", []step{created, {"-r -u " + profile, xml("kvm", "/srv/b.img"), failed, nil, 1, "replace", map[string]string{profile: p128}, "the loader failed"}, replaced("/srv/a.img", a)}},
 		{"replace of a bad description", []step{created, {"-r -u " + profile, xml("kvm", "/etc/passwd"), nil, nil, 1, "", created.files, "invalid VM definition"}}},
 		{"an edited profile stays", []step{created, {"-r -u " + profile, created.stdin, nil, map[string]string{profile: "profile edited { }\n"}, 0, "replace", map[string]string{profile: "profile edited { }\n", files: a}, ""}}},
-		{"edited rules do not", []step{created, {"-r -u " + profile, created.stdin, nil, map[string]string{files: "edited"}, 0, "replace", created.files, ""}}},
+		{"edited rules are replaced", []step{created, {"-r -u " + profile, created.stdin, nil, map[string]string{files: "edited"}, 0, "replace", created.files, ""}}},
 		{"an empty profile is made again", []step{created, {"-r -u " + profile, created.stdin, nil, map[string]string{profile: ""}, 0, "remove replace", created.files, "0 size"}}},
 		{"an empty profile that cannot be removed", []step{created, {"-r -u " + profile, xml("kvm", "/srv/b.img"), failed, map[string]string{profile: ""}, 1, "remove", map[string]string{profile: "", files: a}, "could not remove profile"}}},
 		{"add a file", []step{created, {"-r -u " + profile + " -f /srv/b.img", created.stdin, nil, nil, 0, "replace", map[string]string{profile: p128, files: a + more}, ""}}},
@@ -150,17 +150,17 @@ func TestLifecycle(t *testing.T) {
 		{"append to rules that are gone", []step{created, {"-D -u " + profile, "", nil, nil, 0, "remove", map[string]string{profile: p128}, ""}, appended("/srv/b.img", a+more)}},
 		{"append a relative path", []step{created, {"-r -u " + profile + " -F b.img", created.stdin, nil, nil, 0, "replace", created.files, "skipped non-absolute path"}}},
 		{"append a restricted path", []step{created, {"-r -u " + profile + " -F /etc/passwd", created.stdin, nil, nil, 1, "", created.files, "invalid VM definition"}}},
-		{"add what is there", []step{created, {"-a -u " + profile, "", nil, nil, 0, "add", created.files, ""}}},
-		{"add what is not there", []step{{"-a -u " + profile, "", nil, nil, 1, "", nil, "profile does not exist"}}},
+		{"add an existing profile", []step{created, {"-a -u " + profile, "", nil, nil, 0, "add", created.files, ""}}},
+		{"add a missing profile", []step{{"-a -u " + profile, "", nil, nil, 1, "", nil, "profile does not exist"}}},
 		{"remove", []step{created, {"-R -u " + profile, "", nil, nil, 0, "remove", created.files, ""}}},
-		{"remove what is not loaded", []step{created, {"-R -u " + profile, "", fs.ErrNotExist, nil, 0, "remove", created.files, "already unloaded"}}},
+		{"remove a profile that is not loaded", []step{created, {"-R -u " + profile, "", fs.ErrNotExist, nil, 0, "remove", created.files, "already unloaded"}}},
 		{"remove fails", []step{created, {"-R -u " + profile, "", failed, nil, 1, "remove", created.files, "the loader failed"}}},
 		{"delete", []step{created, {"-D -u " + profile, "", nil, nil, 0, "remove", map[string]string{profile: p128}, ""}}},
 		{"delete fails", []step{created, {"-D -u " + profile, "", failed, nil, 1, "remove", map[string]string{profile: p128}, "the loader failed"}}},
 		{"a container has no rules", []step{
 			{created.args, xml("lxc", "/srv/a.img"), nil, map[string]string{"TEMPLATE.lxc": template}, 0, "add", map[string]string{profile: strings.Replace(template, "LIBVIRT_TEMPLATE", profile, 1)}, ""},
 			{"-r -u " + profile + " -F /srv/b.img", xml("lxc", "/srv/a.img"), nil, nil, 0, "replace", map[string]string{profile: strings.Replace(template, "LIBVIRT_TEMPLATE", profile, 1)}, ""}}},
-		{"what a killed helper left", []step{{created.args, created.stdin, nil, map[string]string{profile + ".new": "half", profile + ".lock": ""}, 0, "add", created.files, ""}}},
+		{"leftovers of a killed helper", []step{{created.args, created.stdin, nil, map[string]string{profile + ".new": "half", profile + ".lock": ""}, 0, "add", created.files, ""}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			base, hostFS := t.TempDir(), newHost(t)
@@ -294,11 +294,11 @@ func TestInput(t *testing.T) {
 		stdin  string
 		status int
 	}{
-		"empty":         {"", 1},
-		"garbage":       {"garbage", 1},
-		"with NULs":     {domain + "\x00\x00", 0},
-		"with trailing": {domain + "more", 1},
-		"too long":      {domain + strings.Repeat(" ", maxInput), 1},
+		"empty":              {"", 1},
+		"garbage":            {"garbage", 1},
+		"with NULs":          {domain + "\x00\x00", 0},
+		"with trailing text": {domain + "more", 1},
+		"too long":           {domain + strings.Repeat(" ", maxInput), 1},
 	} {
 		var stderr bytes.Buffer
 		got := Run(t.Context(), strings.Fields("-d -c -u "+profile), Env{
@@ -391,17 +391,17 @@ func TestLockWaits(t *testing.T) {
 func TestCompileOwn(t *testing.T) {
 	kernel, ok := features.Kernel("6.12")
 	if !ok {
-		t.Fatal("no features of 6.12")
+		t.Fatal("the features of 6.12 are unknown")
 	}
 	for _, tt := range []struct{ name, text, want string }{
-		{"its own", "profile " + profile + " {\n  /a r,\n  profile child { }\n}\n", ""},
-		{"another", "profile other { }\nprofile " + profile + " { }\n", "may define only"},
-		{"another alone", "profile other { }\n", "may define only"},
+		{"the machine's own", "profile " + profile + " {\n  /a r,\n  profile child { }\n}\n", ""},
+		{"another profile first", "profile other { }\nprofile " + profile + " { }\n", "may define only"},
+		{"another profile alone", "profile other { }\n", "may define only"},
 		{"a longer name", "profile " + profile + "x { }\nprofile " + profile + " { }\n", "may define only"},
 		{"a namespace", "profile :ns:" + profile + " { }\n", "may define only"},
 		{"a child alone", "profile " + profile + "//child { }\n", "does not define"},
 		{"none", "# nothing\n", "does not define"},
-		{"no policy", "{", "profile"},
+		{"broken policy", "{", "profile"},
 	} {
 		dir := t.TempDir()
 		write(t, dir, map[string]string{profile: tt.text})

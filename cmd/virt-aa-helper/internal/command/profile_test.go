@@ -25,7 +25,7 @@ func TestProfile(t *testing.T) {
 	}
 	kernel, ok := features.Kernel("6.12")
 	if !ok {
-		t.Fatal("no features of 6.12")
+		t.Fatal("the features of 6.12 are unknown")
 	}
 	roots := []fs.FS{os.DirFS(testenv.DebianTree(t))}
 	unit, err := parser.Config{Roots: roots}.ParseTree(t.Context(), "virt-aa-helper", string(text))
@@ -42,7 +42,7 @@ func TestProfile(t *testing.T) {
 	}
 	own, ok := query.Open(out.Policy).Profile("virt-aa-helper")
 	if !ok {
-		t.Fatal("no profile")
+		t.Fatal("the policy does not define profile virt-aa-helper")
 	}
 	ask := func(want bool, r query.Request) {
 		t.Helper()

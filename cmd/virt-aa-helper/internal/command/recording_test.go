@@ -146,7 +146,7 @@ func replay(t *testing.T, base string, hostFS fs.ReadLinkFS, c recorded) {
 	c.prepare(t, dir)
 	set, ok := features.Kernel("6.12")
 	if !ok {
-		t.Fatal("no features of 6.12")
+		t.Fatal("the features of 6.12 are unknown")
 	}
 	k := &kernelTable{own: &ownLoader{base: base, warn: func(string, ...any) {}}, features: set, loaded: map[string]string{}}
 	for _, line := range c.ProfilesBefore {
