@@ -23,6 +23,7 @@ import (
 	"github.com/goarmor/apparmor/diag"
 	"github.com/goarmor/apparmor/features"
 	"github.com/goarmor/apparmor/loader"
+	"github.com/goarmor/apparmor/svirt/internal/request"
 )
 
 // Helper is the driver of a manager that may not touch the kernel's policy, such
@@ -53,7 +54,7 @@ type Helper struct {
 	handed   atomic.Pointer[slog.Logger] // by a Manager
 	mu       sync.Mutex
 	compiler *AppArmor
-	exec     func(ctx context.Context, request []byte) ([]byte, error) // nil: the program
+	exec     func(ctx context.Context, data []byte) ([]byte, error) // nil: the program
 }
 
 var _ Driver = (*Helper)(nil)
@@ -73,29 +74,20 @@ func OpenHelper(ctx context.Context, path string, args ...string) (*Helper, erro
 // maxHelperMessage is the longest request and the longest reply, in bytes.
 const maxHelperMessage = 16 << 20
 
-// helperOp is what the program is asked.
-type helperOp string
+// helperChecker decides what the program is asked.
+var helperChecker = request.Checker{
+	Ops: []request.Op{
+		request.Features, request.Load, request.Unload, request.Sealed, request.List,
+		request.InUse, request.Files, request.InForce, request.Confines,
+	},
+	Names: requestNames{libvirtNames},
+}
 
-const (
-	helperFeatures helperOp = "features"
-	helperLoad     helperOp = "load"
-	helperUnload   helperOp = "unload"
-	helperSealed   helperOp = "sealed"
-	helperList     helperOp = "list"
-	helperInUse    helperOp = "in-use"
-	helperFiles    helperOp = "files"
-	helperInForce  helperOp = "in-force"
-	helperConfines helperOp = "confines"
-)
+// requestNames tells package request which profiles are those of machines.
+type requestNames struct{ names names }
 
-// helperRequest is a request, as JSON.
-type helperRequest struct {
-	Op      helperOp              `json:"op"`
-	Profile string                `json:"profile,omitempty"`
-	Policy  []byte                `json:"policy,omitempty"`
-	Mark    *loader.Fingerprint   `json:"mark,omitempty"`
-	Accept  loader.Accept         `json:"accept"`
-	Retire  *loader.RetireOptions `json:"retire,omitempty"`
+func (n requestNames) Machine(profile string) (uuid, companion string, ok bool) {
+	return n.names.machine(profile)
 }
 
 // helperReply is a reply, as JSON.
@@ -104,27 +96,7 @@ type helperReply struct {
 	Loaded   []Loaded      `json:"loaded,omitempty"`
 	Files    []loader.File `json:"files,omitempty"`
 	Yes      bool          `json:"yes,omitempty"`
-	Error    string        `json:"error,omitempty"`
-	Is       []string      `json:"is,omitempty"` // words of helperErrors
-}
-
-// helperErrors are what errors match on the other side, too.
-var helperErrors = []struct {
-	word string
-	err  error
-}{
-	{"not-exist", fs.ErrNotExist},
-	{"exist", fs.ErrExist},
-	{"permission", fs.ErrPermission},
-	{"protocol", loader.ErrProtocol},
-	{"disabled", loader.ErrDisabled},
-	{"not-allowed", loader.ErrNotAllowed},
-	{"mode", loader.ErrMode},
-	{"content", loader.ErrContent},
-	{"no-digest", loader.ErrNoDigest},
-	{"in-use", loader.ErrInUse},
-	{"processes", loader.ErrProcesses},
-	{"unsupported", errors.ErrUnsupported},
+	request.Failure
 }
 
 // HelperError is an error of the program of a Helper. It matches those of package
@@ -142,8 +114,8 @@ func (e *HelperError) Error() string { return e.Path + ": " + e.Text }
 func (e *HelperError) Unwrap() []error { return e.is }
 
 // call runs the program.
-func (h *Helper) call(ctx context.Context, q helperRequest) (*helperReply, error) {
-	request, err := json.Marshal(q)
+func (h *Helper) call(ctx context.Context, q request.Request) (*helperReply, error) {
+	data, err := json.Marshal(q)
 	if err != nil {
 		return nil, err
 	}
@@ -151,7 +123,7 @@ func (h *Helper) call(ctx context.Context, q helperRequest) (*helperReply, error
 	if run == nil {
 		run = h.run
 	}
-	output, err := run(ctx, request)
+	output, err := run(ctx, data)
 	if err != nil {
 		return nil, err
 	}
@@ -162,22 +134,14 @@ func (h *Helper) call(ctx context.Context, q helperRequest) (*helperReply, error
 	if reply.Error == "" {
 		return &reply, nil
 	}
-	e := &HelperError{Path: h.Path, Text: reply.Error}
-	for _, word := range reply.Is {
-		for _, known := range helperErrors {
-			if known.word == word {
-				e.is = append(e.is, known.err)
-			}
-		}
-	}
-	return nil, e
+	return nil, &HelperError{Path: h.Path, Text: reply.Error, is: reply.Matches()}
 }
 
 // run runs the program on a request and returns its output.
-func (h *Helper) run(ctx context.Context, request []byte) ([]byte, error) {
+func (h *Helper) run(ctx context.Context, data []byte) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, h.Path, h.Args...)
 	cmd.Env = []string{}
-	cmd.Stdin = bytes.NewReader(request)
+	cmd.Stdin = bytes.NewReader(data)
 	cmd.WaitDelay = time.Second
 	var stderr, stdout limitedBuffer
 	cmd.Stderr, cmd.Stdout = &stderr, &stdout
@@ -209,7 +173,7 @@ func (h *Helper) compile(ctx context.Context) (*AppArmor, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.compiler == nil {
-		reply, err := h.call(ctx, helperRequest{Op: helperFeatures})
+		reply, err := h.call(ctx, request.Request{Op: request.Features})
 		if err != nil {
 			return nil, err
 		}
@@ -243,24 +207,24 @@ func (h *Helper) Load(ctx context.Context, c Compiled, a loader.Accept) error {
 	if !ok {
 		return errNoKernel
 	}
-	_, err := h.call(ctx, helperRequest{Op: helperLoad, Profile: p.Names()[0], Policy: p.Bytes(), Accept: a})
+	_, err := h.call(ctx, request.Request{Op: request.Load, Profile: p.Names()[0], Policy: p.Bytes(), Accept: a})
 	return err
 }
 
 // Unload implements Driver.
 func (h *Helper) Unload(ctx context.Context, profile string, o loader.RetireOptions) error {
-	_, err := h.call(ctx, helperRequest{Op: helperUnload, Profile: profile, Retire: &o})
+	_, err := h.call(ctx, request.Request{Op: request.Unload, Profile: profile, Retire: &o})
 	return err
 }
 
 // Sealed implements Driver.
 func (h *Helper) Sealed(ctx context.Context, profile string) (bool, error) {
-	return h.ask(ctx, helperRequest{Op: helperSealed, Profile: profile})
+	return h.ask(ctx, request.Request{Op: request.Sealed, Profile: profile})
 }
 
 // List implements Driver.
 func (h *Helper) List(ctx context.Context) ([]Loaded, error) {
-	reply, err := h.call(ctx, helperRequest{Op: helperList})
+	reply, err := h.call(ctx, request.Request{Op: request.List})
 	if err != nil {
 		return nil, err
 	}
@@ -269,12 +233,12 @@ func (h *Helper) List(ctx context.Context) ([]Loaded, error) {
 
 // InUse implements Driver.
 func (h *Helper) InUse(ctx context.Context, profile string) (bool, error) {
-	return h.ask(ctx, helperRequest{Op: helperInUse, Profile: profile})
+	return h.ask(ctx, request.Request{Op: request.InUse, Profile: profile})
 }
 
 // Files implements Driver.
 func (h *Helper) Files(ctx context.Context, profile string, want func(loader.File) bool) ([]loader.File, error) {
-	reply, err := h.call(ctx, helperRequest{Op: helperFiles, Profile: profile})
+	reply, err := h.call(ctx, request.Request{Op: request.Files, Profile: profile})
 	if err != nil {
 		return nil, err
 	}
@@ -293,10 +257,10 @@ func (h *Helper) InForce(ctx context.Context, c Confinement) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return h.ask(ctx, helperRequest{Op: helperInForce, Profile: c.Profile, Mark: &print})
+	return h.ask(ctx, request.Request{Op: request.InForce, Profile: c.Profile, Mark: &print})
 }
 
-func (h *Helper) ask(ctx context.Context, q helperRequest) (bool, error) {
+func (h *Helper) ask(ctx context.Context, q request.Request) (bool, error) {
 	reply, err := h.call(ctx, q)
 	return err == nil && reply.Yes, err
 }
@@ -310,7 +274,7 @@ func (h *Helper) confines(ctx context.Context, c Confinement, a loader.Accept) e
 	if h.Tasks == nil {
 		return errNoTasks
 	}
-	_, err = h.call(ctx, helperRequest{Op: helperConfines, Profile: c.Profile, Mark: &print, Accept: a})
+	_, err = h.call(ctx, request.Request{Op: request.Confines, Profile: c.Profile, Mark: &print, Accept: a})
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%w: %w", ErrNotLoaded, err)
 	}
@@ -369,27 +333,13 @@ func ServeHelper(ctx context.Context, r io.Reader, w io.Writer, driver *AppArmor
 }
 
 func serveHelper(ctx context.Context, r io.Reader, w io.Writer, driver helperKernel) error {
-	data, err := io.ReadAll(io.LimitReader(r, maxHelperMessage+1))
+	q, err := request.Read(r, maxHelperMessage)
 	if err != nil {
 		return err
 	}
-	if len(data) > maxHelperMessage {
-		return &diag.LimitError{What: "bytes of a request", Limit: maxHelperMessage, Got: int64(len(data))}
-	}
-	var q helperRequest
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&q); err != nil {
-		return fmt.Errorf("the request cannot be read: %w", err)
-	}
 	reply := helperReply{}
-	if err := answerHelper(ctx, driver, &q, &reply); err != nil {
-		reply = helperReply{Error: err.Error()}
-		for _, known := range helperErrors {
-			if errors.Is(err, known.err) {
-				reply.Is = append(reply.Is, known.word)
-			}
-		}
+	if err := answerHelper(ctx, driver, q, &reply); err != nil {
+		reply = helperReply{Failure: request.Failed(err)}
 	}
 	return json.NewEncoder(w).Encode(reply)
 }
@@ -424,15 +374,18 @@ func (a *AppArmor) confines(ctx context.Context, c Confinement, accept loader.Ac
 	return a.Kernel.Confines(ctx, print, accept)
 }
 
-func answerHelper(ctx context.Context, driver helperKernel, q *helperRequest, reply *helperReply) (err error) {
+func answerHelper(ctx context.Context, driver helperKernel, q *request.Request, reply *helperReply) (err error) {
+	if err := helperChecker.Check(q); err != nil {
+		return err
+	}
 	switch q.Op {
-	case helperFeatures:
+	case request.Features:
 		set, err := driver.features(ctx)
 		if err == nil {
 			reply.Features = set.String()
 		}
 		return err
-	case helperList:
+	case request.List:
 		all, err := driver.List(ctx)
 		for _, l := range all {
 			if libvirtNames.owns(l.Name) {
@@ -441,69 +394,29 @@ func answerHelper(ctx context.Context, driver helperKernel, q *helperRequest, re
 		}
 		return err
 	}
-	if _, ok := libvirtNames.member(q.Profile); !ok {
-		return fmt.Errorf("%q is not the profile of a machine: %w", q.Profile, loader.ErrNotAllowed)
-	}
 	c := Confinement{Profile: q.Profile}
 	if q.Mark != nil {
 		c.Mark = *q.Mark
 	}
 	switch q.Op {
-	case helperLoad:
-		p, err := machinePolicy(q.Profile, q.Policy)
+	case request.Load:
+		p, err := helperChecker.Policy(q)
 		if err != nil {
 			return err
 		}
 		return driver.Load(ctx, p, q.Accept)
-	case helperUnload:
-		switch {
-		case q.Retire == nil:
-			return errors.New("a request to unload has no options")
-		case q.Retire.Cgroup != "":
-			// An empty one would be taken for proof that nothing runs, and
-			// with Kill another one's processes would end.
-			return errors.New("the cgroup of another process is not believed: unload without RetireOptions.Cgroup")
-		}
+	case request.Unload:
 		return driver.Unload(ctx, q.Profile, *q.Retire)
-	case helperSealed:
+	case request.Sealed:
 		reply.Yes, err = driver.Sealed(ctx, q.Profile)
-	case helperInUse:
+	case request.InUse:
 		reply.Yes, err = driver.InUse(ctx, q.Profile)
-	case helperFiles:
+	case request.Files:
 		reply.Files, err = driver.Files(ctx, q.Profile, func(loader.File) bool { return true })
-	case helperInForce:
+	case request.InForce:
 		reply.Yes, err = driver.InForce(ctx, c)
-	case helperConfines:
+	case request.Confines:
 		return driver.confines(ctx, c, q.Accept)
-	default:
-		return fmt.Errorf("unknown request %q", q.Op)
 	}
 	return err
-}
-
-// machinePolicy reads compiled policy, which must be the profile of one machine
-// and its children.
-func machinePolicy(profile string, data []byte) (*blob.Policy, error) {
-	p, err := blob.Inspect(data)
-	if err != nil {
-		return nil, err
-	}
-	found := false
-	uuid, _, _ := libvirtNames.machine(profile)
-	for _, one := range p.Profiles() {
-		top, _, _ := strings.Cut(one.Name, "//")
-		// Companions of the machine are loaded with it.
-		machine, _, ok := libvirtNames.machine(top)
-		switch {
-		case one.Namespace != "" || one.Rename != "" || !ok || machine != uuid:
-			return nil, fmt.Errorf("the policy defines %q, and may define only %s: %w", one.Name, profile, loader.ErrNotAllowed)
-		case one.Name == top && (one.Attach != "" || one.XMatch != nil):
-			return nil, fmt.Errorf("the profile %s would attach to programs: %w", top, loader.ErrNotAllowed)
-		}
-		found = found || one.Name == profile
-	}
-	if !found {
-		return nil, fmt.Errorf("the policy does not define %s: %w", profile, loader.ErrNotAllowed)
-	}
-	return p, nil
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/goarmor/apparmor/compile"
 	"github.com/goarmor/apparmor/features"
 	"github.com/goarmor/apparmor/loader"
+	"github.com/goarmor/apparmor/svirt/internal/request"
 )
 
 // served is the kernel that the program of a Helper works on.
@@ -102,9 +103,9 @@ func (s *served) confines(_ context.Context, c Confinement, _ loader.Accept) err
 
 // helperOf returns a driver whose program is in this process.
 func helperOf(s *served) *Helper {
-	return &Helper{Path: "/program", Degrade: compile.Report, Logger: slog.New(slog.DiscardHandler), exec: func(ctx context.Context, request []byte) ([]byte, error) {
+	return &Helper{Path: "/program", Degrade: compile.Report, Logger: slog.New(slog.DiscardHandler), exec: func(ctx context.Context, data []byte) ([]byte, error) {
 		var out bytes.Buffer
-		err := serveHelper(ctx, bytes.NewReader(request), &out, s)
+		err := serveHelper(ctx, bytes.NewReader(data), &out, s)
 		return out.Bytes(), err
 	}}
 }
@@ -186,25 +187,27 @@ func TestHelperRefuses(t *testing.T) {
 	own := &blob.Profile{Name: profile}
 	for _, tt := range []struct {
 		name string
-		q    helperRequest
+		q    request.Request
 		want string // part of the error
 	}{
-		{"its own", helperRequest{Op: helperLoad, Profile: profile, Policy: policy(own, &blob.Profile{Name: profile + "//child"})}, ""},
-		{"another name", helperRequest{Op: helperLoad, Profile: "sshd", Policy: policy(&blob.Profile{Name: "sshd"})}, "not the profile of a machine"},
-		{"a child's name", helperRequest{Op: helperLoad, Profile: profile + "//x", Policy: policy(own)}, "not the profile of a machine"},
-		{"a name that begins alike", helperRequest{Op: helperLoad, Profile: profile, Policy: policy(own, &blob.Profile{Name: profile + "x"})}, "may define only"},
-		{"two", helperRequest{Op: helperLoad, Profile: profile, Policy: policy(own, &blob.Profile{Name: "sshd"})}, "may define only"},
-		{"a companion of another machine", helperRequest{Op: helperLoad, Profile: profile, Policy: policy(own, &blob.Profile{Name: "libvirt-00000000-0000-4000-8000-0123456789ff-swtpm"})}, "may define only"},
-		{"a companion that attaches", helperRequest{Op: helperLoad, Profile: profile, Policy: policy(own, &blob.Profile{Name: profile + "-swtpm", Attach: "/usr/bin/swtpm"})}, "attach"},
-		{"a namespace", helperRequest{Op: helperLoad, Profile: profile, Policy: policy(&blob.Profile{Namespace: "ns", Name: profile})}, "may define only"},
-		{"a new name for another", helperRequest{Op: helperLoad, Profile: profile, Policy: policy(&blob.Profile{Name: profile, Rename: "sshd"})}, "may define only"},
-		{"an attachment", helperRequest{Op: helperLoad, Profile: profile, Policy: policy(&blob.Profile{Name: profile, Attach: "/usr/sbin/sshd"})}, "would attach"},
-		{"children alone", helperRequest{Op: helperLoad, Profile: profile, Policy: policy(&blob.Profile{Name: profile + "//x"})}, "does not define"},
-		{"no policy", helperRequest{Op: helperLoad, Profile: profile, Policy: []byte("x")}, ""},
-		{"unload another", helperRequest{Op: helperUnload, Profile: "sshd", Retire: &loader.RetireOptions{}}, "not the profile of a machine"},
-		{"unload without options", helperRequest{Op: helperUnload, Profile: profile}, "no options"},
-		{"unload by a cgroup", helperRequest{Op: helperUnload, Profile: profile, Retire: &loader.RetireOptions{Cgroup: "/sys/fs/cgroup/system.slice", Kill: true}}, "not believed"},
-		{"an unknown request", helperRequest{Op: "reboot", Profile: profile}, "unknown request"},
+		{"its own", request.Request{Op: request.Load, Profile: profile, Policy: policy(own, &blob.Profile{Name: profile + "//child"})}, ""},
+		{"another name", request.Request{Op: request.Load, Profile: "sshd", Policy: policy(&blob.Profile{Name: "sshd"})}, "not the profile of a machine"},
+		{"a child's name", request.Request{Op: request.Load, Profile: profile + "//x", Policy: policy(own)}, "not the profile of a machine"},
+		{"a name that begins alike", request.Request{Op: request.Load, Profile: profile, Policy: policy(own, &blob.Profile{Name: profile + "x"})}, "may define only"},
+		{"two", request.Request{Op: request.Load, Profile: profile, Policy: policy(own, &blob.Profile{Name: "sshd"})}, "may define only"},
+		{"a companion of another machine", request.Request{Op: request.Load, Profile: profile, Policy: policy(own, &blob.Profile{Name: "libvirt-00000000-0000-4000-8000-0123456789ff-swtpm"})}, "may define only"},
+		{"a companion that attaches", request.Request{Op: request.Load, Profile: profile, Policy: policy(own, &blob.Profile{Name: profile + "-swtpm", Attach: "/usr/bin/swtpm"})}, "attach"},
+		{"a namespace", request.Request{Op: request.Load, Profile: profile, Policy: policy(&blob.Profile{Namespace: "ns", Name: profile})}, "may define only"},
+		{"a new name for another", request.Request{Op: request.Load, Profile: profile, Policy: policy(&blob.Profile{Name: profile, Rename: "sshd"})}, "may define only"},
+		{"an attachment", request.Request{Op: request.Load, Profile: profile, Policy: policy(&blob.Profile{Name: profile, Attach: "/usr/sbin/sshd"})}, "would attach"},
+		{"children alone", request.Request{Op: request.Load, Profile: profile, Policy: policy(&blob.Profile{Name: profile + "//x"})}, "does not define"},
+		{"no policy", request.Request{Op: request.Load, Profile: profile, Policy: []byte("x")}, ""},
+		{"unload another", request.Request{Op: request.Unload, Profile: "sshd", Retire: &loader.RetireOptions{}}, "not the profile of a machine"},
+		{"unload without options", request.Request{Op: request.Unload, Profile: profile}, "no options"},
+		{"unload by a cgroup", request.Request{Op: request.Unload, Profile: profile, Retire: &loader.RetireOptions{Cgroup: "/sys/fs/cgroup/system.slice", Kill: true}}, "not believed"},
+		{"what a broker is asked", request.Request{Op: request.Create, Domain: []byte("{}")}, "not served"},
+		{"a field of another request", request.Request{Op: request.Sealed, Profile: profile, Policy: []byte("x")}, "must not have policy"},
+		{"an unknown request", request.Request{Op: "reboot", Profile: profile}, "unknown request"},
 	} {
 		s := newServed(t)
 		s.loaded["sshd"] = nil
@@ -220,7 +223,7 @@ func TestHelperRefuses(t *testing.T) {
 			t.Errorf("%s: %v, want %q; %d loaded", tt.name, err, tt.want, len(s.loaded))
 		}
 	}
-	for _, text := range []string{"", "{", `{"op":"list","more":1}`, "[]", strings.Repeat(" ", maxHelperMessage+1)} {
+	for _, text := range []string{"", "{", `{"op":"list","more":1}`, "[]", "null", `{"op":"list"}{}`, strings.Repeat(" ", maxHelperMessage+1)} {
 		if err := serveHelper(t.Context(), strings.NewReader(text), &bytes.Buffer{}, newServed(t)); err == nil {
 			t.Errorf("%.20q is a request", text)
 		}
@@ -270,10 +273,10 @@ func FuzzServeHelper(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	for _, q := range []helperRequest{
-		{Op: helperFeatures}, {Op: helperList},
-		{Op: helperLoad, Profile: p.Names()[0], Policy: p.Bytes()},
-		{Op: helperUnload, Profile: p.Names()[0], Retire: &loader.RetireOptions{}},
+	for _, q := range []request.Request{
+		{Op: request.Features}, {Op: request.List},
+		{Op: request.Load, Profile: p.Names()[0], Policy: p.Bytes()},
+		{Op: request.Unload, Profile: p.Names()[0], Retire: &loader.RetireOptions{}},
 	} {
 		data, err := json.Marshal(q)
 		if err != nil {

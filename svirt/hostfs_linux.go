@@ -25,9 +25,28 @@ import (
 // device in the place of an image does no harm.
 func HostFS() fs.ReadLinkFS { return hostFS{} }
 
-type hostFS struct{}
+// HostFSBy is HostFS with every look at the file system made within run, such as
+// on a thread that has the credentials of a user: then nothing is found out
+// that the user could not. Run must call the function that it gets once, or
+// return an error and not call it, then or later. It may be called by several
+// goroutines at the same time. What uses a block device is told as root sees it.
+func HostFSBy(run func(look func()) error) fs.ReadLinkFS { return hostFS{run} }
+
+type hostFS struct{ run func(func()) error }
 
 var _ holder = hostFS{}
+
+// by calls f within run, or where it is.
+func by[T any](run func(func()) error, f func() (T, error)) (v T, err error) {
+	if run == nil {
+		return f()
+	}
+	if rerr := run(func() { v, err = f() }); rerr != nil {
+		var none T
+		return none, rerr
+	}
+	return v, err
+}
 
 func hostPath(op, n string) (string, error) {
 	switch {
@@ -40,12 +59,14 @@ func hostPath(op, n string) (string, error) {
 }
 
 // Open implements fs.FS.
-func (hostFS) Open(n string) (fs.File, error) {
+func (h hostFS) Open(n string) (fs.File, error) {
 	path, err := hostPath("open", n)
 	if err != nil {
 		return nil, err
 	}
-	fd, err := reopen(unix.AT_FDCWD, path, 0, typeFile|typeBlock|typeDirectory, "")
+	fd, err := by(h.run, func() (int, error) {
+		return reopen(unix.AT_FDCWD, path, 0, typeFile|typeBlock|typeDirectory, "")
+	})
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: n, Err: err}
 	}
@@ -53,25 +74,25 @@ func (hostFS) Open(n string) (fs.File, error) {
 }
 
 // Lstat implements fs.ReadLinkFS.
-func (hostFS) Lstat(n string) (fs.FileInfo, error) {
+func (h hostFS) Lstat(n string) (fs.FileInfo, error) {
 	path, err := hostPath("lstat", n)
 	if err != nil {
 		return nil, err
 	}
-	return os.Lstat(path)
+	return by(h.run, func() (fs.FileInfo, error) { return os.Lstat(path) })
 }
 
 // ReadLink implements fs.ReadLinkFS.
-func (hostFS) ReadLink(n string) (string, error) {
+func (h hostFS) ReadLink(n string) (string, error) {
 	path, err := hostPath("readlink", n)
 	if err != nil {
 		return "", err
 	}
-	return os.Readlink(path)
+	return by(h.run, func() (string, error) { return os.Readlink(path) })
 }
 
-func (hostFS) hold() (tree, error) {
-	t := &hostTree{dirs: map[string]int{}}
+func (h hostFS) hold() (tree, error) {
+	t := &hostTree{dirs: map[string]int{}, run: h.run}
 	fd, err := again(func() (int, error) { return unix.Open("/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0) })
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: "/", Err: err}
@@ -97,6 +118,7 @@ const maxHeld = 64
 // it, and is not a symbolic link.
 type hostTree struct {
 	dirs map[string]int // real path -> descriptor
+	run  func(func()) error
 }
 
 // again repeats a call that a signal has interrupted.
@@ -155,6 +177,10 @@ func split(real string) (dir, base string) {
 }
 
 func (t *hostTree) lstat(real string) (info, error) {
+	return by(t.run, func() (info, error) { return t.lstatHere(real) })
+}
+
+func (t *hostTree) lstatHere(real string) (info, error) {
 	dir, base := split(real)
 	fd, err := t.dir(dir)
 	if err != nil {
@@ -195,6 +221,10 @@ func infoOf(st *unix.Stat_t) info {
 }
 
 func (t *hostTree) readLink(real string) (string, error) {
+	return by(t.run, func() (string, error) { return t.readLinkHere(real) })
+}
+
+func (t *hostTree) readLinkHere(real string) (string, error) {
 	dir, base := split(real)
 	fd, err := t.dir(dir)
 	if err != nil {
@@ -244,6 +274,10 @@ func reopen(dir int, name string, flags int, types fileTypes, real string) (int,
 }
 
 func (t *hostTree) open(real string) (io.ReadCloser, error) {
+	return by(t.run, func() (io.ReadCloser, error) { return t.openHere(real) })
+}
+
+func (t *hostTree) openHere(real string) (io.ReadCloser, error) {
 	dir, base := split(real)
 	in, err := t.dir(dir)
 	if err != nil {
@@ -274,6 +308,10 @@ func (f rawFile) Read(b []byte) (int, error) {
 func (f rawFile) Close() error { return unix.Close(int(f)) }
 
 func (t *hostTree) readDir(real string) ([]string, error) {
+	return by(t.run, func() ([]string, error) { return t.readDirHere(real) })
+}
+
+func (t *hostTree) readDirHere(real string) ([]string, error) {
 	fd, err := t.dir(real)
 	if err != nil {
 		return nil, err

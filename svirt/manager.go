@@ -71,6 +71,11 @@ type ManagerOptions struct {
 	// before all that Templates names. They are not written to Dir; Install
 	// does that.
 	Parts []Part
+	// Grant, if not nil, is asked before anything is changed whether a machine
+	// may have all the rules that it, or a companion of it, would get: those that
+	// it has already among them. Its error is that of the call. The rules must
+	// not be changed.
+	Grant func(ctx context.Context, uuid string, rules []Rule) error
 	// Warn is called with what a machine may need and is not granted, after it
 	// was created, replaced or updated and if there is anything. The Logger is
 	// told in any case.

@@ -359,11 +359,35 @@ func (u undoing) fail(err error) error {
 	return err
 }
 
+// granted asks ManagerOptions.Grant about every part of a change.
+func (m *Manager) granted(ctx context.Context, c *change) error {
+	if m.options.Grant == nil {
+		return nil
+	}
+	for i := range c.parts {
+		p := &c.parts[i]
+		if p.rules == nil {
+			continue
+		}
+		err := m.options.Grant(ctx, c.uuid, p.rules.list)
+		if _, id := cutMember(p.member); id != "" {
+			err = ofCompanion(id, err)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // apply makes a change whole or not at all: what can fail without a trace is
 // done first, the files are written next, and the kernel comes last, since
 // that is one step that either happens or not. Only the profiles of companions
 // that go are taken out of force before.
 func (m *Manager) apply(ctx context.Context, c change) error {
+	if err := m.granted(ctx, &c); err != nil {
+		return m.refuse(ctx, c.uuid, err)
+	}
 	src, err := m.source(ctx, &c.parts[0])
 	if err != nil {
 		return err
