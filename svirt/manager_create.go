@@ -427,13 +427,10 @@ func (m *Manager) apply(ctx context.Context, c change) error {
 		m.accompany(c.uuid)
 	}
 	var undo undoing
-	for i := range c.parts {
+	// The machine comes last: one that has its files has those of its
+	// companions, even if this run is killed.
+	for i := range slices.Backward(c.parts) {
 		if err := m.write(&c.parts[i], &undo); err != nil {
-			return undo.fail(err)
-		}
-	}
-	for _, member := range c.drop {
-		if err := m.discard(ctx, member, &undo); err != nil {
 			return undo.fail(err)
 		}
 	}
@@ -444,6 +441,13 @@ func (m *Manager) apply(ctx context.Context, c change) error {
 	for _, member := range c.drop {
 		if err := gone(m.driver.Unload(ctx, m.names.profile(member), loader.RetireOptions{})); err != nil {
 			return undo.fail(fmt.Errorf("%s: %w", m.names.profile(member), err))
+		}
+	}
+	// As long as a profile may be in force it has its files, or nobody would
+	// know whose it is.
+	for _, member := range c.drop {
+		if err := m.discard(ctx, member, &undo); err != nil {
+			return undo.fail(err)
 		}
 	}
 	if c.load {

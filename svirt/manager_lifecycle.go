@@ -64,7 +64,9 @@ func (m *Manager) Remove(ctx context.Context, uuid string) error {
 // Load or Replace put the machine's own back.
 //
 // Until the profile is out of force an error leaves the files as they are. From
-// then on files may be left, which another call removes.
+// then on files may be left, which another call removes. The profiles of
+// companions go after the machine's, one by one; an error may leave some of
+// them in force, and another call goes on from there.
 func (m *Manager) RemoveWith(ctx context.Context, uuid string, o RemoveOptions) error {
 	g, unlock, err := m.lock(ctx, uuid)
 	if err != nil {

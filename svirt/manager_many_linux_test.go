@@ -219,7 +219,7 @@ func (k *keeper) check(ctx context.Context, killed bool) error {
 	var errs []error
 	for i, s := range k.is {
 		profile := k.prefix + numbered(i).UUID
-		files, text, loaded := read(filepath.Join(policy, profile+".files")), read(filepath.Join(policy, profile)), read(filepath.Join(k.dir, "kernel", profile))
+		files, text, loaded := read(filepath.Join(policy, profile+".files")), read(filepath.Join(policy, profile)), inForce(read(filepath.Join(k.dir, "kernel", profile)))[profile]
 		fits := [3]bool{}
 		for _, s := range []stage{s, k.was} {
 			f, p, l, err := has(s, i)

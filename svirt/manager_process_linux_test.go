@@ -52,8 +52,9 @@ func TestMain(m *testing.M) {
 }
 
 // diskKernel is a driver whose kernel is a directory, so that it outlives the
-// process as the real one does: a file for each profile in force, with the
-// digest of what it was loaded from. A load is one write, as with the real one.
+// process as the real one does: a file for each machine, with the loads and the
+// unloads of its profile and of its companions'. Each is one write, as with the
+// real one.
 type diskKernel struct {
 	AppArmor
 	dir string
@@ -69,22 +70,74 @@ func newDiskKernel(dir string) (*diskKernel, error) {
 
 func digestOf(p *blob.Policy) string { return fmt.Sprintf("%x", p.Digest()) }
 
+// record is a line for a load of profiles.
+func record(names []string, digest string) string {
+	return "+ " + digest + " " + strings.Join(names, " ") + "\n"
+}
+
+// inForce returns what a machine's file says: the digests of what its profiles
+// were loaded from.
+func inForce(text string) map[string]string {
+	out := map[string]string{}
+	for line := range strings.Lines(text) {
+		// One that could be made and not written never came into force.
+		switch f := strings.Fields(line); f[0] {
+		case "+":
+			for _, n := range f[2:] {
+				out[n] = f[1]
+			}
+		case "-":
+			delete(out, f[1])
+		}
+	}
+	return out
+}
+
+// of returns the file of a profile's machine, and what it says.
+func (k *diskKernel) of(profile string) (name string, loaded map[string]string, err error) {
+	end := strings.LastIndexByte(profile, '-')
+	for _, machine := range []string{profile, profile[:max(end, 0)]} {
+		name = filepath.Join(k.dir, machine)
+		text, err := os.ReadFile(name)
+		if err == nil || !errors.Is(err, fs.ErrNotExist) {
+			return name, inForce(string(text)), err
+		}
+	}
+	return "", nil, fs.ErrNotExist
+}
+
+func (k *diskKernel) write(name, line string) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(line)
+	f.Close() //nolint:errcheck // what is written is in force
+	return err
+}
+
 func (k *diskKernel) Load(_ context.Context, c Compiled, _ loader.Accept) error {
 	p, ok := c.(*blob.Policy)
 	if !ok {
 		return errNoKernel
 	}
-	f, err := os.OpenFile(filepath.Join(k.dir, p.Names()[0]), os.O_WRONLY|os.O_CREATE, 0o644)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(digestOf(p))
-	f.Close() //nolint:errcheck // what is written is in force
-	return err
+	names := slices.DeleteFunc(p.Names(), func(n string) bool { return strings.Contains(n, "//") })
+	slices.SortFunc(names, func(a, b string) int { return len(a) - len(b) })
+	return k.write(filepath.Join(k.dir, names[0]), record(names, digestOf(p)))
 }
 
 func (k *diskKernel) Unload(_ context.Context, profile string, _ loader.RetireOptions) error {
-	return os.Remove(filepath.Join(k.dir, profile))
+	name, loaded, err := k.of(profile)
+	if err != nil {
+		return err
+	}
+	if _, ok := loaded[profile]; !ok {
+		return fs.ErrNotExist
+	}
+	if len(loaded) == 1 {
+		return os.Remove(name)
+	}
+	return k.write(name, "- "+profile+"\n")
 }
 
 func (k *diskKernel) Sealed(context.Context, string) (bool, error) { return false, nil }
@@ -101,12 +154,12 @@ func (k *diskKernel) List(context.Context) ([]Loaded, error) {
 	}
 	out := []Loaded{}
 	for _, e := range list {
-		// One that could be made and not written never came into force.
-		info, err := e.Info()
-		if err == nil && info.Size() > 0 {
-			out = append(out, Loaded{e.Name(), "enforce"})
-		} else if err = gone(err); err != nil {
+		text, err := os.ReadFile(filepath.Join(k.dir, e.Name()))
+		if err = gone(err); err != nil {
 			return nil, err
+		}
+		for _, n := range slices.Sorted(maps.Keys(inForce(string(text)))) {
+			out = append(out, Loaded{n, "enforce"})
 		}
 	}
 	return out, nil
@@ -121,8 +174,8 @@ func (k *diskKernel) Files(context.Context, string, func(loader.File) bool) ([]l
 func (k *diskKernel) Mark(c Compiled) Mark { return c }
 
 func (k *diskKernel) InForce(_ context.Context, c Confinement) (bool, error) {
-	data, err := os.ReadFile(filepath.Join(k.dir, c.Profile))
-	return err == nil && string(data) == digestOf(c.Mark.(*blob.Policy)), gone(err)
+	_, loaded, err := k.of(c.Profile)
+	return err == nil && loaded[c.Profile] == digestOf(c.Mark.(*blob.Policy)), gone(err)
 }
 
 // chained is the file system of the machines' images: top has a chain of
@@ -164,6 +217,9 @@ type operation struct {
 	// halfway says that an error may leave some of it done, as documented of
 	// Remove.
 	halfway bool
+	// apart says that the profiles of a machine and its companions go one by
+	// one.
+	apart bool
 }
 
 func withChain(i int, disks ...Disk) *Domain {
@@ -227,7 +283,36 @@ func operations(dir string) map[string]operation {
 	hostUpdate := func(ctx context.Context, m *Manager) error {
 		return m.update(ctx, numbered(1).UUID, Change{Add: Devices{Disks: []Disk{image}}})
 	}
+	// A machine with two companions, of which another takes the place of one.
+	accompanied := func() *Domain {
+		d := withChain(1)
+		d.Devices.Filesystems = []Filesystem{{ID: "fs0", Driver: "virtiofs", Source: "/srv/share", Socket: "/srv/run/fs0.sock"}}
+		d.Devices.TPMs = []TPM{{ID: "tpm0", Backend: "emulator", Path: "/srv/run/tpm.sock", State: "/srv/tpm"}}
+		d.Companions = []Companion{
+			{Kind: CompanionVirtiofsd, ID: "fs0", Serves: Device{DeviceFilesystem, "fs0"}},
+			{Kind: CompanionSWTPM, Serves: Device{DeviceTPM, "tpm0"}},
+		}
+		return d
+	}
+	createAll := func(ctx context.Context, m *Manager) error { return m.Create(ctx, accompanied()) }
+	updateAll := func(ctx context.Context, m *Manager) error {
+		return m.update(ctx, numbered(1).UUID, Change{
+			Remove: []Device{{DeviceFilesystem, "fs0"}}, RemoveCompanions: []string{"fs0"}, Add: Devices{Disks: []Disk{raw("b", "/srv/b")}},
+			AddCompanions: []Companion{{Kind: CompanionBridgeHelper, ID: "bridge"}},
+		})
+	}
+	reconcileAll := func(ctx context.Context, m *Manager) error {
+		d := accompanied()
+		d.Companions = append(d.Companions[1:], Companion{Kind: CompanionBridgeHelper, ID: "bridge"})
+		_, err := m.Reconcile(ctx, []*Domain{d}, ReconcileOptions{Load: true, Replace: true, Remove: true})
+		return err
+	}
 	return map[string]operation{
+		"companions create":    {do: createAll},
+		"companions update":    {before: createAll, do: updateAll},
+		"companions unload":    {before: createAll, do: unload, halfway: true, apart: true},
+		"companions remove":    {before: createAll, do: remove, halfway: true},
+		"companions reconcile": {before: createAll, do: reconcileAll, halfway: true},
 		"host create":          {do: hostCreate, host: true},
 		"host update":          {before: create, do: hostUpdate, host: true},
 		"create":               {do: create},
@@ -330,10 +415,14 @@ func processState(t testing.TB, dir string) map[string]string {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if e.Name() == lockFile || what != "" && len(data) == 0 {
-				continue
+			switch {
+			case what != "":
+				for n, digest := range inForce(string(data)) {
+					out[what+n] = digest
+				}
+			case e.Name() != lockFile:
+				out[e.Name()] = string(data)
 			}
-			out[what+e.Name()] = string(data)
 		}
 	}
 	return out
@@ -344,9 +433,15 @@ func processState(t testing.TB, dir string) map[string]string {
 func setState(t testing.TB, dir string, state map[string]string) {
 	t.Helper()
 	files := map[string]string{}
-	for n, text := range state {
+	machine := ""
+	// A companion's name comes after that of its machine, and begins with it.
+	for _, n := range slices.Sorted(maps.Keys(state)) {
+		text := state[n]
 		if profile, ok := strings.CutPrefix(n, "loaded "); ok {
-			files["kernel/"+profile] = text
+			if machine == "" || !strings.HasPrefix(profile, machine+"-") {
+				machine = profile
+			}
+			files["kernel/"+machine] += record([]string{profile}, text)
 		} else {
 			files["policy/libvirt/"+n] = text
 		}
