@@ -25,8 +25,10 @@ packages=(
   debian-archive-keyring # checks what is fetched
 )
 
+timeout=30m
 if [ -n "${APPARMOR_TEST_FULL-}" ]; then
   packages+=(qemu-system-arm) # boots a kernel for arm64
+  timeout=24h
 fi
 
 missing=()
@@ -56,7 +58,7 @@ if [ "${#missing[@]}" -gt 0 ]; then
 fi
 
 if [ "$#" -gt 0 ]; then
-  exec go test -timeout 30m "$@"
+  exec go test -timeout "$timeout" "$@"
 fi
 .ci/modules go vet ./...
-.ci/modules go test -timeout 30m ./...
+.ci/modules go test -timeout "$timeout" ./...
