@@ -146,7 +146,7 @@ func TestTruncated(t *testing.T) {
 			t.Errorf("%s: truncated %v, %d whole fields, want %d: %+v", tt.name, e.Truncated, whole, tt.fields, e.Fields)
 		}
 		if e.Requested != "" || tt.fields == 4 && e.Name != "" {
-			t.Errorf("%s: what was cut is not left out: %+v", tt.name, e)
+			t.Errorf("%s: a field that was cut is not left out: %+v", tt.name, e)
 		}
 	}
 }

@@ -39,7 +39,7 @@ func TestCompressed(t *testing.T) {
 			if err != nil {
 				t.Errorf("level %d: %v", level, err)
 			} else if !bytes.Equal(q.Bytes(), p.Bytes()) || q.Digest() != p.Digest() {
-				t.Errorf("level %d: what comes out is not what went in", level)
+				t.Errorf("level %d: the unpacked bytes are not those that were packed", level)
 			}
 		}
 	}

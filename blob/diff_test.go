@@ -192,7 +192,7 @@ func TestDiffDeadString(t *testing.T) {
 		t.Errorf("a string that no kernel asks for differs: %q", d)
 	}
 	if d := diff(t, a, b, DiffOptions{Strict: true}); len(d) != 1 {
-		t.Errorf("strictly there is one difference, not %q", d)
+		t.Errorf("Strict finds %q, want one difference", d)
 	}
 }
 
@@ -417,6 +417,6 @@ func TestLeftMatch(t *testing.T) {
 		t.Fatalf("state is %d", s)
 	}
 	if s, _ := d.LeftMatch(StartState, "//"); s != 1 {
-		t.Errorf("the mark of differential encoding is heeded: state %d", s)
+		t.Errorf("the mark of differential encoding is read: state %d", s)
 	}
 }

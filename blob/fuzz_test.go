@@ -63,14 +63,14 @@ func FuzzInspect(f *testing.F) {
 		}
 		once, err := Encode(p.Profiles())
 		if err != nil {
-			t.Fatalf("what was read is not written: %v", err)
+			t.Fatalf("policy that was read is not encoded: %v", err)
 		}
 		if diff := cmp.Diff(p.Needs(), once.Needs()); diff != "" {
 			t.Fatal(diff)
 		}
 		again, err := Inspect(once.Bytes())
 		if err != nil {
-			t.Fatalf("what was written is refused: %v", err)
+			t.Fatalf("encoded policy is refused: %v", err)
 		}
 		if diff := cmp.Diff(again.Profiles(), once.Profiles()); diff != "" {
 			t.Fatal(diff)

@@ -57,7 +57,7 @@ func TestCompressedReference(t *testing.T) {
 		}
 		p, err := blob.Inspect(data)
 		if err != nil || !bytes.Equal(p.Bytes(), plain) {
-			t.Errorf("%s: what comes out is not what -c0 writes: %v", level, err)
+			t.Errorf("%s: the unpacked bytes are not those that -c0 writes: %v", level, err)
 		}
 	}
 }

@@ -21,10 +21,10 @@ func encode(t *testing.T, profiles ...*Profile) *Policy {
 	}
 	q, err := Inspect(p.Bytes())
 	if err != nil {
-		t.Fatalf("what was encoded is refused: %v", err)
+		t.Fatalf("encoded policy is refused: %v", err)
 	}
 	if diff := cmp.Diff(q.Profiles(), p.Profiles()); diff != "" {
-		t.Fatalf("the bytes say something else: %s", diff)
+		t.Fatalf("encoding changed the profiles: %s", diff)
 	}
 	return p
 }

@@ -63,7 +63,7 @@ func sameInstance(tb testing.TB, b *compile.Base, d *compile.Delta, whole *polic
 	data := got.Policy.Bytes()
 	again, err := b.Append(tb.Context(), []byte("before"), d)
 	if err != nil || !bytes.Equal(again, append([]byte("before"), data...)) {
-		tb.Fatalf("the second time the bytes are others (%v)", err)
+		tb.Fatalf("the second output differs (%v)", err)
 	}
 	full, err := blob.Inspect(data)
 	if err != nil {

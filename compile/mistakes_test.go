@@ -56,7 +56,7 @@ func TestMistakes(t *testing.T) {
 		text, want, _ := strings.Cut(body, "---\n")
 		name := strings.TrimSpace(head)
 		if named[name] {
-			t.Errorf("%s is there twice", name)
+			t.Errorf("%s appears twice", name)
 		}
 		named[name] = true
 		n++

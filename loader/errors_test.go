@@ -56,7 +56,7 @@ func TestErrorIs(t *testing.T) {
 		}
 	}
 	if errnoHint(OpLoad, fs.ErrClosed) != "" {
-		t.Error("hint for an error without number")
+		t.Error("an error without a number has a hint")
 	}
 }
 

@@ -71,7 +71,7 @@ func TestOpen(t *testing.T) {
 					t.Errorf("error %v, want %v", err, c.want)
 				}
 				if k != nil {
-					t.Error("a value together with an error")
+					t.Error("a kernel is returned with an error")
 				}
 			}
 			if after := openFiles(t); after != before {
@@ -275,7 +275,7 @@ func TestLinks(t *testing.T) {
 		t.Fatal(err)
 	}
 	if list, err := k.Profiles(t.Context()); !errors.Is(err, syscall.EXDEV) {
-		t.Errorf("listed what a link leads to: %v, %v", list, err)
+		t.Errorf("listed the target of a link: %v, %v", list, err)
 	}
 	if len(f.writes) > 0 {
 		t.Errorf("written: %q", f.writes)
@@ -478,7 +478,7 @@ func TestQuery(t *testing.T) {
 		}
 	}
 	if _, err := k.Query(t.Context(), "a", blob.ClassFile, make([]byte, maxQuery)); err == nil {
-		t.Error("a long query: no error")
+		t.Error("a query over the limit: no error")
 	}
 	for _, bad := range []string{"", "allow 0x1", "allow 0x1\ndeny 0x2\naudit 0x3\n", "allow x deny y audit z quiet q"} {
 		if p, err := parsePermissions(bad); !errors.Is(err, errAnswer) || p != (Permissions{}) {
@@ -542,7 +542,7 @@ func TestOneStep(t *testing.T) {
 	o.OnlyNames = func(string) bool {
 		for range 10 {
 			if writing.Load() != 0 {
-				t.Error("checked while something is written")
+				t.Error("a check ran during a write")
 			}
 			runtime.Gosched()
 		}

@@ -230,7 +230,7 @@ func TestRetireKills(t *testing.T) {
 		{"one thread only", RetireOptions{Kill: true, Timeout: 30 * time.Millisecond}, func(f *fake, pid int) {
 			f.process(pid, task{}, task{id: pid + 1, label: "p (enforce)"})
 		}, false},
-		{"other numbers", RetireOptions{Kill: true, Timeout: 30 * time.Millisecond}, func(f *fake, _ int) {
+		{"other process numbers", RetireOptions{Kill: true, Timeout: 30 * time.Millisecond}, func(f *fake, _ int) {
 			f.file("proc/self/status", "NSpid:\t900\t7\n")
 		}, false},
 	} {
@@ -268,7 +268,7 @@ func TestRetireKills(t *testing.T) {
 				}
 			}
 			if err := <-over; err == nil {
-				t.Error("the process ended by itself")
+				t.Error("the process ended without being killed")
 			}
 		})
 	}
@@ -302,7 +302,7 @@ func TestRetireCgroup(t *testing.T) {
 		{name: "hidden, in use", events: []string{full}, change: hidden, want: ErrInUse},
 		{name: "hidden, gone", change: hidden, want: ErrProcesses},
 		{name: "gone", steps: 2},
-		{name: "odd", events: []string{"populated 2\n"}, want: errAnswer},
+		{name: "odd answer", events: []string{"populated 2\n"}, want: errAnswer},
 		{name: "caller in it", events: []string{full}, o: RetireOptions{Kill: true}, change: func(f *fake) {
 			f.file("cgroup/a/b/cgroup.procs", "7\n"+strconv.Itoa(os.Getpid())+"\n")
 		}, steps: 1},

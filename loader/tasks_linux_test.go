@@ -106,7 +106,7 @@ func TestLabels(t *testing.T) {
 		t.Errorf("no such process: %v", err)
 	}
 	if _, err := tasks.Label(-1); err == nil {
-		t.Error("no process number: no error")
+		t.Error("a negative process number: no error")
 	}
 }
 

@@ -171,8 +171,8 @@ func TestScanClear(t *testing.T) {
 			f.process(10, task{}, task{id: 11, label: "\n"})
 			f.file("proc/10/task/11/attr/apparmor/current", "")
 		}, false},
-		{"numbers went on", func(f *fake) { f.counts("proc/loadavg", "0 0 0 1/1 1000\n", "0 0 0 1/1 1005\n") }, true},
-		{"numbers began again", func(f *fake) { f.counts("proc/loadavg", "0 0 0 1/1 1000\n", "0 0 0 1/1 301\n") }, false},
+		{"process numbers go on", func(f *fake) { f.counts("proc/loadavg", "0 0 0 1/1 1000\n", "0 0 0 1/1 1005\n") }, true},
+		{"process numbers start again", func(f *fake) { f.counts("proc/loadavg", "0 0 0 1/1 1000\n", "0 0 0 1/1 301\n") }, false},
 		{"outer namespace", func(f *fake) { f.file("proc/self/status", "NSpid:\t900\t7\n") }, true},
 		{"outer namespace, forks", func(f *fake) {
 			f.file("proc/self/status", "NSpid:\t900\t7\n")

@@ -217,12 +217,12 @@ func TestCache(t *testing.T) {
 	a1, b1 := load()
 	a2, b2 := load()
 	if a1 != a2 || b1 != b2 {
-		t.Error("trees are not shared")
+		t.Error("the trees of the second load are not those of the first")
 	}
 	root["b"].Data = []byte("/c r,\n")
 	a3, b3 := load()
 	if a1 != a3 || b1 == b3 {
-		t.Error("only what changed must be parsed anew")
+		t.Error("an unchanged file was parsed again, or a changed one was not")
 	}
 	if len(warnings) != 3 || warnings[0] != warnings[2] {
 		t.Errorf("warnings: %q", warnings)
@@ -231,7 +231,7 @@ func TestCache(t *testing.T) {
 	root["b"].Data = []byte("/c q,\n")
 	for range 2 {
 		if _, err := c.ParseTree(t.Context(), "main", "/t { include <a> }\n"); err == nil {
-			t.Error("no error")
+			t.Error("an include with errors: no error")
 		}
 	}
 	small := &Cache{MaxBytes: 10}

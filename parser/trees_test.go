@@ -35,7 +35,7 @@ func TestTrees(t *testing.T) {
 		t.Fatal(err)
 	}
 	if unit.Main != main {
-		t.Error("the tree was parsed anew")
+		t.Error("the main tree was parsed again")
 	}
 	got := map[string][]string{}
 	for include, files := range unit.Included {

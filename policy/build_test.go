@@ -41,7 +41,7 @@ func TestAdd(t *testing.T) {
 		"empty path":         &ast.FileRule{Perms: ast.FileRead},
 		"no permissions":     &ast.FileRule{Path: "/a"},
 		"w and a":            &ast.FileRule{Path: "/a", Perms: ast.FileWrite | ast.FileAppend},
-		"x that allows":      &ast.FileRule{Path: "/a", Exec: ast.ExecDeny},
+		"x without deny":     &ast.FileRule{Path: "/a", Exec: ast.ExecDeny},
 		"NUL":                &ast.FileRule{Path: "/a\x00b", Perms: ast.FileRead},
 		"variable":           &ast.FileRule{Path: "/@{V}", Perms: ast.FileRead},
 		"unknown capability": &ast.CapabilityRule{Names: []string{"fly"}},
@@ -146,11 +146,11 @@ func TestValidate(t *testing.T) {
 			t.Errorf("%s: %v, want %s", name, err, tt.code)
 		}
 		if _, err := NewSet(tt.p); err == nil {
-			t.Errorf("%s: NewSet takes it", name)
+			t.Errorf("%s: NewSet accepts it", name)
 		}
 	}
 	if _, err := NewSet(&Profile{Name: "t"}, &Profile{Name: "t"}); err == nil {
-		t.Error("NewSet takes two profiles of one name")
+		t.Error("NewSet accepts two profiles with one name")
 	}
 }
 

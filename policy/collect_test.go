@@ -78,7 +78,7 @@ func TestIncludeOncePerScope(t *testing.T) {
 		t.Error(diff)
 	}
 	if q := s.Profiles[0].Rules[0].Quals(); !q.Audit {
-		t.Error("the first reading, in the audit block, is not the one that counts")
+		t.Error("the rule is not audited: the include in the audit block came first")
 	}
 	if len(s.Warnings) != 1 || s.Warnings[0].Code != diag.WarnSkippedInclude {
 		t.Errorf("warnings: %+v", s.Warnings)
@@ -103,18 +103,18 @@ func TestMisplaced(t *testing.T) {
 	abi := &ast.ABI{Path: "default"}
 	yes := &ast.BoolAssign{Name: "B", Value: &ast.BoolLit{}}
 	for name, stmts := range map[string][]ast.Stmt{
-		"rule at the top":       {read("/a")},
-		"block at the top":      {&ast.Block{}},
-		"if at the top":         {&ast.If{Cond: &ast.BoolLit{}}},
-		"alias in a profile":    {profile(alias)},
-		"variable in a profile": {profile(set("V", "a"))},
-		"boolean in a profile":  {profile(yes)},
-		"alias after a profile": {profile(), alias},
-		"variable after":        {profile(), set("V", "a")},
-		"boolean after":         {profile(), yes},
-		"abi after a profile":   {profile(), abi},
-		"rule after":            {profile(), read("/a")},
-		"nothing":               {nil},
+		"rule at the top":          {read("/a")},
+		"block at the top":         {&ast.Block{}},
+		"if at the top":            {&ast.If{Cond: &ast.BoolLit{}}},
+		"alias in a profile":       {profile(alias)},
+		"variable in a profile":    {profile(set("V", "a"))},
+		"boolean in a profile":     {profile(yes)},
+		"alias after a profile":    {profile(), alias},
+		"variable after a profile": {profile(), set("V", "a")},
+		"boolean after a profile":  {profile(), yes},
+		"abi after a profile":      {profile(), abi},
+		"rule after a profile":     {profile(), read("/a")},
+		"nothing":                  {nil},
 	} {
 		_, err := resolveFile(Options{}, stmts...)
 		wantCode(t, name, err, diag.CodePlace)
@@ -234,13 +234,13 @@ func TestABI(t *testing.T) {
 		opts Options
 		stmt ast.Stmt
 	}{
-		"no kernel":        {Options{}, abi("kernel")},
-		"missing":          {roots, abi("abi/9.0")},
-		"malformed":        {roots, abi("bad")},
-		"a pipe":           {roots, abi("pipe")},
-		"outside of roots": {roots, abi("../x")},
-		"quoted, missing":  {abs, &ast.ABI{Path: "g", Kind: ast.IncludeQuoted}},
-		"quoted":           {Options{}, &ast.ABI{Path: "abi/3.0", Kind: ast.IncludeQuoted}},
+		"no kernel":            {Options{}, abi("kernel")},
+		"missing":              {roots, abi("abi/9.0")},
+		"malformed":            {roots, abi("bad")},
+		"a pipe":               {roots, abi("pipe")},
+		"outside of the roots": {roots, abi("../x")},
+		"quoted, missing":      {abs, &ast.ABI{Path: "g", Kind: ast.IncludeQuoted}},
+		"quoted":               {Options{}, &ast.ABI{Path: "abi/3.0", Kind: ast.IncludeQuoted}},
 	} {
 		_, err := resolveFile(tt.opts, tt.stmt)
 		wantCode(t, name, err, diag.CodeABI)

@@ -112,8 +112,8 @@ func TestApply(t *testing.T) {
 		{"fresh", nil, func(o *Options) { o.Fresh = true }, map[string]string{"a": "unchanged", "b": "unchanged", "c": "unchanged"}},
 		{"no cache", nil, func(o *Options) { o.CacheDirs = nil }, map[string]string{"a": "unchanged", "b": "unchanged", "c": "unchanged"}},
 		{"a restart of the host", func() { h.kernel = loadertest.NewKernel(nil) }, nil, map[string]string{"a": "loaded*", "b": "loaded*", "c": "loaded*"}},
-		{"files that go, dry", func() { delete(h.files, "b"); delete(h.files, "c") }, func(o *Options) { o.DryRun = true }, map[string]string{"a": "unchanged*", "app-b": "removed"}},
-		{"files that go", nil, nil, map[string]string{"a": "unchanged*", "app-b": "removed"}},
+		{"removed files, dry", func() { delete(h.files, "b"); delete(h.files, "c") }, func(o *Options) { o.DryRun = true }, map[string]string{"a": "unchanged*", "app-b": "removed"}},
+		{"removed files", nil, nil, map[string]string{"a": "unchanged*", "app-b": "removed"}},
 		{"disabled", func() { h.write("disable/a", "") }, nil, map[string]string{"a": "disabled", "app-a": "removed"}},
 		{"complain", func() { delete(h.files, "disable/a"); h.write("force-complain/a", "") }, nil, map[string]string{"a": "loaded"}},
 		{"complain again", nil, nil, map[string]string{"a": "unchanged*"}},
@@ -405,7 +405,7 @@ func TestCancel(t *testing.T) {
 		}
 		for _, f := range r.Files {
 			if f.State == "" {
-				t.Errorf("%d: nothing is said of %s", n, f.Name)
+				t.Errorf("%d: no report of %s", n, f.Name)
 			}
 		}
 		if got := len(h.kernel.Written()); got != n+1 {

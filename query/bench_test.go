@@ -68,7 +68,7 @@ func BenchmarkAllows(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				if !p.Allows(tt.ask) {
-					b.Fatal("denied")
+					b.Fatal("the request is denied")
 				}
 			}
 		})

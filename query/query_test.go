@@ -410,7 +410,7 @@ func BenchmarkFile(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		if !q.Allows(r) {
-			b.Fatal("denied")
+			b.Fatal("the request is denied")
 		}
 	}
 }

@@ -62,7 +62,7 @@ func each(t *testing.T, fsys fs.FS, f func(*testing.T, string, *ast.File), must 
 	}
 	t.Logf("%d files", parsed)
 	if parsed == 0 {
-		t.Error("nothing parsed")
+		t.Error("no file was parsed")
 	}
 }
 

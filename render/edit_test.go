@@ -396,6 +396,6 @@ func TestVerbatim(t *testing.T) {
 	}
 	f.Stmts = []ast.Stmt{f.Stmts[0], f.Stmts[0]}
 	if _, err := render.Verbatim(f); err == nil {
-		t.Error("a statement appears twice")
+		t.Error("a statement that appears twice: no error")
 	}
 }

@@ -83,7 +83,7 @@ func TestFormatChangedTree(t *testing.T) {
 	}
 	f.Stmts = append(f.Stmts, f.Stmts[0])
 	if _, err := render.Format(f); err == nil {
-		t.Error("a statement appears twice")
+		t.Error("a statement that appears twice: no error")
 	}
 }
 

@@ -88,7 +88,7 @@ func TestWordsReference(t *testing.T) {
 // canonical form.
 func TestCanonicalReference(t *testing.T) {
 	if testing.Short() {
-		t.Skip("compiles every profile twice")
+		t.Skip("compiles every profile twice; run without -short")
 	}
 	dir := testenv.DebianTree(t)
 	p := oracle.Parser(t)
@@ -133,6 +133,6 @@ func TestCanonicalReference(t *testing.T) {
 	}
 	t.Logf("%d profiles compared", compared)
 	if compared == 0 {
-		t.Error("nothing compared")
+		t.Error("no profile was compared")
 	}
 }

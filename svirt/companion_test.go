@@ -88,7 +88,7 @@ func TestDeriveCompanion(t *testing.T) {
 		t.Errorf("read-only:\n%s", got)
 	}
 	if _, err := DeriveCompanion(ctx, d, "fs1", Options{}); !errors.Is(err, ErrNotFound) {
-		t.Errorf("one that is not there: %v", err)
+		t.Errorf("a missing companion: %v", err)
 	}
 }
 
@@ -106,22 +106,22 @@ func TestCompanionsRefused(t *testing.T) {
 		change func(d *Domain)
 		want   Reason // empty: an *IdentityError
 	}{
-		"another kind":           {list: []Companion{{Kind: "lxc"}}},
-		"no kind":                {list: []Companion{{ID: "x"}}},
-		"a slash":                {list: []Companion{{Kind: CompanionBridgeHelper, ID: "a/b"}}},
-		"a dot":                  {list: []Companion{{Kind: CompanionBridgeHelper, ID: "a.b"}}},
-		"upper case":             {list: []Companion{{Kind: CompanionBridgeHelper, ID: "A"}}},
-		"a long ID":              {list: []Companion{{Kind: CompanionBridgeHelper, ID: strings.Repeat("a", 33)}}},
-		"too many":               {list: many},
-		"twice":                  {list: []Companion{{Kind: CompanionBridgeHelper}, {Kind: CompanionBridgeHelper}}, want: ReasonDuplicate},
-		"serves nothing":         {list: []Companion{{Kind: CompanionVirtiofsd}}, want: ReasonNoDevice},
-		"serves what is not":     {list: []Companion{{Kind: CompanionVirtiofsd, Serves: Device{DeviceFilesystem, "fs1"}}}, want: ReasonNoDevice},
-		"serves another kind":    {list: []Companion{{Kind: CompanionVirtiofsd, Serves: tpm0}}, want: ReasonUnsupported},
-		"a socket of libvirt's":  {list: []Companion{{Kind: CompanionVirtiofsd, Serves: fs0}}, change: func(d *Domain) { d.Type, d.Devices.Filesystems[0].Socket, d.Devices.TPMs = "kvm", "", nil }, want: ReasonEmpty},
-		"a TPM without a state":  {list: []Companion{{Kind: CompanionSWTPM, Serves: tpm0}}, change: func(d *Domain) { d.Devices.TPMs[0].State = "" }, want: ReasonEmpty},
-		"the system's directory": {list: []Companion{{Kind: CompanionVirtiofsd, Serves: fs0}}, change: func(d *Domain) { d.Devices.Filesystems[0].Source = "/usr/share" }, want: ReasonRestricted},
-		"an image it may not":    {list: []Companion{{Kind: CompanionBridgeHelper, Devices: Devices{Disks: []Disk{{Image: Image{Path: "/proc/kcore"}}}}}}, want: ReasonRestricted},
-		"a program it may write": {list: []Companion{{Kind: CompanionVirtiofsd, Serves: fs0, Program: "/srv/share/virtiofsd"}}, want: ReasonWritable},
+		"another kind":            {list: []Companion{{Kind: "lxc"}}},
+		"no kind":                 {list: []Companion{{ID: "x"}}},
+		"a slash":                 {list: []Companion{{Kind: CompanionBridgeHelper, ID: "a/b"}}},
+		"a dot":                   {list: []Companion{{Kind: CompanionBridgeHelper, ID: "a.b"}}},
+		"upper case":              {list: []Companion{{Kind: CompanionBridgeHelper, ID: "A"}}},
+		"a long ID":               {list: []Companion{{Kind: CompanionBridgeHelper, ID: strings.Repeat("a", 33)}}},
+		"too many":                {list: many},
+		"twice":                   {list: []Companion{{Kind: CompanionBridgeHelper}, {Kind: CompanionBridgeHelper}}, want: ReasonDuplicate},
+		"serves nothing":          {list: []Companion{{Kind: CompanionVirtiofsd}}, want: ReasonNoDevice},
+		"serves a missing device": {list: []Companion{{Kind: CompanionVirtiofsd, Serves: Device{DeviceFilesystem, "fs1"}}}, want: ReasonNoDevice},
+		"serves another kind":     {list: []Companion{{Kind: CompanionVirtiofsd, Serves: tpm0}}, want: ReasonUnsupported},
+		"a socket of libvirt's":   {list: []Companion{{Kind: CompanionVirtiofsd, Serves: fs0}}, change: func(d *Domain) { d.Type, d.Devices.Filesystems[0].Socket, d.Devices.TPMs = "kvm", "", nil }, want: ReasonEmpty},
+		"a TPM without a state":   {list: []Companion{{Kind: CompanionSWTPM, Serves: tpm0}}, change: func(d *Domain) { d.Devices.TPMs[0].State = "" }, want: ReasonEmpty},
+		"the system's directory":  {list: []Companion{{Kind: CompanionVirtiofsd, Serves: fs0}}, change: func(d *Domain) { d.Devices.Filesystems[0].Source = "/usr/share" }, want: ReasonRestricted},
+		"a restricted image":      {list: []Companion{{Kind: CompanionBridgeHelper, Devices: Devices{Disks: []Disk{{Image: Image{Path: "/proc/kcore"}}}}}}, want: ReasonRestricted},
+		"a writable program":      {list: []Companion{{Kind: CompanionVirtiofsd, Serves: fs0, Program: "/srv/share/virtiofsd"}}, want: ReasonWritable},
 	} {
 		d := withCompanions()
 		d.Companions = test.list
@@ -132,7 +132,7 @@ func TestCompanionsRefused(t *testing.T) {
 		var ie *IdentityError
 		switch {
 		case err == nil:
-			t.Errorf("%s: it is taken", name)
+			t.Errorf("%s: it is accepted", name)
 		case test.want == "" && !errors.As(err, &ie):
 			t.Errorf("%s: %v", name, err)
 		case test.want != "" && !slices.Contains(reasonsOf(err), test.want):
@@ -218,7 +218,7 @@ func TestCompanionsLife(t *testing.T) {
 	}
 	two := f.state(t)
 	if two[testProfile+"-fs0.files"] != one[testProfile+"-fs0.files"] || two["loaded "+testProfile] == one["loaded "+testProfile] || two["loaded "+name] != two["loaded "+testProfile] {
-		t.Error("the update is not one of all")
+		t.Error("the update changed the rules of a companion, or did not load both profiles")
 	}
 	f.driver.used[name] = true
 	if err := f.update(ctx, testUUID, Change{RemoveCompanions: []string{"passt"}}); !errors.Is(err, ErrInUse) {
@@ -253,7 +253,7 @@ func TestCompanionsLife(t *testing.T) {
 		t.Errorf("after replacing there are %v", slices.Sorted(maps.Keys(s)))
 	}
 	if err := f.Create(ctx, thief); err != nil {
-		t.Errorf("what a companion had is not free: %v", err)
+		t.Errorf("the image of a companion is not free: %v", err)
 	}
 
 	// A machine whose companion runs is not removed, in no part.
@@ -397,7 +397,7 @@ func TestCompanionsPolicy(t *testing.T) {
 	}
 	set, ok := features.Kernel("7.3")
 	if !ok {
-		t.Fatal("no kernel")
+		t.Fatal("the features of the kernel are unknown")
 	}
 	src, err := f.onDisk(ctx, testUUID)
 	if err != nil {
@@ -420,7 +420,7 @@ func TestCompanionsPolicy(t *testing.T) {
 		t.Fatal(err)
 	}
 	if again, err := driver.Compile(ctx, src); err != nil || !bytes.Equal(again.(*blob.Policy).Bytes(), compiled.(*blob.Policy).Bytes()) {
-		t.Errorf("compiled again it is something else: %v", err)
+		t.Errorf("compiling it again gives other policy: %v", err)
 	}
 	const other = "libvirt-00000000-0000-4000-8000-000000000001"
 	opened := query.Open(compiled.(*blob.Policy))

@@ -30,7 +30,7 @@ func TestArguments(t *testing.T) {
 		warn   []string
 		reason svirt.Reason
 	}{
-		{name: "what names nothing", args: "-nodefaults\n-enable-kvm\n-cpu host,+x\n-m 1G\n-smp 4\n-device e1000,netdev=n,mac=52:54:00:00:00:01\n-object iothread,id=i\n-name a,debug-threads=on\n-rtc base=utc\n" +
+		{name: "arguments without paths", args: "-nodefaults\n-enable-kvm\n-cpu host,+x\n-m 1G\n-smp 4\n-device e1000,netdev=n,mac=52:54:00:00:00:01\n-object iothread,id=i\n-name a,debug-threads=on\n-rtc base=utc\n" +
 			"-global kvm-pit.lost_tick_policy=delay\n-netdev user,id=n\n-display none\n-vnc :1\n-monitor stdio\n-serial mon:stdio\n-qmp tcp:localhost:4444,server\n-machine q35,accel=kvm\n-boot menu=on\n-audiodev none,id=a"},
 		{name: "fw_cfg", args: "-fw_cfg name=opt/com.coreos/config,file=/srv/config.ign\n-fw_cfg opt/x,string=/not/a/path\n-fw_cfg opt/y,file=/srv/a,,b", want: `
 "/srv/a\,b" r, # argument -fw_cfg
@@ -43,7 +43,7 @@ func TestArguments(t *testing.T) {
 "/dev/kvmfr0" rw, # argument -object
 "/dev/shm/looking-glass" r, # argument -object
 `},
-		{name: "memory of others", args: "-object memory-backend-file,id=m,mem-path=/dev/hugepages", reason: svirt.ReasonContains},
+		{name: "memory of all machines", args: "-object memory-backend-file,id=m,mem-path=/dev/hugepages", reason: svirt.ReasonContains},
 		{name: "objects", args: "-object rng-random,id=r,filename=/dev/urandom\n-object rng-random,id=r2,filename=/dev/random\n-object secret,id=s,file=/srv/secret\n-object input-linux,id=k,evdev=/dev/input/event0\n-object filter-dump,id=f,netdev=n,file=/srv/dump.pcap\n" +
 			"-object tls-creds-x509,id=t,dir=/srv/pki,endpoint=server\n-object tls-creds-x509,id=t2,dir=/etc/pki/qemu\n-object sev-guest,id=sev,session-file=/srv/session\n-object iommufd,id=i\n-object pr-manager-helper,id=p,path=/run/qemu-pr-helper.sock\n" +
 			"-object {\"qom-type\":\"tdx-guest\",\"quote-generation-socket\":{\"type\":\"unix\",\"path\":\"/run/tdx-qgs/qgs.socket\"}}\n-object memory-backend-epc,id=e\n-object igvm-cfg,id=g,file=/srv/igvm\n-object cryptodev-backend-lkcf,id=l\n-object future,id=z,thing=/srv/thing", want: `
@@ -99,7 +99,7 @@ func TestArguments(t *testing.T) {
 "/srv/nbd.sock" rw, # argument -blockdev
 "/srv/vhu" rw, # argument -blockdev
 `, warn: []string{"unknown-argument /srv/where"}},
-		{name: "what a machine is started from", args: "-kernel /boot/vmlinuz\n-initrd /srv/initrd\n-append root=/dev/vda\n-dtb /srv/dtb\n-bios /usr/share/seabios/bios.bin\n-bios bios-256k.bin\n-pflash /usr/share/OVMF/OVMF_CODE.fd\n-acpitable file=/srv/slic:/srv/ssdt\n-smbios file=/srv/smbios\n-smbios type=1,serial=x\n" +
+		{name: "files that a machine starts from", args: "-kernel /boot/vmlinuz\n-initrd /srv/initrd\n-append root=/dev/vda\n-dtb /srv/dtb\n-bios /usr/share/seabios/bios.bin\n-bios bios-256k.bin\n-pflash /usr/share/OVMF/OVMF_CODE.fd\n-acpitable file=/srv/slic:/srv/ssdt\n-smbios file=/srv/smbios\n-smbios type=1,serial=x\n" +
 			"-option-rom /srv/rom\n-boot menu=on,splash=/srv/splash\n-L /usr/share/seabios\n-machine q35,firmware=/srv/fw/OVMF.fd", want: `
 "/boot/vmlinuz" r, # argument -kernel
 "/srv/dtb" r, # argument -dtb
@@ -131,7 +131,7 @@ func TestArguments(t *testing.T) {
 "/srv/tftp/" r, # argument -netdev
 "/srv/tftp/**" r, # argument -netdev
 `, warn: []string{"companion", "companion", "unknown-argument downscript=/srv/down", "unknown-argument smb=/srv/smb"}},
-		{name: "the rest", args: "-fsdev local,id=f,path=/srv/share,security_model=none\n-virtfs local,path=/srv/ro,readonly=on,mount_tag=x\n-tpmdev passthrough,id=t,path=/dev/tpm0\n-tpmdev emulator,id=e,chardev=c\n-audiodev oss,id=a,in.dev=/dev/dsp,out.dev=/dev/dsp1\n-audiodev wav,id=w,path=/srv/a.wav\n" +
+		{name: "other arguments", args: "-fsdev local,id=f,path=/srv/share,security_model=none\n-virtfs local,path=/srv/ro,readonly=on,mount_tag=x\n-tpmdev passthrough,id=t,path=/dev/tpm0\n-tpmdev emulator,id=e,chardev=c\n-audiodev oss,id=a,in.dev=/dev/dsp,out.dev=/dev/dsp1\n-audiodev wav,id=w,path=/srv/a.wav\n" +
 			"-display egl-headless,rendernode=/dev/dri/renderD128\n-spice unix=on,addr=/srv/spice.sock,disable-ticketing=on\n-vnc unix:/srv/vnc.sock,password=on\n-pidfile /srv/pid\n-D /srv/qemu.log\n-trace events=/srv/events,file=/srv/trace\n-incoming unix:/srv/in.sock\n-readconfig /srv/q35.cfg\n-chroot /srv/jail\n-plugin /srv/x.so\n-display gtk,gl=on", want: `
 "/dev/dri/renderD128" rw, # argument -display
 "/dev/dsp" rw, # argument -audiodev
@@ -153,7 +153,7 @@ rwl "/srv/share/**" -> "/srv/share/**", # argument -fsdev
 `, warn: []string{"other-rule /srv/jail", "unknown-path gtk,gl=on", "unknown-argument -plugin /srv/x.so", "unknown-argument /srv/q35.cfg"}},
 		{name: "a program", args: "-incoming exec:cat /etc/shadow", warn: []string{"unknown-argument exec:cat /etc/shadow"}},
 		{name: "an option without a value", args: "-drive", warn: []string{"unknown-argument -drive"}},
-		{name: "an option that is not known", args: "-frobnicate /srv/x", warn: []string{"unknown-argument -frobnicate /srv/x"}},
+		{name: "an unknown option", args: "-frobnicate /srv/x", warn: []string{"unknown-argument -frobnicate /srv/x"}},
 		{name: "malformed JSON", args: "-blockdev {\"driver\"", warn: []string{"unknown-argument {\"driver\""}},
 		{name: "the system", args: "-drive file=/etc/shadow,format=raw", reason: svirt.ReasonRestricted},
 		{name: "a service", args: "-chardev socket,id=a,path=/run/docker.sock", reason: svirt.ReasonClosed},
@@ -161,7 +161,7 @@ rwl "/srv/share/**" -> "/srv/share/**", # argument -fsdev
 		{name: "a relative path", args: "-kernel vmlinuz", reason: svirt.ReasonRelative},
 		{name: "a pattern", args: "-kernel /srv/*", reason: svirt.ReasonGlob},
 		{name: "another kind of file", args: "-object input-linux,id=k,evdev=/dev/tpm0", reason: svirt.ReasonClosed},
-		{name: "a device by a path out of sysfs", args: "-device vfio-pci,sysfsdev=/srv/x", reason: svirt.ReasonNoDevice},
+		{name: "a device by a path outside of sysfs", args: "-device vfio-pci,sysfsdev=/srv/x", reason: svirt.ReasonNoDevice},
 		{name: "a device by a name with a path", args: "-device vfio-pci,host=../../x", reason: svirt.ReasonName},
 		{name: "a USB device elsewhere", args: "-device usb-host,hostdevice=/dev/mem", reason: svirt.ReasonFileType},
 		{name: "the environment", env: []string{"PATH=/usr/bin", "PULSE_SERVER=unix:/srv/pulse", "QEMU_WAV_PATH=/srv/x.wav", "PIPEWIRE_RUNTIME_DIR=/srv/pw", "LD_PRELOAD=/srv/x.so", "DISPLAY=:0", "QEMU_AUDIO_DRV=alsa", "XAUTHORITY=/home/u/.Xauthority"}, want: `
@@ -179,7 +179,7 @@ rwl "/srv/share/**" -> "/srv/share/**", # argument -fsdev
 "/srv/x.rom" r, # argument ua-x.romfile
 `},
 		{name: "another property", props: property("x-thing", "/srv/x"), warn: []string{"unknown-argument x-thing=/srv/x"}},
-		{name: "a property that is not a path", props: property("x-vga", "on")},
+		{name: "a property without a path", props: property("x-vga", "on")},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			seven := 7

@@ -79,7 +79,7 @@ func wantRefused(t *testing.T, f *fixture, op func() error) error {
 	before := f.everything(t)
 	err := op()
 	if err == nil {
-		t.Error("it was taken")
+		t.Error("the operation succeeded, want an error")
 	}
 	if diff := cmp.Diff(before, f.everything(t)); diff != "" {
 		t.Errorf("something was changed: %s", diff)

@@ -117,7 +117,7 @@ var deviceTests = []struct {
 "/srv/ram/7-vm/**" rw, # domain memory
 `},
 	{name: "memfd", set: func(d *svirt.Domain) { d.Memory.Source = "memfd" }},
-	{name: "a source of memory that there is not", set: func(d *svirt.Domain) { d.Memory.Source = "cloud" }, reason: svirt.ReasonUnsupported, tenant: svirt.ReasonUnsupported},
+	{name: "an unknown source of memory", set: func(d *svirt.Domain) { d.Memory.Source = "cloud" }, reason: svirt.ReasonUnsupported, tenant: svirt.ReasonUnsupported},
 	{name: "memory devices", set: func(d *svirt.Domain) {
 		d.Devices.Memory = []svirt.Memory{{Model: "nvdimm", Path: "/srv/nv", ReadOnly: true}, {Model: "virtio-pmem", Path: "/srv/pm"}, {Model: "dimm", PageKiB: 2048}, {Model: "virtio-mem"}}
 	}, want: `
@@ -191,7 +191,7 @@ var deviceTests = []struct {
 	{name: "flash", set: func(d *svirt.Domain) { d.Boot.Loader = &svirt.Loader{Path: "/srv/fw/OVMF.fd", Type: "pflash"} }, want: `
 "/srv/fw/OVMF.fd" rwk, # boot loader
 `, tenant: svirt.ReasonNoRoot, opts: &svirt.Options{Roots: svirt.Roots{Images: []string{"/srv/fw"}}}},
-	{name: "flash that is not written", set: func(d *svirt.Domain) {
+	{name: "read-only flash", set: func(d *svirt.Domain) {
 		d.Boot.Loader = &svirt.Loader{Path: "/srv/fw/OVMF.fd", Type: "pflash", ReadOnly: true}
 	}, want: `
 "/srv/fw/OVMF.fd" rk, # boot loader
@@ -211,7 +211,7 @@ var deviceTests = []struct {
 	{name: "sound to a PulseAudio that is closed", set: func(d *svirt.Domain) {
 		d.Devices.Audios = []svirt.Audio{{Type: "pulseaudio", Server: "unix:/run/user/1000/pulse/native"}}
 	}, reason: svirt.ReasonClosed, tenant: svirt.ReasonNoRoot},
-	{name: "sound to somewhere", set: func(d *svirt.Domain) {
+	{name: "sound without a path", set: func(d *svirt.Domain) {
 		d.Devices.Audios = []svirt.Audio{{Type: "pulseaudio"}, {Type: "pipewire"}, {Type: "jack"}, {Type: "sdl"}, {Type: "file"}, {Type: "none"}, {Type: "spice"}, {Type: "dbus"}, {Type: "sndio"}}
 	}, warn: []string{"unknown-path", "unknown-path", "unknown-path", "unknown-path", "unknown-path", "unknown-path"}},
 	{name: "sound to PulseAudio over the network", set: func(d *svirt.Domain) { d.Devices.Audios = []svirt.Audio{{Type: "pulseaudio", Server: "tcp:host"}} }, want: `
@@ -238,7 +238,7 @@ var deviceTests = []struct {
 "/etc/asound.conf" r, # audio 0
 "/usr/share/alsa/{,**}" r, # audio 0
 `, warn: []string{"unknown-path default"}, tenant: svirt.ReasonNoRoot, opts: &svirt.Options{Roots: svirt.Roots{Devices: []string{"/dev/snd"}}}},
-	{name: "sound to a card that is not there", set: func(d *svirt.Domain) { d.Devices.Audios = []svirt.Audio{{Type: "alsa", Devices: []string{"hw:5,0"}}} }, reason: svirt.ReasonNoDevice, tenant: svirt.ReasonNoRoot},
+	{name: "sound to a missing card", set: func(d *svirt.Domain) { d.Devices.Audios = []svirt.Audio{{Type: "alsa", Devices: []string{"hw:5,0"}}} }, reason: svirt.ReasonNoDevice, tenant: svirt.ReasonNoRoot},
 	{name: "sound to OSS", set: func(d *svirt.Domain) {
 		d.Devices.Audios = []svirt.Audio{{Type: "oss"}, {Type: "oss", Devices: []string{"/dev/dsp1"}}}
 	}, want: `
@@ -259,7 +259,7 @@ var deviceTests = []struct {
 	{name: "virtiofs with a path for its name", set: func(d *svirt.Domain) {
 		d.Devices.Filesystems = []svirt.Filesystem{{ID: "../x", Driver: "virtiofs"}}
 	}, reason: svirt.ReasonName, tenant: svirt.ReasonName},
-	{name: "a driver of file systems that there is not", set: func(d *svirt.Domain) { d.Devices.Filesystems = []svirt.Filesystem{{Driver: "nfs", Source: "/srv"}} }, reason: svirt.ReasonUnsupported, tenant: svirt.ReasonUnsupported},
+	{name: "an unknown driver of a file system", set: func(d *svirt.Domain) { d.Devices.Filesystems = []svirt.Filesystem{{Driver: "nfs", Source: "/srv"}} }, reason: svirt.ReasonUnsupported, tenant: svirt.ReasonUnsupported},
 	{name: "persistent reservations", set: func(d *svirt.Domain) {
 		d.Devices.Disks = []svirt.Disk{{ID: "sda", Reservations: &svirt.Reservations{}}, {ID: "sdb", Reservations: &svirt.Reservations{Socket: "/run/qemu-pr-helper.sock"}}}
 	}, want: `
@@ -350,7 +350,7 @@ GL # video own
 	{name: "a volume below an image", set: func(d *svirt.Domain) {
 		d.Devices.Disks = []svirt.Disk{{ID: "vda", Image: svirt.Image{Path: "/srv/a", Backing: &svirt.Image{Type: svirt.ImageVolume}}}}
 	}, reason: svirt.ReasonVolume, tenant: svirt.ReasonNoRoot},
-	{name: "what jobs make of a disk", set: func(d *svirt.Domain) {
+	{name: "files of block jobs", set: func(d *svirt.Domain) {
 		d.Devices.Disks = []svirt.Disk{{ID: "vda", Image: svirt.Image{Path: "/srv/a"}, Transient: true}, {ID: "vdb", Image: svirt.Image{Path: "/srv/b"}, Mirror: &svirt.Image{Path: "/srv/m"}}}
 	}, want: `
 "/srv/a" rwk, # disk vda
@@ -394,13 +394,13 @@ GL # graphics 4, graphics 5
 "/srv/a b" rw, # graphics 0
 "/var/lib/libvirt/qemu/domain-7-vm/vnc.sock" rw, # graphics 3
 `, warn: []string{"companion", "companion"}, tenant: svirt.ReasonNoRoot},
-	{name: "a bus of somebody", set: func(d *svirt.Domain) {
+	{name: "a message bus without a path", set: func(d *svirt.Domain) {
 		d.Devices.Graphics = []svirt.Graphics{{Type: "dbus", Address: "autolaunch:"}, {Type: "dbus", Address: "unix:abstract=x"}}
 	}, warn: []string{"unknown-path autolaunch:", "unknown-path unix:abstract=x"}},
-	{name: "the system's bus", set: func(d *svirt.Domain) {
+	{name: "the system's message bus", set: func(d *svirt.Domain) {
 		d.Devices.Graphics = []svirt.Graphics{{Type: "dbus", Address: "unix:path=/run/dbus/system_bus_socket"}}
 	}, reason: svirt.ReasonClosed, tenant: svirt.ReasonNoRoot},
-	{name: "a USB device that is not there", set: func(d *svirt.Domain) {
+	{name: "a missing USB device", set: func(d *svirt.Domain) {
 		d.Devices.HostDevices = []svirt.HostDevice{{Kind: svirt.HostUSB, Optional: true, USB: svirt.USBAddress{Vendor: 0x951, Product: 0x1666}}}
 	}, warn: []string{"absent"}},
 	{name: "two USB devices where one may be missing", set: func(d *svirt.Domain) {
@@ -530,7 +530,7 @@ func asksKernel(t *testing.T, d *svirt.Domain, rules *svirt.Rules) {
 	policy := compiled(t, source(t, d, rules, svirt.PolicyFS()), "6.12")
 	p, ok := query.Open(policy).Profile("libvirt-" + uuid)
 	if !ok {
-		t.Fatal("no profile")
+		t.Fatal("the policy does not define the machine's profile")
 	}
 	var trees []string
 	for _, r := range rules.List() {

@@ -134,11 +134,11 @@ func TestRoots(t *testing.T) {
 		{"a link out of the root", disk("/data/images/out.img"), images("/data/images"), svirt.ReasonOutside},
 		{"the system", disk("/etc/shadow"), images("/"), svirt.ReasonRestricted},
 		{"memory", disk("/dev/mem"), svirt.Options{Roots: svirt.Roots{Images: []string{"/dev"}}}, svirt.ReasonRestricted},
-		{"what the manager has open", disk("/proc/self/fd/0"), images(), svirt.ReasonRestricted},
+		{"a file that the manager has open", disk("/proc/self/fd/0"), images(), svirt.ReasonRestricted},
 		{"a share with the system in it", share("/usr/local"), svirt.Options{Roots: svirt.Roots{Shares: []string{"/"}}}, svirt.ReasonContains},
 		{"a share, opened", share("/home/u"), svirt.Options{Roots: svirt.Roots{Shares: []string{"/home/u"}}}, ""},
 		{"private", disk("/srv/vmm/x"), svirt.Options{Private: []string{"/srv/vmm/"}}, svirt.ReasonPrivate},
-		{"around what is private", share("/srv/y"), svirt.Options{Private: []string{"/srv/y/vmm"}}, svirt.ReasonContains},
+		{"around a private directory", share("/srv/y"), svirt.Options{Private: []string{"/srv/y/vmm"}}, svirt.ReasonContains},
 		{"private, in a root", disk("/srv/vmm/x"), svirt.Options{Private: []string{"/srv/vmm"}, Roots: svirt.Roots{Images: []string{"/srv/vmm"}}}, svirt.ReasonPrivate},
 
 		{"a tenant without roots", disk("/srv/b.img"), tenant(images()), svirt.ReasonNoRoot},

@@ -157,10 +157,10 @@ func TestHostPolicy(t *testing.T) {
 	ours := compiled(t, source(t, d, derived(t, d, svirt.Options{Live: true}), host, svirt.PolicyFS()), "6.12")
 	p, ok := query.Open(ours).Profile("libvirt-" + uuid)
 	if !ok {
-		t.Fatal("no profile")
+		t.Fatal("the policy does not define the machine's profile")
 	}
 	if !p.Allows(query.File{Path: "/srv/images/a b.img", Perms: query.Read | query.Write | query.Lock}) {
-		t.Error("the machine cannot use its disk")
+		t.Error("the policy denies the machine its disk")
 	}
 }
 
@@ -171,7 +171,7 @@ func TestOwnPolicyGrants(t *testing.T) {
 	policy := compiled(t, source(t, d, derived(t, d, svirt.Options{Live: true}), svirt.PolicyFS()), "7.3")
 	p, ok := query.Open(policy).Profile("libvirt-" + uuid)
 	if !ok {
-		t.Fatal("no profile")
+		t.Fatal("the policy does not define the machine's profile")
 	}
 	for _, test := range []struct {
 		path   string
@@ -291,7 +291,7 @@ func TestLinks(t *testing.T) {
 	policy := compiled(t, source(t, d, derived(t, d, svirt.Options{Live: true}), svirt.PolicyFS()), "6.12")
 	p, ok := query.Open(policy).Profile("libvirt-" + uuid)
 	if !ok {
-		t.Fatal("no profile")
+		t.Fatal("the policy does not define the machine's profile")
 	}
 	for _, test := range []struct {
 		path, target string

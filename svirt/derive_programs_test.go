@@ -56,8 +56,8 @@ func TestPrograms(t *testing.T) {
 		{"anywhere", program("/opt/vmm-1.2/vmm"), nil, "  \"/opt/vmm-1.2/vmm\" mrix, # program vmm\n", ""},
 		{"found", program("/usr/bin/vmm"), host, "  \"/usr/bin/vmm\" mrix, # program vmm\n", ""},
 		{"link", program("/usr/bin/link"), host, "  \"/usr/bin/vmm\" mrix, # program vmm\n", ""},
-		{"read as a disk, too", disks(program("/srv/x"), "/srv/x"), nil, "  \"/srv/x\" mrkix, # disk vda rk, program vmm mrix\n", ""},
-		{"beside what is written", writable(program("/srv/bin/vmm"), svirt.PathGrant{ID: "x", Path: "/srv/bin/vmm.log", Perms: "w"}), nil,
+		{"also read as a disk", disks(program("/srv/x"), "/srv/x"), nil, "  \"/srv/x\" mrkix, # disk vda rk, program vmm mrix\n", ""},
+		{"beside a file that is written", writable(program("/srv/bin/vmm"), svirt.PathGrant{ID: "x", Path: "/srv/bin/vmm.log", Perms: "w"}), nil,
 			"  \"/srv/bin/vmm\" mrix, # program vmm\n  \"/srv/bin/vmm.log\" w, # extra x\n", ""},
 
 		{"appended to and written", writable(disks(domain(svirt.Devices{Serials: []svirt.Chardev{{ID: "s", Type: "file", Path: "/srv/x"}}})), svirt.PathGrant{ID: "x", Path: "/srv/x", Perms: "ra"}), nil,
@@ -77,12 +77,12 @@ func TestPrograms(t *testing.T) {
 		{"settings", program("/etc/vmm"), nil, "", svirt.ReasonRestricted},
 		{"device", program("/dev/vmm"), host, "", svirt.ReasonRestricted},
 		{"link to settings", program("/opt/etc/vmm"), host, "", svirt.ReasonRestricted},
-		{"no file", program("/usr/bin/dir"), host, "", svirt.ReasonFileType},
+		{"not a file", program("/usr/bin/dir"), host, "", svirt.ReasonFileType},
 		{"broken link", program("/usr/bin/broken"), host, "", svirt.ReasonDangling},
 		{"written", writable(program("/srv/x"), svirt.PathGrant{Path: "/srv/x", Perms: "rw"}), nil, "", svirt.ReasonWritable},
 		{"appended to", writable(program("/srv/x"), svirt.PathGrant{Path: "/srv/x", Perms: "a"}), nil, "", svirt.ReasonWritable},
 		{"linked", writable(program("/srv/d/x"), svirt.PathGrant{Path: "/srv/d", Perms: "l", Recursive: true}), nil, "", svirt.ReasonWritable},
-		{"in what is shared", writable(program("/srv/d/e/x"), svirt.PathGrant{Path: "/srv/d", Perms: "rw", Recursive: true}), nil, "", svirt.ReasonWritable},
+		{"in a shared directory", writable(program("/srv/d/e/x"), svirt.PathGrant{Path: "/srv/d", Perms: "rw", Recursive: true}), nil, "", svirt.ReasonWritable},
 		{"exec as a permission", writable(program("/srv/x"), svirt.PathGrant{Path: "/srv/y", Perms: "rx"}), nil, "", svirt.ReasonPerms},
 	}
 	for _, test := range tests {
@@ -111,7 +111,7 @@ func TestProgramsOfMonitor(t *testing.T) {
 	policy := compiled(t, source(t, d, derived(t, d, svirt.Options{}), svirt.PolicyFS()), "6.1")
 	p, ok := query.Open(policy).Profile("libvirt-" + uuid)
 	if !ok {
-		t.Fatal("no profile")
+		t.Fatal("the policy does not define the machine's profile")
 	}
 	for path, want := range map[string]bool{"/usr/bin/vmm": true, "/usr/bin/vmm2": false, "/usr/bin/sh": false} {
 		if got := p.Allows(query.File{Path: path, Perms: query.Read | query.Mmap | query.Exec}); got != want {

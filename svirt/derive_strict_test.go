@@ -275,7 +275,7 @@ func TestStrictIdentity(t *testing.T) {
 	}
 	for _, id := range []string{"", "6D8C1494-16D5-5675-9439-85DD7DFEC85D", "6d8c149416d55675943985dd7dfec85d", uuid + "x", "../../../../../../../../../../passwd", "6d8c1494-16d5-5675-9439-85dd7dfec85\n"} {
 		if err := svirt.CheckUUID(id); err == nil {
-			t.Errorf("uuid %q was taken", id)
+			t.Errorf("uuid %q was accepted", id)
 		}
 		if _, err := svirt.ProfileName(id); err == nil {
 			t.Errorf("uuid %q names a profile", id)
@@ -513,7 +513,7 @@ func TestStrictOptions(t *testing.T) {
 	}
 	for _, path := range []string{"/srv//a", "/srv/./a", "/srv/a/.", "/srv/../a", "/srv/..", "/srv/", "/"} {
 		if _, err := svirt.Derive(context.Background(), disk(path), svirt.Options{}); err == nil {
-			t.Errorf("without a file system: %q was taken", path)
+			t.Errorf("without a file system: %q was accepted", path)
 		}
 	}
 	for _, path := range []string{"/srv/.a", "/srv/..a", "/srv/a..", "/.../a"} {

@@ -36,7 +36,7 @@ func TestDevicesDocument(t *testing.T) {
 	}
 	codes := regexp.MustCompile(`WarningCode = "([a-z-]+)"`).FindAllStringSubmatch(string(source), -1)
 	if len(codes) == 0 {
-		t.Fatal("no codes")
+		t.Fatal("no codes were found")
 	}
 	for _, c := range codes {
 		if !strings.Contains(text, "| `"+c[1]+"` |") {

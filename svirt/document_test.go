@@ -283,7 +283,7 @@ func TestDocumentErrors(t *testing.T) {
 		}
 	}
 	if len(new(svirt.Abstraction).Rules()) != 0 || len(new(svirt.Template).Includes()) != 0 || new(svirt.MachineProfile).HasFiles() {
-		t.Error("zero values have something")
+		t.Error("a zero value has rules, includes or files")
 	}
 }
 

@@ -87,7 +87,7 @@ func TestExplain(t *testing.T) {
 			advice: svirt.AdviceAdd, device: "disk sda", rule: `"/srv/vm/a b" r,`, grantable: true},
 		"a star": {fields: `operation="open" class="file" name="/srv/vm/a*" requested_mask="r" denied_mask="r" fsuid=0 ouid=1`,
 			advice: svirt.AdviceRefused, device: "disk sda", rule: `/srv/vm/a\* r,`},
-		"what no machine may have": {fields: `operation="open" class="file" name="/etc/shadow" requested_mask="r" denied_mask="r" fsuid=0 ouid=1`,
+		"a path that no machine may have": {fields: `operation="open" class="file" name="/etc/shadow" requested_mask="r" denied_mask="r" fsuid=0 ouid=1`,
 			advice: svirt.AdviceRefused, rule: "/etc/shadow r,"},
 		"exec": {fields: `operation="exec" class="file" name="/bin/sh" requested_mask="x" denied_mask="x" fsuid=0 ouid=0`,
 			advice: svirt.AdviceAdd, rule: "owner /bin/sh ix,"},

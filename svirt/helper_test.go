@@ -36,7 +36,7 @@ func newServed(t *testing.T) *served {
 	t.Helper()
 	set, ok := features.Kernel("6.12")
 	if !ok {
-		t.Fatal("no such kernel")
+		t.Fatal("the features of kernel 6.12 are unknown")
 	}
 	return &served{AppArmor: AppArmor{Features: set, Degrade: 1}, loaded: map[string]*blob.Policy{}}
 }
@@ -190,10 +190,10 @@ func TestHelperRefuses(t *testing.T) {
 		q    request.Request
 		want string // part of the error
 	}{
-		{"its own", request.Request{Op: request.Load, Profile: profile, Policy: policy(own, &blob.Profile{Name: profile + "//child"})}, ""},
+		{"the machine's own", request.Request{Op: request.Load, Profile: profile, Policy: policy(own, &blob.Profile{Name: profile + "//child"})}, ""},
 		{"another name", request.Request{Op: request.Load, Profile: "sshd", Policy: policy(&blob.Profile{Name: "sshd"})}, "not the profile of a machine"},
 		{"a child's name", request.Request{Op: request.Load, Profile: profile + "//x", Policy: policy(own)}, "not the profile of a machine"},
-		{"a name that begins alike", request.Request{Op: request.Load, Profile: profile, Policy: policy(own, &blob.Profile{Name: profile + "x"})}, "may define only"},
+		{"a longer name", request.Request{Op: request.Load, Profile: profile, Policy: policy(own, &blob.Profile{Name: profile + "x"})}, "may define only"},
 		{"two", request.Request{Op: request.Load, Profile: profile, Policy: policy(own, &blob.Profile{Name: "sshd"})}, "may define only"},
 		{"a companion of another machine", request.Request{Op: request.Load, Profile: profile, Policy: policy(own, &blob.Profile{Name: "libvirt-00000000-0000-4000-8000-0123456789ff-swtpm"})}, "may define only"},
 		{"a companion that attaches", request.Request{Op: request.Load, Profile: profile, Policy: policy(own, &blob.Profile{Name: profile + "-swtpm", Attach: "/usr/bin/swtpm"})}, "attach"},
@@ -201,18 +201,18 @@ func TestHelperRefuses(t *testing.T) {
 		{"a new name for another", request.Request{Op: request.Load, Profile: profile, Policy: policy(&blob.Profile{Name: profile, Rename: "sshd"})}, "may define only"},
 		{"an attachment", request.Request{Op: request.Load, Profile: profile, Policy: policy(&blob.Profile{Name: profile, Attach: "/usr/sbin/sshd"})}, "would attach"},
 		{"children alone", request.Request{Op: request.Load, Profile: profile, Policy: policy(&blob.Profile{Name: profile + "//x"})}, "does not define"},
-		{"no policy", request.Request{Op: request.Load, Profile: profile, Policy: []byte("x")}, ""},
+		{"broken policy", request.Request{Op: request.Load, Profile: profile, Policy: []byte("x")}, ""},
 		{"unload another", request.Request{Op: request.Unload, Profile: "sshd", Retire: &loader.RetireOptions{}}, "not the profile of a machine"},
 		{"unload without options", request.Request{Op: request.Unload, Profile: profile}, "no options"},
 		{"unload by a cgroup", request.Request{Op: request.Unload, Profile: profile, Retire: &loader.RetireOptions{Cgroup: "/sys/fs/cgroup/system.slice", Kill: true}}, "not believed"},
-		{"what a broker is asked", request.Request{Op: request.Create, Domain: []byte("{}")}, "not served"},
+		{"a request for a broker", request.Request{Op: request.Create, Domain: []byte("{}")}, "not served"},
 		{"a field of another request", request.Request{Op: request.Sealed, Profile: profile, Policy: []byte("x")}, "must not have policy"},
 		{"an unknown request", request.Request{Op: "reboot", Profile: profile}, "unknown request"},
 	} {
 		s := newServed(t)
 		s.loaded["sshd"] = nil
 		err := func() error { _, err := helperOf(s).call(t.Context(), tt.q); return err }()
-		if tt.name == "its own" {
+		if tt.name == "the machine's own" {
 			if err != nil || len(s.loaded) != 2 {
 				t.Errorf("%s: %v", tt.name, err)
 			}
@@ -235,7 +235,7 @@ func TestHelperRefuses(t *testing.T) {
 func TestHelperProgram(t *testing.T) {
 	sh, err := exec.LookPath("sh")
 	if err != nil {
-		t.Skip("no sh")
+		t.Skip("missing: sh")
 	}
 	for _, tt := range []struct {
 		name, script, want string

@@ -207,7 +207,7 @@ func TestExchangedImage(t *testing.T) {
 		rules, err := svirt.Derive(ctx, qcow2Disk(image), host)
 		cancel()
 		if errors.Is(err, svirt.ErrNoAnswer) {
-			t.Error("the derivation waits")
+			t.Error("the derivation waited for a pipe")
 			break
 		}
 		if err != nil {

@@ -200,7 +200,7 @@ func (tr *tracer) prepare(t *testing.T, name string) *prepared {
 	p.calls = tr.calls(t, name)
 	p.new = processState(t, tr.dir)
 	if maps.Equal(p.old, p.new) {
-		t.Fatal("it changes nothing")
+		t.Fatal("the operation changes no file")
 	}
 	return p
 }

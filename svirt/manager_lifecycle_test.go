@@ -49,12 +49,12 @@ func TestStartContent(t *testing.T) {
 			f.must(t, f.store.replace(testFiles, []byte(filesHeader+"# machine: \"vm\" \"kvm\" -1\n")))
 			return f
 		}, nil},
-		{"by another manager", func(f *fixture) *fixture { return f.again(t) }, nil},
-		{"by another manager, replaced by others", func(f *fixture) *fixture {
+		{"asked of another manager", func(f *fixture) *fixture { return f.again(t) }, nil},
+		{"asked of another manager, replaced by others", func(f *fixture) *fixture {
 			f.driver.loaded[testProfile] = "other"
 			return f.again(t)
 		}, loader.ErrContent},
-		{"by another manager, edited since", func(f *fixture) *fixture {
+		{"asked of another manager, edited since", func(f *fixture) *fixture {
 			f.must(t, f.store.replace(testFiles, []byte(filesHeader+"# machine: \"vm\" \"kvm\" -1\n")))
 			return f.again(t)
 		}, loader.ErrContent},
@@ -148,7 +148,7 @@ func TestAppArmorCompares(t *testing.T) {
 		t.Errorf("mark %v", m)
 	}
 	if _, err := content(Confinement{Profile: testProfile}); err == nil {
-		t.Error("no mark is taken for one")
+		t.Error("a missing mark is taken for a mark")
 	}
 	_, inUse := a.InUse(ctx, testProfile)
 	for what, err := range map[string]error{

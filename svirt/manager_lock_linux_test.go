@@ -126,23 +126,23 @@ func TestUnsafeDirectory(t *testing.T) {
 		return err
 	}
 	for name, change := range map[string]func(dir string) error{
-		"everybody may write":              func(dir string) error { return os.Chmod(dir, 0o777) },
-		"everybody may write, sticky":      func(dir string) error { return os.Chmod(dir, 0o777|os.ModeSticky) },
-		"everybody may write to the files": func(dir string) error { return os.Chmod(filepath.Join(dir, "libvirt"), 0o777) },
-		"everybody may write above":        func(dir string) error { return os.Chmod(filepath.Dir(dir), 0o777) },
-		"another's": func(dir string) error {
+		"everybody may write":               func(dir string) error { return os.Chmod(dir, 0o777) },
+		"everybody may write, sticky":       func(dir string) error { return os.Chmod(dir, 0o777|os.ModeSticky) },
+		"everybody may write to the files":  func(dir string) error { return os.Chmod(filepath.Join(dir, "libvirt"), 0o777) },
+		"everybody may write to the parent": func(dir string) error { return os.Chmod(filepath.Dir(dir), 0o777) },
+		"owned by another": func(dir string) error {
 			if os.Geteuid() != 0 {
 				return os.Chmod(dir, 0o777)
 			}
 			return os.Chown(dir, 65534, 65534)
 		},
-		"another's group": func(dir string) error {
+		"owned by another group": func(dir string) error {
 			if os.Geteuid() != 0 {
 				return os.Chmod(dir, 0o777)
 			}
 			return errors.Join(os.Chown(dir, 0, 65534), os.Chmod(dir, 0o775))
 		},
-		"a link in the place of the files": func(dir string) error {
+		"a link instead of the files": func(dir string) error {
 			return errors.Join(os.Rename(filepath.Join(dir, "libvirt"), filepath.Join(dir, "elsewhere")), os.Symlink("elsewhere", filepath.Join(dir, "libvirt")))
 		},
 	} {

@@ -202,7 +202,7 @@ func TestOwnersUpdate(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := add(two, raw("b", "/srv/1")); err != nil {
-		t.Errorf("what was given back: %v", err)
+		t.Errorf("images that were given back: %v", err)
 	}
 
 	// Two machines of an earlier release with one image.

@@ -34,7 +34,7 @@ func TestForeign(t *testing.T) {
 		}
 	}
 	if f.driver.loaded[profile] != "theirs" {
-		t.Error("what others have loaded was touched")
+		t.Error("a profile that others loaded was changed")
 	}
 	all, err := f.Reconcile(ctx, nil, ReconcileOptions{Load: true, Replace: true, Remove: true})
 	if err != nil || len(all) != 1 || f.driver.loaded[profile] != "theirs" {
@@ -137,14 +137,14 @@ func TestReconcile(t *testing.T) {
 			return f.store.replace(testFiles, []byte(filesHeader+"# machine: \"vm\" \"kvm\" -1\n  \"/srv/a\" rwk, # disk vda\n"))
 		}, true, state{profile: true, files: true, loaded: true, stale: true, differs: true}, good},
 		{"another description", other, true, state{profile: true, files: true, loaded: true, differs: true}, good},
-		{"files that are gone, of a machine that is not in force", func(f *fixture) error { return f.Remove(ctx, testUUID) }, true,
+		{"a removed machine", func(f *fixture) error { return f.Remove(ctx, testUUID) }, true,
 			state{differs: true}, good},
-		{"rules that are gone", func(f *fixture) error { return f.store.remove(testFiles) }, true,
+		{"missing rules", func(f *fixture) error { return f.store.remove(testFiles) }, true,
 			state{profile: true, loaded: true, stale: true, differs: true}, good},
 		{"a machine that nobody wants", func(*fixture) error { return nil }, false, good, gone},
 		{"a machine that nobody wants, in use", func(f *fixture) error { f.driver.used[profile] = true; return nil }, false,
 			state{profile: true, files: true, loaded: true, inUse: true}, state{profile: true, files: true, loaded: true, inUse: true}},
-		{"a machine that went elsewhere, not in force", func(f *fixture) error { return f.Unload(ctx, testUUID) }, false,
+		{"a machine that nobody wants, not in force", func(f *fixture) error { return f.Unload(ctx, testUUID) }, false,
 			state{profile: true, files: true}, gone},
 	} {
 		t.Run(test.name, func(t *testing.T) {

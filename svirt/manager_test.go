@@ -44,7 +44,7 @@ func newFakeDriver(t testing.TB) *fakeDriver {
 	t.Helper()
 	set, ok := features.Kernel("6.12")
 	if !ok {
-		t.Fatal("no such kernel")
+		t.Fatal("the features of the kernel are unknown")
 	}
 	return &fakeDriver{AppArmor: AppArmor{Features: set, Degrade: 1}, loaded: map[string]string{}, used: map[string]bool{}, fail: map[string]error{}}
 }
@@ -657,7 +657,7 @@ func TestManagerEdited(t *testing.T) {
 		edit(change[0], change[1])
 		before := f.state(t)
 		if err := f.put(ctx, testDomain("/srv/b")); err == nil {
-			t.Errorf("%s: taken", name)
+			t.Errorf("%s: accepted", name)
 		}
 		if diff := cmp.Diff(before, f.state(t)); diff != "" {
 			t.Errorf("%s: %s", name, diff)
@@ -692,7 +692,7 @@ func TestManagerOddFiles(t *testing.T) {
 			t.Errorf("%s: a symbolic link was taken for the file", name)
 		}
 		if data, err := os.ReadFile(victim); err != nil || string(data) != "precious" {
-			t.Errorf("%s: what the link leads to is %q, %v", name, data, err)
+			t.Errorf("%s: the target of the link is %q, %v", name, data, err)
 		}
 		if err := os.Remove(filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
@@ -745,7 +745,7 @@ func TestManagerRefusesNames(t *testing.T) {
 	d := testDomain("/srv/a")
 	d.Type = "../x"
 	if err := f.put(ctx, d); err == nil {
-		t.Error("a type with a path was taken")
+		t.Error("a type with a path was accepted")
 	}
 	d.Type = "xen"
 	var ie *IdentityError
@@ -791,7 +791,7 @@ func TestManagerTemplates(t *testing.T) {
 		}
 		created := f.driver.loaded[testProfile]
 		if err := f.Load(ctx, testUUID); err != nil || f.driver.loaded[testProfile] != created {
-			t.Errorf("templates %d: what is loaded from disk is something else: %v", test.templates, err)
+			t.Errorf("templates %d: the policy loaded from disk is another: %v", test.templates, err)
 		}
 		if got := strings.Contains(f.state(t)[testProfile], "abstractions/site"); got != test.site {
 			t.Errorf("templates %d: the host's is used: %v", test.templates, got)
@@ -834,7 +834,7 @@ func TestManagerParts(t *testing.T) {
 		t.Errorf("status: %+v, %v", status, err)
 	}
 	if err := f.Load(ctx, testUUID); err != nil || f.driver.loaded[testProfile] != s["loaded "+testProfile] {
-		t.Errorf("what is loaded from disk is something else: %v", err)
+		t.Errorf("the policy loaded from disk is another: %v", err)
 	}
 
 	// A program of the machine's own, plugged in and out again.
@@ -862,7 +862,7 @@ func TestManagerParts(t *testing.T) {
 		t.Fatal(err)
 	}
 	if after := f.state(t); after[testFiles] != s[testFiles] || after["loaded "+testProfile] != s["loaded "+testProfile] {
-		t.Error("the machine is not what it was")
+		t.Error("removing the program does not restore the machine")
 	}
 	if err := f.Remove(ctx, testUUID); err != nil || len(f.state(t)) != 0 {
 		t.Errorf("remove: %v, left %v", err, f.state(t))

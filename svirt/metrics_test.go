@@ -110,7 +110,7 @@ func TestLogger(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := m.Create(ctx, explainMachine("/etc/shadow")); err == nil {
-			t.Fatal("created")
+			t.Fatal("a machine with /etc/shadow was created")
 		}
 		if err := m.Create(ctx, explainMachine("/srv/vm/web.raw")); err != nil {
 			t.Fatal(err)

@@ -157,7 +157,7 @@ func TestFeatures(t *testing.T) {
 	}
 	old, _ := features.Kernel("6.1")
 	if err := NewKernel(old).Load(t.Context(), out.Policy); err == nil {
-		t.Error("a kernel loads what it cannot")
+		t.Error("the kernel loads policy that it does not support")
 	}
 	if err := NewKernel(set).Load(t.Context(), out.Policy); err != nil {
 		t.Error(err)

@@ -154,7 +154,7 @@ func TestCheck(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !reflect.DeepEqual(tree.Stmts, want.Stmts) {
-			t.Error("not the parser's tree")
+			t.Error("the tree differs from the parser's")
 		}
 	}
 }
@@ -285,7 +285,7 @@ func TestViews(t *testing.T) {
 	}
 	d := sameTree(tree, stmts)
 	if d == nil {
-		t.Fatal("equal")
+		t.Fatal("different trees are equal")
 	}
 	want := "f:1:1: the parser and the grammar disagree on [0].Span: parser: ast.Span{From:0x1, To:0xe}; grammar: ast.Span{From:0x1, To:0x14}"
 	if d.Error() != want {
@@ -334,7 +334,7 @@ func TestRefused(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	if _, err := Check(t.Context(), c, "f", deep[len("/t { "):len(deep)-1]); err == nil {
-		t.Error("blocks are taken outside of profiles")
+		t.Error("a block outside of a profile is accepted")
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

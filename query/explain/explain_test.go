@@ -602,7 +602,7 @@ func TestDebianTree(t *testing.T) {
 	}
 	t.Logf("%d profiles, %d requests decided by rules", profiles, decided)
 	if profiles < 20 || decided < 4*profiles {
-		t.Error("little was explained")
+		t.Error("too few profiles or decisions were explained")
 	}
 }
 
@@ -623,7 +623,7 @@ func TestBusesWithoutNetworks(t *testing.T) {
 	k := featureSet(t, k73)
 	abi, ok := features.ABI("3.0")
 	if !ok {
-		t.Fatal("no ABI 3.0")
+		t.Fatal("the features of ABI 3.0 are unknown")
 	}
 	set := resolve(t, k, "profile t {\n dbus bus=system,\n}\n")
 	set.Profiles[0].ABI = abi

@@ -83,7 +83,7 @@ func TestLimitsAreWritten(t *testing.T) {
 	k := featureSet(t, k612)
 	p := open(t, k, resolve(t, k, "profile t {\n set rlimit cpu <= 2 min,\n set rlimit rttime <= 5 ms,\n set rlimit core <= infinity,\n link /l -> /t,\n}\n"))
 	if p.Compiled().Policy.Len() == 0 || len(p.Query().Profiles()) != 1 {
-		t.Error("nothing compiled")
+		t.Error("the result holds no policy, or not one profile")
 	}
 	for ask, want := range map[query.Request]string{
 		query.Rlimit{Resource: "cpu", Value: 120}:         "allowed\n  policy:2:2: set rlimit cpu <= 120 s, decides\n",

@@ -80,7 +80,7 @@ func TestHelperCases(t *testing.T) {
 				got, err := c.derive(t, v.policy, host, uuid, file, appended)
 				if rc != 0 {
 					if err == nil {
-						t.Errorf("%s: taken, the reference refuses it", c.Name)
+						t.Errorf("%s: accepted, but the reference refuses it", c.Name)
 					}
 					continue
 				}

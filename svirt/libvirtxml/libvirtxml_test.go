@@ -128,7 +128,7 @@ func TestParseRefuses(t *testing.T) {
 		{"two roots", "<domain/><domain/>", libvirtxml.Malformed},
 		{"attribute twice", "<domain type='a' type='b'/>", libvirtxml.Malformed},
 		{"entity", replace("<name>vm", "<name>&x;"), libvirtxml.Malformed},
-		{"entity of its own", "<!DOCTYPE d [<!ENTITY x 'y'>]>" + strings.TrimPrefix(replace("<name>vm", "<name>&x;"), `<?xml version="1.0"?>`), libvirtxml.Malformed},
+		{"entity of a document type", "<!DOCTYPE d [<!ENTITY x 'y'>]>" + strings.TrimPrefix(replace("<name>vm", "<name>&x;"), `<?xml version="1.0"?>`), libvirtxml.Malformed},
 		{"encoding", replace(`version="1.0"`, `version="1.0" encoding="EBCDIC"`), libvirtxml.Malformed},
 		{"invalid UTF-8", replace("<name>vm", "<name>\xff"), libvirtxml.Malformed},
 		{"NUL", document("") + "\x00", libvirtxml.Malformed},
@@ -144,7 +144,7 @@ func TestParseRefuses(t *testing.T) {
 		{"an unknown TPM", document("<tpm><backend type='pigeon'/></tpm>"), libvirtxml.Invalid},
 		{"no OS", replace("<os><type arch='x86_64'>hvm</type></os>", ""), libvirtxml.Missing},
 		{"unknown OS", replace("hvm", "hvm2"), libvirtxml.Invalid},
-		{"deep elsewhere", document(strings.Repeat("<qemu:a>", 1000) + strings.Repeat("</qemu:a>", 1000)), libvirtxml.TooLarge},
+		{"deep in another namespace", document(strings.Repeat("<qemu:a>", 1000) + strings.Repeat("</qemu:a>", 1000)), libvirtxml.TooLarge},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -85,11 +85,11 @@ func TestMachines(t *testing.T) {
 			granted: []string{run + "fs0-fs.sock rw"}},
 		{name: "virtiofs", machine: machine{devices: "<filesystem type='mount'><driver type='virtiofs'/><source dir='/srv/share'/><target dir='t'/></filesystem>"},
 			granted: []string{run + "fs0-fs.sock rw"}},
-		{name: "virtiofs of others", machine: machine{devices: "<filesystem type='mount'><driver type='virtiofs'/><source socket='/srv/run/fs.sock'/><target dir='t'/></filesystem>"},
+		{name: "virtiofs by a socket", machine: machine{devices: "<filesystem type='mount'><driver type='virtiofs'/><source socket='/srv/run/fs.sock'/><target dir='t'/></filesystem>"},
 			granted: []string{"/srv/run/fs.sock rw"}},
 		{name: "reservations", machine: machine{devices: "<disk type='block' device='lun'><source dev='/dev/vg/disk'><reservations managed='yes'/></source><target dev='sda'/></disk>"},
 			granted: []string{run + "pr-helper0.sock rw"}},
-		{name: "reservations of others", machine: machine{devices: "<disk type='block' device='lun'><source dev='/dev/vg/disk'><reservations managed='no'><source type='unix' path='/srv/run/pr.sock' mode='client'/></reservations></source><target dev='sda'/></disk>"},
+		{name: "reservations by a socket", machine: machine{devices: "<disk type='block' device='lun'><source dev='/dev/vg/disk'><reservations managed='no'><source type='unix' path='/srv/run/pr.sock' mode='client'/></reservations></source><target dev='sda'/></disk>"},
 			granted: []string{"/srv/run/pr.sock rw"}},
 		{name: "vhost-user disk", machine: machine{devices: "<disk type='vhostuser'><source type='unix' path='/var/tmp/vhost.0'/><target dev='vda'/></disk>"},
 			granted: []string{"/var/tmp/vhost.0 rw"}},
@@ -98,7 +98,7 @@ func TestMachines(t *testing.T) {
 		{name: "NVMe", machine: machine{devices: "<disk type='nvme'><source type='pci' managed='yes' namespace='1'><address domain='0' bus='1' slot='0' function='0'/></source><target dev='vda'/></disk>"},
 			granted: []string{"/dev/vfio/7 rw", "/dev/vfio/vfio rw"}},
 		{name: "a volume", machine: machine{devices: "<disk type='volume'><driver type='qcow2'/><source pool='p' volume='v'/><target dev='vda'/></disk>"}, refused: svirt.ReasonVolume},
-		{name: "a volume that was found", machine: machine{devices: "<disk type='volume'><source pool='p' volume='v' actualType='file' file='/srv/vm/v'/><target dev='vda'/></disk>"},
+		{name: "a volume with its file", machine: machine{devices: "<disk type='volume'><source pool='p' volume='v' actualType='file' file='/srv/vm/v'/><target dev='vda'/></disk>"},
 			granted: []string{"/srv/vm/v rwk"}},
 		{name: "sound by PulseAudio", machine: machine{devices: "<audio id='1' type='pulseaudio' serverName='/run/user/1000/pulse/native'/>"}, options: svirt.Options{Roots: svirt.Roots{Sockets: []string{"/run/user/1000/pulse"}}},
 			granted: []string{"/run/user/1000/pulse/native rw"}},
@@ -126,8 +126,8 @@ func TestMachines(t *testing.T) {
 		{name: "a loader", machine: machine{os: "<type>hvm</type><loader>/usr/share/ovmf/OVMF.fd</loader>"}, granted: []string{"/usr/share/ovmf/OVMF.fd rk"}},
 		{name: "a ROM as loader", machine: machine{os: "<type>hvm</type><loader type='rom'>/usr/share/seabios/bios.bin</loader>"}, granted: []string{"/usr/share/seabios/bios.bin rk"}},
 		{name: "a loader elsewhere", machine: machine{os: "<type>hvm</type><loader>/srv/fw/x.fd</loader>"}, granted: []string{"/srv/fw/x.fd rk"}},
-		{name: "flash to write", machine: machine{os: "<type>hvm</type><loader type='pflash' readonly='no'>/srv/fw/x.fd</loader>"}, granted: []string{"/srv/fw/x.fd rwk"}},
-		{name: "flash in a directory to read", machine: machine{os: "<type>hvm</type><loader type='pflash'>/usr/share/ovmf/OVMF.fd</loader>"}, granted: []string{"/usr/share/ovmf/OVMF.fd rk"}, warned: svirt.WarnReadOnly},
+		{name: "writable flash", machine: machine{os: "<type>hvm</type><loader type='pflash' readonly='no'>/srv/fw/x.fd</loader>"}, granted: []string{"/srv/fw/x.fd rwk"}},
+		{name: "flash in a read-only directory", machine: machine{os: "<type>hvm</type><loader type='pflash'>/usr/share/ovmf/OVMF.fd</loader>"}, granted: []string{"/usr/share/ovmf/OVMF.fd rk"}, warned: svirt.WarnReadOnly},
 
 		{name: "a name with brackets", machine: machine{name: "[prod] web"}, options: svirt.Options{EscapeSpecial: true}, granted: []string{`/run/libvirt/qemu/\[prod\] web.pid rwk`}},
 		{name: "a name with a comma and braces", machine: machine{name: "{a,b}"}, options: svirt.Options{EscapeSpecial: true}, granted: []string{`/run/libvirt/qemu/\{a\,b\}.pid rwk`}},
@@ -136,15 +136,15 @@ func TestMachines(t *testing.T) {
 		{name: "an image with brackets, not escaped", machine: machine{devices: "<disk type='file'><source file='/srv/vm/[v2]'/><target dev='vda'/></disk>"}, refused: svirt.ReasonGlob},
 
 		{name: "drivers for Windows", machine: machine{devices: "<disk type='file' device='cdrom'><source file='/usr/share/virtio-win/virtio-win.iso'/><target dev='sdb'/></disk>"}, granted: []string{"/usr/share/virtio-win/virtio-win.iso rk"}},
-		{name: "a device that is away", machine: machine{devices: "<hostdev mode='subsystem' type='usb'><source startupPolicy='optional'><vendor id='0x0951'/><product id='0x1666'/></source></hostdev>"}, warned: svirt.WarnAbsent},
-		{name: "a device that must be there", machine: machine{devices: "<hostdev mode='subsystem' type='usb'><source><vendor id='0x0951'/><product id='0x1666'/></source></hostdev>"}, refused: svirt.ReasonNoDevice},
-		{name: "an optional disc that is away", machine: machine{devices: "<disk type='file' device='cdrom'><source file='/srv/none.iso' startupPolicy='optional'/><target dev='sda'/></disk>"}, granted: []string{"/srv/none.iso rk"}},
+		{name: "a missing optional device", machine: machine{devices: "<hostdev mode='subsystem' type='usb'><source startupPolicy='optional'><vendor id='0x0951'/><product id='0x1666'/></source></hostdev>"}, warned: svirt.WarnAbsent},
+		{name: "a missing mandatory device", machine: machine{devices: "<hostdev mode='subsystem' type='usb'><source><vendor id='0x0951'/><product id='0x1666'/></source></hostdev>"}, refused: svirt.ReasonNoDevice},
+		{name: "a missing optional disc", machine: machine{devices: "<disk type='file' device='cdrom'><source file='/srv/none.iso' startupPolicy='optional'/><target dev='sda'/></disk>"}, granted: []string{"/srv/none.iso rk"}},
 		{name: "a container", machine: machine{typ: "lxc", os: "<type>exe</type>", devices: "<hostdev mode='capabilities' type='misc'><source><char>/dev/input/event3</char></source></hostdev><hostdev mode='capabilities' type='net'><source><interface>eth1</interface></source></hostdev>" +
 			"<filesystem type='file'><source file='/srv/c1.img'/><target dir='/d'/></filesystem><console type='pty'/>"}, granted: []string{"/dev/input/event3 rw"}},
 		{name: "a display with GL", machine: machine{devices: "<graphics type='spice'><listen type='none'/><gl enable='yes' rendernode='/dev/dri/renderD128'/></graphics>"}, granted: []string{"/dev/dri/renderD128 rw"}},
 		{name: "confined by nothing", machine: machine{rest: "<seclabel type='none'/>"}, refused: svirt.ReasonLabel},
 		{name: "confined in another way", machine: machine{rest: "<seclabel type='static' model='apparmor'><label>other</label></seclabel>"}, refused: svirt.ReasonLabel},
-		{name: "confined as ever", machine: machine{rest: "<seclabel type='dynamic' model='apparmor' relabel='yes'><label>libvirt-x</label></seclabel><seclabel type='none' model='dac'/>"}},
+		{name: "confined by the driver", machine: machine{rest: "<seclabel type='dynamic' model='apparmor' relabel='yes'><label>libvirt-x</label></seclabel><seclabel type='none' model='dac'/>"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d, err := libvirtxml.ParseLive([]byte(tt.machine.String()))

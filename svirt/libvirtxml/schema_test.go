@@ -431,7 +431,7 @@ func TestSchemaClaims(t *testing.T) {
 					told = slices.ContainsFunc(rules.Warnings(), func(w svirt.Warning) bool { return strings.Contains(w.Path+w.Text, p.text) })
 				}
 				if !told {
-					t.Error("nothing is said")
+					t.Error("neither an error nor a warning names the value")
 				}
 			}
 		})

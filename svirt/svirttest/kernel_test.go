@@ -143,7 +143,7 @@ func TestLifecycle(t *testing.T) {
 	started := svirt.StartOptions{Started: &loader.Started{NoNewPrivs: true}, KeepEnv: true}
 	wantError(t, "start", m.StartWith(ctx, uuid, cmd, started), nil)
 	if started.Started.NoNewPrivs {
-		t.Error("what the start came to is not filled in")
+		t.Error("the result of the start is not filled in")
 	}
 	wantError(t, "unload with a process", m.Unload(ctx, uuid), svirt.ErrInUse)
 	if err := cmd.Process.Kill(); err != nil {
@@ -158,7 +158,7 @@ func TestLifecycle(t *testing.T) {
 	release()
 	wantError(t, "remove", m.Remove(ctx, uuid), nil)
 	if k.Policy(uuid) != nil {
-		t.Error("the profile is there after its removal")
+		t.Error("the profile is still there after its removal")
 	}
 
 	var ops []svirttest.Op
@@ -310,6 +310,6 @@ func TestIntercept(t *testing.T) {
 	_, err := k.List(gone)
 	wantError(t, "with a context that ended", err, context.Canceled)
 	if err := k.Load(ctx, 7, loader.Accept{}); err == nil {
-		t.Error("something that is not policy was loaded")
+		t.Error("data that is not policy was loaded")
 	}
 }

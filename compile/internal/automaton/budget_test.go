@@ -192,7 +192,7 @@ func TestBudget(t *testing.T) {
 			t.Errorf("%+v, above: %v", tt.limits, b.Err())
 		}
 		if b.Spend(0) || b.Need(0) || b.Hold(1) {
-			t.Errorf("%+v: it goes on", tt.limits)
+			t.Errorf("%+v: work goes on after the limit", tt.limits)
 		}
 	}
 }

@@ -45,7 +45,7 @@ func TestCompressed(t *testing.T) {
 			continue
 		}
 		if holds, err := k.Holds(t.Context(), p); err != nil || !holds {
-			t.Errorf("level %d: what is loaded is another policy: %v, %v", level, holds, err)
+			t.Errorf("level %d: another policy is loaded: %v, %v", level, holds, err)
 		}
 		if err := k.Remove(t.Context(), "packed"); err != nil {
 			t.Error(err)

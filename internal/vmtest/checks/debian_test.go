@@ -107,7 +107,7 @@ func TestDebian(t *testing.T) {
 			}
 			all = append(all, again.Profiles()...)
 			if changed, err := k.Ensure(ctx, p); changed || err != nil {
-				t.Errorf("what the kernel holds is not what was loaded: changed %v, %v", changed, err)
+				t.Errorf("the kernel holds other policy than was loaded: changed %v, %v", changed, err)
 			}
 		})
 	}

@@ -257,7 +257,7 @@ func tryExec(t *testing.T, k *loader.Kernel, m *machine, free *probe) {
 		t.Fatal(err)
 	}
 	if l, err := k.Label(pid); err != nil || !l.Is(m.profile()) {
-		t.Errorf("what the machine starts runs under %q, %v", l, err)
+		t.Errorf("the program that the machine starts runs under %q, %v", l, err)
 	}
 	m.want(t, 0, "stop", o.Out)
 }

@@ -335,7 +335,7 @@ func TestRefusals(t *testing.T) {
 			case got != 0 && !ours:
 				t.Error("package blob accepts data that the kernel refuses")
 			case got == 0 && ours && !c.stricter && !errors.Is(err, blob.ErrKernel):
-				t.Errorf("the kernel takes what package blob does not: %v", err)
+				t.Errorf("the kernel accepts data that package blob refuses: %v", err)
 			case c.stricter && !ours:
 				t.Error("package blob accepts the data")
 			}

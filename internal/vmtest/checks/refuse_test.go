@@ -38,7 +38,7 @@ func TestRefused(t *testing.T) {
 		good := kernelPolicy(t, m.profile()).Bytes()
 		for n := 0; n < len(good); n += 1 + len(good)/200 {
 			if _, err := blob.Inspect(good[:n]); err == nil {
-				t.Errorf("cut to %d bytes it is taken", n)
+				t.Errorf("cut to %d bytes it is accepted", n)
 			} else if refused := new(blob.FormatError); !errors.As(err, &refused) {
 				t.Errorf("cut to %d bytes: %v", n, err)
 			}

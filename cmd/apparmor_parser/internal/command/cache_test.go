@@ -224,7 +224,7 @@ func TestCacheForeign(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 	if _, err := os.Stat(stale); !os.IsNotExist(err) {
-		t.Errorf("what is for other features is left: %v", err)
+		t.Errorf("policy for other features is left: %v", err)
 	}
 	if got := cacheRun(t, dir, "p"); got != "hit" {
 		t.Errorf("%q", got)

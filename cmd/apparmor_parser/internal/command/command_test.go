@@ -330,7 +330,7 @@ func TestCompression(t *testing.T) {
 		}
 		p, err := blob.Inspect([]byte(got))
 		if err != nil || string(p.Bytes()) != plain {
-			t.Errorf("%s: what comes out is not what went in: %v", option, err)
+			t.Errorf("%s: the unpacked bytes are not those that were packed: %v", option, err)
 		}
 	}
 	for _, option := range []string{"-c0", "-cnone"} {

@@ -60,7 +60,7 @@ func TestCacheLink(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	if d := cmp.Diff(before, list(t, victim)); d != "" {
-		t.Errorf("what the link leads to was changed (-want +got):\n%s", d)
+		t.Errorf("the target of the link was changed (-want +got):\n%s", d)
 	}
 }
 
@@ -404,7 +404,7 @@ func TestCacheOfOthers(t *testing.T) {
 					t.Errorf("%+v", got)
 				}
 				if !strings.Contains(got.Stderr, cache.ErrForeign.Error()) {
-					t.Errorf("nobody is told: %+v", got)
+					t.Errorf("no message: %+v", got)
 				}
 			})
 		}
