@@ -67,7 +67,7 @@ func (a *AppArmor) logger() *slog.Logger {
 
 var errNoKernel = errors.New("the driver has no kernel")
 
-// Load implements Driver. What is loaded already is not loaded again. A kernel
+// Load implements Driver. It does not load what is loaded already. A kernel
 // that enforces nothing as a whole is an error that matches loader.ErrMode
 // unless it is accepted.
 func (a *AppArmor) Load(ctx context.Context, c Compiled, accept loader.Accept) error {

@@ -34,8 +34,8 @@ const maxCompanions = 64
 // its end. A Manager creates, loads and removes it with the machine, and
 // Manager.StartWith starts it: see StartOptions.Companion.
 //
-// What a companion serves is described once, as a device of the machine. Of it
-// the machine gets its own end, the socket, and the companion the rest: the
+// The device that a companion serves is described once, as one of the machine.
+// The machine gets its own end, the socket, and the companion gets the rest: the
 // directory of a virtiofsd, the state of a swtpm, the log of a passt.
 type Companion struct {
 	// ID is unique among the companions of the machine: up to 32 lower-case

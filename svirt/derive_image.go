@@ -57,8 +57,8 @@ func probes(format string) bool {
 	return false
 }
 
-// parseHeader looks for the names in the start of an image. What makes no
-// sense is not a name.
+// parseHeader looks for the names in the start of an image.
+// Bytes that make no sense are not a name.
 func parseHeader(b []byte) header {
 	be, le := binary.BigEndian, binary.LittleEndian
 	switch {

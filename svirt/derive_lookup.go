@@ -121,7 +121,7 @@ func (fsTree) usedBy(uint64) string { return "" }
 func (fsTree) close()               {}
 
 // real returns the path with every symbolic link in it followed and every
-// empty, `.` and `..` component gone, as realpath(3) does. What is not there
+// empty, `.` and `..` component gone, as realpath(3) does. A missing file
 // is an error.
 func (l *lookup) real(path string) (string, error) {
 	real, _, err := l.find(path)
@@ -180,7 +180,7 @@ func (l *lookup) resolve(path string, links *int) (string, info, error) {
 		return full, at, nil
 	}
 	if within(full, "/proc") {
-		// What it leads to depends on who asks, and may not be a path at all.
+		// The target depends on who asks, and may not be a path at all.
 		return fail(errMagicLink)
 	}
 	if *links++; *links > maxLinks {

@@ -71,12 +71,12 @@ type Origin uint8
 
 // The origins.
 const (
-	// FromManager: the manager of the machines made the description. What a
-	// device may have follows from its kind: the type of the file and where it
-	// is. What belongs to the system, to its services, to users or to other
-	// machines is closed, and Options.Roots opens it.
+	// FromManager: the manager of the machines made the description. The kind of
+	// a device decides what it may have: the type of the file and where it is.
+	// Files of the system, of its services, of users and of other machines are
+	// closed, and Options.Roots opens them.
 	FromManager Origin = iota
-	// FromTenant: somebody else did, and the manager hands it on. Every path
+	// FromTenant: another party did, and the manager hands it on. Every path
 	// must be in the root for its kind; a kind without a root gets nothing. A
 	// backing file that only an image names must be in Options.Backing, and
 	// the number of the machine is not the description's to give.
@@ -157,8 +157,8 @@ type Options struct {
 	// such an image is refused, except by a Manager under FromManager, which
 	// takes what is there when the machine is created and remembers it.
 	//
-	// What an image names is never writable: an external data file must be in
-	// the description.
+	// Files that only an image names are never writable: an external data file
+	// must be in the description.
 	Backing []string
 	// Private lists directories that no machine gets anything of, whatever
 	// else is said, such as those where the manager keeps its own state. A

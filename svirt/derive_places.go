@@ -130,7 +130,7 @@ var places = [...]placeGroup{
 		{"/var/lib/vdsm", placeNoShare},
 		{"/var/lib/vms", placeNoShare},
 		{"/var/lib/vz", placeNoShare},
-		// What a machine could take for its own by its name.
+		// Directories in which a name could be that of a machine.
 		{"/var/lib/containerd", placeService},
 		{"/var/lib/containers", placeService},
 		{"/var/lib/docker", placeService},
@@ -291,7 +291,7 @@ func (s *strict) allowed(path string, perms ast.FilePerm, u use) (Reason, error)
 	}
 	if u.directory() {
 		if strings.LastIndexByte(path, '/') == 0 {
-			// What is directly in the root belongs to all: /srv, /data, /mnt.
+			// A directory of the root belongs to all: /srv, /data, /mnt.
 			return ReasonContains, errors.New("Options.Roots." + kind.root.String() + " opens it")
 		}
 	}

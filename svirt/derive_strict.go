@@ -161,8 +161,8 @@ func (s *strict) literal(path string, perms ast.FilePerm) {
 	}
 }
 
-// inside adds the rule for what is in the jail by its name there. What has the
-// name of something of the system's is refused: the kernel does not say in which
+// inside adds the rule for what is in the jail by its name there. It
+// refuses a name that a file of the system has: the kernel does not say in which
 // root a name is meant.
 func (s *strict) inside(path string, glob ast.Pattern, perms ast.FilePerm) {
 	name := path[len(s.jail):]
@@ -204,7 +204,7 @@ func (s *strict) below(dir string, glob ast.Pattern, perms ast.FilePerm) {
 }
 
 // canonical checks what the path is made of and follows the symbolic links in
-// it. What does not exist must be written the way the kernel will see it.
+// it. A missing file must be written the way the kernel will see it.
 func (s *strict) canonical(path string) (real string, found bool, file info, ok bool) {
 	refuse := func(path string, reason Reason, err error) (string, bool, info, bool) {
 		s.refuse(path, reason, err)
@@ -315,7 +315,7 @@ func (s *strict) runtime() {
 		s.literal(dir+"/monitor.sock", permRW)
 		s.literal(dir+"/master-key.aes", permR)
 		if d.LaunchSecurity == "sev" {
-			// What the owner of the guest sent.
+			// The owner of the guest sent these.
 			s.literal(dir+"/dh_cert.base64", permR)
 			s.literal(dir+"/session.base64", permR)
 		}
@@ -428,8 +428,8 @@ func (s *strict) readable(path string) bool {
 }
 
 // remote grants an image that is not a path of this host: the sockets and nodes by
-// which it is reached. What only an image names goes into below, if it may be
-// there; nil: the description names it.
+// which it is reached. If only an image names it, it goes into below, provided
+// that it may be there; below is nil if the description names it.
 func (s *strict) remote(image *Image, below *chain) {
 	switch image.Type {
 	case ImageVHostUser:
@@ -1067,8 +1067,8 @@ func (s *strict) programs() {
 	}
 }
 
-// checkPrograms refuses programs that the machine could write: what it wrote
-// there would run with all that the machine may do and nobody asked for.
+// checkPrograms refuses programs that the machine could write: its own code
+// would run there with all that the machine may do.
 func checkPrograms(list []Rule) error {
 	var errs []error
 	for i := range list {

@@ -172,8 +172,8 @@ func matchAny(patterns []string, name string) bool {
 	return false
 }
 
-// closedNodes are what no machine ever gets: memory, ports, logs and processors
-// of the host, and links to open files of the process itself.
+// closedNodes are nodes that no machine ever gets: memory, ports, logs and
+// processors of the host, and links to open files of the process itself.
 var closedNodes = []string{
 	"/dev/mem", "/dev/kmem", "/dev/port", "/dev/kmsg", "/dev/cpu", "/dev/fd", "/dev/mapper/control", "/dev/stdin", "/dev/stdout", "/dev/stderr",
 }
@@ -250,7 +250,7 @@ func (s *strict) fits(real string, found bool, file info, u use, perms ast.FileP
 }
 
 // The words that a description uses for things other than paths. One that is
-// misspelled would be granted nothing, and nobody would be told.
+// misspelled would be granted nothing without a message.
 var (
 	knownImages     = []string{"", "file", "block", "dir", "network", "volume", "nvme", "vhostuser", "vhostvdpa"}
 	knownFormats    = []string{"", "none", "raw", "dir", "bochs", "cloop", "dmg", "iso", "vpc", "vdi", "vhd", "vhdx", "fat", "luks", "parallels", "ploop", "cow", "qcow", "qcow2", "qed", "vmdk", "auto"}

@@ -8,9 +8,9 @@
 // A machine is a Domain: plain data that a VMM fills in itself, or that
 // package libvirtxml reads from libvirt's domain XML. Derive turns it into
 // Rules under one of two methods. Strict, the default, writes every path as a
-// literal, refuses with a typed error what no machine should have, and grants
-// a device what it needs and no more. Compat reproduces what virt-aa-helper of
-// a given version writes, byte for byte.
+// literal, refuses paths that no machine should have with a typed error, and
+// grants a device what it needs and no more. Compat reproduces what
+// virt-aa-helper of a given version writes, byte for byte.
 //
 // A machine's profile is a MachineProfile, made from a Template, which includes
 // Abstractions and, at the end, the machine's own Rules. Each of these is a
@@ -21,8 +21,8 @@
 // Who wrote a description is said by Options.Origin. One by the manager itself
 // needs no options: a device gets a file of the type that its kind needs, where
 // such files are by custom, and Options.Roots opens what is closed. One that a
-// tenant wrote takes roots for every kind of path. What an image names is never
-// writable, and is read only where the manager has said so or has seen it.
+// tenant wrote takes roots for every kind of path. Files that only an image names
+// are never writable, and read only if the manager has said so or has seen them.
 //
 // A Manager keeps the profiles on disk in libvirt's layout and in the kernel:
 // it creates, updates, loads, unloads and removes them and starts processes

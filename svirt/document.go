@@ -26,8 +26,8 @@ type FileError struct {
 	Err  error  // a diag.List if the text is wrong, fs.ErrNotExist, a *diag.LimitError, ...
 }
 
-// Error implements error. What names the file already, with a line, is said
-// once.
+// Error implements error. It does not repeat the name of the file before a
+// cause that begins with it.
 func (e *FileError) Error() string {
 	s := e.Err.Error()
 	if strings.HasPrefix(s, e.File+":") {
@@ -40,7 +40,7 @@ func (e *FileError) Error() string {
 func (e *FileError) Unwrap() error { return e.Err }
 
 // document is a file of policy: its text, and the syntax tree of it. The text
-// is what was read; a change leaves every byte that it is not about. Documents
+// is that of the file; a change leaves every byte that it is not about. Documents
 // are never changed, so they can be shared.
 type document struct {
 	name string
@@ -51,7 +51,7 @@ type document struct {
 // Name returns the file's path in the tree of policy.
 func (d *document) Name() string { return d.name }
 
-// Text returns the file's content. What was read from text is that text.
+// Text returns the file's content. A file that was read keeps its text.
 func (d *document) Text() string { return d.text }
 
 // File returns the file's syntax tree, with the preamble. It must not be

@@ -73,7 +73,7 @@ func (a *Abstraction) With(list ...ast.Stmt) (*Abstraction, error) {
 }
 
 // Without returns the abstraction without the statements that say the same as
-// the given ones, however they are spelled. What is not there is an error that
+// the given ones, however they are spelled. A missing one is an error that
 // matches ErrNotFound. All else stays as it is written. The error is a
 // *FileError.
 func (a *Abstraction) Without(list ...ast.Stmt) (*Abstraction, error) {

@@ -109,7 +109,7 @@ func (t *Template) With(list ...ast.Stmt) (*Template, error) {
 }
 
 // Without returns the template without statements of its profile: those that
-// say the same as the given ones, however they are spelled. What is not there
+// say the same as the given ones, however they are spelled. A missing one
 // is an error that matches ErrNotFound, so that nothing stays granted by
 // mistake. All else stays as it is written. The error is a *FileError.
 func (t *Template) Without(list ...ast.Stmt) (*Template, error) {
@@ -174,7 +174,7 @@ func (t *Template) instantiate(n names, member string, files bool) (string, erro
 		}
 		placed = true
 	}
-	// What is put in the place of what, in order.
+	// The edits, in the order of the text.
 	type edit struct {
 		from, to int
 		text     string
@@ -317,9 +317,9 @@ func inComment(text string, at int) bool {
 }
 
 // InstantiateCompat makes the text of a machine's profile from that of a
-// template as virt-aa-helper of a version does: by replacing strings. What is
-// not laid out as the reference's own templates are comes out wrong in the
-// same way, and the template need not be policy at all. The name is that of
+// template as virt-aa-helper of a version does: by replacing strings. A
+// template that is not laid out like the reference's own comes out wrong in the
+// same way, and need not be policy at all. The name is that of
 // the template, for errors: an *IdentityError for a bad UUID, otherwise a
 // *FileError.
 func InstantiateCompat(method Method, name, text, uuid string, files bool) (string, error) {

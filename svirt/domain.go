@@ -7,8 +7,8 @@ package svirt
 // does not have the thing.
 //
 // The description is not tied to libvirt. A VMM that starts its machines
-// without libvirt leaves Type empty and fills in what it knows; what has no
-// field of its own goes to Devices.Extra.
+// without libvirt leaves Type empty and fills in what it knows; paths without a
+// field of their own go to Devices.Extra.
 type Domain struct {
 	// UUID is the canonical lower-case form; it names the profile.
 	UUID string `json:"uuid"`
@@ -29,15 +29,16 @@ type Domain struct {
 	Devices Devices `json:"devices,omitzero"` // what it has of the host
 
 	// Emulator is the VMM's own program. Without it the machine may execute
-	// what its template says, and Devices.Programs. Compat grants nothing.
+	// Devices.Programs, and the programs that its template grants. Compat
+	// grants nothing.
 	Emulator string `json:"emulator,omitempty"`
-	// CommandLine is what the VMM is told besides all that follows from the
+	// CommandLine holds the arguments of the VMM that do not follow from the
 	// other fields. Compat grants nothing.
 	CommandLine CommandLine `json:"command_line,omitzero"`
 	// Memory is where the guest's memory is, if it is in files. Compat grants
 	// nothing.
 	Memory MemoryBacking `json:"memory,omitzero"`
-	// Monitor is what a VMM without libvirt has for itself. Compat grants
+	// Monitor holds the files of a VMM without libvirt itself. Compat grants
 	// nothing.
 	Monitor Monitor `json:"monitor,omitzero"`
 
@@ -53,8 +54,9 @@ type Domain struct {
 	// Label is how the description wants the machine to be confined.
 	Label Label `json:"label,omitzero"`
 
-	// Warnings are of whoever made the description out of something else, for
-	// what it has no fields for. Derive returns them with its own.
+	// Warnings come from the package that converted the description, such as
+	// libvirtxml, and tell what has no field here. Derive returns them with its
+	// own.
 	Warnings []Warning `json:"warnings,omitempty"`
 }
 
@@ -114,7 +116,7 @@ type Devices struct {
 	TPMs        []TPM        `json:"tpms,omitempty"`         // trusted platform modules
 	Smartcards  []Smartcard  `json:"smartcards,omitempty"`   // readers of smartcards
 	PStores     []PStore     `json:"pstores,omitempty"`      // stores for crash dumps
-	// Audios, Videos, Vsocks and Cryptos are granted nothing by Compat.
+	// Compat grants nothing for Audios, Videos, Vsocks and Cryptos.
 	Audios  []Audio  `json:"audios,omitempty"`
 	Videos  []Video  `json:"videos,omitempty"`
 	Vsocks  []Vsock  `json:"vsocks,omitempty"`
@@ -142,8 +144,8 @@ const (
 	ImageNetwork ImageType = "network"
 	// ImageNVMe is an NVMe device that the VMM drives itself: Image.NVMe.
 	ImageNVMe ImageType = "nvme"
-	// ImageVolume is a volume of a storage pool that nobody looked up. Strict
-	// refuses it: which file it is can only be asked of the pool.
+	// ImageVolume is a volume of a storage pool that was not looked up. Strict
+	// refuses it: only the pool knows which file it is.
 	ImageVolume ImageType = "volume"
 )
 
@@ -151,7 +153,7 @@ const (
 type Image struct {
 	Type ImageType `json:"type,omitempty"` // zero: ImageFile
 	Path string    `json:"path,omitempty"` // absolute; empty for an empty drive, and for types without a path
-	// Volume says that the path was found by way of a storage pool.
+	// Volume says that the path comes from a storage pool.
 	Volume bool `json:"volume,omitempty"`
 	// Format is raw, qcow, qcow2, qed, vmdk, ... Only an image with a format
 	// that can have a backing file is probed for one; an image without a
@@ -201,7 +203,7 @@ type Disk struct {
 	// Shareable says that other machines may write the image, too. All of them
 	// must say so.
 	Shareable bool `json:"shareable,omitempty"`
-	// Transient says that what is written is thrown away: libvirt has it in a
+	// Transient says that all writes are thrown away: libvirt keeps them in a
 	// file beside the image.
 	Transient bool `json:"transient,omitempty"`
 	// Mirror is where a job that runs copies the disk to.
@@ -244,8 +246,8 @@ type Chardev struct {
 	ID   string      `json:"id,omitempty"`
 	Type ChardevType `json:"type"`           // the host side
 	Path string      `json:"path,omitempty"` // of the types that are paths; a pty may have none
-	// Log is a file that all that is said is written to. Compat grants
-	// nothing for it.
+	// Log is a file that gets all output of the device. Compat grants nothing
+	// for it.
 	Log string `json:"log,omitempty"`
 }
 
@@ -304,7 +306,7 @@ type HostDevice struct {
 	SCSI *SCSIAddress `json:"scsi,omitempty"`
 	// ROM is the file of an option ROM. Compat grants nothing for it.
 	ROM string `json:"rom,omitempty"`
-	// Optional says that the machine may go without a device that is not there
+	// Optional says that the machine may run without the device if it is missing
 	// (startupPolicy optional). Strict then grants nothing and warns.
 	Optional bool `json:"optional,omitempty"`
 	// Node is the node of HostStorage and HostMisc.
@@ -348,8 +350,8 @@ type Filesystem struct {
 	// Driver is path (also empty) for 9p, or virtiofs.
 	Driver   string `json:"driver,omitempty"`
 	ReadOnly bool   `json:"readonly,omitempty"` // the machine does not write it
-	// Socket is the socket of a virtiofsd that somebody else starts; empty:
-	// libvirt starts one, with a socket of its own naming.
+	// Socket is the socket of a virtiofsd that libvirt does not start; empty:
+	// libvirt starts one, and names the socket.
 	Socket string `json:"socket,omitempty"`
 }
 
@@ -370,7 +372,7 @@ type Net struct {
 	// VHost says that packets may go through /dev/vhost-net.
 	VHost bool `json:"vhost,omitempty"`
 
-	// What follows is granted nothing by Compat.
+	// Compat grants nothing for the fields below.
 
 	// Backend is passt if libvirt starts one for the interface.
 	Backend string `json:"backend,omitempty"`
@@ -452,8 +454,8 @@ type PathGrant struct {
 	ID   string `json:"id,omitempty"`
 	Path string `json:"path"` // absolute, without wildcards
 	// Perms are file permissions: letters of r w a l k m, each at most once,
-	// without w and a together. What is executed is a Program.
+	// without w and a together. A file to execute is a Program.
 	Perms string `json:"perms"`
-	// Recursive also grants what is below the directory Path.
+	// Recursive also grants everything below the directory Path.
 	Recursive bool `json:"recursive,omitempty"`
 }

@@ -210,8 +210,8 @@ func (i *Image) clone() *Image {
 	return &top
 }
 
-// merge returns the devices of one kind without those that leave and with
-// those that come, in the place of the one with the same ID or at the end.
+// merge returns the devices of one kind without the removed ones and with the
+// added ones, each in the place of the one with the same ID or at the end.
 func merge[T any](kind DeviceKind, have, add []T, leaves map[Device]bool, id func(*T) string) []T {
 	var out []T
 	at := map[string]int{}

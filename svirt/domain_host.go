@@ -28,10 +28,10 @@ type HugePages struct {
 	Dir string `json:"dir,omitempty"`
 }
 
-// Monitor is what a VMM without libvirt, such as Firecracker or Cloud
-// Hypervisor, has for itself.
+// Monitor holds the files of a VMM without libvirt, such as Firecracker or Cloud
+// Hypervisor, itself.
 type Monitor struct {
-	// API are the unix sockets that it takes commands on.
+	// API are the unix sockets on which it takes commands.
 	API []string `json:"api,omitempty"`
 	// Logs are files or named pipes that it writes: its log, its metrics.
 	Logs []string `json:"logs,omitempty"`
@@ -39,20 +39,20 @@ type Monitor struct {
 	Config []string `json:"config,omitempty"`
 	// Jail is the directory that pivot_root(2) makes the VMM's root before it
 	// opens anything, as Firecracker's jailer does. Paths in the description
-	// are the host's all the same, and what is in Jail is granted by the name
-	// that it has inside, too. A VMM that is in a root by chroot(2) alone has
+	// are the host's all the same, and files in Jail are also granted by the
+	// names that they have inside. A VMM that is in a root by chroot(2) alone has
 	// none: the kernel knows its files by the names of the host.
 	Jail string `json:"jail,omitempty"`
 }
 
-// CommandLine is what a VMM is told besides what follows from the other fields:
-// libvirt's qemu:commandline and qemu:override. Strict grants what the options
-// of QEMU that name files have, and warns of every other argument that it does
-// not know. It refuses all of it from a tenant.
+// CommandLine holds arguments of a VMM that do not follow from the other fields:
+// libvirt's qemu:commandline and qemu:override. Strict grants the files that
+// options of QEMU name, and warns of every argument that it does not know. It
+// refuses a tenant's command line as a whole.
 type CommandLine struct {
 	Args []string `json:"args,omitempty"` // in their order, without the VMM's name
 	Env  []string `json:"env,omitempty"`  // NAME=VALUE
-	// Properties are properties of devices in the place of what follows from
+	// Properties are properties of devices that replace those which follow from
 	// their fields.
 	Properties []Property `json:"properties,omitempty"`
 }

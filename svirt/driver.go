@@ -13,8 +13,8 @@ import (
 	"github.com/goarmor/apparmor/loader"
 )
 
-// Driver is what a Manager confines machines with: AppArmor is the kernel's,
-// None does nothing. A driver must be safe for concurrent use.
+// Driver confines the machines of a Manager: AppArmor uses the kernel, None does
+// nothing. A driver must be safe for concurrent use.
 type Driver interface {
 	// Name names the driver in logs and states.
 	Name() string
@@ -22,42 +22,41 @@ type Driver interface {
 	// changes nothing outside of the process.
 	Compile(ctx context.Context, src *Source) (Compiled, error)
 	// Load makes the compiled policy the one in force, whether one of the
-	// same name is loaded or not. On an error what was in force still is. A
+	// same name is loaded or not. On an error nothing in force changes. A
 	// kernel that would confine nothing by it is an error unless it is
 	// accepted.
 	Load(ctx context.Context, c Compiled, a loader.Accept) error
-	// Mark returns what is kept of compiled policy to know it again: it is
-	// small, and nil if the driver compares nothing.
+	// Mark returns a small mark of compiled policy by which the driver knows it
+	// again, nil if the driver compares nothing.
 	Mark(c Compiled) Mark
-	// Unload takes a profile out of force once nothing runs under it. An error
-	// that matches ErrInUse says that something does, or that the contrary
-	// could not be shown; the profile is then in force, or one that allows
-	// nothing. One that is not loaded is an error that matches fs.ErrNotExist.
+	// Unload takes a profile out of force if nothing runs under it. An error
+	// that matches ErrInUse says that something does, or may; the profile is
+	// then in force, or one that allows nothing is. If the profile is not
+	// loaded, the error matches fs.ErrNotExist.
 	Unload(ctx context.Context, profile string, o loader.RetireOptions) error
-	// Sealed reports whether what is in force under a name is the profile that
-	// allows nothing which a failed Unload has left. Where that cannot be known
-	// it is false.
+	// Sealed reports whether the profile in force under a name allows nothing,
+	// as a failed Unload leaves it. It is false if that cannot be known.
 	Sealed(ctx context.Context, profile string) (bool, error)
 	// List returns the profiles in force, in any order.
 	List(ctx context.Context) ([]Loaded, error)
 	// InUse reports whether a thread of any process runs under the profile.
-	// What cannot be read is an error.
+	// A process that cannot be read is an error.
 	InUse(ctx context.Context, profile string) (bool, error)
-	// Files returns what processes under the profile have open, of that which
-	// want reports true for; see loader.Kernel.Files.
+	// Files returns the files that processes under the profile have open and
+	// for which want reports true; see loader.Kernel.Files.
 	Files(ctx context.Context, profile string, want func(loader.File) bool) ([]loader.File, error)
-	// InForce reports whether what is in force under a name is what should be,
-	// in whatever mode.
+	// InForce reports whether the right profile is in force under its name, in
+	// any mode.
 	InForce(ctx context.Context, c Confinement) (bool, error)
-	// ChangeProfile puts the calling thread under the profile, if that is in
-	// force, with the content that it should have, and enforced or accepted.
+	// ChangeProfile puts the calling thread under the profile if that is in
+	// force, has the right content, and is enforced or accepted.
 	ChangeProfile(ctx context.Context, c Confinement, a loader.Accept) error
-	// Start starts cmd under the profile, on the same conditions. When it
+	// Start starts cmd under the profile on the same conditions. If it
 	// returns an error no process is left.
 	Start(ctx context.Context, cmd *exec.Cmd, c Confinement, o StartOptions) error
 }
 
-// Mark is what a Driver keeps of compiled policy to know it again.
+// Mark is a mark by which a Driver knows compiled policy again.
 type Mark any
 
 // Confinement is a profile, and what must be in force under its name.
@@ -69,11 +68,11 @@ type Confinement struct {
 // StartOptions tell how a machine's process is started. The zero value is the
 // strictest; see loader.StartOptions for what each of them is.
 type StartOptions struct {
-	// Companion is the ID of the companion that is started; empty: the VMM. The
-	// Manager looks at it, drivers do not.
+	// Companion is the ID of the companion that is started; empty: the VMM.
+	// Only the Manager looks at it.
 	Companion string
-	// Accept says what is taken for confinement besides a profile that is
-	// enforced: of this process, and of no other.
+	// Accept says what counts as confinement of this process besides a profile
+	// that is enforced.
 	Accept loader.Accept
 	// KeepFiles, KeepEnv and NoNewPrivs are those of loader.StartOptions.
 	KeepFiles, KeepEnv, NoNewPrivs bool
@@ -91,15 +90,15 @@ type Loaded struct {
 	Mode string // enforce, complain, ...
 }
 
-// None is the driver that confines nothing, for hosts without AppArmor where
-// that is wanted. It says so in the log whenever it starts a process.
+// None is the driver that confines nothing, for hosts without AppArmor. It says
+// so in the log whenever it starts a process.
 type None struct {
-	Logger *slog.Logger // nil: that of the Manager; without one nobody is told
+	Logger *slog.Logger // nil: that of the Manager; without one nothing is logged
 }
 
 var _ Driver = None{}
 
-// discard is the logger of those who have none.
+// discard is used if no logger is given.
 var discard = slog.New(slog.DiscardHandler)
 
 // withLogger returns a driver of this package with a logger, if it has none.
@@ -134,13 +133,13 @@ func (None) Mark(Compiled) Mark { return nil }
 // Unload implements Driver: nothing is ever loaded.
 func (None) Unload(context.Context, string, loader.RetireOptions) error { return fs.ErrNotExist }
 
-// Sealed implements Driver: nothing ever is.
+// Sealed implements Driver; it returns false.
 func (None) Sealed(ctx context.Context, _ string) (bool, error) { return false, ctx.Err() }
 
 // List implements Driver: nothing is ever loaded.
 func (None) List(ctx context.Context) ([]Loaded, error) { return nil, ctx.Err() }
 
-// InUse implements Driver: nothing ever is.
+// InUse implements Driver; it returns false.
 func (None) InUse(ctx context.Context, _ string) (bool, error) { return false, ctx.Err() }
 
 // Files implements Driver: nothing runs under a profile.
@@ -148,16 +147,16 @@ func (None) Files(ctx context.Context, _ string, _ func(loader.File) bool) ([]lo
 	return nil, ctx.Err()
 }
 
-// InForce implements Driver: nothing ever is.
+// InForce implements Driver; it returns false.
 func (None) InForce(ctx context.Context, _ Confinement) (bool, error) { return false, ctx.Err() }
 
-// ErrUnconfined is returned where a driver cannot confine what it is asked to.
+// ErrUnconfined is returned if a driver cannot confine.
 var ErrUnconfined = errors.New("the driver confines nothing")
 
 // ChangeProfile implements Driver; it returns ErrUnconfined.
 func (None) ChangeProfile(context.Context, Confinement, loader.Accept) error { return ErrUnconfined }
 
-// Start implements Driver: it starts cmd as it is, and says so.
+// Start implements Driver: it starts cmd unconfined, and logs that.
 func (n None) Start(ctx context.Context, cmd *exec.Cmd, c Confinement, _ StartOptions) error {
 	if err := ctx.Err(); err != nil {
 		return err

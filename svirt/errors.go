@@ -54,7 +54,7 @@ const (
 // PathError says that a device of a machine was refused, and why.
 type PathError struct {
 	Device Device // which device
-	Path   string // as the description has it, or what it led to
+	Path   string // as the description has it, or the target of its links
 	Reason Reason // why it was refused
 	Err    error  // the cause, if there is one
 }

@@ -29,7 +29,7 @@ type AdviceCode string
 // The codes of advices.
 const (
 	// AdviceLoad: the machine's profile as it is on disk grants the request.
-	// What is in force is another one, or the record is older than the profile.
+	// Another profile is in force, or the record is older than the profile.
 	AdviceLoad AdviceCode = "load"
 	// AdviceDenied: a rule denies the request on purpose.
 	AdviceDenied AdviceCode = "denied-by-rule"
@@ -77,8 +77,8 @@ type Explained struct {
 // difference.
 //
 // Nothing is changed. Explain looks at the path of a request on the host, as
-// Create would. Records say what the machine did, which does not justify a
-// grant: the advice is for a person to judge.
+// Create would. A record shows what the machine did. That does not justify
+// a grant: a person must judge the advice.
 //
 // An event of a profile that is not one of this Manager's machines is
 // ErrNotFound; one that tells of no request is an *audit.NoRequestError. With a
@@ -164,7 +164,7 @@ func (m *Manager) nearest(ctx context.Context, x *Explained, member, want string
 	}
 	rules, err := ParseRules(ctx, m.names.files(member), text)
 	if err != nil {
-		return ctx.Err() // Compat's, or somebody else's: devices are not known
+		return ctx.Err() // the rules of Compat or of others do not name devices
 	}
 	most := 2 // the root and a directory in it are not near
 	for _, r := range rules.List() {

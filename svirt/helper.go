@@ -35,7 +35,7 @@ import (
 //
 // A process is started, and a thread put under a profile, by the manager: its
 // profile needs change_profile for machines' profiles, as libvirtd's has. The
-// program confirms what is in force, before and afterwards.
+// program confirms the profile in force, before and afterwards.
 //
 // A manager that is taken over can load what it likes under the names of
 // machines, as a libvirtd can that describes machines as it likes; it cannot
@@ -265,7 +265,7 @@ func (h *Helper) ask(ctx context.Context, q request.Request) (bool, error) {
 	return err == nil && reply.Yes, err
 }
 
-// confines asks whether what should be in force is, and enforced.
+// confines asks whether the right profile is in force and enforced.
 func (h *Helper) confines(ctx context.Context, c Confinement, a loader.Accept) error {
 	print, err := content(c)
 	if err != nil {
@@ -297,8 +297,8 @@ func (h *Helper) ChangeProfile(ctx context.Context, c Confinement, a loader.Acce
 	return <-after
 }
 
-// Start implements Driver. What is in force is confirmed before the process is
-// started and again afterwards; if it has changed, the process is killed.
+// Start implements Driver. It confirms the profile in force before it starts the
+// process and again afterwards; if that has changed, it kills the process.
 func (h *Helper) Start(ctx context.Context, cmd *exec.Cmd, c Confinement, o StartOptions) error {
 	if err := h.confines(ctx, c, o.Accept); err != nil {
 		return err
@@ -362,7 +362,7 @@ func (a *AppArmor) features(ctx context.Context) (*features.Set, error) {
 	return a.Kernel.Features(ctx)
 }
 
-// confines returns nil if what should be in force is, and enforced.
+// confines returns nil if the right profile is in force and enforced.
 func (a *AppArmor) confines(ctx context.Context, c Confinement, accept loader.Accept) error {
 	if a.Kernel == nil {
 		return errNoKernel

@@ -21,7 +21,7 @@ import (
 
 // HostFS returns the file system of this machine for Options.FS. Nothing is
 // opened before it is known to be a regular file, a directory or a block
-// device, and no open or read waits for somebody else, so that a pipe or a
+// device, and no open or read waits for another process, so that a pipe or a
 // device in the place of an image does no harm.
 func HostFS() fs.ReadLinkFS { return hostFS{} }
 

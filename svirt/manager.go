@@ -35,10 +35,10 @@ const (
 // ManagerOptions are the options of a Manager. The zero value manages the
 // machines of this host, strictly.
 type ManagerOptions struct {
-	// Dir is the tree of policy, /etc/apparmor.d when empty. What belongs to
-	// machines is in its directory libvirt. Both must belong to root or the
-	// own user, and nobody else may be able to write to them. No machine gets
-	// anything of them.
+	// Dir is the tree of policy, /etc/apparmor.d if empty. Its directory libvirt
+	// holds the files of machines. Both must belong to root or the own user, and
+	// no other user may be able to write to them. No machine gets anything of
+	// them.
 	Dir string
 	// Prefix is what the names of profiles begin with, and before its last
 	// dash the directory in Dir: libvirt- when empty. Prefix and Dir are what
@@ -76,9 +76,8 @@ type ManagerOptions struct {
 	// it has already among them. Its error is that of the call. The rules must
 	// not be changed.
 	Grant func(ctx context.Context, uuid string, rules []Rule) error
-	// Warn is called with what a machine may need and is not granted, after it
-	// was created, replaced or updated and if there is anything. The Logger is
-	// told in any case.
+	// Warn is called after a machine was created, replaced or updated, if it may
+	// need something that it is not granted. The Logger is told in any case.
 	Warn func(uuid string, warnings []Warning)
 	// Logger gets messages about what happens; nil means none. Drivers of this
 	// package that have no logger of their own get it too. Attributes are named
@@ -105,9 +104,9 @@ type ManagerOptions struct {
 // written by the Manager. Each of its companions has two files of its own,
 // libvirt-UUID-ID and libvirt-UUID-ID.files.
 //
-// When a method returns an error, the files are what they were before, and so
-// is what is in force; only Remove may stop halfway. Where that could not be
-// brought about the error matches ErrInconsistent.
+// If a method returns an error, the files are as they were before, and so is the
+// policy in force; only Remove may stop halfway. If that could not be achieved,
+// the error matches ErrInconsistent.
 type Manager struct {
 	options ManagerOptions
 	driver  Driver
@@ -138,8 +137,8 @@ type machineState struct {
 	users  int     // who have the lock or wait for it; under Manager.mu
 	domain *Domain // under Compat, as last derived; nil when it is not known
 	rules  []Rule  // of domain
-	// mark is of what was put in force last, by this Manager; nil when that is
-	// not known.
+	// mark is of the policy that this Manager put in force last; nil if that is
+	// unknown.
 	mark Mark
 	// accept is what is accepted of the kernel for the machine.
 	accept loader.Accept
@@ -265,7 +264,7 @@ func (m *Manager) open(ctx context.Context) error {
 	return nil
 }
 
-// survey looks through a directory that nobody else has.
+// survey looks through a directory that no other Manager has.
 func (m *Manager) survey(s store) error {
 	list, err := s.list()
 	if err != nil {
@@ -282,8 +281,8 @@ func (m *Manager) survey(s store) error {
 	return m.removeLitter(s, list, "")
 }
 
-// removeLitter removes what of the files in a list is left of a machine, or of
-// all, and was being written when a run was killed.
+// removeLitter removes the files in a list that were being written for a
+// machine, or for any, when a run was killed.
 func (m *Manager) removeLitter(s store, list []string, uuid string) (err error) {
 	for _, n := range list {
 		if of, ok := m.names.litter(n); ok && (uuid == "" || uuid == of) {

@@ -84,8 +84,8 @@ func claimFor(member string, r *Rules) *claim {
 	return c
 }
 
-// conflicts reports what of a claim another machine has. What the machine had
-// before, in old, is not asked again.
+// conflicts reports the parts of a claim that another machine has. It does not
+// ask again for the parts that the machine had before, in old.
 func (c *claim) conflicts(old *claim, uuid string, other *claim) error {
 	var errs []error
 	by := errors.New("machine " + uuid)
@@ -137,9 +137,9 @@ type claims struct {
 	of   map[string]*claim
 }
 
-// claim takes what the rules of a machine and its companions claim, if no other
-// machine has it. The caller calls release with whether the rules were put in
-// force and on disk. Until then nobody else claims anything.
+// claim takes everything that the rules of a machine and its companions claim,
+// if no other machine has it. The caller calls release with whether the rules
+// were put in force and on disk. Until then other claims wait.
 func (m *Manager) claim(ctx context.Context, c *change) (release func(done bool), err error) {
 	next := map[string]*claim{}
 	for i := range c.parts {
@@ -217,7 +217,7 @@ func (m *Manager) readClaims(ctx context.Context) error {
 			m.log.WarnContext(ctx, "what a machine has cannot be read", "machine", member, "error", err)
 			continue
 		}
-		// What Strict did not write claims nothing.
+		// Rules that Strict did not write claim nothing.
 		if rules, err := ParseRules(ctx, n, data); err == nil {
 			of[member] = claimFor(member, rules)
 		}

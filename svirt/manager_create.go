@@ -29,7 +29,7 @@ func (m *Manager) Create(ctx context.Context, d *Domain) error {
 // profile in force. One that is there already, with its profile and its rules,
 // is ErrExists; a profile alone, such as one that Remove has left because an
 // administrator had changed it, is taken. A profile that is in force and has no
-// file here is somebody else's: ErrForeign.
+// file here belongs to others: ErrForeign.
 //
 // A kernel that as a whole does not enforce, so that no profile confines
 // anything, is an error that matches loader.ErrMode unless it is accepted for
@@ -50,7 +50,7 @@ func (m *Manager) Replace(ctx context.Context, d *Domain) error {
 // ReplaceWith derives the rules of a machine that is there from a whole new
 // description, and puts them in the place of the old ones. One that is not
 // there is ErrNotFound. A chain of backing files in an image that has changed
-// since is refused; see ForgetChains. What is accepted is as with CreateWith.
+// since is refused; see ForgetChains. It accepts the same as CreateWith.
 func (m *Manager) ReplaceWith(ctx context.Context, d *Domain, a loader.Accept) error {
 	return m.make(ctx, d, true, a)
 }
@@ -197,8 +197,8 @@ func (m *Manager) checkForeign(ctx context.Context, uuid string) error {
 
 // ForgetChains forgets which backing files were found in the images of disks of
 // a machine and its companions, all of them if none is named, so that the next Replace or Update
-// takes what it finds then: after a snapshot or a commit. What is granted stays
-// as it is until then.
+// takes those that it finds then: after a snapshot or a commit. Until then the
+// grants stay as they are.
 func (m *Manager) ForgetChains(ctx context.Context, uuid string, disks ...Device) error {
 	_, unlock, err := m.lock(ctx, uuid)
 	if err != nil {

@@ -19,12 +19,12 @@ import (
 // the machine has closed a device.
 //
 // It looks at the descriptors of every thread of every process, which takes
-// CAP_SYS_PTRACE and a procfs that shows all processes. What it does not see may
-// be used on: what is only mapped into memory, descriptors that were passed to
-// another process, are on their way in a socket or held by io_uring, and a file
-// that has another name by now or is seen under another path in the process's
-// mount namespace. What forks without an end may be missed. The end of all
-// processes is the only proof; see RemoveWith.
+// CAP_SYS_PTRACE and a procfs that shows all processes. It misses files that are
+// only mapped into memory, descriptors that were passed to another process, are
+// on their way in a socket or held by io_uring, and a file that has another name
+// by now or is seen under another path in the process's mount namespace. It may
+// miss a process that forks without an end. Only the end of all processes is a
+// proof; see RemoveWith.
 //
 // Rules with patterns rather give a holder too many than one too few, and what
 // the machine's template grants is not looked at. One Holder is for one process,

@@ -51,8 +51,8 @@ func (m *Manager) Remove(ctx context.Context, uuid string) error {
 }
 
 // RemoveWith takes a machine's profile and those of its companions out of force
-// and removes what is the Manager's own of their files: the rules, and a profile
-// unless it has been changed. It is not an error if there is nothing to remove.
+// and removes the files that the Manager wrote: the rules, and a profile unless
+// it has been changed. It is not an error if there is nothing to remove.
 //
 // It returns ErrInUse and changes nothing while a process is seen under one of
 // the profiles, unless it is to kill what is left. Otherwise the profile is
@@ -136,13 +136,12 @@ func (m *Manager) Start(ctx context.Context, uuid string, cmd *exec.Cmd) error {
 }
 
 // StartWith starts cmd under a machine's profile, or under that of one of its
-// companions. The profile in force must be
-// what this Manager has put in force last, or what the files of the machine say
-// if that was before its time: another one of the name is an error that matches
-// loader.ErrContent, none is ErrNotLoaded. And it must be enforced, by its own
-// mode and by that of the kernel as a whole; otherwise the error matches
-// loader.ErrMode, unless StartOptions.Accept takes it. When StartWith returns an
-// error no process is left.
+// companions. The profile in force must be the one that this Manager put in force
+// last, or that of the machine's files if this Manager put none in force: another
+// profile of the name is an error that matches loader.ErrContent, none is
+// ErrNotLoaded. And it must be enforced, by its own mode and by that of the kernel
+// as a whole; otherwise the error matches loader.ErrMode, unless
+// StartOptions.Accept takes it. If StartWith returns an error, no process is left.
 func (m *Manager) StartWith(ctx context.Context, uuid string, cmd *exec.Cmd, o StartOptions) error {
 	g, unlock, err := m.lock(ctx, uuid)
 	if err != nil {

@@ -20,8 +20,8 @@ func (m *Manager) Load(ctx context.Context, uuid string) error {
 }
 
 // LoadWith puts a machine's profile in force as it is on disk, as after a restart
-// of the host or after an administrator has changed the profile. What is
-// accepted is as with CreateWith.
+// of the host or after an administrator has changed the profile. It
+// accepts the same as CreateWith.
 func (m *Manager) LoadWith(ctx context.Context, uuid string, a loader.Accept) error {
 	g, unlock, err := m.lock(ctx, uuid)
 	if err != nil {

@@ -73,14 +73,14 @@ func (n names) profile(member string) string { return n.prefix + member }
 // files is the path in the tree of policy of a member's rules.
 func (n names) files(member string) string { return n.dir() + "/" + n.profile(member) + ".files" }
 
-// member is the inverse of profile; other names are somebody else's.
+// member is the inverse of profile; other names belong to others.
 func (n names) member(profile string) (member string, ok bool) {
 	member, ok = strings.CutPrefix(profile, n.prefix)
 	return member, ok && checkMember(member) == nil
 }
 
 // machine returns the machine of a profile, and the companion if it is that of
-// one; other names are somebody else's.
+// one; other names belong to others.
 func (n names) machine(profile string) (uuid, id string, ok bool) {
 	member, ok := n.member(profile)
 	uuid, id = cutMember(member)

@@ -42,12 +42,12 @@ type Reconciled struct {
 	Err error `json:"-"`
 }
 
-// Reconcile compares what machines there should be with what there is, after a
+// Reconcile compares the machines that there should be with those there are: the
+// files in the directory, and the profiles in force. It is for the time after a
 // restart of the manager or of the host, a crash, a migration that failed, or a
-// change of this package: the files in the directory, and what is in force. It
-// returns the state of each machine that is wanted or there, by UUID, and mends
-// what it is asked to. What is loaded and has no file here is somebody else's
-// and left alone.
+// change of this package. It returns the state of each machine that is wanted or
+// there, by UUID, and mends what it is asked to. A loaded profile without a file
+// here belongs to others and is left alone.
 //
 // The error joins those of the machines; the others are still repaired.
 func (m *Manager) Reconcile(ctx context.Context, domains []*Domain, o ReconcileOptions) ([]Reconciled, error) {

@@ -217,8 +217,8 @@ func (m *Manager) statuses(names []string, loaded []Loaded) []Status {
 }
 
 // List returns the states of all machines that have a file here, sorted by UUID.
-// Edited and Stale are not filled in. What is in force and has no file here is
-// somebody else's.
+// Edited and Stale are not filled in. A profile in force without a file here
+// belongs to others.
 func (m *Manager) List(ctx context.Context) ([]Status, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

@@ -21,7 +21,7 @@ type Change struct {
 	// error.
 	RemoveCompanions []string
 	// AddCompanions are companions that the machine gets, or that take the
-	// place of those with their IDs. What they serve must be in Add.
+	// place of those with their IDs. The devices that they serve must be in Add.
 	AddCompanions []Companion
 	// Add are devices that the machine gets. Each must have an ID; one with
 	// the ID of a device that the machine has takes its place, so this is
@@ -53,17 +53,17 @@ type Holder struct {
 	Read, Write bool
 }
 
-// Update changes the devices of a machine, all at once: the rules of what goes
-// are removed, whoever else needs the same path keeps it, what comes is
-// derived, and the profile is replaced if it is in force.
+// Update changes the devices of a machine, all at once: it removes the rules of
+// removed devices, except for paths that other devices need, derives the rules
+// of added ones, and replaces the profile if it is in force.
 //
 // That takes nothing from a process that has a file of the device open: it
 // goes on to read, write and map what is open, but cannot open it again.
 // Changed.Holders says who does. Have the machine close a device before it is
 // removed, wait until Holders returns none, or end the machine.
 //
-// While what a failed Remove or Unload has left is in force it is ErrRemoving,
-// and nothing changes.
+// After a failed Remove or Unload that left a profile in force, Update returns
+// ErrRemoving and changes nothing.
 //
 // Under Strict the machine's other rules stay as they are, also in
 // a Manager that did not create them. Under Compat all rules are derived anew,

@@ -46,7 +46,7 @@ var glRules = [...]struct {
 }
 
 // isGL reports whether a rule is for libraries and data that all devices with GL
-// map and read, and so is nobody's own.
+// map and read, and so is not of one device.
 func isGL(r *Rule) bool {
 	for i := range glRules {
 		if r.Path == glRules[i].path && r.Perms&ast.FileWrite == 0 {
@@ -184,7 +184,7 @@ func (r *Rules) path(i int) int {
 
 // File returns the rules as a file of policy, for Source.Rules. The name is the
 // path by which profiles include it. Under Compat, where paths are written as
-// they are, it is what the text means, and an error if that is not policy.
+// they are, the text is parsed, and it is an error if that is not policy.
 func (r *Rules) File(ctx context.Context, name string) (*ast.File, error) {
 	if r.method != Strict {
 		return parser.Config{Context: parser.ContextBody}.Parse(ctx, name, string(r.AppendFile(nil)))

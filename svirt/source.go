@@ -28,8 +28,8 @@ type Source struct {
 	Rules *ast.File
 	// Roots are where everything else that is included is looked up.
 	Roots []fs.FS
-	// Companions are the machine's, sorted by profile. What Compile returns
-	// holds their profiles, too, so that all are loaded in one step.
+	// Companions are the machine's, sorted by profile. Compile returns their
+	// profiles, too, so that all are loaded in one step.
 	Companions []*Source
 }
 
@@ -96,7 +96,7 @@ func (a *AppArmor) compile(ctx context.Context, src *Source) (*blob.Policy, erro
 	return a.compiled(ctx, src, out), nil
 }
 
-// compiled logs what is not enforced of a policy, and returns it.
+// compiled logs which rules of a policy are not enforced, and returns it.
 func (a *AppArmor) compiled(ctx context.Context, src *Source, out *compile.Output) *blob.Policy {
 	if n := len(out.Degraded); n > 0 {
 		a.logger().InfoContext(ctx, "the kernel cannot enforce all of a profile", "profile", src.Profile, "rules", n, "first", out.Degraded[0].String())
@@ -104,8 +104,8 @@ func (a *AppArmor) compiled(ctx context.Context, src *Source, out *compile.Outpu
 	return out.Policy
 }
 
-// Resolve makes profiles of the policy of a machine. What kernel can do decides
-// what `abi <kernel>` means. Files that many machines include are kept in
+// Resolve makes profiles of the policy of a machine. `abi <kernel>` means the
+// features of kernel. Files that many machines include are kept in
 // the cache, if there is one.
 func (src *Source) Resolve(ctx context.Context, kernel *features.Set, cache *parser.Cache) (*policy.Set, error) {
 	unit, err := src.follow(ctx, cache)

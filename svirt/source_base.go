@@ -18,10 +18,10 @@ import (
 	"github.com/goarmor/apparmor/policy"
 )
 
-// The profiles of machines are alike but for their name and their rules. What is
-// alike is compiled once, as a compile.Base, and known again by its content: the
-// text of the profile with its name left out, and the files that it includes. A
-// file that has changed makes another base, and so does a profile that an
+// The profiles of machines are alike but for their name and their rules. The
+// common part is compiled once, as a compile.Base, and known again by its
+// content: the text of the profile with its name left out, and the files that it
+// includes. A file that has changed makes another base, and so does a profile that an
 // administrator has edited.
 //
 // A machine's policy must be the same bytes whenever it is compiled, since what

@@ -107,7 +107,7 @@ func (c *converter) name(element string, kind svirt.DeviceKind, id string, i int
 }
 
 // canonicalUUID takes a UUID as libvirt does: digits in either case, dashes
-// where one likes, blanks around it.
+// anywhere, blanks around it.
 func canonicalUUID(s string) (string, bool) {
 	s = strings.ToLower(strings.Trim(s, " \t\n\v\f\r"))
 	digits := make([]byte, 0, 32)
@@ -146,7 +146,7 @@ func (c *converter) security(l *libvirt.DomainLaunchSecurity) {
 	case l.TDX != nil:
 		c.d.LaunchSecurity = "tdx"
 		if q := l.TDX.QuoteGenerationService; q != nil {
-			// Where Intel's service has it, and libvirt if nothing is said.
+			// The default of Intel's service, and of libvirt.
 			c.d.QuoteService = cmp.Or(q.Path, "/var/run/tdx-qgs/qgs.socket")
 		}
 	}

@@ -17,8 +17,8 @@
 // is made of them.
 //
 // Only what matters for confinement is read, and only that is checked: an
-// element that corresponds to nothing on the host may say what it likes. What
-// has a path and is not read becomes a warning of the machine (see
+// element that corresponds to nothing on the host may have any content. An
+// element with a path that is not read becomes a warning of the machine (see
 // svirt.Domain.Warnings).
 package libvirtxml
 
@@ -36,9 +36,9 @@ type ErrorKind string
 
 // The kinds of errors.
 const (
-	Malformed ErrorKind = "malformed" // no well-formed XML, or it has a document type
+	Malformed ErrorKind = "malformed" // not well-formed XML, or with a document type
 	TooLarge  ErrorKind = "too-large" // a limit was exceeded; Err is a *diag.LimitError
-	Missing   ErrorKind = "missing"   // something that a domain must have is not there
+	Missing   ErrorKind = "missing"   // a domain lacks something that it must have
 	Invalid   ErrorKind = "invalid"   // something has a value that it cannot have
 )
 
@@ -68,9 +68,9 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Parse reads one domain. The number that it may say of itself is left out:
-// it is libvirtd's to give, and the runtime directory of the machine that has
-// it goes by it. The error is an *Error, or an *svirt.IdentityError for a name
+// Parse reads one domain. It leaves out the number that the document may have:
+// only libvirtd gives numbers, and a machine's runtime directory is named by its
+// number. The error is an *Error, or an *svirt.IdentityError for a name
 // or UUID that cannot be used.
 //
 // If an element may be there only once, the first one counts, as in libvirt.
@@ -78,9 +78,9 @@ func (e *Error) Unwrap() error { return e.Err }
 func Parse(data []byte) (*svirt.Domain, error) { return parse(data, false) }
 
 // ParseLive is Parse with the number, for a document that is libvirtd's own
-// word on a running machine, such as what `virsh dumpxml` prints and what
-// virt-aa-helper gets. It must not have passed through the hands of anybody who
-// is not trusted with all machines.
+// word on a running machine, such as the output of `virsh dumpxml` and the input
+// of virt-aa-helper. It must only have passed through the hands of those who are
+// trusted with all machines.
 func ParseLive(data []byte) (*svirt.Domain, error) { return parse(data, true) }
 
 func parse(data []byte, live bool) (*svirt.Domain, error) {
@@ -97,7 +97,7 @@ func parse(data []byte, live bool) (*svirt.Domain, error) {
 //
 // The library has no field for where libvirtd found the volume of a disk, and
 // drops what it does not know; Parse keeps both. A disk that is a volume
-// becomes a warning here, since nobody can say which file it is.
+// becomes a warning here, since its file is unknown.
 func FromDomain(d *libvirt.Domain) (*svirt.Domain, error) {
 	c := converter{from: d}
 	return c.domain()

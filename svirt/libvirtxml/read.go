@@ -64,8 +64,8 @@ type leftover struct {
 	path string
 }
 
-// read decodes a document. What the library gets has passed the limits, and has
-// in it only what is read.
+// read decodes a document. The library gets a document that has passed the
+// limits and holds only elements that are read.
 func read(data []byte) (*document, error) {
 	if len(data) > MaxSize {
 		return nil, tooLarge("bytes of the document", MaxSize)
@@ -76,7 +76,7 @@ func read(data []byte) (*document, error) {
 	r.in.CharsetReader = r.charset
 	err := xml.NewTokenDecoder(r).Decode(&r.document.domain)
 	if r.err == nil && err == nil {
-		// What follows must be well-formed, too.
+		// The rest of the document must be well-formed, too.
 		for err == nil {
 			_, err = r.Token()
 		}

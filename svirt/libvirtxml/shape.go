@@ -4,7 +4,7 @@ package libvirtxml
 
 import "slices"
 
-// shape says what of an element is read. What is read becomes a part of the
+// shape says which parts of an element are read and become parts of the
 // machine. Everything else is passed over, and reported if it has a path,
 // unless it is listed here as something that needs no rule.
 type shape struct {

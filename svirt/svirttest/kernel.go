@@ -150,7 +150,7 @@ func (k *Kernel) find(machine string) (string, bool) {
 	return "", false
 }
 
-// Put loads a policy as somebody else would: of a foreign profile, or over that
+// Put loads a policy as others would: of a foreign profile, or over that
 // of a machine. The name is that of its first profile.
 func (k *Kernel) Put(p *blob.Policy) {
 	k.mu.Lock()
@@ -166,7 +166,7 @@ func tops(p *blob.Policy) []string {
 	return slices.DeleteFunc(p.Names(), func(name string) bool { return strings.Contains(name, "//") })
 }
 
-// Drop removes a profile as somebody else would.
+// Drop removes a profile as others would.
 func (k *Kernel) Drop(profile string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// runs reports whether a process has not ended. One that has, and that nobody
-// has waited for, is not under a profile any more.
+// runs reports whether a process has not ended. One that has ended but
+// was not waited for is not under a profile any more.
 func runs(p *os.Process) bool {
 	if p.Signal(syscall.Signal(0)) != nil {
 		return false
