@@ -156,7 +156,7 @@ func TestPolicyBytes(t *testing.T) {
 		t.Error("Bytes is not a copy")
 	}
 	if p.Profile("q") != nil {
-		t.Error("a profile that is not there is found")
+		t.Error("a missing profile is found")
 	}
 }
 

@@ -68,7 +68,7 @@ func TestReferenceBlobs(t *testing.T) {
 			continue
 		}
 		if !bytes.Equal(p.Bytes(), ref.data) {
-			t.Errorf("%s for %s: Bytes differs from what was read", ref.name, ref.kernel)
+			t.Errorf("%s for %s: Bytes differs from the input", ref.name, ref.kernel)
 		}
 		checkReference(t, ref, p)
 		again, err := blob.Encode(p.Profiles())

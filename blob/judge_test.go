@@ -67,7 +67,7 @@ func TestJudgeAgrees(t *testing.T) {
 				t.Fatal(err)
 			}
 			if ok, out := judge(t, file, "--equal", save(t, dir, "again", again.Bytes())); !ok {
-				t.Errorf("%s for %s: the judge finds a difference in what was written again: %s", ref.name, kernel, out)
+				t.Errorf("%s for %s: the judge finds a difference in policy that was written again: %s", ref.name, kernel, out)
 			}
 			if before != nil && len(before.Profiles()) == 1 && len(p.Profiles()) == 1 {
 				// Give both one name, so that their contents are compared.

@@ -96,7 +96,7 @@ func TestKernels(t *testing.T) {
 			}
 		}
 		if s.Supports(features.NetworkOld) || s.Supports(features.PosixMqueue) || s.Supports(features.SysvMqueue) {
-			t.Errorf("%s has what no kernel has", name)
+			t.Errorf("%s has an entry that no kernel has", name)
 		}
 		if !parse(t, []byte(s.String())).Equal(s) {
 			t.Errorf("%s: the canonical text is not read back", name)

@@ -148,7 +148,7 @@ func reads(t *testing.T, p *blob.Policy) {
 	}
 	back, err := blob.Inspect(p.Bytes())
 	if err != nil {
-		t.Fatalf("what was written is refused: %v", err)
+		t.Fatalf("encoded policy is refused: %v", err)
 	}
 	if !reflect.DeepEqual(p.Profiles(), back.Profiles()) {
 		// Diff takes a thousand times as long.
@@ -156,7 +156,7 @@ func reads(t *testing.T, p *blob.Policy) {
 	}
 	again, err := blob.Encode(back.Profiles())
 	if err != nil {
-		t.Fatalf("what was read is not written: %v", err)
+		t.Fatalf("policy that was read is not encoded: %v", err)
 	}
 	if !bytes.Equal(p.Bytes(), again.Bytes()) {
 		t.Fatal("policy that was read is written differently")

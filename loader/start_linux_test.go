@@ -359,7 +359,7 @@ func TestStartFiles(t *testing.T) {
 			t.Errorf("keep %v: the program has\n%s", keep, out.String())
 		}
 		if !strings.Contains(out.String(), os.DevNull) {
-			t.Errorf("keep %v: the program does not have what it was given:\n%s", keep, out.String())
+			t.Errorf("keep %v: the program lacks what it was given:\n%s", keep, out.String())
 		}
 	}
 	// What the caller has stays open.

@@ -62,7 +62,7 @@ func TestEditor(t *testing.T) {
 			},
 		},
 		{
-			"what ends a line, within a line", "/t { /a r, /b r, }\n", "/t { /a r,\n# c\n/b r, }\n",
+			"a comment within a line", "/t { /a r, /b r, }\n", "/t { /a r,\n# c\n/b r, }\n",
 			func(e *render.Editor, at func(string) ast.Stmt) error { return e.InsertAfter(at("/a"), comment) },
 		},
 		{

@@ -291,7 +291,7 @@ func (tr *tracer) chainsKept(ctx context.Context, p *prepared, state map[string]
 	defer m.Close()
 	err = m.Replace(ctx, withChain(1))
 	if err == nil {
-		return errors.New("an image with another chain is taken")
+		return errors.New("an image with another chain is accepted")
 	}
 	if r := reasonsOf(err); !slices.Contains(r, ReasonChain) {
 		return fmt.Errorf("an image with another chain: %w", err)

@@ -299,7 +299,7 @@ func TestChains(t *testing.T) {
 		t.Errorf("a shorter chain: %v\n%s", err, rules())
 	}
 	rewrite("top", "mid")
-	refused("what was left", ReasonChain)
+	refused("the chain that was left", ReasonChain)
 	// Whoever has made a snapshot says so.
 	if err := f.ForgetChains(ctx, d.UUID, Device{DeviceDisk, "b"}); err != nil {
 		t.Fatal(err)

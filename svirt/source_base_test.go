@@ -189,7 +189,7 @@ func TestBaseContent(t *testing.T) {
 	if _, err := a.Compile(gone, next()); err == nil {
 		t.Error("compiled with a context that has ended")
 	}
-	run("after one that gave up", next(), true)
+	run("after a compilation that gave up", next(), true)
 }
 
 // TestBasesConcurrently compiles machines of two templates at the same time.

@@ -393,7 +393,7 @@ func TestOtherFeatures(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "stale")); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("what is for other features is left: %v", err)
+		t.Errorf("policy for other features is left: %v", err)
 	}
 }
 

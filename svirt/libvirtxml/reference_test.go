@@ -223,7 +223,7 @@ func TestReference(t *testing.T) {
 			h := oracle.VirtAAHelper(t, v.suite, fixture.Own())
 			judged := strings.HasPrefix(h.Version(), v.version)
 			if !judged {
-				t.Logf("%s has libvirt %s now; what differs from %sx is reported, but is not a failure", v.suite, h.Version(), v.version)
+				t.Logf("%s has libvirt %s now; differences from %sx are reported, but do not fail", v.suite, h.Version(), v.version)
 			}
 			n := 200
 			if testing.Short() {

@@ -372,7 +372,7 @@ func TestSchema(t *testing.T) {
 			tree := testenv.Packages(t, debian.Binary{Suite: v.suite, Names: []string{"libvirt-daemon-system", "libvirt-daemon"}, Libraries: true})
 			fail := t.Errorf
 			if !strings.HasPrefix(tree.Version(), v.version) {
-				t.Logf("%s has libvirt %s now; what is new since %sx is reported, but is not a failure", v.suite, tree.Version(), v.version)
+				t.Logf("%s has libvirt %s now; additions since %sx are reported, but do not fail", v.suite, tree.Version(), v.version)
 				fail = t.Logf
 			}
 			dir := filepath.Join(tree.Dir, "usr/share/libvirt/schemas")

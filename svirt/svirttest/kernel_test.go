@@ -198,7 +198,7 @@ func TestKill(t *testing.T) {
 	if k.Policy(uuid) != nil {
 		t.Error("a sealed profile has policy")
 	}
-	wantError(t, "start under what allows nothing", k.Start(ctx, exec.CommandContext(ctx, "true"), svirt.Confinement{Profile: profile}, svirt.StartOptions{}), loader.ErrContent)
+	wantError(t, "start under a profile that allows nothing", k.Start(ctx, exec.CommandContext(ctx, "true"), svirt.Confinement{Profile: profile}, svirt.StartOptions{}), loader.ErrContent)
 	release()
 	wantError(t, "kill", k.Unload(ctx, profile, kill), nil)
 	wantError(t, "kill again", k.Unload(ctx, profile, kill), fs.ErrNotExist)

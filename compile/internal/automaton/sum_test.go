@@ -235,7 +235,7 @@ func TestBaseErrors(t *testing.T) {
 	entered, apart := minimize(t, loop, false), minimize(t, loop, true)
 	oob := minimize(t, build(t, []rule{{Cat(OOB(), Literal("a")), 1}}, nil), true)
 	resolved, _ := resolveLossy(t, apart)
-	for name, d := range map[string]*DFA{"start can be entered": entered, "resolved": resolved, "out of band": oob} {
+	for name, d := range map[string]*DFA{"a start that can be entered": entered, "resolved": resolved, "out of band": oob} {
 		if _, err := NewBase(d, d, pack(t, d, 3, false)); !errors.Is(err, ErrBase) {
 			t.Errorf("%s: error %v", name, err)
 		}

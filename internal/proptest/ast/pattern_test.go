@@ -36,7 +36,7 @@ func TestPatternProperties(t *testing.T) {
 		return ok && back == text && p.IsLiteral() && p.Check() == nil && ast.Decode(string(p)) == p
 	}, anyBytes()))
 
-	properties.Property("what Literal accepts, it accepts as Exact does", prop.ForAll(func(text string) bool {
+	properties.Property("Literal gives what Exact gives, without empty names", prop.ForAll(func(text string) bool {
 		p, err := ast.Literal("/" + text)
 		q, errQ := ast.Exact("/" + text)
 		if strings.Contains("/"+text, "//") {
@@ -50,13 +50,13 @@ func TestPatternProperties(t *testing.T) {
 		return ast.Decode(string(p)) == p
 	}, anyBytes()))
 
-	properties.Property("CheckText tells what Decode can give", prop.ForAll(func(text string) bool {
+	properties.Property("CheckText accepts what Decode gives", prop.ForAll(func(text string) bool {
 		p := ast.Pattern(text)
 		want := ast.Decode(text) == p && !strings.Contains(text, "\x00") && !endsInBackslash(text)
 		return (p.CheckText() == nil) == want
 	}, anyBytes()))
 
-	properties.Property("Glob neither panics nor accepts what fails Check", prop.ForAll(func(text string) bool {
+	properties.Property("Glob does not panic and accepts only what passes Check", prop.ForAll(func(text string) bool {
 		p, err := ast.Glob(text)
 		return err != nil && p == "" || err == nil && p.Check() == nil
 	}, anyBytes()))

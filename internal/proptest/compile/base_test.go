@@ -86,7 +86,7 @@ func TestBase(t *testing.T) {
 	parameters.MaxSize = 12
 	parameters.Rng.Seed(1)
 	properties := gopter.NewProperties(parameters)
-	properties.Property("an instance means what the whole means", prop.ForAll(func(base, delta []uint64, kernel int, name string) string {
+	properties.Property("an instance means the same as the whole policy", prop.ForAll(func(base, delta []uint64, kernel int, name string) string {
 		if err := check(base, delta, kernel, name); err != nil {
 			return err.Error()
 		}

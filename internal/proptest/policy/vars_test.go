@@ -80,7 +80,7 @@ func TestExpandIsSubstitution(t *testing.T) {
 	value := gen.RegexMatch("^[a-c]{0,3}$")
 	values := gen.SliceOfN(3, value)
 	properties := gopter.NewProperties(nil)
-	properties.Property("expand is substitution", prop.ForAll(
+	properties.Property("expand substitutes", prop.ForAll(
 		func(a, b []string, shape uint8) string {
 			vars := []ast.Stmt{set("A", patterns(a)...), set("B", patterns(b)...), set("N", "<@{A}@{B}>", "n")}
 			text := [...]string{"x@{A}y", "@{A}@{B}", "{@{A},z}@{B}", "@{A}-@{A}", "-@{N}-", "p{q,@{N}}"}[shape%6]

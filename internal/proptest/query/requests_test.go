@@ -64,7 +64,7 @@ func TestRequests(t *testing.T) {
 			parameters.MaxShrinkCount = 0
 			parameters.Rng.Seed(1)
 			properties := gopter.NewProperties(parameters)
-			properties.Property("a set is what its requests are", prop.ForAll(func(seed uint64) string {
+			properties.Property("Refused and Passing agree with single requests", prop.ForAll(func(seed uint64) string {
 				r := querytest.New(seed)
 				a, b, err := querytest.Pair(k, r)
 				if err != nil || a == nil {

@@ -24,7 +24,7 @@ import (
 func compiled(text string) (*query.Policy, error) {
 	kernel, ok := features.Kernel("7.3")
 	if !ok {
-		return nil, errors.New("no features")
+		return nil, errors.New("the features are unknown")
 	}
 	out, err := compile.Text(context.Background(), "literal", text, compile.Source{
 		Kernel: kernel, Default: kernel, Options: compile.Options{Degrade: compile.Report},

@@ -278,7 +278,7 @@ func (p *part) run(t *testing.T, d *svirt.Domain, companions bool) (denied []str
 	select {
 	case err = <-ended:
 	case <-time.After(time.Minute):
-		err = errors.New("it did not end")
+		err = errors.New("the program did not end")
 		_ = cmd.Process.Kill()
 	}
 	if err != nil {
@@ -295,7 +295,7 @@ func appears(name string, ended <-chan struct{}) error {
 		}
 		select {
 		case <-ended:
-			return errors.New("it ended")
+			return errors.New("the program ended")
 		case <-time.After(100 * time.Millisecond):
 		}
 	}

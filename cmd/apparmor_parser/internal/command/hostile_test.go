@@ -124,7 +124,7 @@ func TestCacheInterrupted(t *testing.T) {
 	}
 	check("policy of another text", false)
 	restore()
-	check("whole again", true)
+	check("undamaged again", true)
 }
 
 // TestCacheFull: a full file system costs the entry, and nothing else.

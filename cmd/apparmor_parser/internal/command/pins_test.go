@@ -75,7 +75,7 @@ func TestPins(t *testing.T) {
 	dir := files(t, map[string]string{"p": "abi <nowhere>,\n" + text})
 	out := runIn(t, dir, "", "-M", names["K72"], "--override-policy-abi", names["K61"], "-QKSq", "-b", ".", "p")
 	if out.Status != 1 || out.Stdout != "" {
-		t.Errorf("an abi that is not there, overridden: status %d, %s", out.Status, out.Stderr)
+		t.Errorf("a missing abi, overridden: status %d, %s", out.Status, out.Stderr)
 	}
 }
 
