@@ -22,6 +22,7 @@
 //     checks, compared by meaning.
 //   - query asks a binary what it allows; package query/explain finds the
 //     rules that decide an answer.
+//   - expect checks what policy must allow and must never allow, in tests.
 //   - loader is the interface to the kernel: profiles in force, and processes
 //     under them.
 //   - svirt manages a profile for each virtual machine. It makes rules from a
