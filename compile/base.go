@@ -7,6 +7,7 @@ import (
 	"errors"
 	"runtime"
 	"slices"
+	"sync"
 
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/blob"
@@ -39,7 +40,8 @@ type Base struct {
 	files       *basePart
 	policydb    *basePart
 
-	free chan *workspace // which no instance is being made in
+	free  chan *workspace // which no instance is being made in
+	large sync.Pool       // of *workspace, for large deltas
 }
 
 // basePart is one of the automata of the first profile.
@@ -239,7 +241,7 @@ type Instance struct {
 // counts when the policy is then compiled as a whole, but for its states, which
 // are given back. The errors are those of Compile.
 func (b *Base) Instantiate(ctx context.Context, d *Delta) (*Instance, error) {
-	w := b.workspace()
+	w := b.workspace(len(d.Rules))
 	defer b.done(w)
 	whole, err := w.make(ctx, d)
 	if err == nil && whole == "" {
@@ -269,7 +271,7 @@ func (b *Base) Instantiate(ctx context.Context, d *Delta) (*Instance, error) {
 // Append is Instantiate for the stream alone, which it appends to dst. On an
 // error dst is returned as it was.
 func (b *Base) Append(ctx context.Context, dst []byte, d *Delta) ([]byte, error) {
-	w := b.workspace()
+	w := b.workspace(len(d.Rules))
 	defer b.done(w)
 	if whole, err := w.make(ctx, d); err == nil && whole == "" {
 		out, err := b.frame.Append(dst, w.extended)

@@ -37,26 +37,39 @@ type workPart struct {
 	none     blob.Extension // which adds no state
 }
 
-// largeWork is how many expressions of a delta make a workspace that is not kept.
+// largeWork is how many rules, or expressions, of a delta make a large workspace.
 const largeWork = 1 << 10
 
-// workspace returns memory to make an instance in.
-func (b *Base) workspace() *workspace {
+// workspace returns memory to make an instance with some rules in.
+func (b *Base) workspace(rules int) *workspace {
+	if rules > largeWork {
+		if w, ok := b.large.Get().(*workspace); ok {
+			return w
+		}
+		return b.newWorkspace()
+	}
 	select {
 	case w := <-b.free:
 		return w
 	default:
-		return &workspace{base: b, heads: make([]blob.Profile, len(b.set.Profiles)), extended: make([]blob.Extended, len(b.set.Profiles))}
+		return b.newWorkspace()
 	}
 }
 
-// done gives memory back, of which a base keeps as much as there are processors.
+func (b *Base) newWorkspace() *workspace {
+	return &workspace{base: b, heads: make([]blob.Profile, len(b.set.Profiles)), extended: make([]blob.Extended, len(b.set.Profiles))}
+}
+
+// done gives memory back, of which a base keeps as much as there are processors:
+// large ones for as long as nothing else needs the memory.
 func (b *Base) done(w *workspace) {
 	w.budget = automaton.Budget{} // which has the caller's context
-	if max(len(w.translation.files.entries), len(w.translation.policydb.entries)) > largeWork {
+	rules := len(w.profile.Rules)
+	w.profile = policy.Profile{} // which is the caller's
+	if max(rules, len(w.translation.files.entries), len(w.translation.policydb.entries)) > largeWork {
+		b.large.Put(w)
 		return
 	}
-	w.profile = policy.Profile{} // which is the caller's
 	select {
 	case b.free <- w:
 	default:

@@ -49,7 +49,20 @@ func (b *Builder) Len() int { return len(b.rules) }
 // The error is the budget's; one for a limit is, or matches, a *CostError when
 // it is known what caused it.
 func (b *Builder) Build(budget *Budget) (*DFA, error) {
-	s, err := b.subset(budget)
+	d, err := b.build(budget, new(memory))
+	if err != nil {
+		return nil, err
+	}
+	// The rest of the memory goes.
+	own, classes := *d, *d.classes
+	own.classes = &classes
+	return &own, nil
+}
+
+// build makes the automaton in the given memory, which has it until it is used
+// again.
+func (b *Builder) build(budget *Budget, m *memory) (*DFA, error) {
+	s, err := b.subset(budget, m)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +80,7 @@ func (b *Builder) Build(budget *Budget) (*DFA, error) {
 // owners' expressions are the cause of how many of its states, the greatest
 // first, and how many states there are.
 func (b *Builder) Costs(budget *Budget) (costs []Cost, states int) {
-	s, err := b.subset(budget)
+	s, err := b.subset(budget, new(memory))
 	if err != nil {
 		return nil, 0
 	}
@@ -75,18 +88,75 @@ func (b *Builder) Costs(budget *Budget) (costs []Cost, states int) {
 	return s.costs(b.owners), len(s.sets)
 }
 
+// memory is what an automaton is made in: the zero memory is ready for use, and
+// what was made in it before goes when it is used again.
+type memory struct {
+	accepts []Accept
+	nfa     nfa
+	subset  subset
+}
+
 // subset makes what is to be made deterministic.
-func (b *Builder) subset(budget *Budget) (*subset, error) {
-	accepts := make([]Accept, 0, len(b.rules))
+func (b *Builder) subset(budget *Budget, m *memory) (*subset, error) {
+	accepts := slices.Grow(m.accepts[:0], len(b.rules))
 	for _, r := range b.rules {
 		accepts = append(accepts, r.accept)
 	}
 	slices.Sort(accepts)
 	accepts = slices.Compact(accepts)
-	n := newNFA(b.rules, accepts, budget)
+	m.accepts = accepts
+	m.nfa.make(b.rules, accepts, budget)
 	if err := budget.Err(); err != nil {
 		return nil, err
 	}
-	s := newSubset(n, accepts, b.Covers)
-	return s, budget.Err()
+	m.subset.init(&m.nfa, accepts, b.Covers)
+	return &m.subset, budget.Err()
+}
+
+// arena is memory for small lists that stay where they are.
+type arena[T any] struct{ chunk []T }
+
+// maxChunk is the most elements that there is room for in advance.
+const maxChunk = 1 << 14
+
+// take returns a list of n elements with any content.
+func (a *arena[T]) take(n int) []T {
+	from := len(a.chunk)
+	if a.chunk == nil || cap(a.chunk)-from < n {
+		a.chunk, from = make([]T, 0, max(n, min(2*cap(a.chunk), maxChunk), 16)), 0
+	}
+	a.chunk = a.chunk[:from+n]
+	return a.chunk[from : from+n : from+n]
+}
+
+// reset takes all lists back.
+func (a *arena[T]) reset() { a.chunk = a.chunk[:0] }
+
+// emptied returns a map without elements: the given one, if there is one.
+func emptied[K comparable, V any](m map[K]V) map[K]V {
+	if m == nil {
+		return map[K]V{}
+	}
+	clear(m)
+	return m
+}
+
+// zeros returns a slice of n zero elements, in the memory of a list if that
+// suffices.
+func zeros[T any](list []T, n int) []T {
+	if cap(list) < n {
+		return make([]T, n)
+	}
+	list = list[:n]
+	clear(list)
+	return list
+}
+
+// room returns an empty slice with room for n elements, in the memory of a list
+// if that suffices.
+func room[T any](list []T, n int) []T {
+	if cap(list) < n {
+		return make([]T, 0, n)
+	}
+	return list[:0]
 }

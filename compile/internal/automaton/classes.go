@@ -33,8 +33,8 @@ func (c *classes) bytes() [][]byte {
 // partition computes the classes of symbols that no set and no byte in use
 // distinguishes. Classes are numbered in the order of their first byte; the
 // out-of-band symbol is a class of its own, the last one, if it is used.
-func partition(used Set, sets []Set, oob bool) *classes {
-	c := &classes{n: 1}
+func partition(used Set, sets []Set, oob bool) (c classes) {
+	c.n = 1
 	// Refine the one class of all bytes by one set after the other.
 	split := func(s Set) {
 		var inside, outside, moved [257]uint16

@@ -45,7 +45,7 @@ const (
 // costs the product.
 func (b *subset) costs(owners []int32) []Cost {
 	n := b.n
-	if n.trie == nil || len(n.of) != len(n.trie.nodes) || len(n.closure) != len(n.states) {
+	if len(n.of) != len(n.trie.nodes) || len(n.closure) != len(n.states) {
 		return nil // it was stopped before
 	}
 	sample := b.sets[min(1, len(b.sets)):]
@@ -132,7 +132,7 @@ type walker struct {
 func (w *walker) places(i int) []uint32 {
 	w.gen++
 	w.list = w.list[:0]
-	t := w.n.trie
+	t := &w.n.trie
 	rest := tail{seq: int32(i)}
 	for at := uint32(0); ; {
 		w.add(w.n.of[at])

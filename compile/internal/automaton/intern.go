@@ -3,7 +3,6 @@
 package automaton
 
 import (
-	"encoding/binary"
 	"math/bits"
 	"slices"
 )
@@ -37,22 +36,32 @@ type interner struct {
 	lits   map[string]nodeID
 	syms   map[symbol]nodeID
 	ones   map[[2]uint32]nodeID // op and sub
-	lists  map[string]nodeID    // op and subs
+	lists  []nodeID             // those with an op and subs by their hash, plus one; 0 for none
+	listed int                  // how many of these there are
+	subs   arena[nodeID]        // of all shapes
+	stack  []nodeID             // of what is being interned
 	sets   []Set                // of symbols from firstSet on
 	setIDs map[Set]symbol
 	loops  []Set // the loopers: sets that some expression repeats
-	key    []byte
 	work   int   // done so far
 	bytes  int64 // held
 }
 
-func newInterner() *interner {
-	return &interner{
-		lits:   map[string]nodeID{},
-		syms:   map[symbol]nodeID{},
-		ones:   map[[2]uint32]nodeID{},
-		lists:  map[string]nodeID{},
-		setIDs: map[Set]symbol{},
+// reset makes in ready for other expressions.
+func (in *interner) reset() {
+	clear(in.shapes) // which hold on to literals
+	in.subs.reset()
+	*in = interner{
+		shapes: in.shapes[:0],
+		lits:   emptied(in.lits),
+		syms:   emptied(in.syms),
+		ones:   emptied(in.ones),
+		lists:  zeros(in.lists, max(len(in.lists), 16)),
+		subs:   in.subs,
+		stack:  in.stack[:0],
+		sets:   in.sets[:0],
+		setIDs: emptied(in.setIDs),
+		loops:  in.loops[:0],
 	}
 }
 
@@ -106,16 +115,20 @@ func (in *interner) node(n Node) nodeID {
 	case opStar, opPlus, opOpt:
 		return in.one(x.op, in.node(x.subs[0]))
 	}
-	subs := make([]nodeID, len(x.subs))
-	for i, s := range x.subs {
-		subs[i] = in.node(s)
+	from := len(in.stack)
+	for _, s := range x.subs {
+		id := in.node(s)
+		in.stack = append(in.stack, id)
 	}
+	subs := in.stack[from:]
 	if x.op == opAlt {
 		in.work += sortWork(len(subs))
 		slices.Sort(subs)
 		subs = slices.Compact(subs)
 	}
-	return in.list(x.op, subs)
+	id := in.list(x.op, subs)
+	in.stack = in.stack[:from]
+	return id
 }
 
 func (in *interner) symbol(op opcode, y symbol) nodeID {
@@ -135,23 +148,54 @@ func (in *interner) one(op opcode, sub nodeID) nodeID {
 	if s := &in.shapes[sub]; s.op == opSet && op != opOpt {
 		in.looper(in.setOf(s.sym))
 	}
-	id := in.add(shape{op: op, subs: []nodeID{sub}})
+	id := in.add(shape{op: op, subs: in.own(sub)})
 	in.ones[k] = id
 	return id
 }
 
 func (in *interner) list(op opcode, subs []nodeID) nodeID {
-	in.key = append(in.key[:0], byte(op))
-	for _, s := range subs {
-		in.key = binary.LittleEndian.AppendUint32(in.key, uint32(s))
+	mask := uint32(len(in.lists) - 1)
+	i := hashOf(op, subs) & mask
+	for ; in.lists[i] != 0; i = (i + 1) & mask {
+		if s := &in.shapes[in.lists[i]-1]; s.op == op && slices.Equal(s.subs, subs) {
+			return in.lists[i] - 1
+		}
 	}
-	if id, ok := in.lists[string(in.key)]; ok {
-		return id
+	id := in.add(shape{op: op, subs: in.own(subs...)})
+	in.bytes += 1 + 4*int64(len(subs))
+	in.lists[i] = id + 1
+	if in.listed++; 2*in.listed > len(in.lists) {
+		old := in.lists
+		in.lists = make([]nodeID, 2*len(old))
+		mask = uint32(len(in.lists) - 1)
+		for _, e := range old {
+			if e == 0 {
+				continue
+			}
+			s := &in.shapes[e-1]
+			i := hashOf(s.op, s.subs) & mask
+			for in.lists[i] != 0 {
+				i = (i + 1) & mask
+			}
+			in.lists[i] = e
+		}
 	}
-	id := in.add(shape{op: op, subs: subs})
-	in.bytes += int64(len(in.key))
-	in.lists[string(in.key)] = id
 	return id
+}
+
+func hashOf(op opcode, subs []nodeID) uint32 {
+	h := uint64(op) + 1
+	for _, s := range subs {
+		h = mix(h, uint64(s)+1)
+	}
+	return uint32(h)
+}
+
+// own returns a copy of the subs of a shape that is new.
+func (in *interner) own(subs ...nodeID) []nodeID {
+	list := in.subs.take(len(subs))
+	copy(list, subs)
+	return list
 }
 
 // sortWork is about how many steps it takes to sort n elements.

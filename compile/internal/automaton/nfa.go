@@ -8,11 +8,11 @@ import "slices"
 // ends of the rules to their beginnings, so that rules that end alike share
 // states, while the trie makes those that begin alike share them too.
 type nfa struct {
-	in     *interner
+	in     interner
 	states []state
 	edges  []edge
 	eps    []uint32 // targets of the empty edges
-	reach  *reaches
+	reach  reaches
 	budget *Budget
 
 	bytes   [256]uint64 // fits of every byte
@@ -22,7 +22,7 @@ type nfa struct {
 	table   []uint32 // states by hash of their edges, 0 for none
 	hashes  []uint32 // by state
 	start   uint32
-	trie    *trie
+	trie    trie
 	of      []uint32 // by node of the trie: its state
 	used    Set      // bytes that have edges
 	hasOOB  bool     // some edge is on the out-of-band symbol
@@ -32,6 +32,9 @@ type nfa struct {
 	// Filled in by close.
 	closures []uint32 // lists of states
 	closure  []span   // the list of each state
+
+	mark, stack []uint32 // of close, and lists of compile
+	keys        []uint64 // of compileTrie
 }
 
 // state is one state. It has edges, or it accepts, or it only has empty edges
@@ -61,27 +64,39 @@ type step struct {
 // The state from which nothing can be reached.
 const deadState uint32 = 0
 
-// newNFA builds the automaton. accepts are the accept values in use, sorted.
-// It is not whole if the budget says that the work was stopped.
-func newNFA(rules []rule, accepts []Accept, budget *Budget) *nfa {
-	in := newInterner()
-	n := &nfa{
-		in:     in,
-		states: make([]state, 1),
-		reach:  newReaches(),
-		budget: budget,
-		finals: map[Accept]uint32{},
-		memo:   map[step]uint32{},
+// reset makes n ready for other rules.
+func (n *nfa) reset(rules int, budget *Budget) {
+	n.in.reset()
+	n.reach.reset()
+	n.trie.reset(&n.in, rules)
+	*n = nfa{
+		in: n.in, reach: n.reach, trie: n.trie, budget: budget,
+		states:  append(n.states[:0], state{fits: ^uint64(0)}),
+		edges:   n.edges[:0],
+		eps:     n.eps[:0],
+		setFits: n.setFits[:0],
+		finals:  emptied(n.finals),
+		memo:    emptied(n.memo),
+		table:   n.table[:0],
+		hashes:  n.hashes[:0],
+		of:      n.of[:0],
+
+		closures: n.closures[:0], closure: n.closure[:0],
+		mark: n.mark, stack: n.stack[:0], keys: n.keys[:0],
 	}
-	n.states[deadState].fits = ^uint64(0)
-	t := newTrie(in, len(rules))
-	n.trie = t
+}
+
+// make builds the automaton. accepts are the accept values in use, sorted.
+// It is not whole if the budget says that the work was stopped.
+func (n *nfa) make(rules []rule, accepts []Accept, budget *Budget) {
+	n.reset(len(rules), budget)
+	in, t := &n.in, &n.trie
 	for _, r := range rules {
 		t.insert(r.node, r.accept)
 		work := t.work + in.work
 		t.work, in.work = 0, 0
 		if !budget.Spend(work) || !budget.Need(t.size()+in.bytes) {
-			return n
+			return
 		}
 	}
 	size := len(t.nodes)
@@ -89,11 +104,11 @@ func newNFA(rules []rule, accepts []Accept, budget *Budget) *nfa {
 		size += t.length(l)
 	}
 	if !budget.Need(t.size() + in.bytes + int64(size)*int64(stateSize+edgeSize+4)) {
-		return n
+		return
 	}
 	n.states = slices.Grow(n.states, size)
 	n.edges = slices.Grow(n.edges, size)
-	n.table = make([]uint32, tableSize(size))
+	n.table = zeros(n.table, tableSize(size))
 	for b := range 256 {
 		n.bytes[b] = in.fitSet(SetOf(byte(b)))
 	}
@@ -102,7 +117,7 @@ func newNFA(rules []rule, accepts []Accept, budget *Budget) *nfa {
 	}
 	in.fit(&n.bytes)
 	if !budget.Spend((256+len(in.sets)+size/8)*(1+len(in.loops)) + 8*len(in.shapes)) {
-		return n
+		return
 	}
 	for i, a := range accepts {
 		s := n.newState()
@@ -111,11 +126,10 @@ func newNFA(rules []rule, accepts []Accept, budget *Budget) *nfa {
 		n.states[s].reach = n.reach.one(i)
 		n.finals[a] = s
 	}
-	n.compileTrie(t)
+	n.compileTrie()
 	if budget.Err() == nil {
 		n.close()
 	}
-	return n
 }
 
 func (n *nfa) newState() uint32 {
@@ -212,9 +226,10 @@ func (n *nfa) addEdge(s uint32, on symbol, to uint32) {
 
 // close computes which states are entered together with each state.
 func (n *nfa) close() {
-	n.closure = make([]span, len(n.states))
-	mark := make([]uint32, len(n.states))
-	var stack []uint32
+	n.closure = zeros(n.closure, len(n.states))
+	n.mark = zeros(n.mark, len(n.states))
+	mark, stack := n.mark, n.stack
+	defer func() { n.stack = stack[:0] }()
 	for s := range n.states {
 		if !n.check() {
 			return

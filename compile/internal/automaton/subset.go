@@ -3,7 +3,6 @@
 package automaton
 
 import (
-	"encoding/binary"
 	"math/bits"
 	"slices"
 )
@@ -13,13 +12,16 @@ import (
 type subset struct {
 	n       *nfa
 	accepts []Accept
-	classes *classes
-	subsume *subsumer
+	classes classes
+	subsume subsumer
 
 	// Single symbols and sets of several classes.
-	single []uint16 // the class of each symbol, or noClass
-	wide   [][]uint16
-	splits map[string]*split
+	single     []uint16   // the class of each symbol, or noClass
+	wide       [][]uint16 // by set: its classes
+	wideLists  arena[uint16]
+	splits     []split
+	splitTable []uint32   // by hash, plus one; 0 for none
+	in         [][]uint32 // by class: the sets that it is in, of a split that is made
 
 	// The sets, one after another, found by their hash.
 	members []uint32
@@ -29,8 +31,10 @@ type subset struct {
 
 	rows   rows
 	label  []uint32
-	labels map[string]uint32
-	values [][]Accept
+	labels []uint32      // by hash, plus one; 0 for none
+	values [][]Accept    // by label
+	listed arena[Accept] // what values are made of
+	dfa    DFA
 
 	scratch scratch
 
@@ -42,6 +46,7 @@ type subset struct {
 // split groups the classes by the wide sets that they are in, of those on
 // which one state has edges.
 type split struct {
+	sets   []uint32   // sorted
 	group  []uint16   // the group of each class; 0 is in none of the sets
 	member [][]uint32 // the sets of each group
 }
@@ -59,7 +64,8 @@ type scratch struct {
 	dest    []uint32   // by group: their state
 	row     []uint32   // by class: where the state leads
 	list    []uint32
-	key     []byte
+	seen    []bool // by class
+	accepts []Accept
 }
 
 type target struct {
@@ -73,32 +79,37 @@ const maxLikely = 1 << 13
 // tableSize returns the size of a hash table for about n states.
 func tableSize(n int) int { return 1 << bits.Len(uint(2*min(n, maxLikely))) }
 
-func newSubset(n *nfa, accepts []Accept, covers func(b, a Accept) bool) *subset {
-	c := partition(n.used, n.in.sets, n.hasOOB)
-	b := &subset{
-		n: n, accepts: accepts, classes: c,
-		subsume: newSubsumer(n, accepts, covers),
-		single:  make([]uint16, int(firstSet)+len(n.in.sets)),
-		wide:    make([][]uint16, len(n.in.sets)),
-		splits:  map[string]*split{},
-		table:   make([]uint32, tableSize(len(n.states))),
-		labels:  map[string]uint32{},
-		budget:  n.budget,
-	}
+// init makes b ready for an automaton.
+func (b *subset) init(n *nfa, accepts []Accept, covers func(b, a Accept) bool) {
+	sets := len(n.in.sets)
+	b.n, b.accepts, b.budget, b.work, b.bytes = n, accepts, n.budget, 0, 0
+	b.classes = partition(n.used, n.in.sets, n.hasOOB)
+	c := &b.classes
+	b.subsume.init(n, accepts, covers)
+	b.single = zeros(b.single, int(firstSet)+sets)
+	b.wide, b.splits = zeros(b.wide, sets), b.splits[:0]
+	b.wideLists.reset()
+	b.splitTable = zeros(b.splitTable, max(len(b.splitTable), 16))
+	b.table = zeros(b.table, tableSize(len(n.states)))
+	b.labels, b.values = zeros(b.labels, max(len(b.labels), 16)), b.values[:0]
+	b.listed.reset()
 	for i := range 256 {
 		b.single[i] = c.of[i]
 	}
 	b.single[symbolOOB] = c.oob
 	for i, s := range n.in.sets {
-		var list []uint16
-		seen := make([]bool, c.n)
+		b.scratch.seen = zeros(b.scratch.seen, c.n)
+		seen := b.scratch.seen
+		list := b.scratch.touched[:0]
 		for x := range 256 {
 			if k := c.of[x]; s.Has(byte(x)) && !seen[k] {
 				seen[k] = true
 				list = append(list, k)
 			}
 		}
-		b.wide[i] = list
+		b.scratch.touched = list
+		b.wide[i] = b.wideLists.take(len(list))
+		copy(b.wide[i], list)
 		b.single[int(firstSet)+i] = noClass
 		if len(list) == 1 {
 			b.single[int(firstSet)+i] = list[0]
@@ -106,22 +117,22 @@ func newSubset(n *nfa, accepts []Accept, covers func(b, a Accept) bool) *subset 
 	}
 	// Real policy has a few more states here than there.
 	likely := min(len(n.states)+len(n.states)/8, maxLikely)
-	b.rows.of = make([]row, 0, likely)
-	b.rows.arcs = make([]arc, 0, 5*likely/2)
-	b.label = make([]uint32, 0, likely)
-	b.sets = make([]span, 0, likely)
-	b.hashes = make([]uint32, 0, likely)
-	b.members = make([]uint32, 0, 3*likely)
-	b.scratch.mark = make([]uint32, len(n.states))
-	b.scratch.head = make([]int32, c.n)
-	b.scratch.row = make([]uint32, c.n)
-	b.scratch.setHead = make([]int32, len(n.in.sets))
+	b.rows.of = room(b.rows.of, likely)
+	b.rows.arcs = room(b.rows.arcs, 5*likely/2)
+	b.label = room(b.label, likely)
+	b.sets = room(b.sets, likely)
+	b.hashes = room(b.hashes, likely)
+	b.members = room(b.members, 3*likely)
+	x := &b.scratch
+	x.mark, x.gen = zeros(x.mark, len(n.states)), 0
+	x.head = zeros(x.head, c.n)
+	x.row = zeros(x.row, c.n)
+	x.setHead = zeros(x.setHead, sets)
 	b.bytes = n.size() + 4*int64(len(n.states)) + b.subsume.bytes
 	for _, list := range b.wide {
 		b.bytes += 24 + 2*int64(len(list))
 	}
 	b.budget.Spend(256 * len(b.wide))
-	return b
 }
 
 // build makes the automaton. It is not whole if the budget says that the work
@@ -137,7 +148,8 @@ func (b *subset) build() *DFA {
 		b.expand(s)
 	}
 	b.check()
-	return &DFA{classes: b.classes, rows: b.rows, label: b.label, sets: b.values}
+	b.dfa = DFA{classes: &b.classes, rows: b.rows, label: b.label, sets: b.values}
+	return &b.dfa
 }
 
 // check counts what has been done and is held, and reports whether to go on.
@@ -156,8 +168,8 @@ func (b *subset) size() int64 {
 // closureOf returns the states entered with s, ready to be a set.
 func (b *subset) closureOf(s uint32) []uint32 {
 	c := b.n.closure[s]
-	list := slices.Clone(b.n.closures[c.from : c.from+c.n])
-	return b.canonical(list)
+	b.scratch.list = append(b.scratch.list[:0], b.n.closures[c.from:c.from+c.n]...)
+	return b.canonical(b.scratch.list)
 }
 
 // canonical sorts a list and drops what makes no difference.
@@ -202,7 +214,7 @@ func (b *subset) addState(list []uint32) uint32 {
 	b.hashes = append(b.hashes, h)
 	b.label = append(b.label, b.labelOf(list))
 	if 2*len(b.sets) > len(b.table) {
-		b.table = make([]uint32, 2*len(b.table))
+		b.table = zeros(b.table, 2*len(b.table))
 		b.work += len(b.table)
 		for i, h := range b.hashes {
 			b.enter(h, uint32(i))
@@ -233,23 +245,46 @@ func hash(list []uint32) uint32 {
 // labelOf interns the accept values of a set. The accepting states of the nfa
 // have the lowest numbers, in the order of their values.
 func (b *subset) labelOf(list []uint32) uint32 {
-	n := 0
-	key := b.scratch.key[:0]
-	for n < len(list) && b.n.states[list[n]].final != 0 {
-		key = binary.LittleEndian.AppendUint32(key, list[n])
-		n++
+	set := b.scratch.accepts[:0]
+	for _, s := range list {
+		final := b.n.states[s].final
+		if final == 0 {
+			break
+		}
+		set = append(set, b.accepts[final-1])
 	}
-	b.scratch.key = key
-	if id, ok := b.labels[string(key)]; ok {
-		return id
-	}
-	set := make([]Accept, n)
-	for i := range set {
-		set[i] = b.accepts[b.n.states[list[i]].final-1]
+	b.scratch.accepts = set
+	mask := uint32(len(b.labels) - 1)
+	i := hashValues(set) & mask
+	for ; b.labels[i] != 0; i = (i + 1) & mask {
+		if id := b.labels[i] - 1; slices.Equal(b.values[id], set) {
+			return id
+		}
 	}
 	id := uint32(len(b.values))
-	b.bytes += 80 + 8*int64(n)
-	b.values = append(b.values, set)
-	b.labels[string(key)] = id
+	b.bytes += 80 + 8*int64(len(set))
+	own := b.listed.take(len(set))
+	copy(own, set)
+	b.values = append(b.values, own)
+	b.labels[i] = id + 1
+	if 2*len(b.values) > len(b.labels) {
+		b.labels = zeros(b.labels, 2*len(b.labels))
+		mask = uint32(len(b.labels) - 1)
+		for id, set := range b.values {
+			i := hashValues(set) & mask
+			for b.labels[i] != 0 {
+				i = (i + 1) & mask
+			}
+			b.labels[i] = uint32(id) + 1
+		}
+	}
 	return id
+}
+
+func hashValues(set []Accept) uint32 {
+	h := uint64(len(set))
+	for _, a := range set {
+		h = mix(h, uint64(a))
+	}
+	return uint32(h)
 }

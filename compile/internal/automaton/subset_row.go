@@ -4,7 +4,6 @@ package automaton
 
 import (
 	"cmp"
-	"encoding/binary"
 	"slices"
 )
 
@@ -60,7 +59,8 @@ func (b *subset) expand(s int) {
 			x.row[c] = b.follow(x.bases[g], uint16(c))
 		case x.dest[g] == unknownState:
 			b.work += len(x.bases[g])
-			x.dest[g] = b.state(b.canonical(append(x.list[:0], x.bases[g]...)))
+			x.list = append(x.list[:0], x.bases[g]...)
+			x.dest[g] = b.state(b.canonical(x.list))
 			fallthrough
 		default:
 			x.row[c] = x.dest[g]
@@ -94,35 +94,67 @@ const unknownState = ^uint32(0)
 
 // splitOf returns the groups of classes for the wide sets of a state, sorted.
 func (b *subset) splitOf(sets []uint32) *split {
-	x := &b.scratch
-	x.key = x.key[:0]
-	for _, s := range sets {
-		x.key = binary.LittleEndian.AppendUint32(x.key, s)
+	mask := uint32(len(b.splitTable) - 1)
+	i := hash(sets) & mask
+	for ; b.splitTable[i] != 0; i = (i + 1) & mask {
+		if sp := &b.splits[b.splitTable[i]-1]; slices.Equal(sp.sets, sets) {
+			return sp
+		}
 	}
-	if sp := b.splits[string(x.key)]; sp != nil {
-		return sp
+	b.splits = again(b.splits)
+	b.splitTable[i] = uint32(len(b.splits))
+	sp := &b.splits[len(b.splits)-1]
+	sp.sets = append(sp.sets[:0], sets...)
+	sp.group = resize(sp.group, b.classes.n)
+	sp.member = again(sp.member[:0])
+	sp.member[0] = sp.member[0][:0]
+	for len(b.in) < b.classes.n {
+		b.in = append(b.in, nil)
 	}
-	sp := &split{group: make([]uint16, b.classes.n), member: make([][]uint32, 1)}
-	of := make([][]uint32, b.classes.n)
+	of := b.in[:b.classes.n]
+	for c := range of {
+		of[c] = of[c][:0]
+	}
 	for _, s := range sets {
 		b.work += len(b.wide[s])
 		for _, c := range b.wide[s] {
 			of[c] = append(of[c], s)
 		}
 	}
-	b.bytes += 128 + 2*int64(b.classes.n) + int64(len(x.key))
+	b.bytes += 128 + 2*int64(b.classes.n) + 4*int64(len(sets))
 	for c, in := range of {
 		b.work += 4 * len(sp.member)
 		g := slices.IndexFunc(sp.member, func(m []uint32) bool { return slices.Equal(m, in) })
 		if g < 0 {
 			g = len(sp.member)
-			sp.member = append(sp.member, in)
+			sp.member = again(sp.member)
+			sp.member[g] = append(sp.member[g][:0], in...)
 			b.bytes += 24 + 4*int64(len(in))
 		}
 		sp.group[c] = uint16(g)
 	}
-	b.splits[string(x.key)] = sp
+	if 2*len(b.splits) > len(b.splitTable) {
+		b.splitTable = zeros(b.splitTable, 2*len(b.splitTable))
+		mask = uint32(len(b.splitTable) - 1)
+		for n := range b.splits {
+			i := hash(b.splits[n].sets) & mask
+			for b.splitTable[i] != 0 {
+				i = (i + 1) & mask
+			}
+			b.splitTable[i] = uint32(n) + 1
+		}
+	}
 	return sp
+}
+
+// again returns a list with one element more: what was there before, if there
+// was one, whose memory is used again.
+func again[T any](list []T) []T {
+	if len(list) < cap(list) {
+		return list[:len(list)+1]
+	}
+	var none T
+	return append(list, none)
 }
 
 // collectBases collects, for each group, the states that its wide edges lead

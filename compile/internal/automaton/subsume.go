@@ -22,8 +22,13 @@ type subsumer struct {
 	covers  func(b, a Accept) bool
 	covered [][]uint64 // by accept index: the set of those that cover it; nil: not known yet
 	active  []*loop
-	work    int   // done and not yet counted
-	bytes   int64 // held
+
+	words    arena[uint64] // of covered
+	verdicts arena[verdict]
+	first    map[uint32]int // loops by their finals: the first one, with its verdicts
+
+	work  int   // done and not yet counted
+	bytes int64 // held
 }
 
 // loop is a loop state and what it subsumes.
@@ -43,11 +48,17 @@ const (
 	no
 )
 
-func newSubsumer(n *nfa, accepts []Accept, covers func(b, a Accept) bool) *subsumer {
-	a := &subsumer{n: n, index: make([]int32, len(n.states)), values: accepts, covers: covers}
+// init makes a ready for the states of an automaton.
+func (a *subsumer) init(n *nfa, accepts []Accept, covers func(b, a Accept) bool) {
+	a.words.reset()
+	a.verdicts.reset()
+	*a = subsumer{
+		n: n, index: zeros(a.index, len(n.states)), values: accepts, covers: covers, covered: a.covered[:0],
+		loops: a.loops[:0], active: a.active[:0], words: a.words, verdicts: a.verdicts, first: emptied(a.first),
+	}
 	a.bytes = 4 * int64(len(n.states))
 	if covers != nil {
-		a.covered = make([][]uint64, len(accepts))
+		a.covered = zeros(a.covered, len(accepts))
 	}
 	for s := range n.states {
 		st := &n.states[s]
@@ -57,7 +68,7 @@ func newSubsumer(n *nfa, accepts []Accept, covers func(b, a Accept) bool) *subsu
 		finals := noReach
 		c := n.closure[s]
 		if !n.budget.Spend(int(c.n)) {
-			return a
+			return
 		}
 		for _, q := range n.closures[c.from : c.from+c.n] {
 			if n.states[q].final != 0 {
@@ -70,20 +81,22 @@ func newSubsumer(n *nfa, accepts []Accept, covers func(b, a Accept) bool) *subsu
 		}
 	}
 	// No new sets of accept values appear after this point.
-	verdicts := map[uint32][]verdict{}
 	for i := range a.loops {
 		l := &a.loops[i]
-		if verdicts[l.finals] == nil {
-			// A set of finals more, each of which may have as many verdicts as
-			// there are sets.
-			if a.bytes += int64(len(n.reach.sets)) + 32; !n.budget.Spend(len(n.reach.sets)/8) || !n.budget.Need(n.size()+a.bytes) {
-				return a
-			}
-			verdicts[l.finals] = make([]verdict, len(n.reach.sets))
+		if first, ok := a.first[l.finals]; ok {
+			l.verdicts = a.loops[first].verdicts
+			continue
 		}
-		l.verdicts = verdicts[l.finals]
+		// A set of finals more, each of which may have as many verdicts as
+		// there are sets.
+		all := len(n.reach.sets)
+		if a.bytes += int64(all) + 32; !n.budget.Spend(all/8) || !n.budget.Need(n.size()+a.bytes) {
+			return
+		}
+		a.first[l.finals] = i
+		l.verdicts = a.verdicts.take(all)
+		clear(l.verdicts)
 	}
-	return a
 }
 
 // prune drops from a sorted list what other members subsume.
@@ -153,8 +166,8 @@ func (a *subsumer) accepts(l *loop, reach uint32) bool {
 	if *v == unasked {
 		*v = yes
 		a.work += 64
-		finals := a.n.reach.sets[l.finals]
-		for w, word := range a.n.reach.sets[reach] {
+		finals := a.n.reach.set(l.finals)
+		for w, word := range a.n.reach.set(reach) {
 			for ; word != 0; word &= word - 1 {
 				i := w*64 + bits.TrailingZeros64(word)
 				if !(w < len(finals) && finals[w]>>(i%64)&1 != 0) && !a.isCovered(i, finals) {
@@ -173,7 +186,8 @@ func (a *subsumer) coverers(i int) []uint64 {
 		n := min(len(a.values), maxReach)
 		a.work += 8 * n
 		a.bytes += int64(n/8) + 32
-		a.covered[i] = make([]uint64, (n+63)/64)
+		a.covered[i] = a.words.take((n + 63) / 64)
+		clear(a.covered[i])
 		low := a.values[i]
 		for j, high := range a.values[:n] {
 			if i != j && a.covers(high, low) && (j < i || !a.covers(low, high)) {

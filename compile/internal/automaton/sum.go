@@ -20,7 +20,8 @@ type Sum struct {
 	// Covers is Builder.Covers, of the added rules alone.
 	Covers func(b, a Accept) bool
 
-	rules    []rule
+	builder  Builder // of all rules, where they are not all literals
+	memory   memory
 	literals literals
 
 	base  *Base
@@ -57,20 +58,22 @@ type pair struct{ base, delta uint32 }
 
 // Reset forgets the rules that were added.
 func (s *Sum) Reset() {
-	s.rules = s.rules[:0]
+	clear(s.builder.rules) // which hold on to expressions
+	s.builder.rules, s.builder.owners = s.builder.rules[:0], s.builder.owners[:0]
+	clear(s.literals.list)
 	s.literals.list = s.literals.list[:0]
 }
 
 // Add adds an expression, as Builder.Add does.
 func (s *Sum) Add(n Node, a Accept) {
-	s.rules = append(s.rules, rule{n, a})
+	s.builder.rules = append(s.builder.rules, rule{n, a})
 	if text, ok := n.literal(); ok {
 		s.literals.list = append(s.literals.list, literalRule{text, a})
 	}
 }
 
 // Len returns the number of expressions that were added.
-func (s *Sum) Len() int { return len(s.rules) }
+func (s *Sum) Len() int { return s.builder.Len() }
 
 // SumOptions are the parameters of Sum.Build.
 type SumOptions struct {
@@ -94,14 +97,14 @@ var ErrAdded = errors.New("automaton: the rules cannot be added to the base")
 // fit the base. The states of the added automaton count, and the pairs.
 func (s *Sum) Build(budget *Budget, b *Base, o SumOptions) (*blob.Extension, error) {
 	s.base, s.budget, s.work = b, budget, 0
-	if len(s.literals.list) == len(s.rules) {
+	if len(s.literals.list) == s.builder.Len() {
 		s.delta = s.literals.build(budget)
 		if err := budget.Err(); err != nil {
 			return nil, err
 		}
 	} else {
-		builder := Builder{Covers: s.Covers, rules: s.rules}
-		d, err := builder.Build(budget)
+		s.builder.Covers = s.Covers
+		d, err := s.builder.build(budget, &s.memory)
 		if err != nil {
 			return nil, err
 		}

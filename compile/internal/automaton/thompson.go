@@ -6,11 +6,12 @@ import "slices"
 
 // compileTrie makes a state for each node of the trie. A child comes after its
 // parent.
-func (n *nfa) compileTrie(t *trie) {
-	of := make([]uint32, len(t.nodes))
-	n.of = of
-	var eps []uint32
-	var keys []uint64 // the bytes of children, and the children
+func (n *nfa) compileTrie() {
+	t := &n.trie
+	n.of = zeros(n.of, len(t.nodes))
+	of := n.of
+	keys := n.keys // the bytes of children, and the children
+	defer func() { n.keys = keys }()
 	for i := len(t.nodes) - 1; i >= 0; i-- {
 		if !n.check() {
 			return
@@ -21,18 +22,20 @@ func (n *nfa) compileTrie(t *trie) {
 			of[i] = n.compileSeq(t.seq(l.seq), l)
 			continue
 		}
-		eps = eps[:0]
+		n.stack = n.stack[:0]
 		keys = keys[:0]
 		for c := node.child; c != 0; c = t.nodes[c].sibling {
 			if k := t.nodes[c].key; k >= literalKeys {
-				eps = append(eps, n.compile(nodeID(k-literalKeys), of[c]))
+				s := n.compile(nodeID(k-literalKeys), of[c])
+				n.stack = append(n.stack, s)
 			} else {
 				keys = append(keys, uint64(k)<<32|uint64(c))
 			}
 		}
 		for e := node.end; e != 0; e = t.ends[e-1].next {
-			eps = append(eps, n.finals[t.ends[e-1].accept])
+			n.stack = append(n.stack, n.finals[t.ends[e-1].accept])
 		}
+		eps := n.stack
 		slices.Sort(eps)
 		if len(keys) == 0 {
 			of[i] = n.union(slices.Compact(eps))
@@ -131,13 +134,16 @@ func (n *nfa) compile(id nodeID, to uint32) uint32 {
 			s = n.compile(sub, s)
 		}
 	case opAlt:
-		var alts []uint32
+		from := len(n.stack)
 		for _, sub := range x.subs {
-			alts = append(alts, n.compile(sub, to))
+			alt := n.compile(sub, to)
+			n.stack = append(n.stack, alt)
 		}
+		alts := n.stack[from:]
 		n.work += sortWork(len(alts))
 		slices.Sort(alts)
 		s = n.union(slices.Compact(alts))
+		n.stack = n.stack[:from]
 	case opOpt:
 		one := n.compile(x.subs[0], to)
 		s = n.union([]uint32{min(one, to), max(one, to)})

@@ -47,14 +47,17 @@ type atom struct {
 
 const literalKeys = 256
 
-func newTrie(in *interner, rules int) *trie {
-	return &trie{
+// reset makes t ready for other rules.
+func (t *trie) reset(in *interner, rules int) {
+	clear(t.atoms) // which hold on to literals
+	*t = trie{
 		in:    in,
 		rules: rules,
-		nodes: make([]trieNode, 1, 4*rules+1),
-		tails: make([]tail, 0, rules),
-		atoms: make([]atom, 0, 2*rules),
-		seqs:  make([]span, 0, rules),
+		nodes: append(room(t.nodes, 4*rules+1), trieNode{}),
+		tails: room(t.tails, rules),
+		ends:  t.ends[:0],
+		atoms: room(t.atoms, 2*rules),
+		seqs:  room(t.seqs, rules),
 	}
 }
 
