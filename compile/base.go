@@ -42,6 +42,13 @@ type Base struct {
 
 	free  chan *workspace // which no instance is being made in
 	large sync.Pool       // of *workspace, for large deltas
+
+	// An opened base has of its profiles what instances need, in set. The rest is
+	// read when it is needed.
+	opened   bool
+	profiles func(context.Context) (*policy.Set, error)
+	mu       sync.Mutex
+	read     *policy.Set
 }
 
 // basePart is one of the automata of the first profile.
@@ -105,13 +112,7 @@ func NewBase(ctx context.Context, set *policy.Set, o Options) (*Base, error) {
 		return nil, buildError(&t.emitter, c.exceeded(t, noPart, err))
 	}
 	b.translation = t
-	b.targets, b.renumber = sortTargets(t.execs.targets)
-	b.named = make([]targetName, len(b.targets))
-	for i, target := range t.execs.targets {
-		at, _ := slices.BinarySearch(b.targets, target)
-		b.named[at] = t.execs.named[i]
-	}
-	b.renamable = top.Parent == nil && !slices.Contains(b.named, inFull|asChild)
+	b.name(t)
 	built := b.built[0]
 	if b.files, err = b.part(c.budget, &t.files, built.File, b.writeFile); err != nil {
 		return nil, buildError(&t.emitter, c.exceeded(t, blob.PartFile, err))
@@ -121,6 +122,17 @@ func NewBase(ctx context.Context, set *policy.Set, o Options) (*Base, error) {
 	}
 	t.budget, t.sizes = nil, nil // which are this request's
 	return b, nil
+}
+
+// name sets what follows from how rules name the targets of exec.
+func (b *Base) name(t *translation) {
+	b.targets, b.renumber = sortTargets(t.execs.targets)
+	b.named = make([]targetName, len(b.targets))
+	for i, target := range t.execs.targets {
+		at, _ := slices.BinarySearch(b.targets, target)
+		b.named[at] = t.execs.named[i]
+	}
+	b.renamable = t.profile.Parent == nil && !slices.Contains(b.named, inFull|asChild)
 }
 
 // below reports whether a profile is below another one.
@@ -192,6 +204,13 @@ func (b *Base) part(budget *automaton.Budget, rs *ruleset, db *blob.PolicyDB, wr
 	if least, err = least.Minimize(budget, keep); err != nil {
 		return nil, err
 	}
+	x := newPart(rs, db)
+	x.automaton, err = automaton.NewBase(fine, least, db.DFA)
+	return x, err
+}
+
+// newPart returns a part without its automaton.
+func newPart(rs *ruleset, db *blob.PolicyDB) *basePart {
 	x := &basePart{table: db.Perms != nil, pair: rs.space == fileSpace, entries: len(db.Perms), index: map[[2]blob.Perm]uint32{}}
 	for i := 0; i < len(db.Perms); i++ {
 		p := [2]blob.Perm{db.Perms[i]}
@@ -201,8 +220,7 @@ func (b *Base) part(budget *automaton.Budget, rs *ruleset, db *blob.PolicyDB, wr
 		}
 		x.index[p] = uint32(i / x.width() * x.width())
 	}
-	x.automaton, err = automaton.NewBase(fine, least, db.DFA)
-	return x, err
+	return x
 }
 
 // Delta is what an instance differs in from its Base.
@@ -261,7 +279,7 @@ func (b *Base) Instantiate(ctx context.Context, d *Delta) (*Instance, error) {
 	if whole == "" {
 		whole = err.Error()
 	}
-	out, err := w.compile(ctx, d)
+	out, err := w.compile(ctx, d, whole)
 	if err != nil {
 		return nil, err
 	}
@@ -273,15 +291,24 @@ func (b *Base) Instantiate(ctx context.Context, d *Delta) (*Instance, error) {
 func (b *Base) Append(ctx context.Context, dst []byte, d *Delta) ([]byte, error) {
 	w := b.workspace(len(d.Rules))
 	defer b.done(w)
-	if whole, err := w.make(ctx, d); err == nil && whole == "" {
-		out, err := b.frame.Append(dst, w.extended)
-		if err == nil && b.limits.checkBytes(int64(len(out)-len(dst))) == nil {
+	whole, err := w.make(ctx, d)
+	if err == nil && whole == "" {
+		var out []byte
+		if out, err = b.frame.Append(dst, w.extended); err == nil {
+			err = b.limits.checkBytes(int64(len(out) - len(dst)))
+		}
+		if err == nil {
 			return out, nil
 		}
-	} else if err != nil && ctx.Err() != nil {
+		whole = "the result is refused: " + err.Error()
+	}
+	if err != nil && ctx.Err() != nil {
 		return dst, err
 	}
-	out, err := w.compile(ctx, d)
+	if whole == "" {
+		whole = err.Error()
+	}
+	out, err := w.compile(ctx, d, whole)
 	if err != nil {
 		return dst, err
 	}
@@ -290,8 +317,8 @@ func (b *Base) Append(ctx context.Context, dst []byte, d *Delta) ([]byte, error)
 
 // profile returns the first profile of an instance, with the rules of the delta
 // alone.
-func (b *Base) profile(d *Delta) policy.Profile {
-	p := *b.set.Profiles[0]
+func (d *Delta) profile(top *policy.Profile) policy.Profile {
+	p := *top
 	if d.Name != "" {
 		p.Name = d.Name
 	}
@@ -314,13 +341,13 @@ func (b *Base) rename(name string, d *Delta) string {
 }
 
 // whole makes the set that an instance is the policy of.
-func (b *Base) whole(d *Delta) *policy.Set {
-	set := &policy.Set{Profiles: make([]*policy.Profile, len(b.set.Profiles))}
-	made := make(map[*policy.Profile]*policy.Profile, len(b.set.Profiles))
-	for i, p := range b.set.Profiles {
+func (b *Base) whole(d *Delta, of *policy.Set) *policy.Set {
+	set := &policy.Set{Profiles: make([]*policy.Profile, len(of.Profiles))}
+	made := make(map[*policy.Profile]*policy.Profile, len(of.Profiles))
+	for i, p := range of.Profiles {
 		q := *p
 		if i == 0 {
-			q = b.profile(d)
+			q = d.profile(p)
 			q.Rules = slices.Concat(p.Rules, d.Rules)
 		} else {
 			q.Name = b.rename(p.Name, d)

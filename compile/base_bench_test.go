@@ -6,6 +6,7 @@ package compile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/diag"
 	"github.com/goarmor/apparmor/internal/oracle"
 	"github.com/goarmor/apparmor/internal/testenv"
 	"github.com/goarmor/apparmor/parser"
@@ -153,7 +155,7 @@ func benchmarkInstantiate(b *testing.B, kernel string) {
 		}
 	})
 	b.Run("compile", func(b *testing.B) {
-		set := base.whole(d)
+		set := base.whole(d, base.set)
 		b.ReportAllocs()
 		defer processorTime(b)()
 		for b.Loop() {
@@ -161,6 +163,20 @@ func benchmarkInstantiate(b *testing.B, kernel string) {
 				b.Fatal(err)
 			}
 		}
+	})
+	b.Run("open", func(b *testing.B) {
+		data, err := base.AppendBinary(nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportAllocs()
+		defer processorTime(b)()
+		for b.Loop() {
+			if _, err := OpenBase(ctx, data, OpenOptions{Options: base.options}); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(float64(len(data)), "saved-B")
 	})
 	b.Run("base", func(b *testing.B) {
 		b.ReportAllocs()
@@ -171,4 +187,55 @@ func benchmarkInstantiate(b *testing.B, kernel string) {
 			}
 		}
 	})
+}
+
+// BenchmarkGrowth measures instances with more and more rules of one kind, for
+// kernel 7.3's features, whose tables are wide. Policy that exceeds the default
+// limits is left out. The metric whole is 1 where the policy was compiled as a
+// whole.
+func BenchmarkGrowth(b *testing.B) {
+	ctx := context.Background()
+	const kernel = "kernel-7.3.4"
+	base, err := NewBase(ctx, machineSet(b, kernel), Options{Kernel: oracle.FeatureSet(b, kernel), Degrade: Report})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, kind := range []struct{ name, pattern string }{
+		{"literal", "/srv/d%[1]d/name%[2]d"},
+		{"star", "/srv/d%[1]d/name%[2]d-*"},
+		{"starstar", "/srv/d%[1]d/name%[2]d/**"},
+		{"alternation-end", "/srv/d%[1]d/name%[2]d.{log,log.old,pid}"},
+		{"alternation-middle", "/srv/{a,b,c}/d%[1]d/name%[2]d"},
+		{"star-name", "/srv/d%[1]d/*/name%[2]d"},
+		{"starstar-name", "/srv/d%[1]d/**/name%[2]d"},
+	} {
+		for _, n := range []int{10, 100, 1000, 10_000, 50_000} {
+			var p policy.Profile
+			for i := range n {
+				if err := p.Add(&ast.FileRule{Path: ast.Pattern(fmt.Sprintf(kind.pattern, i%17, i)), Perms: ast.FileRead}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			d := &Delta{Name: "libvirt-a", Rules: p.Rules}
+			b.Run(fmt.Sprintf("%s/%d", kind.name, n), func(b *testing.B) {
+				b.ReportAllocs()
+				defer processorTime(b)()
+				whole, bytes := 0, 0
+				for b.Loop() {
+					i, err := base.Instantiate(ctx, d)
+					if errors.Is(err, diag.ErrLimit) {
+						b.Skip(err)
+					}
+					if err != nil {
+						b.Fatal(err)
+					}
+					if bytes = i.Policy.Len(); i.Whole != "" {
+						whole = 1
+					}
+				}
+				b.ReportMetric(float64(bytes), "policy-B")
+				b.ReportMetric(float64(whole), "whole")
+			})
+		}
+	}
 }

@@ -55,6 +55,13 @@
 // which instances are made is used again, so the number of allocations does not
 // grow with the delta. BenchmarkInstantiate measures all of them in one run.
 //
+// A base can be saved (Base.AppendBinary) and opened in another process
+// (OpenBase), on any machine with the same version of this module, for the same
+// kernel features and options; anything else is refused. Opening verifies the
+// policy again and builds no automaton. Whoever can write the file decides what
+// instances allow, so keep it where only root writes, or know it by a digest that
+// came in a way that can be trusted.
+//
 // # Where the reference is not followed
 //
 // The meaning of policy is that of apparmor_parser 6.0, which was compared by

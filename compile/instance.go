@@ -80,7 +80,7 @@ func (b *Base) done(w *workspace) {
 func (w *workspace) begin(d *Delta) {
 	b, t := w.base, &w.translation
 	base := b.translation
-	w.profile = b.profile(d)
+	w.profile = d.profile(b.set.Profiles[0])
 	w.nodes.Reset()
 	files, policydb := t.files.again(), t.policydb.again()
 	uses, places, sizes := t.execs.uses, t.execs.places, t.sizes
@@ -154,12 +154,17 @@ func (w *workspace) make(ctx context.Context, d *Delta) (whole string, err error
 	return w.names(d), nil
 }
 
-// compile makes the policy as a whole, with what is left of the limits.
-func (w *workspace) compile(ctx context.Context, d *Delta) (*Output, error) {
+// compile makes the policy as a whole, with what is left of the limits, and for
+// the given reason.
+func (w *workspace) compile(ctx context.Context, d *Delta, why string) (*Output, error) {
 	b := w.base
+	set, err := b.sources(ctx, why, w.translation.errs)
+	if err != nil {
+		return nil, err
+	}
 	q := newRequest(ctx, b.options)
 	q.budget.Spend(int(w.budget.Used().Work))
-	return compileSet(q, b.whole(d), b.options)
+	return compileSet(q, b.whole(d, set), b.options)
 }
 
 // notAdded tells an error that a whole compile may not have from others.

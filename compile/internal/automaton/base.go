@@ -32,13 +32,21 @@ var ErrBase = errors.New("automaton: a base needs accept values, a start state t
 //
 // The tables are shared and must not be changed.
 func NewBase(fine, least *DFA, tables *blob.DFA) (*Base, error) {
+	b, err := newBase(fine, least, tables)
+	if err == nil {
+		b.match()
+	}
+	return b, err
+}
+
+// newBase makes a base without the states that those of fine become.
+func newBase(fine, least *DFA, tables *blob.DFA) (*Base, error) {
 	if fine.sets == nil || fine.classes != least.classes || fine.classes.oob != noClass ||
 		tables.States() != least.States() || fine.rows.leads(Start) || least.rows.leads(Start) ||
 		tables.EC != nil || tables.Base[Start]&blob.BaseDiff != 0 {
 		return nil, ErrBase
 	}
 	b := &Base{fine: fine, least: least, tables: tables, comb: newComb(), own: make([]span, least.States())}
-	b.match()
 	for slot, s := range tables.Check {
 		// The slots of the start state are free, because it is replaced.
 		if s > Start {

@@ -134,6 +134,12 @@ func (b *Budget) count() bool {
 	return b.err == nil
 }
 
+// Count counts states that are there already.
+func (b *Budget) Count(n int) bool {
+	b.states += n - 1
+	return b.count()
+}
+
 // transitions keeps the number of transitions within what int32 counts.
 func (b *Budget) transitions(n int) bool {
 	if n > math.MaxInt32 {

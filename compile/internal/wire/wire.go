@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package wire writes values as bytes and reads them back: structs of exported
+// fields, slices, arrays, strings, booleans and integers. Numbers are varints,
+// and nothing says what a field is called, so both sides need the same types.
+//
+// Whatever is read takes memory in proportion to its bytes: every element of a
+// slice is at least one byte, and the length of a slice is refused where there are
+// not as many bytes.
+package wire
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"reflect"
+)
+
+// ErrShort is returned for bytes that end before the value does, ErrLong for
+// those that go on after it, and ErrRange for a number that its type cannot hold
+// or that is written longer than it has to be.
+var (
+	ErrShort = errors.New("wire: the value is cut off")
+	ErrLong  = errors.New("wire: there is more after the value")
+	ErrRange = errors.New("wire: number out of range")
+)
+
+// Append appends a value. It fails for types that the package does not know.
+func Append(b []byte, v any) ([]byte, error) {
+	w := writer{b: b}
+	w.value(reflect.ValueOf(v))
+	return w.b, w.err
+}
+
+type writer struct {
+	b   []byte
+	err error
+}
+
+func (w *writer) uint(v uint64) { w.b = binary.AppendUvarint(w.b, v) }
+
+func (w *writer) value(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Bool:
+		n := uint64(0)
+		if v.Bool() {
+			n = 1
+		}
+		w.uint(n)
+	case reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64, reflect.Int:
+		n := v.Int()
+		w.uint(uint64(n)<<1 ^ uint64(n>>63))
+	case reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uint:
+		w.uint(v.Uint())
+	case reflect.String:
+		w.uint(uint64(v.Len()))
+		w.b = append(w.b, v.String()...)
+	case reflect.Slice:
+		w.uint(uint64(v.Len()))
+		switch list := v.Interface().(type) {
+		case []byte:
+			w.b = append(w.b, list...)
+			return
+		case []uint32:
+			for _, n := range list {
+				w.uint(uint64(n))
+			}
+			return
+		}
+		fallthrough
+	case reflect.Array:
+		for i := range v.Len() {
+			w.value(v.Index(i))
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			w.value(v.Field(i))
+		}
+	default:
+		w.err = fmt.Errorf("wire: cannot write a %v", v.Type())
+	}
+}
+
+// Read reads the value that to points to from all of b. Slices of bytes share
+// its memory. On an error the value is not whole.
+func Read(b []byte, to any) error {
+	r := reader{b: b}
+	r.value(reflect.ValueOf(to).Elem())
+	if r.err == nil && len(r.b) > 0 {
+		return ErrLong
+	}
+	return r.err
+}
+
+type reader struct {
+	b   []byte
+	err error
+}
+
+func (r *reader) fail(err error) {
+	if r.err == nil {
+		r.err = err
+	}
+	r.b = nil
+}
+
+func (r *reader) uint() uint64 {
+	v, n := binary.Uvarint(r.b)
+	switch {
+	case n == 0:
+		r.fail(ErrShort)
+		return 0
+	case n < 0, n > 1 && r.b[n-1] == 0:
+		r.fail(ErrRange)
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+// len reads a length, of elements of at least one byte.
+func (r *reader) len() int {
+	n := r.uint()
+	if n > uint64(len(r.b)) {
+		r.fail(ErrShort)
+		return 0
+	}
+	return int(n)
+}
+
+func (r *reader) bytes() []byte {
+	n := r.len()
+	b := r.b[:n:n]
+	r.b = r.b[n:]
+	return b
+}
+
+func (r *reader) value(v reflect.Value) {
+	if r.err != nil {
+		return
+	}
+	switch v.Kind() {
+	case reflect.Bool:
+		n := r.uint()
+		if n > 1 {
+			r.fail(ErrRange)
+		}
+		v.SetBool(n == 1)
+	case reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64, reflect.Int:
+		n := r.uint()
+		i := int64(n>>1) ^ -int64(n&1)
+		if v.OverflowInt(i) {
+			r.fail(ErrRange)
+			return
+		}
+		v.SetInt(i)
+	case reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uint:
+		n := r.uint()
+		if v.OverflowUint(n) {
+			r.fail(ErrRange)
+			return
+		}
+		v.SetUint(n)
+	case reflect.String:
+		v.SetString(string(r.bytes()))
+	case reflect.Slice:
+		r.slice(v)
+	case reflect.Array:
+		for i := range v.Len() {
+			r.value(v.Index(i))
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			r.value(v.Field(i))
+		}
+	default:
+		r.fail(fmt.Errorf("wire: cannot read a %v", v.Type()))
+	}
+}
+
+// slice reads a slice. One without elements is nil.
+func (r *reader) slice(v reflect.Value) {
+	switch p := v.Addr().Interface().(type) {
+	case *[]byte:
+		if b := r.bytes(); len(b) > 0 {
+			*p = b
+		}
+		return
+	case *[]uint32:
+		n := r.len()
+		if n == 0 {
+			return
+		}
+		list := make([]uint32, n)
+		for i := range list {
+			x := r.uint()
+			if x > 1<<32-1 {
+				r.fail(ErrRange)
+				return
+			}
+			list[i] = uint32(x)
+		}
+		*p = list
+		return
+	}
+	n := r.len()
+	if n == 0 {
+		return
+	}
+	if v.Type().Elem().Size() == 0 {
+		r.fail(fmt.Errorf("wire: cannot read a %v", v.Type()))
+		return
+	}
+	v.Set(reflect.MakeSlice(v.Type(), n, n))
+	for i := range n {
+		r.value(v.Index(i))
+	}
+}
