@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/internal/linediff"
 	"github.com/goarmor/apparmor/internal/wholefile"
 	"github.com/goarmor/apparmor/parser"
 	"github.com/goarmor/apparmor/render"
@@ -51,7 +52,7 @@ func (r *run) formatOne(ctx context.Context, in input) int {
 	}
 	status := 0
 	if r.options.diff {
-		if d := unifiedDiff(in.shown(), string(old), string(text)); d != "" {
+		if d := linediff.Unified(in.shown(), string(old), string(text)); d != "" {
 			status = statusFailed
 			r.print(d)
 		}
@@ -87,6 +88,6 @@ func (r *run) rewrite(in input, text []byte) error {
 		return err
 	}
 	return wholefile.Write(name, text, wholefile.Options{
-		Mode: info.Mode().Perm(), Prepare: func(f *os.File) error { return copyOwner(f, info) },
+		Mode: info.Mode().Perm(), Prepare: func(f *os.File) error { return wholefile.CopyOwner(f, info) },
 	})
 }

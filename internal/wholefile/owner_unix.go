@@ -2,7 +2,7 @@
 
 //go:build unix
 
-package command
+package wholefile
 
 import (
 	"io/fs"
@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// copyOwner gives a new file the owner and group of another one.
-func copyOwner(f *os.File, like fs.FileInfo) error {
+// CopyOwner gives a new file the owner and group of another one.
+func CopyOwner(f *os.File, like fs.FileInfo) error {
 	want, ok := like.Sys().(*syscall.Stat_t)
 	if !ok {
 		return nil

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package command
+// Package linediff compares texts line by line, for commands that show what they
+// would change.
+package linediff
 
 import (
 	"fmt"
@@ -10,9 +12,9 @@ import (
 // diffContext is how many unchanged lines a diff shows around a change.
 const diffContext = 3
 
-// unifiedDiff returns the differences of two texts, line by line, in the
-// unified format; nothing for equal texts.
-func unifiedDiff(name, old, text string) string {
+// Unified returns the differences of two texts, line by line, in the unified
+// format; nothing for equal texts.
+func Unified(name, old, text string) string {
 	if old == text {
 		return ""
 	}
