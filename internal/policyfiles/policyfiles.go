@@ -171,10 +171,16 @@ type Compiled struct {
 // Compile compiles a file for a kernel. What the kernel cannot enforce is left
 // out and listed. A file without profiles has no policies.
 func (f *File) Compile(ctx context.Context, kernel *features.Set) (*Compiled, error) {
+	return f.CompileWith(ctx, kernel, func(*policy.Set) {})
+}
+
+// CompileWith is Compile that changes the resolved profiles first.
+func (f *File) CompileWith(ctx context.Context, kernel *features.Set, change func(*policy.Set)) (*Compiled, error) {
 	set, err := policy.Resolve(ctx, f.Unit, policy.Options{Kernel: kernel, Roots: f.roots, Abs: os.DirFS("/")})
 	if err != nil {
 		return nil, err
 	}
+	change(set)
 	c := &Compiled{Set: set, Warnings: slices.Clone(set.Warnings)}
 	if len(set.Profiles) == 0 {
 		return c, nil
