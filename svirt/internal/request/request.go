@@ -138,7 +138,7 @@ func (c *Checker) Check(q *Request) error {
 		return fmt.Errorf("unknown request %q", q.Op)
 	}
 	if !slices.Contains(c.Ops, q.Op) {
-		return fmt.Errorf("requests to %s are not served here: %w", q.Op, loader.ErrNotAllowed)
+		return fmt.Errorf("requests to %s are not served here", q.Op)
 	}
 	has := q.fields()
 	for i, name := range fieldNames {
@@ -153,7 +153,7 @@ func (c *Checker) Check(q *Request) error {
 		case of.must&bit != 0 && has&bit == 0:
 			return fmt.Errorf("a request to %s has no %s", q.Op, name)
 		case has&bit != 0 && (of.must|of.may)&bit == 0:
-			return fmt.Errorf("a request to %s must not have %s: %w", q.Op, name, loader.ErrNotAllowed)
+			return fmt.Errorf("a request to %s must not have %s", q.Op, name)
 		}
 	}
 	if q.Retire != nil && q.Retire.Cgroup != "" {
