@@ -17,7 +17,7 @@ func TestDependencies(t *testing.T) {
 	const module = "github.com/goarmor/apparmor"
 	packages := []string{
 		"ast", "blob", "compile", "compile/cache", "diag", "features", "loader", "parser", "policy", "policydir", "query", "query/explain", "render",
-		"svirt", "svirt/libvirtxml",
+		"svirt", "svirt/broker", "svirt/libvirtxml",
 	}
 	for _, goos := range []string{"linux", "darwin", "windows"} {
 		list := func(packages ...string) []string {

@@ -38,7 +38,7 @@ type Client struct {
 // those errors of packages svirt and loader that the Broker's own error
 // matches.
 type Error struct {
-	Text string
+	Text string // what the Broker says
 	is   []error
 }
 

@@ -20,8 +20,8 @@ import (
 
 // Peer is who asks, by the kernel's word.
 type Peer struct {
-	UID    uint32
-	GID    uint32
+	UID    uint32   // user
+	GID    uint32   // group
 	Groups []uint32 // supplementary
 	PID    int      // 0: not known
 }
