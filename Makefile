@@ -20,11 +20,11 @@ FUZZTIME ?= 1m
 fuzz:
 	go run ./internal/fuzzall -time $(FUZZTIME)
 
-# Our virt-aa-helper in a virtual machine that has libvirt. As root.
+# A real libvirtd on our helper, and on its own, in a virtual machine. As root.
 SUITES ?= trixie
 
 libvirtd:
-	APPARMOR_TEST_LIBVIRTD=$(SUITES) go test -v -timeout 3h ./internal/libvirtd
+	APPARMOR_TEST_LIBVIRTD=$(SUITES) $(if $(FULL),APPARMOR_TEST_FULL=1) go test -v -timeout 3h ./internal/libvirtd
 
 lint:
 	.ci/lint

@@ -75,9 +75,21 @@ func openDisk(t *testing.T, suite string) disk {
 
 // result is what a script printed and left.
 type result struct {
-	seen   map[string]string // by name
+	steps  []step
+	seen   map[string]string // by name; the last of a name
 	denied []string          // lines of the kernel's, in order
 	files  map[string][]byte // what it left in /guest/out
+	output string
+}
+
+// step is one command of a script.
+type step struct {
+	name   string
+	status int
+	took   time.Duration
+	output []string
+	seen   []string // "name text", after it
+	denied []string // lines of the kernel's
 }
 
 // run boots a machine from the disk, of which nothing is changed, and runs a
@@ -147,18 +159,45 @@ func (d disk) run(t *testing.T, script string, files map[string][]byte, timeout 
 // read reads what a script prints, and reports whether it ended.
 func (r *result) read(t *testing.T, lines io.Reader) bool {
 	t.Helper()
+	var text strings.Builder
+	defer func() { r.output = text.String() }()
+	var output []string
+	mark := ""
 	for s := bufio.NewScanner(lines); s.Scan(); {
 		line := strings.TrimRight(s.Text(), "\r")
+		text.WriteString(line + "\n")
 		t.Log(line)
 		word, rest, _ := strings.Cut(line, " ")
 		switch word {
+		case "@step":
+			one := step{output: output}
+			var ms int
+			if _, err := fmt.Sscanf(rest, "%s %d %d", &one.name, &one.status, &ms); err != nil {
+				t.Errorf("%s: %v", line, err)
+			}
+			one.took = time.Duration(ms) * time.Millisecond
+			r.steps, output = append(r.steps, one), nil
 		case "@see":
 			name, text, _ := strings.Cut(rest, " ")
 			r.seen[name] = text
+			if n := len(r.steps); n > 0 {
+				r.steps[n-1].seen = append(r.steps[n-1].seen, rest)
+			}
+		case "@mark":
+			mark = rest
 		case "@denied":
 			r.denied = append(r.denied, rest)
+			for i := range r.steps {
+				if one := &r.steps[i]; one.name == mark && !slices.Contains(one.denied, rest) {
+					one.denied = append(one.denied, rest)
+				}
+			}
 		case "@end":
 			return true
+		default:
+			if line = strings.TrimSpace(line); line != "" {
+				output = append(output, line)
+			}
 		}
 	}
 	return false

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -35,6 +36,21 @@ func TestRead(t *testing.T) {
 		if d := cmp.Diff(tt.denied, r.denied); d != "" {
 			t.Errorf("%s: (-want +got)\n%s", tt.name, d)
 		}
+	}
+}
+
+// TestReadSteps reads steps, with what belongs to each.
+func TestReadSteps(t *testing.T) {
+	r := result{seen: map[string]string{}}
+	if !r.read(t, strings.NewReader("  Domain one\n@step start 0 1500\n@see label x (enforce)\n  error: no\n@step stop 1 20\n@mark start\n@denied a\n@denied a\n@mark stop\n@denied b\n@end 0\n")) {
+		t.Error("it did not end")
+	}
+	want := []step{
+		{name: "start", took: 1500 * time.Millisecond, output: []string{"Domain one"}, seen: []string{"label x (enforce)"}, denied: []string{"a"}},
+		{name: "stop", status: 1, took: 20 * time.Millisecond, output: []string{"error: no"}, denied: []string{"b"}},
+	}
+	if d := cmp.Diff(want, r.steps, cmp.AllowUnexported(step{})); d != "" {
+		t.Errorf("(-want +got)\n%s", d)
 	}
 }
 
