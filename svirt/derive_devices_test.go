@@ -361,10 +361,18 @@ GL # video own
 	{name: "logs of character devices", set: func(d *svirt.Domain) {
 		d.Devices.Serials = []svirt.Chardev{{Type: "pty", Log: "/var/log/vm/serial.log"}, {Type: "unix", Path: "/srv/s", Log: "/srv/s.log"}}
 	}, want: `
+owner "/dev/pts/[0-9]*" rw, # serial 0
 "/srv/s" rw, # serial 1
 "/srv/s.log" w, # serial 1
 "/var/log/vm/serial.log" w, # serial 0
 `, tenant: svirt.ReasonNoRoot, opts: &svirt.Options{Roots: svirt.Roots{Logs: []string{"/srv", "/var/log/vm"}}}},
+	{name: "terminals of its own", set: func(d *svirt.Domain) {
+		d.Devices.Serials = []svirt.Chardev{{ID: "a", Type: "pty"}, {ID: "b", Type: "pty", Path: "/dev/pts/4"}}
+		d.Devices.Consoles = []svirt.Chardev{{ID: "c", Type: "pty"}}
+	}, want: `
+"/dev/pts/4" rw, # serial b
+owner "/dev/pts/[0-9]*" rw, # console c, serial a
+`, tenant: svirt.ReasonNoRoot},
 	{name: "TPMs", set: func(d *svirt.Domain) {
 		d.Devices.TPMs = []svirt.TPM{{Backend: "emulator", State: "/srv/tpm"}, {Backend: "emulator", Version: "1.2"}, {Backend: "emulator", State: "/srv/tpm.state", StateFile: true}, {Backend: "external", Path: "/srv/tpm.sock"}}
 	}, want: `

@@ -693,6 +693,10 @@ func (s *strict) chardevs() {
 				s.grant(useLog, ch.Log, permW)
 			}
 			if !ch.Type.local() || ch.Path == "" {
+				if ch.Type == ChardevPTY {
+					// Which one it gets is the kernel's to say.
+					s.list = append(s.list, Rule{Device: s.device, Path: ownTerminals, Perms: permRW})
+				}
 				continue
 			}
 			switch ch.Type {

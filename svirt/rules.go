@@ -78,11 +78,24 @@ func device(kind DeviceKind, id string, i int) Device {
 // Rule is a path rule of a machine and the device it is for.
 type Rule struct {
 	Device Device       // what the rule is for
-	Path   ast.Pattern  // what it matches
+	Path   ast.Pattern  // what it matches; /dev/pts/[0-9]* only those of the VMM's user
 	Perms  ast.FilePerm // what it grants, or denies with Deny
 	// Exec is ast.ExecInherit for a program, and for nothing else.
 	Exec ast.Exec
 	Deny bool // it denies
+}
+
+// ownTerminals are the terminals that a VMM may make itself. Unlike other rules of
+// Strict, the one for them is for the files of the task's own user, so that a VMM
+// that may open everybody's files does not reach everybody's terminals.
+const ownTerminals ast.Pattern = "/dev/pts/[0-9]*"
+
+// ownerOf returns whose files a rule of Strict is for.
+func ownerOf(path ast.Pattern) ast.Owner {
+	if path == ownTerminals {
+		return ast.OnlyOwner
+	}
+	return ast.AnyOwner
 }
 
 // linkTarget returns what may be linked under names that match path, by a rule

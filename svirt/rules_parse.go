@@ -63,7 +63,7 @@ func ParseRules(ctx context.Context, name string, text []byte) (*Rules, error) {
 				r.list = appendGL(r.list, o.device)
 			}
 		case *ast.FileRule:
-			plain := ast.FileRule{Span: s.Span, Path: s.Path, Perms: s.Perms, Exec: s.Exec, Link: linkTarget(s.Path, s.Perms)}
+			plain := ast.FileRule{Span: s.Span, Qualifiers: ast.Qualifiers{Owner: ownerOf(s.Path)}, Path: s.Path, Perms: s.Perms, Exec: s.Exec, Link: linkTarget(s.Path, s.Perms)}
 			if *s != plain || s.Perms == 0 || s.Exec != ast.ExecNone && s.Exec != ast.ExecInherit || !strings.HasPrefix(string(s.Path), "/") || s.Path.HasVariable() {
 				return nil, foreign()
 			}

@@ -43,6 +43,8 @@ func TestParseRulesForeign(t *testing.T) {
 		head + "  /srv/x rw, # disk \"vda\n",
 		head + "  deny /srv/x w, # disk vda\n",
 		head + "  owner /srv/x w, # disk vda\n",
+		head + "  \"/dev/pts/[0-9]*\" rw, # serial a\n",
+		head + "  other \"/dev/pts/[0-9]*\" rw, # serial a\n",
 		head + "  /srv/x ix, # disk vda\n",
 		head + "  /srv/x mrix, # disk vda\n",
 		head + "  /srv/x mrix, # disk vda rix\n",

@@ -91,6 +91,9 @@ func (r *Rules) AppendText(dst []byte) []byte {
 		group := r.list[i:end]
 		perms, exec := union(group)
 		dst = append(dst, "  "...)
+		if ownerOf(group[0].Path) == ast.OnlyOwner {
+			dst = append(dst, "owner "...)
+		}
 		if link := linkTarget(group[0].Path, perms); link == "" {
 			dst = appendQuoted(dst, group[0].Path)
 			dst = append(dst, ' ')
@@ -195,7 +198,7 @@ func (r *Rules) File(ctx context.Context, name string) (*ast.File, error) {
 		end := r.path(i)
 		perms, exec := union(r.list[i:end])
 		path := r.list[i].Path
-		rules = append(rules, ast.FileRule{Path: path, Perms: perms, Exec: exec, Link: linkTarget(path, perms)})
+		rules = append(rules, ast.FileRule{Qualifiers: ast.Qualifiers{Owner: ownerOf(path)}, Path: path, Perms: perms, Exec: exec, Link: linkTarget(path, perms)})
 		i = end
 	}
 	file.Stmts = slices.Grow(file.Stmts, len(rules))
