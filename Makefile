@@ -2,7 +2,7 @@
 
 # What people type; the work is in the commands.
 
-.PHONY: test full bench fuzz lint api mutate libvirtd
+.PHONY: test full bench fuzz lint api mutate libvirtd libvirtd-record
 
 test:
 	./test.sh
@@ -25,6 +25,13 @@ SUITES ?= trixie
 
 libvirtd:
 	APPARMOR_TEST_LIBVIRTD=$(SUITES) $(if $(FULL),APPARMOR_TEST_FULL=1) go test -v -timeout 3h ./internal/libvirtd
+
+# Every call that libvirtd makes of its helper, recorded with each of the two and
+# compared; what was recorded is left in RECORD.
+RECORD ?= $(or $(TMPDIR),/tmp)/libvirtd-record
+
+libvirtd-record:
+	APPARMOR_TEST_LIBVIRTD=$(SUITES) APPARMOR_TEST_FULL=1 APPARMOR_TEST_LIBVIRTD_OUT=$(RECORD) go test -count=1 -v -timeout 3h -run '^TestLibvirtd$$' ./internal/libvirtd
 
 lint:
 	.ci/lint

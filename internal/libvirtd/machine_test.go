@@ -124,10 +124,13 @@ func (d disk) run(t *testing.T, script string, files map[string][]byte, timeout 
 		return "file=" + file + ",format=" + format + ",if=virtio,cache=unsafe" + more
 	}
 	// Without cx16, because 6.12 panics at random around cmpxchg16b under TCG.
-	cmd := exec.CommandContext(ctx, qemu, "-accel", "tcg,tb-size=512", "-cpu", "max,-cx16", "-m", "3072", "-smp", "2",
+	// The machine's clock counts its instructions, one a nanosecond, so that how
+	// long libvirtd waits for a program is the same on a machine that is busy.
+	cmd := exec.CommandContext(ctx, qemu, "-accel", "tcg,thread=single,tb-size=512", "-icount", "shift=0,sleep=on", "-rtc", "clock=vm",
+		"-cpu", "max,-cx16", "-m", "3072", "-smp", "1",
 		"-nodefaults", "-display", "none", "-no-reboot",
 		"-kernel", filepath.Join(d.dir, "vmlinuz"), "-initrd", filepath.Join(d.dir, "initrd"),
-		"-append", "console=ttyS0 quiet panic=-1 no_timer_check audit=1 audit_backlog_limit=8192 apparmor=1",
+		"-append", "console=ttyS0 quiet panic=-1 no_timer_check audit=1 audit_backlog_limit=8192 log_buf_len=8M apparmor=1",
 		"-drive", drive(filepath.Join(d.dir, "root.img"), "raw", ",snapshot=on"),
 		"-drive", drive(in, "raw", ",readonly=on"), "-drive", drive(out, "raw", ""),
 		"-device", "virtio-rng-pci", "-serial", "file:"+console, "-serial", "stdio")

@@ -17,6 +17,9 @@ import (
 	"github.com/goarmor/apparmor/internal/testenv"
 )
 
+// foreignDisk is what a machine tries to open that another one has.
+const foreignDisk = `name="/var/lib/libvirt/images/three.raw"`
+
 // scenarioTime ends a machine in which the scenario does not.
 const scenarioTime = 90 * time.Minute
 
@@ -91,6 +94,9 @@ func compare(reference, ours result) []string {
 	known := map[string]bool{}
 	for _, line := range reference.denied {
 		known[line] = true
+	}
+	if !slices.ContainsFunc(ours.denied, func(s string) bool { return strings.Contains(s, foreignDisk) }) {
+		differs("the kernel's log has not even the denial of %s", foreignDisk)
 	}
 	for i, want := range reference.steps {
 		got := ours.steps[i]
@@ -187,10 +193,10 @@ func TestCompare(t *testing.T) {
 	run := func(change func(*result)) result {
 		r := result{
 			steps: []step{
-				{name: "start", seen: []string{"label-one libvirt-4b1d7c3a-x (enforce)", "foreign-disk Permission denied"}, denied: []string{"a"}},
+				{name: "start", seen: []string{"label-one libvirt-4b1d7c3a-x (enforce)", "foreign-disk Permission denied"}, denied: []string{foreignDisk}},
 				{name: "stop", status: 1},
 			},
-			denied: []string{"a"},
+			denied: []string{foreignDisk},
 			files: map[string][]byte{
 				"calls/1000/args": []byte("-c\n"), "calls/1000/step": []byte("start\n"), "calls/1000/libvirt-x.files": []byte("rules\n"),
 				"calls/1001/args": []byte("-F\n/x/qemu.screendump.Q3YZ12\n"), "dmesg": []byte("anything"),
@@ -212,7 +218,8 @@ func TestCompare(t *testing.T) {
 			r.files["dmesg"] = nil
 		}, ""},
 		{"fewer denials", func(r *result) { r.steps[0].denied = nil }, ""},
-		{"a denial in another step", func(r *result) { r.steps[0].denied, r.steps[1].denied = nil, []string{"a"} }, ""},
+		{"a denial in another step", func(r *result) { r.steps[0].denied, r.steps[1].denied = nil, r.denied }, ""},
+		{"no log", func(r *result) { r.steps[0].denied, r.denied = nil, nil }, "the kernel's log has not even"},
 		{"steps", func(r *result) { r.steps = r.steps[:1] }, "1 steps, with libvirt's helper 2"},
 		{"a status", func(r *result) { r.steps[1].status = 0 }, "stop ended with status 0"},
 		{"seen", func(r *result) { r.steps[1].seen = []string{"x y"} }, "stop: seen is"},
