@@ -19,19 +19,14 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/goarmor/apparmor/audit"
 	"github.com/goarmor/apparmor/internal/vmtest/guest"
 	"github.com/goarmor/apparmor/svirt"
 )
 
 func TestMain(m *testing.M) { os.Exit(guest.Main(m, nil)) }
-
-const (
-	uuid = "7d3e5a34-1c0f-4f4e-9d0a-2b8f6c1e9a11"
-	qemu = "/usr/bin/qemu-system-x86_64"
-	dir  = "/srv/vm"
-	qmp  = dir + "/qmp.sock"
-)
 
 // denials returns what was denied up to the removal of the machine's profile.
 func denials(t *testing.T, l guest.KernelLog) []string {
@@ -53,113 +48,6 @@ func denials(t *testing.T, l guest.KernelLog) []string {
 	return out
 }
 
-// part is a device that is there or not.
-type part struct {
-	name string
-	// before makes what the device is of, unconfined.
-	before func(t *testing.T)
-	// device puts it into the description.
-	device func(d *svirt.Domain)
-	// args are QEMU's. What is needed before QEMU starts runs as companions.
-	args []string
-	// companions are programs with their arguments, by ID.
-	companions map[string][]string
-	// connects says that QEMU only connects to a socket, which kernels before
-	// those that mediate unix sockets do not mediate by its name.
-	connects bool
-	// denied is what the log names when QEMU is run without the device in the
-	// description; empty: it makes no difference.
-	denied string
-}
-
-func file(name string) string { return filepath.Join(dir, name) }
-
-// run runs a program that makes something.
-func run(t *testing.T, args ...string) {
-	t.Helper()
-	if out, err := exec.CommandContext(t.Context(), args[0], args[1:]...).CombinedOutput(); err != nil {
-		t.Fatalf("%v: %v: %s", args, err, out)
-	}
-}
-
-func write(t *testing.T, name string, size int) {
-	t.Helper()
-	if err := os.WriteFile(name, make([]byte, size), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
-var parts = []part{
-	{name: "nothing"},
-	{name: "disk, raw", denied: file("a.img"),
-		before: func(t *testing.T) { write(t, file("a.img"), 1<<20) },
-		device: func(d *svirt.Domain) {
-			d.Devices.Disks = []svirt.Disk{{ID: "vda", Image: svirt.Image{Path: file("a.img"), Format: "raw"}}}
-		},
-		args: []string{"-blockdev", "driver=raw,node-name=a,file.driver=file,file.filename=" + file("a.img"), "-device", "virtio-blk-pci,drive=a"}},
-	{name: "disk, qcow2 with two below it", denied: file("top.qcow2"),
-		before: func(t *testing.T) {
-			run(t, "/usr/bin/qemu-img", "create", "-q", "-f", "qcow2", file("base.qcow2"), "1M")
-			run(t, "/usr/bin/qemu-img", "create", "-q", "-f", "qcow2", "-b", "base.qcow2", "-F", "qcow2", file("mid.qcow2"))
-			run(t, "/usr/bin/qemu-img", "create", "-q", "-f", "qcow2", "-b", "mid.qcow2", "-F", "qcow2", file("top.qcow2"))
-		},
-		device: func(d *svirt.Domain) {
-			d.Devices.Disks = []svirt.Disk{{ID: "vda", Image: svirt.Image{Path: file("top.qcow2"), Format: "qcow2"}}}
-		},
-		args: []string{"-drive", "if=virtio,format=qcow2,file=" + file("top.qcow2")}},
-	{name: "firmware of pflash with variables", denied: file("vars.fd"),
-		before: func(t *testing.T) {
-			data, err := os.ReadFile("/usr/share/OVMF/OVMF_VARS_4M.fd")
-			if err == nil {
-				err = os.WriteFile(file("vars.fd"), data, 0o600)
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-		},
-		device: func(d *svirt.Domain) {
-			d.Boot.Loader = &svirt.Loader{Path: "/usr/share/OVMF/OVMF_CODE_4M.fd", Type: "pflash", ReadOnly: true}
-			d.Boot.NVRAM = &svirt.Image{Path: file("vars.fd"), Format: "raw"}
-		},
-		args: []string{"-drive", "if=pflash,unit=0,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd", "-drive", "if=pflash,unit=1,format=raw,file=" + file("vars.fd")}},
-	{name: "VNC at a socket", denied: file("vnc.sock"),
-		device: func(d *svirt.Domain) {
-			d.Devices.Graphics = []svirt.Graphics{{ID: "g", Type: "vnc", Sockets: []string{file("vnc.sock")}}}
-		},
-		args: []string{"-vnc", "unix:" + file("vnc.sock")}},
-	{name: "TPM with its swtpm", connects: true, denied: file("tpm.sock"),
-		before: func(t *testing.T) { mkdir(t, file("tpm")) },
-		device: func(d *svirt.Domain) {
-			d.Devices.TPMs = []svirt.TPM{{ID: "t", Backend: "emulator", Path: file("tpm.sock"), State: file("tpm")}}
-			d.Companions = []svirt.Companion{{Kind: svirt.CompanionSWTPM, Serves: svirt.Device{Kind: svirt.DeviceTPM, ID: "t"}}}
-		},
-		companions: map[string][]string{"swtpm": {"/usr/bin/swtpm", "socket", "--tpm2", "--tpmstate", "dir=" + file("tpm"), "--ctrl", "type=unixio,path=" + file("tpm.sock")}},
-		args:       []string{"-chardev", "socket,id=t,path=" + file("tpm.sock"), "-tpmdev", "emulator,id=t,chardev=t", "-device", "tpm-crb,tpmdev=t"}},
-	{name: "vhost-user disk with its storage daemon", connects: true, denied: file("disk.sock"),
-		before: func(t *testing.T) { write(t, file("served.img"), 1<<20) },
-		device: func(d *svirt.Domain) {
-			d.Devices.Disks = []svirt.Disk{{ID: "v", Image: svirt.Image{Type: svirt.ImageVHostUser, Path: file("disk.sock")}}}
-			d.Companions = []svirt.Companion{{Kind: svirt.CompanionStorageDaemon, Serves: svirt.Device{Kind: svirt.DeviceDisk, ID: "v"},
-				Devices: svirt.Devices{Disks: []svirt.Disk{{ID: "s", Image: svirt.Image{Path: file("served.img"), Format: "raw"}}}}}}
-		},
-		companions: map[string][]string{"qemu-storage-daemon": {"/usr/bin/qemu-storage-daemon", "--blockdev", "driver=file,node-name=f,filename=" + file("served.img"),
-			"--export", "type=vhost-user-blk,id=e,node-name=f,writable=on,addr.type=unix,addr.path=" + file("disk.sock")}},
-		args: []string{"-object", "memory-backend-memfd,id=m,size=32M,share=on", "-machine", "memory-backend=m",
-			"-chardev", "socket,id=v,path=" + file("disk.sock"), "-device", "vhost-user-blk-pci,chardev=v"}},
-}
-
-func mkdir(t *testing.T, name string) {
-	t.Helper()
-	if err := os.MkdirAll(name, 0o755); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// machine returns the description of a machine without any device.
-func machine() *svirt.Domain {
-	return &svirt.Domain{UUID: uuid, Name: "vm", Type: "kvm", Monitor: svirt.Monitor{API: []string{qmp}}}
-}
-
 // TestParts runs QEMU with each device under the profile of a machine that has
 // it: QEMU starts, opens it, answers, and ends when it is told to; the kernel
 // denies nothing. Without the device in the description it is denied.
@@ -170,38 +58,47 @@ func TestParts(t *testing.T) {
 		first, _, _ := strings.Cut(string(out), "\n")
 		t.Log(first)
 	}
-	for _, p := range parts {
-		t.Run(p.name, func(t *testing.T) {
-			with := machine()
-			if p.device != nil {
-				p.device(with)
-			}
-			p.fresh(t)
-			if denied, err := p.run(t, with, true); err != nil || len(denied) > 0 {
-				t.Errorf("with the device: %v\n%s", err, strings.Join(denied, "\n"))
-				return
-			}
-			if p.denied == "" {
-				return
-			}
-			without := machine()
-			p.fresh(t)
-			denied, err := p.run(t, without, false)
-			if p.connects && !guest.Since(7, 0) {
-				if err != nil || len(denied) > 0 {
-					t.Errorf("this kernel mediates it: %v, denied\n%s", err, strings.Join(denied, "\n"))
+	for name, fs := range map[string]string{"/dev/pts": "devpts", "/dev/shm": "tmpfs"} {
+		mkdir(t, name)
+		if err := unix.Mount(fs, name, fs, 0, ""); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+	}
+	for i := range Devices {
+		d := &Devices[i]
+		t.Run(d.Name, func(t *testing.T) {
+			t.Run("described", func(t *testing.T) {
+				m := machine()
+				if d.Describe != nil {
+					d.Describe(m)
 				}
+				d.fresh(t)
+				if denied, err := d.run(t, m, true); err != nil || len(denied) > 0 {
+					t.Errorf("%v\n%s", err, strings.Join(denied, "\n"))
+				}
+			})
+			if t.Failed() || d.Denied == "" {
 				return
 			}
-			if !slices.ContainsFunc(denied, func(s string) bool { return strings.Contains(s, `name="`+p.denied) }) {
-				t.Errorf("without the device: %v, denied\n%s", err, strings.Join(denied, "\n"))
-			}
+			t.Run("left out", func(t *testing.T) {
+				d.fresh(t)
+				denied, err := d.run(t, machine(), false)
+				if d.Connects && !guest.Since(7, 0) {
+					if err != nil || len(denied) > 0 {
+						t.Errorf("this kernel mediates it: %v, denied\n%s", err, strings.Join(denied, "\n"))
+					}
+					return
+				}
+				if !slices.ContainsFunc(denied, func(s string) bool { return strings.Contains(s, `name="`+d.Denied) }) {
+					t.Errorf("%v, denied\n%s", err, strings.Join(denied, "\n"))
+				}
+			})
 		})
 	}
 }
 
 // fresh makes what the device is of.
-func (p *part) fresh(t *testing.T) {
+func (d *Device) fresh(t *testing.T) {
 	t.Helper()
 	list, _ := filepath.Glob(dir + "/*")
 	for _, name := range list {
@@ -212,13 +109,13 @@ func (p *part) fresh(t *testing.T) {
 	mkdir(t, dir)
 	mkdir(t, "/etc/apparmor.d")
 	mkdir(t, "/var/log/libvirt/qemu")
-	if p.before != nil {
-		p.before(t)
+	if d.Before != nil {
+		d.Before(t)
 	}
 }
 
 // run runs the machine and returns how QEMU failed, and what was denied.
-func (p *part) run(t *testing.T, d *svirt.Domain, companions bool) (denied []string, failed error) {
+func (d *Device) run(t *testing.T, m *svirt.Domain, companions bool) (denied []string, failed error) {
 	t.Helper()
 	ctx := t.Context()
 	manager, err := svirt.New(ctx, svirt.ManagerOptions{})
@@ -227,7 +124,7 @@ func (p *part) run(t *testing.T, d *svirt.Domain, companions bool) (denied []str
 	}
 	defer manager.Close()
 	log := guest.OpenKernelLog(t)
-	if err := manager.Create(ctx, d); err != nil {
+	if err := manager.Create(ctx, m); err != nil {
 		t.Fatal(err)
 	}
 	defer func() {
@@ -236,7 +133,7 @@ func (p *part) run(t *testing.T, d *svirt.Domain, companions bool) (denied []str
 		}
 		denied = denials(t, log)
 	}()
-	for id, args := range p.companions {
+	for id, args := range d.Companions {
 		cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 		out := &strings.Builder{}
 		cmd.Stdout, cmd.Stderr = out, out
@@ -257,11 +154,11 @@ func (p *part) run(t *testing.T, d *svirt.Domain, companions bool) (denied []str
 				failed = fmt.Errorf("%w\n%s says: %s", failed, id, out)
 			}
 		}()
-		if err := appears(p.denied, ended); err != nil {
+		if err := appears(d.Denied, ended); err != nil {
 			return nil, fmt.Errorf("%s: %w", id, err)
 		}
 	}
-	args := append([]string{"-nodefaults", "-display", "none", "-S", "-accel", "tcg,tb-size=8", "-machine", "pc", "-m", "32", "-qmp", "unix:" + qmp + ",server=on,wait=off"}, p.args...)
+	args := append([]string{"-nodefaults", "-display", "none", "-S", "-accel", "tcg,tb-size=8", "-machine", "pc", "-m", "32", "-qmp", "unix:" + qmp + ",server=on,wait=off"}, d.Args...)
 	cmd := exec.CommandContext(ctx, qemu, args...)
 	out := &strings.Builder{}
 	cmd.Stdout, cmd.Stderr = out, out
@@ -278,7 +175,7 @@ func (p *part) run(t *testing.T, d *svirt.Domain, companions bool) (denied []str
 	select {
 	case err = <-ended:
 	case <-time.After(time.Minute):
-		err = errors.New("the program did not end")
+		err = errors.New("it did not end")
 		_ = cmd.Process.Kill()
 	}
 	if err != nil {
@@ -295,7 +192,7 @@ func appears(name string, ended <-chan struct{}) error {
 		}
 		select {
 		case <-ended:
-			return errors.New("the program ended")
+			return errors.New("it ended")
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
