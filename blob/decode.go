@@ -34,39 +34,81 @@ const (
 // match ErrCompressed. Memory is bounded by a small multiple of len(data), which
 // is copied, or of MaxUnpacked for compressed policy.
 func Inspect(data []byte) (*Policy, error) {
-	if compressed(data) {
-		plain, err := unpack(data)
-		if err == nil {
-			var p *Policy
-			if p, err = inspect(plain, nil); err == nil {
-				return p, nil
-			}
-		}
+	all, err := inspectStream(data, false)
+	if err != nil {
 		return nil, err
 	}
+	return all[0], nil
+}
+
+// InspectAll is Inspect for a file that may hold several sets one after the
+// other, as `apparmor_parser -S` writes profiles of several namespaces: a kernel
+// takes the profiles of one namespace in one write. A set ends where a profile at
+// the top has a header that names another namespace than those before it, or
+// none. It returns the sets in their order; each is to be loaded by itself.
+//
+// Inspect reads the same bytes as kernels do in one write: headers that name no
+// namespace then mean the one that others name.
+func InspectAll(data []byte) ([]*Policy, error) { return inspectStream(data, true) }
+
+// inspectStream reads a stream in any of the forms that files have.
+func inspectStream(data []byte, split bool) ([]*Policy, error) {
 	skipped := 0
-	if len(data) > userHeader && !bytes.HasPrefix(data, []byte(plainMagic)) && bytes.HasPrefix(data[userHeader:], []byte(plainMagic)) {
+	switch {
+	case compressed(data):
+		plain, err := unpack(data)
+		if err != nil {
+			return nil, err
+		}
+		data = plain
+	case len(data) > userHeader && !bytes.HasPrefix(data, []byte(plainMagic)) && bytes.HasPrefix(data[userHeader:], []byte(plainMagic)):
 		skipped = userHeader
+		fallthrough
+	default:
+		data = slices.Clone(data[skipped:])
 	}
-	p, err := inspect(slices.Clone(data[skipped:]), nil)
+	all, err := inspectSets(data, nil, split)
 	if err != nil {
 		if err.Offset >= 0 {
 			err.Offset += skipped
 		}
 		return nil, err
 	}
-	return p, nil
+	return all, nil
 }
 
 // inspect is Inspect for a plain stream, which it keeps. The automata of a
 // stream that was just written need not be decoded: they are given in order.
 func inspect(data []byte, written []*DFA) (*Policy, *FormatError) {
-	d := decoder{reader: reader{data: data}, written: written}
+	all, err := inspectSets(data, written, false)
+	if err != nil {
+		return nil, err
+	}
+	return all[0], nil
+}
+
+// inspectSets reads all of a stream: one set, or as many as its headers say if
+// it is to be split.
+func inspectSets(data []byte, written []*DFA, split bool) ([]*Policy, *FormatError) {
+	d := decoder{reader: reader{data: data}, written: written, split: split}
 	if len(data) == 0 {
 		return nil, &FormatError{Reason: "no data", Errno: EINVAL, Err: ErrSyntax}
 	}
+	var all []*Policy
 	var profiles []*Profile
 	var starts []int
+	var own []string // namespaces as headers name them
+	namespace := ""
+	finish := func(end int) *FormatError {
+		p, i, err := newPolicy(data[starts[0]:end:end], namespace, profiles, own)
+		if err != nil {
+			err.Offset = starts[i]
+			return err
+		}
+		all = append(all, p)
+		profiles, starts, own = nil, nil, nil
+		return nil
+	}
 	for d.pos < len(data) {
 		start := d.pos
 		p, err := d.next()
@@ -76,18 +118,43 @@ func inspect(data []byte, written []*DFA) (*Policy, *FormatError) {
 			}
 			return nil, err
 		}
-		profiles, starts = append(profiles, p), append(starts, start)
-	}
-	// A namespace that any header names is that of every profile.
-	s := newSet(d.namespace)
-	for i, p := range profiles {
-		p.Namespace = d.namespace
-		if err := s.add(p); err != nil {
-			err.Offset = starts[i]
-			return nil, err
+		named := d.own
+		if _, name := splitName(p.Name); named == "" && len(own) > 0 && ParentName(name) != "" {
+			named = own[len(own)-1] // headers of children do not name it again
 		}
+		if split && len(profiles) > 0 && named != namespace {
+			if err := finish(start); err != nil {
+				return nil, err
+			}
+		}
+		if namespace = d.namespace; split {
+			namespace = named
+		}
+		profiles, starts, own = append(profiles, p), append(starts, start), append(own, named)
 	}
-	return &Policy{data: data, heads: profiles, whole: profiles, needs: s.needs}, nil
+	if err := finish(len(data)); err != nil {
+		return nil, err
+	}
+	return all, nil
+}
+
+// newPolicy makes a set of its profiles. A namespace that any header names is
+// that of every profile. An error is about the profile of that index.
+func newPolicy(data []byte, namespace string, profiles []*Profile, own []string) (*Policy, int, *FormatError) {
+	s := newSet(namespace)
+	for i, p := range profiles {
+		p.Namespace = namespace
+		err := s.add(p)
+		if err == nil {
+			continue
+		}
+		if i > 0 && own[i] != own[0] && errors.Is(err, ErrDuplicate) {
+			err.Reason = "the name is that of a profile of another namespace, and a write holds one namespace"
+			err.Hint = "write one set per namespace; InspectAll splits a file of several"
+		}
+		return nil, i, err
+	}
+	return &Policy{data: data, heads: profiles, whole: profiles, needs: s.needs}, 0, nil
 }
 
 // decoder reads profiles and keeps what a header says for those that follow.
@@ -96,6 +163,8 @@ type decoder struct {
 	header    uint32
 	hasHeader bool
 	namespace string
+	own       string // the namespace that the last header names itself
+	split     bool   // into a set for each namespace
 	profile   string // the name, once it is known, for messages
 	written   []*DFA // those of the blobs to come, if they are known
 }
@@ -150,7 +219,7 @@ func (d *decoder) readHeader() *FormatError {
 			err.Errno, err.Hint = EPROTONOSUPPORT, fmt.Sprintf("write %#08x", DefaultHeader)
 			return err
 		}
-		d.header, d.hasHeader = v, true
+		d.header, d.hasHeader, d.own = v, true, ""
 	} else if !d.hasHeader {
 		err := d.missing("version", "the version header")
 		err.Errno = EPROTONOSUPPORT
@@ -167,12 +236,12 @@ func (d *decoder) readHeader() *FormatError {
 		err := d.failAt(at, ErrNamespace, "namespace", "the namespace is empty")
 		err.Errno = EPROTONOSUPPORT
 		return err
-	case d.namespace != "" && d.namespace != name:
+	case d.namespace != "" && d.namespace != name && !d.split:
 		err := d.failAt(at, ErrNamespace, "namespace", "namespace %q follows namespace %q in one set", name, d.namespace)
 		err.Errno, err.Hint = EPROTONOSUPPORT, "write one set per namespace"
 		return err
 	}
-	d.namespace = name
+	d.namespace, d.own = name, name
 	return nil
 }
 

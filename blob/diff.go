@@ -99,7 +99,12 @@ const DefaultMaxPairs = 1 << 23
 //
 // Both profiles must come from a Policy.
 func Diff(a, b *Profile, o DiffOptions) ([]Difference, error) {
-	c := differ{a: a, b: b, o: o}
+	return diffAs(a.Name, a, b, o)
+}
+
+// diffAs is Diff with the name that differences have.
+func diffAs(name string, a, b *Profile, o DiffOptions) ([]Difference, error) {
+	c := differ{name: name, a: a, b: b, o: o}
 	c.members()
 	c.automaton(PartXMatch, a.XMatch, b.XMatch)
 	c.automaton(PartPolicydb, a.Policydb, b.Policydb)
@@ -116,34 +121,53 @@ func Equal(a, b *Profile) (bool, error) {
 // DiffPolicy compares two policies profile by profile, by name: those of a
 // first, in its order, then those that only b has.
 func DiffPolicy(a, b *Policy, o DiffOptions) ([]Difference, error) {
+	return DiffAll([]*Policy{a}, []*Policy{b}, o)
+}
+
+// DiffAll is DiffPolicy for policies of several namespaces, as InspectAll returns
+// them: profiles are compared with those of the same name and namespace. A
+// difference names a profile of a namespace by its full name, :ns:name.
+func DiffAll(a, b []*Policy, o DiffOptions) ([]Difference, error) {
 	var found []Difference
 	var errs []error
-	only := func(name, inA, inB string) {
-		d := Difference{Profile: name, Member: "profile", TextA: inA, TextB: inB}
+	shown := func(p *Profile) string {
+		if len(a) > 1 || len(b) > 1 {
+			return strings.TrimPrefix(p.FullName(), "::")
+		}
+		return p.Name
+	}
+	only := func(p *Profile, inA, inB string) {
+		d := Difference{Profile: shown(p), Member: "profile", TextA: inA, TextB: inB}
 		if o.Ignore == nil || !o.Ignore(d) {
 			found = append(found, d)
 		}
 	}
-	inB := make(map[string]*Profile, len(b.heads))
-	for _, p := range b.profiles() {
-		inB[p.FullName()] = p
-	}
-	for _, p := range a.profiles() {
-		q := inB[p.FullName()]
-		if q == nil {
-			only(p.Name, "present", "absent")
-			continue
-		}
-		delete(inB, p.FullName())
-		d, err := Diff(p, q, o)
-		found = append(found, d...)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("profile %q: %w", p.Name, err))
+	inB := map[string]*Profile{}
+	for _, b := range b {
+		for _, p := range b.profiles() {
+			inB[p.FullName()] = p
 		}
 	}
-	for _, q := range b.profiles() {
-		if inB[q.FullName()] != nil {
-			only(q.Name, "absent", "present")
+	for _, a := range a {
+		for _, p := range a.profiles() {
+			q := inB[p.FullName()]
+			if q == nil {
+				only(p, "present", "absent")
+				continue
+			}
+			delete(inB, p.FullName())
+			d, err := diffAs(shown(p), p, q, o)
+			found = append(found, d...)
+			if err != nil {
+				errs = append(errs, fmt.Errorf("profile %q: %w", shown(p), err))
+			}
+		}
+	}
+	for _, b := range b {
+		for _, q := range b.profiles() {
+			if inB[q.FullName()] != nil {
+				only(q, "absent", "present")
+			}
 		}
 	}
 	return found, errors.Join(errs...)
@@ -161,6 +185,7 @@ func (p *Profile) FullName() string {
 }
 
 type differ struct {
+	name  string
 	a, b  *Profile
 	o     DiffOptions
 	found []Difference
@@ -168,7 +193,7 @@ type differ struct {
 }
 
 func (c *differ) report(d Difference) bool {
-	d.Profile = c.a.Name
+	d.Profile = c.name
 	if c.o.Ignore != nil && c.o.Ignore(d) {
 		return false
 	}
