@@ -35,6 +35,7 @@ func TestErrors(t *testing.T) {
 		{"else { }", diag.CodeSyntax, `f:2:2: the else has no if before it (at "else")`},
 		{"|# foo", diag.CodeCharacter, `f:1:1: a comment must end in a newline (at "# foo")`},
 		{"! r,", diag.CodeCharacter, `f:2:2: an exclamation mark must be quoted or escaped (at "!")`},
+		{"mount options!=(ro) /a,", diag.CodeCharacter, `f:2:15: policy has no operator !=; list what is to match, or write not in a conditional (at "!")`},
 		{"\"/a r,", diag.CodeCharacter, `f:2:2: the quote is not closed (at "\"/a r,")`},
 		{"\x00", diag.CodeCharacter, `f:2:2: a NUL byte is not allowed in policy (at "\x00")`},
 		{"\x0c", diag.CodeCharacter, `f:2:2: unexpected character, expected a rule or a closing brace (at "\f")`},

@@ -126,6 +126,7 @@ type resolver struct {
 	errors, warnings int
 	fatal            *diag.Diagnostic // a limit, or ctx was done: stop
 	warned           map[warning]bool
+	missing          map[string]bool // variables of which was said that they have no value
 
 	in       *draft // the profile that is being worked on, for diagnostics
 	steps    int    // statements visited

@@ -259,6 +259,27 @@ func (r *resolver) lookup(name string, e *env, o Origin, depth int) (values []st
 // small part of what a statement does.
 func (r *resolver) visited(values []string) { r.steps += len(values) / 16 }
 
+// told reports whether an error about a variable was reported before: one that
+// is missing is missing in every rule. What built-in variables have depends on
+// the profile.
+func (r *resolver) told(err *refError) bool {
+	if err.code != diag.CodeUndefined {
+		return false
+	}
+	key := err.text
+	if isBuiltin(strings.Trim(key, "@{}")) && r.in != nil {
+		key += " " + r.in.out.Name
+	}
+	before := r.missing[key]
+	if !before {
+		if r.missing == nil {
+			r.missing = map[string]bool{}
+		}
+		r.missing[key] = true
+	}
+	return before
+}
+
 // multiply appends to list the texts that one value of a variable stands for:
 // one for each combination of the values of the variables in it. Unlike in a
 // rule, nothing is trimmed and no alternation is made.
@@ -334,7 +355,7 @@ func (r *resolver) expand(p ast.Pattern, e *env, o Origin) ast.Pattern {
 		}
 		values, _, err := r.lookup(name, e, o, 0)
 		if err != nil {
-			if err.code != diag.CodeLimit {
+			if err.code != diag.CodeLimit && !r.told(err) {
 				d := r.errorf(o, err.code, err.text, "%s", err.msg)
 				d.Hint = err.hint
 				if err.sym != nil {

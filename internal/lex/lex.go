@@ -144,6 +144,9 @@ func (l *Lexer) unexpected(t *Token) {
 		why = "a NUL byte is not allowed in policy"
 	case '!':
 		why = "an exclamation mark must be quoted or escaped"
+		if l.at(l.pos+1) == '=' {
+			why = "policy has no operator !=; list what is to match, or write not in a conditional"
+		}
 	case '"':
 		if quoteEnd(l.src, l.pos) < 0 {
 			l.illegal(t, lineEnd(l.src, l.pos), "the quote is not closed")
