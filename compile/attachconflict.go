@@ -3,7 +3,9 @@
 package compile
 
 import (
+	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/goarmor/apparmor/ast"
@@ -22,8 +24,8 @@ import (
 // choose, at the later one of each. built are the profiles of the set in their
 // order.
 //
-// For each pair it tries the shortest path to each pair of states in which
-// both match. Attachments with extended attributes are left out, because the
+// For each pair it tries the shortest path to each set of states in which both
+// match. Attachments with extended attributes are left out, because the
 // answer depends on the file. Work beyond maxAttachSteps is not done.
 func attachConflicts(budget *automaton.Budget, set *policy.Set, built []*blob.Profile) (diag.List, error) {
 	var found diag.List
@@ -31,38 +33,64 @@ func attachConflicts(budget *automaton.Budget, set *policy.Set, built []*blob.Pr
 	var all []attachedTo
 	for i, p := range set.Profiles {
 		b := built[i]
-		if p.Hat || len(p.Xattrs) > 0 || b.XMatch == nil || b.XMatch.DFA == nil {
+		if p.Hat || !chosen(b) {
 			continue
 		}
 		a := attachedTo{profile: p, built: b}
 		for _, pattern := range attachments(p) {
 			a.prefixes = append(a.prefixes, literalPrefix(pattern))
 		}
+		var rivals []*blob.Profile
+		var of []*policy.Profile
 		for j := range all {
 			first := &all[j]
 			if !budget.Spend(8 + 4*len(first.prefixes)*len(a.prefixes)) {
 				return nil, budget.Err()
 			}
-			if first.profile.Parent != p.Parent || !overlap(first.prefixes, a.prefixes) {
-				continue
-			}
-			before := steps
-			path, ok := equalMatch(first.built, b, &steps)
-			if !budget.Spend((before - steps) * attachWork) {
-				return nil, budget.Err()
-			}
-			if ok {
-				found = append(found, &diag.Diagnostic{
-					Code: diag.CodeAttachConflict, Profile: p.Name, Pos: p.Origin.Position(), Via: p.Origin.Chain(),
-					Message: fmt.Sprintf("profiles %s and %s attach to %s equally well, so kernels take neither", first.profile.Name, p.Name, path),
-					Hint:    "name the path without wildcards in one of them",
-					Related: []ast.Position{first.profile.Origin.Position()},
-				})
+			if first.profile.Parent == p.Parent && overlap(first.prefixes, a.prefixes) {
+				rivals, of = append(rivals, first.built), append(of, first.profile)
 			}
 		}
 		all = append(all, a)
+		if len(rivals) == 0 || steps <= 0 {
+			continue
+		}
+		before := steps
+		matches := equalMatches(b, rivals, &steps)
+		if !budget.Spend((before - max(steps, 0)) * attachWork) {
+			return nil, budget.Err()
+		}
+		for _, m := range matches {
+			first := of[m.other]
+			found = append(found, attachConflict(
+				&attached{name: first.Name, pos: first.Origin.Position()},
+				&attached{name: p.Name, pos: p.Origin.Position(), via: p.Origin.Chain()}, m.path))
+		}
 	}
 	return found, nil
+}
+
+// chosen reports whether kernels look for the profile by its automaton, and by
+// nothing else of the file.
+func chosen(p *blob.Profile) bool {
+	return len(p.Xattrs) == 0 && p.XMatch != nil && p.XMatch.DFA != nil
+}
+
+// attached is a profile and where it is written.
+type attached struct {
+	name string
+	pos  ast.Position
+	via  []ast.Position
+}
+
+// attachConflict is the error for two profiles between which kernels cannot choose.
+func attachConflict(first, second *attached, path string) *diag.Diagnostic {
+	return &diag.Diagnostic{
+		Code: diag.CodeAttachConflict, Profile: second.name, Pos: second.pos, Via: second.via,
+		Message: fmt.Sprintf("profiles %s and %s attach to %s equally well, so kernels take neither", first.name, second.name, path),
+		Hint:    "name the path without wildcards in one of them",
+		Related: []ast.Position{first.pos},
+	}
 }
 
 // attachedTo is a profile and the literal beginnings of its attachments.
@@ -75,7 +103,8 @@ type attachedTo struct {
 // maxAttachSteps is how many pairs of states are looked at in one set.
 const maxAttachSteps = 1 << 14
 
-// attachWork is the work of looking at a pair: at all bytes of both states.
+// attachWork is the work of looking at a pair: at all bytes of one state, and the
+// other after those that lead on.
 const attachWork = 1024
 
 // literalPrefix is the beginning of everything that matches a pattern.
@@ -98,45 +127,87 @@ func overlap(a, b []string) bool {
 	return false
 }
 
-// equalMatch looks for a path that both profiles attach to equally well.
-func equalMatch(a, b *blob.Profile, steps *int) (string, bool) {
-	type pair struct{ a, b uint32 }
+// equalMatch is a path that a profile and another one, of that index, attach to
+// equally well.
+type equalMatch struct {
+	other int
+	path  string
+}
+
+// equalMatches looks for paths that a profile attaches to as well as others do:
+// for each of the others at most one, and one of the shortest. It follows the
+// profile's automaton, with those of the others that live as far. A set of states
+// takes as many steps as others live; without steps it ends.
+func equalMatches(p *blob.Profile, others []*blob.Profile, steps *int) (found []equalMatch) {
+	type live struct{ other, state uint32 }
 	type reached struct {
-		pair
-		from int // index of the pair before, and the byte from there
-		by   byte
+		state uint32
+		live  []live
+		from  int // index of the place before, and the byte from there
+		by    byte
 	}
-	start := pair{xmatchStart(a), xmatchStart(b)}
-	seen := map[pair]bool{start: true}
-	queue := []reached{{pair: start, from: -1}}
-	var rowA, rowB [256]uint32
-	for i := 0; i < len(queue) && *steps > 0; i++ {
-		*steps--
+	first := reached{state: xmatchStart(p), from: -1}
+	for i, o := range others {
+		first.live = append(first.live, live{uint32(i), xmatchStart(o)})
+	}
+	done := make([]bool, len(others))
+	seen := map[string]bool{}
+	queue := []reached{first}
+	var row [256]uint32
+	var next []live
+	var key []byte
+	for i := 0; i < len(queue) && len(found) < len(others); i++ {
 		at := queue[i]
-		if attaches(a, at.a) && attaches(b, at.b) {
-			var path []byte
-			for j := i; queue[j].from >= 0; j = queue[j].from {
-				path = append(path, queue[j].by)
-			}
-			for l, r := 0, len(path)-1; l < r; l, r = l+1, r-1 {
-				path[l], path[r] = path[r], path[l]
-			}
-			if matchLength(a, string(path)) == matchLength(b, string(path)) {
-				return string(path), true
+		if attaches(p, at.state) {
+			path := ""
+			for _, l := range at.live {
+				o := others[l.other]
+				if done[l.other] || !attaches(o, l.state) {
+					continue
+				}
+				if path == "" {
+					var back []byte
+					for j := i; queue[j].from >= 0; j = queue[j].from {
+						back = append(back, queue[j].by)
+					}
+					slices.Reverse(back)
+					path = string(back)
+				}
+				if matchLength(p, path) == matchLength(o, path) {
+					done[l.other] = true
+					found = append(found, equalMatch{int(l.other), path})
+				}
 			}
 		}
-		a.XMatch.DFA.Row(at.a, &rowA)
-		b.XMatch.DFA.Row(at.b, &rowB)
+		p.XMatch.DFA.Row(at.state, &row)
 		for k := range 255 {
 			c := byte(1 + (k+'a'-1)%255) // any but NUL, those first that read well
-			next := pair{rowA[c], rowB[c]}
-			if next.a != blob.TrapState && next.b != blob.TrapState && !seen[next] {
-				seen[next] = true
-				queue = append(queue, reached{next, i, c})
+			if row[c] == blob.TrapState {
+				continue
 			}
+			next = next[:0]
+			key = binary.LittleEndian.AppendUint32(key[:0], row[c])
+			for _, l := range at.live {
+				if done[l.other] {
+					continue
+				}
+				if s := others[l.other].XMatch.DFA.Step(l.state, c); s != blob.TrapState {
+					next = append(next, live{l.other, s})
+					key = binary.LittleEndian.AppendUint32(key, l.other)
+					key = binary.LittleEndian.AppendUint32(key, s)
+				}
+			}
+			if len(next) == 0 || seen[string(key)] {
+				continue
+			}
+			if *steps -= len(next); *steps < 0 {
+				return found
+			}
+			seen[string(key)] = true
+			queue = append(queue, reached{row[c], slices.Clone(next), i, c})
 		}
 	}
-	return "", false
+	return found
 }
 
 func xmatchStart(p *blob.Profile) uint32 {
