@@ -38,6 +38,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/compile"
 	"github.com/goarmor/apparmor/compile/cache"
@@ -82,7 +83,10 @@ type Options struct {
 	Parser parser.Config
 	// Default is the feature set of policy that names none; see package policy.
 	Default *features.Set
-	// Compile are the options of compiling. Its Kernel is not looked at.
+	// Compile are the options of compiling. Its Kernel is not looked at. Profiles
+	// of two files that attach to one program equally well are an error of the
+	// later file if Degrade is compile.Strict, otherwise a warning; see
+	// compile.Attachments.
 	Compile compile.Options
 	// CacheDirs are the directories of the cache; see compile/cache. Without
 	// one, every file is compiled.
@@ -134,7 +138,8 @@ type File struct {
 	// are wrong or disabled.
 	Profiles []string `json:"profiles"`
 	// Cached says that the policy came from the cache. Degraded and Warnings
-	// are known only for files that were compiled.
+	// are known only for files that were compiled, but for warnings about two
+	// files.
 	Cached bool `json:"cached"`
 	// Complain says that the file has a namesake in "force-complain".
 	Complain bool                  `json:"complain"`
@@ -248,7 +253,9 @@ type applier struct {
 	// disabled and complain are the names of files in these directories.
 	disabled, complain map[string]bool
 
-	report  Report
+	report      Report
+	attachments compile.Attachments // of the files before
+
 	defined map[string]string // file by profile
 	needed  map[string]bool   // these, and those above them
 	later   []*work           // files that need parents of others
@@ -305,6 +312,7 @@ func (a *applier) listed(dir string) (map[string]bool, error) {
 // work is one file on its way.
 type work struct {
 	file     *File
+	unit     *ast.Unit
 	policies []*blob.Policy // one for each namespace
 	err      error
 }
@@ -398,6 +406,7 @@ func (a *applier) prepare(ctx context.Context, w *work, d *parser.DirFile) error
 		return d.Err
 	}
 	f.Complain = a.complain[base]
+	w.unit = d.Unit
 	var key cache.Key
 	if a.cache != nil {
 		var err error
@@ -405,9 +414,9 @@ func (a *applier) prepare(ctx context.Context, w *work, d *parser.DirFile) error
 			return err
 		}
 		if !a.Fresh {
-			p, _, err := a.cache.Get(base, key)
+			list, _, err := a.cache.Get(base, key)
 			if err == nil {
-				w.policies, f.Cached = []*blob.Policy{p}, true
+				w.policies, f.Cached = list, true
 				return nil
 			}
 			if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, cache.ErrOther) {
@@ -434,10 +443,8 @@ func (a *applier) prepare(ctx context.Context, w *work, d *parser.DirFile) error
 		f.Degraded = append(f.Degraded, out.Degraded...)
 		f.Warnings = append(f.Warnings, out.Warnings...)
 	}
-	// The kernel takes the profiles of one namespace at a time, and a file of
-	// the cache is one load.
-	if a.cache != nil && len(w.policies) == 1 {
-		if _, err := a.cache.Put(base, key, w.policies[0], cache.PutOptions{}); err != nil {
+	if a.cache != nil {
+		if _, err := a.cache.Put(base, key, w.policies, cache.PutOptions{}); err != nil {
 			f.CacheErr = err
 		}
 	}
@@ -478,6 +485,9 @@ func (a *applier) load(ctx context.Context, w *work) error {
 		if first, ok := a.defined[n]; ok {
 			return &DuplicateError{n, first}
 		}
+	}
+	if err := a.rivals(ctx, w); err != nil {
+		return err
 	}
 	for _, n := range names {
 		a.defined[n] = f.Name

@@ -42,7 +42,9 @@
 //
 // Other differences:
 //   - Compiled policy is verified before it is loaded, with -B and from the
-//     cache, whether it is compressed or not. -B goes with -R, -N and -S, too.
+//     cache, whether it is compressed or not. -B goes with -R, -N and -S, too. A
+//     file with the profiles of several namespaces, as -S writes it, is loaded
+//     in a write for each namespace; the reference's one write is refused.
 //   - Policy is compressed in files and in the cache only with -c, for kernels
 //     that load such policy, and all profiles of a file in one frame. What is
 //     loaded is plain.
@@ -51,7 +53,11 @@
 //   - -O accepts every word and heeds filter-deny; the form of automata follows
 //     the kernel's features. -D accepts every word; those about steps that
 //     this compiler does not have print nothing. -d prints rules as policy
-//     writes them.
+//     writes them after the reference's list of entries, whose order is that
+//     of the rules.
+//   - Profiles of several inputs that attach to one program equally well are a
+//     warning of class dangerous. With --plain-names profiles that are named
+//     by a plain path have no automaton, as up to 4.1.0.
 //   - The files of a directory are taken in the order of their names, and only
 //     regular ones. After an error the other inputs are worked on even with
 //     -j0.

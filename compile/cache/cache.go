@@ -93,9 +93,9 @@ func (c *Cache) Dir(base string) string {
 	return filepath.Join(base, fmt.Sprintf("%08x.0", featuresID(c.Features)))
 }
 
-// Get returns the policy of a name, if it was stored under the key, and the file
-// that has it. Otherwise the error is a *MissError.
-func (c *Cache) Get(name string, key Key) (p *blob.Policy, file string, err error) {
+// Get returns the policies of a name, one for each namespace, if they were stored
+// under the key, and the file that has them. Otherwise the error is a *MissError.
+func (c *Cache) Get(name string, key Key) (list []*blob.Policy, file string, err error) {
 	if err := checkName(name); err != nil {
 		return nil, "", &MissError{name, []error{err}}
 	}
@@ -103,9 +103,9 @@ func (c *Cache) Get(name string, key Key) (p *blob.Policy, file string, err erro
 	miss := &MissError{Name: name}
 	for _, base := range c.Dirs {
 		dir := c.Dir(base)
-		p, err := e.read(dir)
+		list, err := e.read(dir)
 		if err == nil {
-			return p, filepath.Join(dir, name), nil
+			return list, filepath.Join(dir, name), nil
 		}
 		miss.Reasons = append(miss.Reasons, err)
 	}
@@ -115,31 +115,37 @@ func (c *Cache) Get(name string, key Key) (p *blob.Policy, file string, err erro
 // PutOptions are the options of Put. The zero value stores plain policy with the
 // present time.
 type PutOptions struct {
-	// Data is the policy as it is to be stored, such as compressed; nil: as it
-	// is.
+	// Data is the policies as they are to be stored, such as compressed; nil: as
+	// they are, one after the other.
 	Data []byte
 	// Time is that of the file: the time of the newest text, which programs
 	// with libapparmor look at; zero: the present.
 	Time time.Time
 }
 
-// Put stores policy under a name and a key and returns the file that has it. The
-// name is that of the file of text, without a directory; it must not begin with
-// a dot. Policy of another program that means the same is left as it is, and
-// used from then on.
-func (c *Cache) Put(name string, key Key, p *blob.Policy, o PutOptions) (file string, err error) {
+// Put stores policies under a name and a key and returns the file that has them.
+// They are what a file of text defines, one for each namespace, as a kernel takes
+// the profiles of one at a time. The name is that of the file of text, without a
+// directory; it must not begin with a dot. Policy of another program that means
+// the same is left as it is, and used from then on.
+func (c *Cache) Put(name string, key Key, list []*blob.Policy, o PutOptions) (file string, err error) {
 	if err := checkName(name); err != nil {
 		return "", err
 	}
 	if len(c.Dirs) == 0 {
 		return "", errors.New("the cache has no directory")
 	}
+	if len(list) == 0 {
+		return "", errors.New("there is no policy to store")
+	}
 	data := o.Data
 	if data == nil {
-		data = p.Bytes()
+		for _, p := range list {
+			data = append(data, p.Bytes()...)
+		}
 	}
 	e := entry{name: name, key: key, features: c.Features.String()}
-	return e.write(c.Dir(c.Dirs[0]), p, data, o.Time, c.KeepForeign)
+	return e.write(c.Dir(c.Dirs[0]), list, data, o.Time, c.KeepForeign)
 }
 
 // Trim removes policy from the first of Dirs until MaxBytes are left: first
@@ -252,8 +258,8 @@ func (e entry) keyText(policy []byte) string {
 	return fmt.Sprintf("%s %x\n", e.key, sha256.Sum256(policy))
 }
 
-// read returns the policy of an entry from one directory.
-func (e entry) read(dir string) (*blob.Policy, error) {
+// read returns the policies of an entry from one directory.
+func (e entry) read(dir string) ([]*blob.Policy, error) {
 	if err := e.fits(dir); err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
@@ -272,7 +278,7 @@ func (e entry) read(dir string) (*blob.Policy, error) {
 	if string(key) != e.keyText(data) {
 		return nil, fmt.Errorf("%s: %w", file, ErrOther)
 	}
-	return blob.Inspect(data)
+	return blob.InspectAll(data)
 }
 
 // fits returns why a directory is not the one for the features of the entry,
@@ -292,7 +298,7 @@ func (e entry) fits(dir string) error {
 
 // write puts policy into a directory, as data. A key that does not fit the
 // policy is a miss, so the order of the two does not matter.
-func (e entry) write(dir string, p *blob.Policy, data []byte, when time.Time, keep bool) (file string, err error) {
+func (e entry) write(dir string, list []*blob.Policy, data []byte, when time.Time, keep bool) (file string, err error) {
 	if err := os.MkdirAll(filepath.Dir(keyFile(dir, e.name)), 0o700); err != nil {
 		return "", err
 	}
@@ -303,7 +309,7 @@ func (e entry) write(dir string, p *blob.Policy, data []byte, when time.Time, ke
 		return "", err
 	}
 	file = filepath.Join(dir, e.name)
-	if have, ok := sameMeaning(file, p); ok {
+	if have, ok := sameMeaning(file, list); ok {
 		data = have
 		if !when.IsZero() {
 			if err := os.Chtimes(file, when, when); err != nil {
@@ -368,17 +374,17 @@ func (e entry) writeFeatures(dir string) error {
 }
 
 // sameMeaning returns the content of a file if it is policy with the meaning of
-// p, such as that of apparmor_parser, whose cache has the same form.
-func sameMeaning(file string, p *blob.Policy) ([]byte, bool) {
+// the list, such as that of apparmor_parser, whose cache has the same form.
+func sameMeaning(file string, list []*blob.Policy) ([]byte, bool) {
 	data, err := readOwn(file, MaxPolicy)
 	if err != nil {
 		return nil, false
 	}
-	have, err := blob.Inspect(data)
-	if err != nil {
+	have, err := blob.InspectAll(data)
+	if err != nil || len(have) != len(list) {
 		return nil, false
 	}
-	diffs, err := blob.DiffPolicy(have, p, blob.DiffOptions{})
+	diffs, err := blob.DiffAll(have, list, blob.DiffOptions{})
 	return data, err == nil && len(diffs) == 0
 }
 

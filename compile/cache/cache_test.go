@@ -165,7 +165,7 @@ func fixed(tb testing.TB) (c *Cache, key Key, p *blob.Policy) {
 	tb.Helper()
 	c = &Cache{Dirs: []string{filepath.Join(tb.TempDir(), "cache")}, Features: kernel(tb, "6.12")}
 	key, p = base(tb).key(tb), compiled(tb, "/a r,")
-	if _, err := c.Put("p", key, p, PutOptions{}); err != nil {
+	if _, err := c.Put("p", key, []*blob.Policy{p}, PutOptions{}); err != nil {
 		tb.Fatal(err)
 	}
 	return c, key, p
@@ -183,7 +183,7 @@ func compiled(tb testing.TB, rules string) *blob.Policy {
 func TestGet(t *testing.T) {
 	c, key, p := fixed(t)
 	got, file, err := c.Get("p", key)
-	if err != nil || !bytes.Equal(got.Bytes(), p.Bytes()) || file != filepath.Join(c.Dir(c.Dirs[0]), "p") {
+	if err != nil || len(got) != 1 || !bytes.Equal(got[0].Bytes(), p.Bytes()) || file != filepath.Join(c.Dir(c.Dirs[0]), "p") {
 		t.Fatalf("%v %s %v", got, file, err)
 	}
 	other := Key{}
@@ -227,7 +227,7 @@ func TestDamaged(t *testing.T) {
 			if _, _, err := c.Get("p", key); !errors.Is(err, ErrMiss) {
 				t.Errorf("%s %s: %v", name, how, err)
 			}
-			if _, err := c.Put("p", key, p, PutOptions{}); err != nil {
+			if _, err := c.Put("p", key, []*blob.Policy{p}, PutOptions{}); err != nil {
 				t.Errorf("%s %s: put: %v", name, how, err)
 			}
 			if _, _, err := c.Get("p", key); err != nil {
@@ -250,7 +250,7 @@ func TestFirst(t *testing.T) {
 				if _, _, err := c.Get(name, key); !errors.Is(err, fs.ErrNotExist) {
 					t.Errorf("get: %v", err)
 				}
-				if _, err := c.Put(name, key, p, PutOptions{}); err != nil {
+				if _, err := c.Put(name, key, []*blob.Policy{p}, PutOptions{}); err != nil {
 					t.Errorf("put: %v", err)
 				}
 			})
@@ -298,7 +298,7 @@ func TestForeign(t *testing.T) {
 				}
 				// Files are written anew; where directories are foreign nothing is
 				// written.
-				_, err = c.Put("p", key, p, PutOptions{})
+				_, err = c.Put("p", key, []*blob.Policy{p}, PutOptions{})
 				file := strings.HasSuffix(name, "/p")
 				if file && err != nil || !file && !errors.Is(err, ErrForeign) {
 					t.Errorf("put: %v", err)
@@ -323,7 +323,7 @@ func TestLinks(t *testing.T) {
 		if _, _, err := c.Get("p", key); !errors.Is(err, ErrMiss) {
 			t.Errorf("%s: %v", name, err)
 		}
-		_, err = c.Put("p", key, p, PutOptions{})
+		_, err = c.Put("p", key, []*blob.Policy{p}, PutOptions{})
 		if info, serr := os.Stat(moved); serr != nil || info.IsDir() && !errors.Is(err, ErrLink) {
 			t.Errorf("%s: put: %v, %v", name, err, serr)
 		}
@@ -336,11 +336,11 @@ func TestLinks(t *testing.T) {
 func TestNames(t *testing.T) {
 	c, key, p := fixed(t)
 	for _, name := range []string{"", ".", "..", ".features", ".goarmor", "a/b", "/p", "../p", "a\x00b", strings.Repeat("x", 256)} {
-		if _, err := c.Put(name, key, p, PutOptions{}); !errors.Is(err, ErrName) {
+		if _, err := c.Put(name, key, []*blob.Policy{p}, PutOptions{}); !errors.Is(err, ErrName) {
 			t.Errorf("%q: %v", name, err)
 		}
 	}
-	if _, err := (&Cache{}).Put("p", key, p, PutOptions{}); err == nil {
+	if _, err := (&Cache{}).Put("p", key, []*blob.Policy{p}, PutOptions{}); err == nil {
 		t.Error("Put without a directory: no error")
 	}
 }
@@ -352,7 +352,7 @@ func TestPut(t *testing.T) {
 	when := time.Unix(1e9, 0)
 	other := Key{}
 	other.sum[0] = 1
-	file, err := c.Put("p", other, p, PutOptions{Time: when})
+	file, err := c.Put("p", other, []*blob.Policy{p}, PutOptions{Time: when})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -366,11 +366,60 @@ func TestPut(t *testing.T) {
 		t.Error(err)
 	}
 	q := compiled(t, "/a r,\n/b w,")
-	if _, err := c.Put("p", key, q, PutOptions{Data: q.Bytes()}); err != nil {
+	if _, err := c.Put("p", key, []*blob.Policy{q}, PutOptions{Data: q.Bytes()}); err != nil {
 		t.Fatal(err)
 	}
-	if got, _, err := c.Get("p", key); err != nil || !bytes.Equal(got.Bytes(), q.Bytes()) {
+	if got, _, err := c.Get("p", key); err != nil || len(got) != 1 || !bytes.Equal(got[0].Bytes(), q.Bytes()) {
 		t.Errorf("%v %v", got, err)
+	}
+}
+
+// TestSeveral stores the profiles that one text has in several namespaces.
+func TestSeveral(t *testing.T) {
+	c, key, _ := fixed(t)
+	var list []*blob.Policy
+	for _, ns := range []string{"", "a", "b"} {
+		q, err := blob.Encode([]*blob.Profile{{Namespace: ns, Name: "x"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, q)
+	}
+	file, err := c.Put("p", key, list, PutOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := func() {
+		t.Helper()
+		got, _, err := c.Get("p", key)
+		if err != nil || len(got) != len(list) {
+			t.Fatalf("%d policies: %v", len(got), err)
+		}
+		for i := range got {
+			if !bytes.Equal(got[i].Bytes(), list[i].Bytes()) {
+				t.Errorf("policy %d is another one", i)
+			}
+		}
+	}
+	check()
+	// The same in another order is left as it is; less is not the same.
+	turned := slices.Concat(list[1].Bytes(), list[0].Bytes(), list[2].Bytes())
+	if err := os.WriteFile(file, turned, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Put("p", key, list, PutOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if data, err := os.ReadFile(file); err != nil || !bytes.Equal(data, turned) {
+		t.Errorf("policy of the same meaning was replaced: %v", err)
+	}
+	if _, err := c.Put("p", key, list[:2], PutOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	list = list[:2]
+	check()
+	if _, err := c.Put("p", key, nil, PutOptions{}); err == nil {
+		t.Error("no policy is stored")
 	}
 }
 
@@ -385,11 +434,11 @@ func TestOtherFeatures(t *testing.T) {
 		}
 	}
 	c.KeepForeign = true
-	if _, err := c.Put("p", key, p, PutOptions{}); !errors.Is(err, ErrFeatures) {
+	if _, err := c.Put("p", key, []*blob.Policy{p}, PutOptions{}); !errors.Is(err, ErrFeatures) {
 		t.Errorf("kept: %v", err)
 	}
 	c.KeepForeign = false
-	if _, err := c.Put("p", key, p, PutOptions{}); err != nil {
+	if _, err := c.Put("p", key, []*blob.Policy{p}, PutOptions{}); err != nil {
 		t.Error(err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "stale")); !errors.Is(err, fs.ErrNotExist) {
@@ -400,7 +449,7 @@ func TestOtherFeatures(t *testing.T) {
 func TestTrim(t *testing.T) {
 	c, key, p := fixed(t)
 	for i, name := range []string{"new", "old", "stale"} {
-		if _, err := c.Put(name, key, p, PutOptions{Time: time.Unix(1e9-int64(i)*1e6, 0)}); err != nil {
+		if _, err := c.Put(name, key, []*blob.Policy{p}, PutOptions{Time: time.Unix(1e9-int64(i)*1e6, 0)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -453,13 +502,13 @@ func TestRace(t *testing.T) {
 				var err error
 				switch i {
 				case 0:
-					_, err = c.Put("p", key, p, PutOptions{})
+					_, err = c.Put("p", key, []*blob.Policy{p}, PutOptions{})
 				case 1:
-					_, err = c.Put("p", other, q, PutOptions{})
+					_, err = c.Put("p", other, []*blob.Policy{q}, PutOptions{})
 				default:
-					var got *blob.Policy
+					var got []*blob.Policy
 					got, _, err = c.Get("p", key)
-					if err == nil && !bytes.Equal(got.Bytes(), p.Bytes()) {
+					if err == nil && !bytes.Equal(got[0].Bytes(), p.Bytes()) {
 						err = errors.New("other policy")
 					} else if errors.Is(err, ErrMiss) {
 						err = nil
@@ -499,9 +548,9 @@ func ExampleCache() {
 		if err != nil {
 			panic(err)
 		}
-		p, _, err := c.Get("hello", key)
+		list, _, err := c.Get("hello", key)
 		if err == nil {
-			fmt.Println("found:", p.Names())
+			fmt.Println("found:", list[0].Names())
 			continue
 		}
 		set, err := policy.Resolve(ctx, unit, resolve)
@@ -512,7 +561,7 @@ func ExampleCache() {
 		if err != nil {
 			panic(err)
 		}
-		if _, err := c.Put("hello", key, out.Policy, PutOptions{}); err != nil {
+		if _, err := c.Put("hello", key, []*blob.Policy{out.Policy}, PutOptions{}); err != nil {
 			panic(err)
 		}
 		fmt.Println("compiled:", out.Policy.Names())

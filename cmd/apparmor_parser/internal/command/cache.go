@@ -62,12 +62,12 @@ func (e *cacheEntry) time(r *run, f *ast.File) {
 	}
 }
 
-// lookup returns the policy of an entry and the file that holds it, or why no
-// directory has it.
-func (r *run) lookup(e *cacheEntry) (p *blob.Policy, file string, why diag.List) {
-	p, file, err := r.cache.Get(e.name, e.key)
+// lookup returns the policies of an entry and the file that holds them, or why no
+// directory has them.
+func (r *run) lookup(e *cacheEntry) (list []*blob.Policy, file string, why diag.List) {
+	list, file, err := r.cache.Get(e.name, e.key)
 	if err == nil {
-		return p, file, nil
+		return list, file, nil
 	}
 	reasons := []error{err}
 	var miss *cache.MissError
@@ -93,14 +93,18 @@ func (r *run) store(res *result) {
 	if res.place == nil || res.cached != "" || !r.options.writeCache {
 		return
 	}
-	if len(res.policies) != 1 {
-		r.report.warning(classDebugCache, "%s is not written to the cache, because it has profiles of several namespaces", res.in.shown())
-		return
+	var data []byte
+	var err error
+	for _, p := range res.policies {
+		var one []byte
+		if one, err = r.encode(p); err != nil {
+			break
+		}
+		data = append(data, one...)
 	}
-	data, err := r.encode(res.policies[0])
 	var file string
 	if err == nil {
-		file, err = r.cache.Put(res.place.name, res.place.key, res.policies[0], cache.PutOptions{Data: data, Time: res.place.newest})
+		file, err = r.cache.Put(res.place.name, res.place.key, res.policies, cache.PutOptions{Data: data, Time: res.place.newest})
 	}
 	if err != nil {
 		r.report.warning(classCache, "cannot write the cache: %v", err)

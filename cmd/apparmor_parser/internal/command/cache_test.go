@@ -5,11 +5,18 @@ package command
 import (
 	"bytes"
 	"crypto/sha256"
+	"fmt"
+	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/goarmor/apparmor/features"
+	"github.com/goarmor/apparmor/internal/oracle"
 )
 
 // cacheRun runs one compilation with the cache and returns what it said about
@@ -248,6 +255,104 @@ func TestCacheVerbose(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestCacheNamespaces keeps the profiles of several namespaces of one file, and
+// loads them in as many writes.
+func TestCacheNamespaces(t *testing.T) {
+	tree := map[string]string{"features": cacheTree["features"], "p": "profile :a:x { /r r, }\nprofile x { /s r, ^h { } }\nprofile :b:x { }\n"}
+	dir := files(t, tree)
+	if got := cacheRun(t, dir, "p"); got != "miss" {
+		t.Errorf("first run: %q", got)
+	}
+	if got := cacheRun(t, dir, "p"); got != "hit" {
+		t.Errorf("second run: %q", got)
+	}
+	used, _ := filepath.Glob(filepath.Join(dir, "cache", "*", "p"))
+	if len(used) != 1 {
+		t.Fatal(used)
+	}
+	kernel, _ := features.Kernel("6.1")
+	want := []string{"replace x x//h", "replace x", "replace x", "close"}
+	for _, args := range [][]string{{"-W", "-L", "cache", "-M", "features", "p"}, {"-B", used[0]}} {
+		k := &fakeKernel{features: kernel}
+		env := Env{Dir: dir, OpenKernel: func(string) (Kernel, error) { return k, nil }}
+		got := runEnv(t, env, append([]string{"--config-file=/dev/null", "-b", ".", "-r"}, args...)...)
+		if got.Status != 0 || got.Stderr != "" || !slices.Equal(k.calls, want) {
+			t.Errorf("%v: %+v, %q", args, got, k.calls)
+		}
+	}
+}
+
+// TestCacheReference: what Debian's parser wrote to the cache stays if it is what
+// we would write, with its file of features.
+func TestCacheReference(t *testing.T) {
+	for _, suite := range []string{oracle.Trixie, oracle.Newest} {
+		reference := oracle.ParserOf(t, suite)
+		dir := files(t, map[string]string{"p": "profile p /bin/p {\n  /etc/** r,\n  network inet stream,\n}\n", "q": "profile :n:q {\n  /q r,\n}\nprofile q {\n  /q w,\n}\n"})
+		// The name of the directory is made of the very text.
+		shown := filepath.Join(dir, "features")
+		if err := os.WriteFile(shown, []byte(oracle.FeatureSet(t, "kernel-6.12").String()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		args := []string{"--config-file=/dev/null", "-QW", "-c0", "-L", filepath.Join(dir, "cache"), "-b", dir, "-M", shown, filepath.Join(dir, "p"), filepath.Join(dir, "q")}
+		if suite == oracle.Trixie {
+			args = slices.DeleteFunc(args, func(s string) bool { return s == "-c0" })
+		}
+		command := append(reference.Command(), args...)
+		cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		before := snapshot(t, filepath.Join(dir, "cache"))
+		if len(before) != 3 {
+			t.Fatalf("%s: the reference wrote %v", reference.Version(), before)
+		}
+		for i, want := range []string{"miss", "hit"} {
+			got := runIn(t, dir, "", "-QW", "-k", "-L", "cache", "-b", ".", "-M", shown, "p", "q")
+			if got.Status != 0 || strings.Count(got.Stderr, "Cache "+want) != 2 {
+				t.Errorf("%s, run %d: %+v", reference.Version(), i, got)
+			}
+			after := snapshot(t, filepath.Join(dir, "cache"))
+			for name, data := range before {
+				if after[name] != data {
+					t.Errorf("%s: %s is another file", reference.Version(), name)
+				}
+			}
+			for name := range after {
+				if before[name] == "" && !strings.HasPrefix(name, ".goarmor/") {
+					t.Errorf("a file of our own: %s", name)
+				}
+			}
+		}
+	}
+}
+
+// snapshot returns the files below a directory: which file it is, its mode and
+// its content.
+func snapshot(tb testing.TB, dir string) map[string]string {
+	tb.Helper()
+	all := map[string]string{}
+	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(dir, name)
+		all[filepath.ToSlash(rel)] = fmt.Sprintf("%v %x", info.Mode(), sha256.Sum256(data))
+		return err
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return all
 }
 
 func TestCachePurge(t *testing.T) {

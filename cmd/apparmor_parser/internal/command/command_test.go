@@ -154,7 +154,7 @@ func TestOutcomes(t *testing.T) {
 		{"forced complain", "-b . -Q -d other", "", outcome{0, golden(t, "complain"), "Warning: found other in ./force-complain, forcing complain mode\n"}},
 		{"complain", "-C -d other", "", outcome{0, golden(t, "complain"), ""}},
 		{"debug", "-d vars", "", outcome{0, golden(t, "debug"), ""}},
-		{"reading implies mapping", "-X -d ok", "", outcome{0, "----- Debugging built structures -----\nName:\t\tok\nAttachment:\t<NULL>\nLocal To:\t<NULL>\nMode:\t\tenforce\n  /a mr,\n\n", ""}},
+		{"reading implies mapping", "-X -d ok", "", outcome{0, "----- Debugging built structures -----\nName:\t\tok\nAttachment:\t<NULL>\nLocal To:\t<NULL>\nMode:\t\tenforce\n--- Entries ---\nPerms:\trm:rm priority=0 \tName:\t(/a)\n  /a mr,\n\n", ""}},
 
 		{"variables", "-D variables vars", "", outcome{0, "$b = true\n@A = \"@{B}\" \"x\" \"y\"\n@B = \"a\" \"c d\"\n", ""}},
 		{"expanded variables", "-D expanded-variables vars", "", outcome{0, "$b = true\n@A = \"a\" \"c d\" \"x\" \"y\"\n@B = \"a\" \"c d\"\n", ""}},

@@ -94,6 +94,50 @@ func TestDebianText(t *testing.T) {
 	t.Logf("%d profiles", len(files))
 }
 
+// TestFlattenErrors holds how much -p prints of a text with a mistake against
+// Debian sid's apparmor_parser.
+func TestFlattenErrors(t *testing.T) {
+	reference := oracle.ParserOf(t, oracle.Newest)
+	for _, rule := range []string{
+		"/a r tags=(x),", "file r /a tags = (x),", "mount foo=bar /a,", "mount options!=(ro) /a,", "signal foo=bar,",
+		"signal set=(nonsense),", "capability foo=bar,", "dbus foo=(x),", "unix foo=(x),", "ptrace foo=(x),", "network foo=(x),",
+		"pivot_root foo=(x) /a,", "link foo=(x) /a -> /b,", "set rlimit foo=(x),", "/a foo=x r,", "mqueue foo=x,", "umount foo=x /a,",
+	} {
+		text := "profile c {\n  " + rule + "\n}\n"
+		a := reference.Run(oracle.Job{Text: text}, "-Q", "-K", "-q", "-p")
+		got := runIn(t, t.TempDir(), text, "-p")
+		if got.Status == 0 || a.Exit == 0 || got.Stdout != string(a.Stdout) {
+			t.Errorf("%s: status %d and %d, %q, want %q", rule, got.Status, a.Exit, got.Stdout, a.Stdout)
+		}
+	}
+}
+
+// TestPlainNames writes the form of attachments of version 4.1.
+func TestPlainNames(t *testing.T) {
+	features := oracle.Features(t, "kernel-6.12")
+	reference := oracle.ParserOf(t, oracle.Trixie)
+	const text = "/bin/x {\n  /r r,\n}\n"
+	data, err := reference.Compile(oracle.Job{Text: text, Features: features})
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs, err := blob.Inspect(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"--plain-names"}, nil} {
+		got := runIn(t, t.TempDir(), text, append(args, "-S", "-q", "-M", features)...)
+		ours, err := blob.Inspect([]byte(got.Stdout))
+		if err != nil {
+			t.Fatal(err, got.Stderr)
+		}
+		found, err := blob.DiffPolicy(ours, theirs, blob.DiffOptions{})
+		if err != nil || (len(found) == 0) != (args != nil) {
+			t.Errorf("%v: %v %v", args, found, err)
+		}
+	}
+}
+
 // TestDebianBinary compares what -S writes for kernel 6.1 with what the
 // reference writes.
 func TestDebianBinary(t *testing.T) {

@@ -11,8 +11,8 @@ import (
 	"github.com/goarmor/apparmor/render"
 )
 
-// printProfiles prints resolved profiles: the head of each, with the words of
-// the reference, and its rules in canonical form.
+// printProfiles prints resolved profiles: the head of each and its list of
+// entries in the form of the reference, and its rules in canonical form.
 func printProfiles(set *policy.Set) []byte {
 	b := []byte("----- Debugging built structures -----\n")
 	line := func(format string, args ...any) { b = fmt.Appendf(b, format+"\n", args...) }
@@ -35,6 +35,9 @@ func printProfiles(set *policy.Set) []byte {
 			} else {
 				line("  set rlimit %s <= %d", limit.Name, limit.Value)
 			}
+		}
+		if list := entries(p); len(list) > 0 {
+			b = appendEntries(b, list)
 		}
 		for _, rule := range p.Rules {
 			line("  %s", render.String(rule.Rule))

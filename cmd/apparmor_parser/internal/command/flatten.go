@@ -57,10 +57,19 @@ func (r *run) flattenTo(ctx context.Context, res *result, src string, err error)
 		return nil
 	}
 	f := flattener{unit: unit, seen: map[string]bool{}, stop: list[0].Pos}
-	f.stop.Offset += len(list[0].Text)
+	f.stop.Offset += len(readText(list[0].Text))
 	f.wholeRule = slices.Contains(ruleCodes, list[0].Code)
 	f.file(unit.Main)
 	return f.out
+}
+
+// readText is the part of the text of an error that the reference has read when
+// it finds it: the name of a condition comes without its =.
+func readText(text string) string {
+	if name, ok := strings.CutSuffix(text, "="); ok && name != "" {
+		return strings.TrimRight(name, " \t")
+	}
+	return text
 }
 
 // ruleCodes are the codes of errors that the reference finds after it has read

@@ -81,6 +81,8 @@ type options struct {
 	jobs, maxJobs        int
 	jobSize              int64 // bytes of memory for one job, 0: not given
 
+	plainNames bool // the form of attachments up to 4.1
+
 	limits  compile.Limits // of each input; zero: the defaults
 	resolve policy.Limits
 	parse   parser.Limits

@@ -26,6 +26,7 @@ type result struct {
 
 	skipped  bool           // by a link in the directory "disable"
 	out      []byte         // to be printed, whatever else is wrong
+	unit     *ast.Unit      // what was parsed
 	set      *policy.Set    // what was resolved
 	policies []*blob.Policy // what was compiled, one for each namespace, or read
 	cached   string         // the file of the cache that policy came from
@@ -125,8 +126,8 @@ func (r *run) work(ctx context.Context, res *result) error {
 		return err
 	}
 	if o.binary {
-		p, err := blob.Inspect(data)
-		res.policies = []*blob.Policy{p}
+		// What -S wrote of several namespaces is loaded in as many writes.
+		res.policies, err = blob.InspectAll(data)
 		return err
 	}
 	unit, err := r.parse(ctx, res, string(data))
@@ -136,6 +137,7 @@ func (r *run) work(ctx context.Context, res *result) error {
 		}
 		return err
 	}
+	res.unit = unit
 	switch {
 	case o.action == preprocess:
 		if _, err := r.names(ctx, unit); err != nil {
@@ -162,9 +164,9 @@ func (r *run) work(ctx context.Context, res *result) error {
 			return err
 		}
 		if r.options.readsCache() {
-			p, file, why := r.lookup(res.place)
-			if p != nil {
-				res.policies, res.cached = []*blob.Policy{p}, file
+			list, file, why := r.lookup(res.place)
+			if list != nil {
+				res.policies, res.cached = list, file
 				res.again = func(ctx context.Context) error { return r.build(ctx, res, unit, complain) }
 				return nil
 			}
@@ -214,6 +216,7 @@ func (r *run) finish(ctx context.Context, res *result, out *sink) (status int) {
 		r.report.say("%v", err)
 		return statusFailed
 	}
+	res.found = append(res.found, r.rivals(ctx, res)...)
 	if r.report.show(res.in, res.found) {
 		return cmp.Or(res.status, statusFailed)
 	}

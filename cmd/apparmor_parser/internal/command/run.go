@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/goarmor/apparmor/compile"
 	"github.com/goarmor/apparmor/compile/cache"
 	"github.com/goarmor/apparmor/diag"
 	"github.com/goarmor/apparmor/features"
@@ -44,6 +45,8 @@ type run struct {
 	override  *features.Set // of all policy, if set
 	cacheable bool
 	cache     *cache.Cache
+
+	attachments compile.Attachments // of the inputs so far
 
 	parsed parser.Cache
 	abis   abiCache

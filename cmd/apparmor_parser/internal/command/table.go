@@ -23,6 +23,7 @@ func optionTable() []getopt.Option[options] {
 		{Long: []string{"base"}, Short: 'b', Takes: getopt.Needed, Value: "dir", Help: "directory of policy, instead of " + defaultBase, Set: text(func(o *options, s string) { o.base = s })},
 		{Long: []string{"Include"}, Short: 'I', Takes: getopt.Needed, Value: "dir", Help: "search includes there, before the directory of policy", Set: text(func(o *options, s string) { o.includes = append(o.includes, s) })},
 		{Long: []string{"confine-includes"}, Help: "refuse includes, and links, that lead out of these directories", Set: flag(func(o *options) { o.confine = true })},
+		{Long: []string{"plain-names"}, Help: "no automaton for profiles that are named by a plain path, as up to version 4.1: kernels take such a profile before others", Set: flag(func(o *options) { o.plainNames = true })},
 		{Long: []string{"namespace"}, Short: 'n', Takes: getopt.Needed, Value: "ns", Help: "namespace for all profiles", Set: text(func(o *options, s string) { o.namespace = s })},
 		{Long: []string{"readimpliesX"}, Short: 'X', Help: "reading implies permission to map executable", Set: flag(func(o *options) { o.readMmaps = true })},
 

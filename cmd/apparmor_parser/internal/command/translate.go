@@ -54,7 +54,7 @@ func (r *run) policyOptions() policy.Options {
 
 // compileOptions returns how profiles are compiled.
 func (r *run) compileOptions() compile.Options {
-	return compile.Options{Kernel: r.features, Degrade: compile.Report, KeepDenials: r.options.optimize&optFilterDeny == 0, Limits: r.options.limits}
+	return compile.Options{Kernel: r.features, Degrade: compile.Report, KeepDenials: r.options.optimize&optFilterDeny == 0, PlainNames: r.options.plainNames, Limits: r.options.limits}
 }
 
 // resolve turns a unit into profiles and applies options.
