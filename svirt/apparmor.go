@@ -32,12 +32,14 @@ type AppArmor struct {
 	// for any of them.
 	Degrade compile.Degrade
 	// Logger is told of what is not enforced; nil: the logger of the first
-	// Manager that uses the driver.
+	// Manager that uses the driver. What this package's own templates have of
+	// that is told once, at the level Debug.
 	Logger *slog.Logger
 
-	handed atomic.Pointer[slog.Logger] // by a Manager
-	cache  parser.Cache
-	bases  bases
+	handed   atomic.Pointer[slog.Logger] // by a Manager
+	degraded degradations
+	cache    parser.Cache
+	bases    bases
 }
 
 var _ Driver = (*AppArmor)(nil)

@@ -75,7 +75,7 @@ func (a *AppArmor) compile(ctx context.Context, src *Source) (*blob.Policy, erro
 	if i, err := a.instance(ctx, src, unit, kernel); err != nil {
 		return nil, err
 	} else if i != nil {
-		return a.compiled(ctx, src, &i.Output), nil
+		return a.compiled(ctx, src, unit, &i.Output), nil
 	}
 	set, err := src.resolve(ctx, unit, kernel)
 	if err != nil {
@@ -93,14 +93,12 @@ func (a *AppArmor) compile(ctx context.Context, src *Source) (*blob.Policy, erro
 	if err != nil {
 		return nil, err
 	}
-	return a.compiled(ctx, src, out), nil
+	return a.compiled(ctx, src, unit, out), nil
 }
 
 // compiled logs which rules of a policy are not enforced, and returns it.
-func (a *AppArmor) compiled(ctx context.Context, src *Source, out *compile.Output) *blob.Policy {
-	if n := len(out.Degraded); n > 0 {
-		a.logger().InfoContext(ctx, "the kernel cannot enforce all of a profile", "profile", src.Profile, "rules", n, "first", out.Degraded[0].String())
-	}
+func (a *AppArmor) compiled(ctx context.Context, src *Source, unit *ast.Unit, out *compile.Output) *blob.Policy {
+	a.degraded.tell(ctx, a.logger(), src, unit, out.Degraded)
 	return out.Policy
 }
 

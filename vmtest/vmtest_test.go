@@ -33,7 +33,7 @@ func TestKernel(t *testing.T) {
 	vmtest.Run(t, vmtest.Options{
 		Roles:   []string{"trixie"},
 		Tests:   "^TestGuest",
-		Timeout: 12 * time.Minute, // it needs seconds, on an idle host
+		Timeout: 25 * time.Minute, // it needs seconds, on an idle host
 		Files: map[string]vmtest.File{
 			"/srv/secret": {Data: []byte("secret")},
 			"srv/link":    {Data: []byte("/srv/secret"), Mode: os.ModeSymlink | 0o777},
