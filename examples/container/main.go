@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+//go:build linux
+
 // Command container runs a program as a container runtime does: in a root of
 // its own, under a profile that is made for it, and, if asked, under a second
 // one: that of whoever asks for the container, or one that the container brings
