@@ -30,6 +30,9 @@
 // this program. It takes the place of that of libvirt's helper in
 // /etc/apparmor.d, grants no program and no socket, and lets it load policy.
 //
+// The file manager.example has two more: of a manager that is denied the kernel's
+// policy, and of this program as the one that it hands its policy to, with --serve.
+//
 // # Differences from libvirt's helper
 //
 //   - Files are replaced as a whole or not at all. A symbolic link in the place

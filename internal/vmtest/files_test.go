@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -41,18 +42,18 @@ func addDebian(tb testing.TB, files map[string][]byte) {
 	}
 }
 
-// buildExample compiles a program of examples into a static binary for guests.
-func buildExample(t *testing.T, name string) func() ([]byte, error) {
+// buildProgram compiles a program of this module, by its directory, into a static binary for guests.
+func buildProgram(t *testing.T, name string) func() ([]byte, error) {
 	t.Helper()
 	dir, root := t.TempDir(), testenv.Root(t)
 	// The go command runs a test again when a file has changed that the test
 	// looked at.
-	if _, err := os.ReadDir(filepath.Join(root, "examples", name)); err != nil {
+	if _, err := os.ReadDir(filepath.Join(root, filepath.FromSlash(name))); err != nil {
 		t.Fatal(err)
 	}
 	return sync.OnceValues(func() ([]byte, error) {
-		out := filepath.Join(dir, name)
-		cmd := exec.Command("go", "build", "-ldflags=-s -w", "-o", out, "./examples/"+name)
+		out := filepath.Join(dir, path.Base(name))
+		cmd := exec.Command("go", "build", "-ldflags=-s -w", "-o", out, "./"+name)
 		cmd.Dir = root
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64", "GOFLAGS=")
 		cmd.Stderr = os.Stderr

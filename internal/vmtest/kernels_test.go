@@ -24,15 +24,25 @@ import (
 //	debian/...      Debian's /etc/apparmor.d
 //	corpus/...      policy as we compile it, see corpus
 //	quickstart      the program in examples
+//	virt-aa-helper  the program in cmd
+//	manager.example the profiles beside cmd/virt-aa-helper
 func TestKernels(t *testing.T) {
-	quickstart := buildExample(t, "quickstart")
+	quickstart, helper := buildProgram(t, "examples/quickstart"), buildProgram(t, "cmd/virt-aa-helper")
+	profiles, err := os.ReadFile(filepath.Join(testenv.Root(t), "cmd", "virt-aa-helper", "manager.example"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	vmtest.Run(t, vmtest.Config{
 		Package: "./checks",
 		Timeout: 12 * time.Minute, // several times what it takes under TCG
 		Files: func(tb testing.TB, k vmtest.Kernel) map[string][]byte {
 			files := kernelFiles(tb, k)
+			files["manager.example"] = profiles
 			var err error
 			if files["quickstart"], err = quickstart(); err != nil {
+				tb.Fatal(err)
+			}
+			if files["virt-aa-helper"], err = helper(); err != nil {
 				tb.Fatal(err)
 			}
 			return files

@@ -28,6 +28,8 @@ func TestMain(m *testing.M) {
 		"forkchain":       forkChain,
 		"inherited":       inherited,
 		"start inherited": startInherited,
+		"split manager":   splitMain,
+		"split reader":    splitReader,
 	}))
 }
 
