@@ -50,8 +50,8 @@ func run(ctx context.Context, args []string, w io.Writer) error {
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, w, os.Stderr
 	err := client.Start(ctx, uuid, cmd, svirt.StartOptions{})
 	if err == nil {
-		fmt.Fprintf(w, "process %d is confined\n", cmd.Process.Pid)
-		err = cmd.Wait()
+		_, err = fmt.Fprintf(w, "process %d is confined\n", cmd.Process.Pid)
+		err = errors.Join(err, cmd.Wait())
 	}
 	return errors.Join(err, client.Remove(ctx, uuid, broker.RemoveOptions{Kill: true}))
 }
@@ -106,14 +106,21 @@ func inMemory(ctx context.Context, w io.Writer) (err error) {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(w, "write %s: %v\n", filepath.Base(path), allowed)
+		if _, err := fmt.Fprintf(w, "write %s: %v\n", filepath.Base(path), allowed); err != nil {
+			return err
+		}
 	}
 	err = client.Replace(ctx, machine("/etc/shadow"))
-	fmt.Fprintf(w, "/etc/shadow as a disk is refused: %v\n", errors.Is(err, broker.ErrRefused))
+	if _, err := fmt.Fprintf(w, "/etc/shadow as a disk is refused: %v\n", errors.Is(err, broker.ErrRefused)); err != nil {
+		return err
+	}
 	if err := client.Remove(ctx, uuid, broker.RemoveOptions{}); err != nil {
 		return err
 	}
 	all, err := client.List(ctx)
-	fmt.Fprintf(w, "machines that are left: %d\n", len(all))
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "machines that are left: %d\n", len(all))
 	return err
 }

@@ -59,7 +59,7 @@ func Run(ctx context.Context, args []string, env Env) int {
 		return statusFound
 	}
 	for _, e := range unjoin(err) {
-		fmt.Fprintf(env.Stderr, "aapolicy: %+v\n", e)
+		_, _ = fmt.Fprintf(env.Stderr, "aapolicy: %+v\n", e)
 	}
 	return statusWrong
 }
