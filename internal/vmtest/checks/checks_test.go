@@ -30,6 +30,8 @@ func TestMain(m *testing.M) {
 		"start inherited": startInherited,
 		"split manager":   splitMain,
 		"split reader":    splitReader,
+
+		"in namespace": inNamespace, "out of namespace": outOfNamespace,
 	}))
 }
 
