@@ -88,7 +88,9 @@ func BenchmarkAttachments(b *testing.B) {
 	for b.Loop() {
 		var all compile.Attachments
 		for _, p := range list {
-			all.Add(p, nil)
+			if found := all.Add(p, nil); len(found) > len(list) {
+				b.Fatal(found)
+			}
 		}
 	}
 }

@@ -33,9 +33,9 @@ func program(args []string) int {
 	for _, name := range args {
 		if f, err := os.Open(name); err == nil {
 			_ = f.Close() // only read
-			os.Stdout.WriteString(name + "\n")
+			_, _ = os.Stdout.WriteString(name + "\n")
 		} else if !errors.Is(err, fs.ErrPermission) {
-			os.Stdout.WriteString(err.Error() + "\n")
+			_, _ = os.Stdout.WriteString(err.Error() + "\n")
 		}
 	}
 	if _, err := io.Copy(io.Discard, os.Stdin); err != nil {

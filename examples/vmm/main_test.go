@@ -41,20 +41,20 @@ func qemu(args []string) int {
 	events := map[string][]string{
 		"device_del": {"DEVICE_DELETED"}, "block-commit": {"BLOCK_JOB_READY"}, "block-job-complete": {"BLOCK_JOB_COMPLETED"},
 	}
-	fmt.Fprintln(c, `{"QMP": {}}`)
+	_, _ = fmt.Fprintln(c, `{"QMP": {}}`)
 	for in := bufio.NewScanner(c); in.Scan(); {
 		var command struct{ Execute string }
 		if err := json.Unmarshal(in.Bytes(), &command); err != nil {
 			return 1
 		}
 		for _, e := range events[command.Execute] {
-			fmt.Fprintf(c, "{\"event\": %q}\n", e)
+			_, _ = fmt.Fprintf(c, "{\"event\": %q}\n", e)
 		}
 		if command.Execute == os.Getenv("REFUSE") {
-			fmt.Fprintln(c, `{"error": {"class": "GenericError", "desc": "refused"}}`)
+			_, _ = fmt.Fprintln(c, `{"error": {"class": "GenericError", "desc": "refused"}}`)
 			continue
 		}
-		fmt.Fprintln(c, `{"return": {}}`)
+		_, _ = fmt.Fprintln(c, `{"return": {}}`)
 		if command.Execute == "quit" {
 			return 0
 		}
