@@ -29,19 +29,29 @@ func HostFS() fs.ReadLinkFS { return hostFS{} }
 // on a thread that has the credentials of a user: then nothing is found out
 // that the user could not. Run must call the function that it gets once, or
 // return an error and not call it, then or later. It may be called by several
-// goroutines at the same time. What uses a block device is told as root sees it.
-func HostFSBy(run func(look func()) error) fs.ReadLinkFS { return hostFS{run} }
+// goroutines at the same time; nil is HostFS. What uses a block device is told as
+// root sees it.
+func HostFSBy(run func(look func()) error) fs.ReadLinkFS {
+	if run == nil {
+		return HostFS()
+	}
+	return hostFS{&caller{run}}
+}
 
-type hostFS struct{ run func(func()) error }
+// hostFS can be compared, as what HostFS returned always could.
+type hostFS struct{ at *caller }
+
+// caller is who makes the calls; nil is whoever asks.
+type caller struct{ run func(func()) error }
 
 var _ holder = hostFS{}
 
-// by calls f within run, or where it is.
-func by[T any](run func(func()) error, f func() (T, error)) (v T, err error) {
-	if run == nil {
+// by has f called.
+func by[T any](at *caller, f func() (T, error)) (v T, err error) {
+	if at == nil {
 		return f()
 	}
-	if rerr := run(func() { v, err = f() }); rerr != nil {
+	if rerr := at.run(func() { v, err = f() }); rerr != nil {
 		var none T
 		return none, rerr
 	}
@@ -64,7 +74,7 @@ func (h hostFS) Open(n string) (fs.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	fd, err := by(h.run, func() (int, error) {
+	fd, err := by(h.at, func() (int, error) {
 		return reopen(unix.AT_FDCWD, path, 0, typeFile|typeBlock|typeDirectory, "")
 	})
 	if err != nil {
@@ -79,7 +89,7 @@ func (h hostFS) Lstat(n string) (fs.FileInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	return by(h.run, func() (fs.FileInfo, error) { return os.Lstat(path) })
+	return by(h.at, func() (fs.FileInfo, error) { return os.Lstat(path) })
 }
 
 // ReadLink implements fs.ReadLinkFS.
@@ -88,11 +98,11 @@ func (h hostFS) ReadLink(n string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return by(h.run, func() (string, error) { return os.Readlink(path) })
+	return by(h.at, func() (string, error) { return os.Readlink(path) })
 }
 
 func (h hostFS) hold() (tree, error) {
-	t := &hostTree{dirs: map[string]int{}, run: h.run}
+	t := &hostTree{dirs: map[string]int{}, at: h.at}
 	fd, err := again(func() (int, error) { return unix.Open("/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0) })
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: "/", Err: err}
@@ -118,7 +128,7 @@ const maxHeld = 64
 // it, and is not a symbolic link.
 type hostTree struct {
 	dirs map[string]int // real path -> descriptor
-	run  func(func()) error
+	at   *caller
 }
 
 // again repeats a call that a signal has interrupted.
@@ -177,7 +187,7 @@ func split(real string) (dir, base string) {
 }
 
 func (t *hostTree) lstat(real string) (info, error) {
-	return by(t.run, func() (info, error) { return t.lstatHere(real) })
+	return by(t.at, func() (info, error) { return t.lstatHere(real) })
 }
 
 func (t *hostTree) lstatHere(real string) (info, error) {
@@ -221,7 +231,7 @@ func infoOf(st *unix.Stat_t) info {
 }
 
 func (t *hostTree) readLink(real string) (string, error) {
-	return by(t.run, func() (string, error) { return t.readLinkHere(real) })
+	return by(t.at, func() (string, error) { return t.readLinkHere(real) })
 }
 
 func (t *hostTree) readLinkHere(real string) (string, error) {
@@ -274,7 +284,7 @@ func reopen(dir int, name string, flags int, types fileTypes, real string) (int,
 }
 
 func (t *hostTree) open(real string) (io.ReadCloser, error) {
-	return by(t.run, func() (io.ReadCloser, error) { return t.openHere(real) })
+	return by(t.at, func() (io.ReadCloser, error) { return t.openHere(real) })
 }
 
 func (t *hostTree) openHere(real string) (io.ReadCloser, error) {
@@ -308,7 +318,7 @@ func (f rawFile) Read(b []byte) (int, error) {
 func (f rawFile) Close() error { return unix.Close(int(f)) }
 
 func (t *hostTree) readDir(real string) ([]string, error) {
-	return by(t.run, func() ([]string, error) { return t.readDirHere(real) })
+	return by(t.at, func() ([]string, error) { return t.readDirHere(real) })
 }
 
 func (t *hostTree) readDirHere(real string) ([]string, error) {

@@ -68,6 +68,9 @@ func TestHostFSBy(t *testing.T) {
 		look()
 		return nil
 	})
+	if one, two := HostFS(), HostFS(); one != two || one == f {
+		t.Error("HostFS cannot be told from another file system")
+	}
 	d := &Domain{UUID: testDomain().UUID, Name: "n", Devices: Devices{Disks: []Disk{{Image: Image{Path: dir + "/f", Format: "raw"}}}}}
 	o := Options{FS: f, Roots: Roots{Images: []string{dir}}}
 	rules, err := Derive(t.Context(), d, o)
