@@ -435,8 +435,20 @@ func (m *Manager) apply(ctx context.Context, c change) error {
 		}
 	}
 	if len(c.drop) > 0 && before != nil && c.load {
-		// The old profiles come back in one step, too.
-		undo.add(func() error { return m.driver.Load(ctx, before, c.accept) })
+		undo.add(func() error {
+			// The old profiles come back in one step, too, but not without
+			// files, or nobody would know whose they are.
+			members, err := m.members(c.uuid)
+			if err != nil {
+				return err
+			}
+			for _, member := range c.drop {
+				if !slices.Contains(members, member) {
+					return fmt.Errorf("%s is not put back in force: its files could not be put back", m.names.profile(member))
+				}
+			}
+			return m.driver.Load(ctx, before, c.accept)
+		})
 	}
 	for _, member := range c.drop {
 		if err := gone(m.driver.Unload(ctx, m.names.profile(member), loader.RetireOptions{})); err != nil {
