@@ -116,7 +116,13 @@ func TestLimitIncludes(t *testing.T) {
 
 // TestLimitFindings counts errors and warnings.
 func TestLimitFindings(t *testing.T) {
-	wrong := func(n int) string { return "profile t { " + strings.Repeat("/@{U} r, ", n) + "}" }
+	wrong := func(n int) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, "/@{U%d} r, ", i)
+		}
+		return "profile t { " + b.String() + "}"
+	}
 	var limit *diag.LimitError
 	if err := resolve(t, wrong(3), policy.Limits{Errors: 3}); err == nil || errors.As(err, &limit) {
 		t.Errorf("as many errors as are allowed: %v", err)
