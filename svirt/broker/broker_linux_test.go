@@ -56,8 +56,9 @@ type host struct {
 	log    bytes.Buffer
 }
 
-// newHost starts a broker with a kernel in memory.
-func newHost(t *testing.T, change func(*Options)) *host {
+// newHost starts a broker with a kernel in memory. Whoever sets the broker's own
+// fields does it in prepare, before anybody is served.
+func newHost(t *testing.T, change func(*Options), prepare ...func(*Broker)) *host {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("this takes the credentials of users: run it as root")
@@ -93,6 +94,9 @@ func newHost(t *testing.T, change func(*Options)) *host {
 	}
 	if h.Broker, err = New(t.Context(), o); err != nil {
 		t.Fatal(err)
+	}
+	for _, f := range prepare {
+		f(h.Broker)
 	}
 	l, err := Listen(h.socket)
 	if err != nil {
@@ -712,18 +716,25 @@ func TestPeers(t *testing.T) {
 		}
 	}
 	// What a machine asks for.
-	h.options.Allow = func(Peer) error { return nil }
-	for label, ok := range map[string]bool{
-		"unconfined": true, "manager": true, "libvirt-" + first: false, "manager//&libvirt-session-41001-" + first: false, "libvirt-session-41001-" + first + "//child": false,
-	} {
-		h.label = func(int) (loader.Label, error) { return loader.Label{Name: label}, nil }
-		if _, err := h.as(alice).List(ctx); (err == nil) != ok || err != nil && !errors.Is(err, ErrNoPeer) {
-			t.Errorf("%s: %v", label, err)
+	var label atomic.Pointer[string]
+	h = newHost(t, nil, func(b *Broker) {
+		b.label = func(int) (loader.Label, error) {
+			if l := label.Load(); l != nil {
+				return loader.Label{Name: *l}, nil
+			}
+			return loader.Label{}, fs.ErrNotExist
 		}
-	}
-	h.label = func(int) (loader.Label, error) { return loader.Label{}, fs.ErrNotExist }
+	})
 	if _, err := h.as(alice).List(ctx); !errors.Is(err, ErrNoPeer) {
 		t.Errorf("a process whose label is not known: %v", err)
+	}
+	for name, ok := range map[string]bool{
+		"unconfined": true, "manager": true, "libvirt-" + first: false, "manager//&libvirt-session-41001-" + first: false, "libvirt-session-41001-" + first + "//child": false,
+	} {
+		label.Store(&name)
+		if _, err := h.as(alice).List(ctx); (err == nil) != ok || err != nil && !errors.Is(err, ErrNoPeer) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 
