@@ -150,6 +150,59 @@ func TestOwnPolicy(t *testing.T) {
 	}
 }
 
+// TestOwnPolicyNewest compiles every template for a machine and compares with what
+// Debian sid's apparmor_parser makes of the files, with nothing but these: it
+// knows all of their rules. Those of companions are in TestReadable.
+func TestOwnPolicyNewest(t *testing.T) {
+	reference := oracle.ParserOf(t, oracle.Newest)
+	compare := func(t *testing.T, src *svirt.Source, rules *svirt.Rules, kernel string) {
+		t.Helper()
+		ours := compiled(t, src, kernel)
+		dir := t.TempDir()
+		if err := os.CopyFS(dir, svirt.PolicyFS()); err != nil {
+			t.Fatal(err)
+		}
+		if rules != nil {
+			if err := os.WriteFile(filepath.Join(dir, src.Rules.Name), rules.AppendFile(nil), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		set, _ := features.Kernel(kernel)
+		shown := filepath.Join(t.TempDir(), "features")
+		if err := os.WriteFile(shown, []byte(set.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		data, err := reference.Compile(oracle.Job{Text: src.File.Src, Features: shown, Base: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		theirs, err := blob.Inspect(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found, err := blob.DiffPolicy(ours, theirs, blob.DiffOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range found {
+			t.Error(d)
+		}
+	}
+	for _, virtType := range []string{"kvm", "", "lxc", "oci", "firecracker", "cloud-hypervisor"} {
+		for _, kernel := range []string{"6.12", "7.3"} {
+			t.Run("type="+virtType+"/"+kernel, func(t *testing.T) {
+				d := everything()
+				d.Type = virtType
+				rules := derived(t, d, svirt.Options{Live: true})
+				if virtType == "lxc" || virtType == "oci" {
+					rules = nil
+				}
+				compare(t, source(t, d, rules, svirt.PolicyFS()), rules, kernel)
+			})
+		}
+	}
+}
+
 // TestHostPolicy compiles machines with Debian's own templates.
 func TestHostPolicy(t *testing.T) {
 	host := os.DirFS(testenv.DebianTree(t))
