@@ -120,7 +120,7 @@ exit 0
 				}
 			}
 			cmd := exec.CommandContext(t.Context(), "bash", script)
-			cmd.Env = append(cmd.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "APPARMOR_TEST_CACHE="+t.TempDir(), "HOME="+t.TempDir())
+			cmd.Env = append(cmd.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "APPARMOR_TEST_CACHE="+t.TempDir(), "HOME="+t.TempDir(), "APPARMOR_TEST_FULL=")
 			if out, err := cmd.CombinedOutput(); err != nil {
 				t.Fatalf("%v\n%s", err, out)
 			}
@@ -158,7 +158,7 @@ func TestScriptWithoutNetwork(t *testing.T) {
 		}
 	}
 	cmd := exec.CommandContext(t.Context(), "bash", "test.sh", "./parser")
-	cmd.Env = append(cmd.Environ(), "PATH="+bin+":"+os.Getenv("PATH"))
+	cmd.Env = append(cmd.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "APPARMOR_TEST_FULL=")
 	out, err := cmd.CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "not installed: qemu-system-x86 ") || !strings.Contains(string(out), "apt-get install qemu-system-x86 ") {
 		t.Errorf("%v, %s", err, out)
