@@ -449,7 +449,12 @@ func (b *Base) open(q *request, s *savedBase) error {
 		if len(p.Name) < len(top.Name) {
 			return damaged("a profile is not below the first one")
 		}
-		b.set.Profiles = append(b.set.Profiles, &policy.Profile{Name: p.Name, Parent: top})
+		q := &policy.Profile{Name: p.Name, Parent: top}
+		b.set.Profiles = append(b.set.Profiles, q)
+		// Profiles below give the first one access that no rule spells out.
+		if blob.ParentName(p.Name) == top.Name {
+			top.Children = append(top.Children, q)
+		}
 	}
 	t := newTranslation(&b.options, b.form, top, nil)
 	b.translation = t

@@ -9,6 +9,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -107,6 +108,9 @@ func TestSavedRandom(t *testing.T) {
 			if !bytes.Equal(got.Policy.Bytes(), want.Policy.Bytes()) || got.Whole != want.Whole {
 				t.Fatalf("seed %d: another policy (whole: %q, want %q)", seed, got.Whole, want.Whole)
 			}
+			if !slices.Equal(got.Stats, want.Stats) {
+				t.Fatalf("seed %d: %+v, want %+v", seed, got.Stats, want.Stats)
+			}
 			if len(got.Degraded) != len(want.Degraded) || len(got.Warnings) != len(want.Warnings) {
 				t.Fatalf("seed %d: %v, %v, want %v, %v", seed, got.Degraded, got.Warnings, want.Degraded, want.Warnings)
 			}
@@ -161,6 +165,36 @@ func smallBase(tb testing.TB, o compile.Options) *compile.Base {
 		tb.Fatal(err)
 	}
 	return b
+}
+
+// TestSavedChildren adds a rule that changes the profile to bases that have
+// profiles below them: a task may then write more than one attribute file.
+func TestSavedChildren(t *testing.T) {
+	o := compile.Options{Kernel: oracle.FeatureSet(t, k73)}
+	top := &policy.Profile{Name: "t", Rules: []policy.Rule{{Rule: &ast.FileRule{Path: "/a", Perms: ast.FileRead}}}}
+	child := &policy.Profile{Name: "t//a", Parent: top}
+	under := &policy.Profile{Name: "t//a//b", Parent: child}
+	top.Children, child.Children = []*policy.Profile{child}, []*policy.Profile{under}
+	base, err := compile.NewBase(t.Context(), &policy.Set{Profiles: []*policy.Profile{top, child, under}}, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened, err := compile.OpenBase(t.Context(), save(t, base), compile.OpenOptions{Options: o})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &compile.Delta{Name: "u", Rules: []policy.Rule{{Rule: &ast.ChangeProfileRule{Target: "x"}}}}
+	want, err := base.Instantiate(t.Context(), d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := opened.Instantiate(t.Context(), d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Stats[0] != want.Stats[0] || !bytes.Equal(got.Policy.Bytes(), want.Policy.Bytes()) {
+		t.Errorf("another policy, of %+v, want %+v", got.Stats[0], want.Stats[0])
+	}
 }
 
 // TestSavedRefused tries what does not fit.
