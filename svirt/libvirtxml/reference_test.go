@@ -165,6 +165,9 @@ func ownDomains() []domainCase {
 	}
 	for i, place := range ownPlaces {
 		for _, path := range ownPaths {
+			if path == "" && strings.Contains(place, "rendernode") {
+				continue // the library does not tell an empty node from none
+			}
 			name := fmt.Sprintf("own/%d %q", i, path)
 			if os, ok := strings.CutPrefix(place, "OS"); ok {
 				add(name, "kvm", "vm", fmt.Sprintf(os, escape(path)), "")
@@ -251,7 +254,7 @@ func compareDomains(t *testing.T, h oracle.VirtHelper, method svirt.Method, judg
 	if !judged {
 		differ = t.Logf
 	}
-	var taken, invalid, different atomic.Int64
+	var taken, invalid, killed, different atomic.Int64
 	var wg sync.WaitGroup
 	work := make(chan domainCase)
 	for range runtime.GOMAXPROCS(0) {
@@ -280,6 +283,8 @@ func compareDomains(t *testing.T, h oracle.VirtHelper, method svirt.Method, judg
 				case failed != nil && ours == nil && strings.Contains(failed.Stderr, "could not get VM definition"):
 					// A description that libvirtd never hands to the helper.
 					invalid.Add(1)
+				case failed != nil && failed.Exit == -1 && ours == nil:
+					killed.Add(1) // by a signal: that is not an answer
 				case err != nil && ours == nil && withoutSocket.MatchString(c.xml):
 					// The helper stumbles over a switch without a socket.
 					invalid.Add(1)
@@ -298,8 +303,8 @@ func compareDomains(t *testing.T, h oracle.VirtHelper, method svirt.Method, judg
 	}
 	close(work)
 	wg.Wait()
-	t.Logf("libvirt %s: %d domains, of which it takes %d; %d that are not a description to it are taken by us; %d differ",
-		h.Version(), len(cases), taken.Load(), invalid.Load(), different.Load())
+	t.Logf("libvirt %s: %d domains, of which it takes %d; %d that are not a description to it are taken by us; %d end it; %d differ",
+		h.Version(), len(cases), taken.Load(), invalid.Load(), killed.Load(), different.Load())
 	if taken.Load() == 0 || taken.Load() == int64(len(cases)) && len(cases) > 100 {
 		t.Error("want domains that are accepted and some that are not")
 	}
