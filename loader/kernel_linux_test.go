@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
@@ -566,6 +567,53 @@ func TestOneStep(t *testing.T) {
 		})
 	}
 	all.Wait()
+}
+
+// TestNothingDuringCheck begins operations while a load is being checked: none of
+// them writes or removes anything before the load has.
+func TestNothingDuringCheck(t *testing.T) {
+	for name, op := range map[string]func(*Kernel) error{
+		"replace":          func(k *Kernel) error { return k.Replace(t.Context(), named(t, "q")) },
+		"remove":           func(k *Kernel) error { return k.Remove(t.Context(), "q") },
+		"seal":             func(k *Kernel) error { return k.Seal(t.Context(), "q") },
+		"remove namespace": func(k *Kernel) error { return k.RemoveNamespace(t.Context(), "gone") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFake(t)
+			f.load(named(t, "q"), SHA256)
+			gone := filepath.Join(f.dir, policyDir, "namespaces/gone")
+			if err := os.Mkdir(gone, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			var k *Kernel
+			done := make(chan error, 1)
+			k = f.open(func(o *Options) {
+				o.OnlyNames = func(name string) bool {
+					if name != "p" {
+						return true
+					}
+					go func() { done <- op(k) }()
+					for range 50 {
+						time.Sleep(time.Millisecond)
+						f.mu.Lock()
+						writes := len(f.writes)
+						f.mu.Unlock()
+						if _, err := os.Stat(gone); writes != 0 || err != nil {
+							t.Errorf("during the check: %d writes, %v", writes, err)
+							break
+						}
+					}
+					return true
+				}
+			})
+			if err := errors.Join(k.Load(t.Context(), named(t, "p")), <-done); err != nil {
+				t.Error(err)
+			}
+			if len(f.writes) == 0 || !strings.HasPrefix(f.writes[0], policyDir+".load: ") {
+				t.Errorf("written: %q", f.steps())
+			}
+		})
+	}
 }
 
 // TestMounts checks that what is mounted over a file of the kernel's is not

@@ -193,6 +193,31 @@ func TestWaitExec(t *testing.T) {
 	}
 }
 
+// TestWaitExit waits for a process that ends: what it waited with is closed then,
+// or each process that is started costs a file.
+func TestWaitExit(t *testing.T) {
+	cmd := exec.Command("/bin/sh", "-c", "exit")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	pidfd, err := unix.PidfdOpen(cmd.Process.Pid, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// No other test gets a number as high as this.
+	high, err := unix.FcntlInt(uintptr(pidfd), unix.F_DUPFD_CLOEXEC, 900)
+	if err := errors.Join(err, unix.Close(pidfd)); err != nil {
+		t.Fatal(err)
+	}
+	waitExit(high)
+	if _, err := unix.FcntlInt(uintptr(high), unix.F_GETFD, 0); !errors.Is(err, unix.EBADF) {
+		t.Errorf("after the end: %v", err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestParseStat(t *testing.T) {
 	for _, c := range []struct {
 		in    string
