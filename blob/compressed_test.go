@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -50,6 +51,24 @@ func TestCompressed(t *testing.T) {
 	}
 	if data, err := p.AppendCompressed([]byte("before"), 3); err != nil || !bytes.HasPrefix(data, []byte("before\x01\x03")) {
 		t.Errorf("%.10q, %v", data, err)
+	}
+}
+
+// TestLongBlock has a block whose length takes all three bytes of its head: random
+// bytes, which are not made shorter.
+func TestLongBlock(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 1))
+	value := make([]byte, 100<<10)
+	for i := range value {
+		value[i] = byte(r.Uint32())
+	}
+	p := encode(t, &Profile{Name: "p", Data: []Data{{Key: "k", Value: value}}})
+	q, err := Inspect(pack(t, p, 3))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(q.Bytes(), p.Bytes()) {
+		t.Error("the unpacked bytes are not those that were packed")
 	}
 }
 

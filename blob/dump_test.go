@@ -9,6 +9,29 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+// TestCommonest has rows in which several states are as common.
+func TestCommonest(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		row  func(i int) uint32
+		want uint32
+	}{
+		{"each once", func(i int) uint32 { return uint32(300 - i) }, 45},
+		{"two halves", func(i int) uint32 { return uint32(9 - i%2) }, 8},
+		{"one more often", func(i int) uint32 { return uint32(max(i, 254)) }, 254},
+	} {
+		var row [256]uint32
+		for i := range row {
+			row[i] = c.row(i)
+		}
+		for range 20 { // a map has another order each time
+			if got := commonest(&row); got != c.want {
+				t.Errorf("%s: state %d, want %d", c.name, got, c.want)
+			}
+		}
+	}
+}
+
 func TestDump(t *testing.T) {
 	p := encode(t, fullProfile(), &Profile{Namespace: "ns", Name: "t//h", Hat: true})
 	var b strings.Builder

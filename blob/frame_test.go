@@ -193,6 +193,7 @@ func TestFramePolicy(t *testing.T) {
 		"tables":                        {{Head: heads[0], File: &blob.Extension{Base: []uint32{0}, Len: 300}}, {Head: heads[1]}},
 		"fewer slots":                   {{Head: heads[0], File: &blob.Extension{Base: []uint32{0}, Default: []uint32{0}, Accept: []uint32{0}, Accept2: []uint32{0}, Len: 299}}, {Head: heads[1]}},
 		"slot of another state":         {{Head: heads[0], File: &blob.Extension{Base: []uint32{0}, Default: []uint32{0}, Accept: []uint32{0}, Accept2: []uint32{0}, Len: 300, Slots: []blob.Slot{{At: 9, Check: 2}}}}, {Head: heads[1]}},
+		"slot after the last":           {{Head: heads[0], File: &blob.Extension{Base: []uint32{0}, Default: []uint32{0}, Accept: []uint32{0}, Accept2: []uint32{0}, Len: 300, Slots: []blob.Slot{{At: 300, Check: blob.StartState}}}}, {Head: heads[1]}},
 		"head with a member of its own": {{Head: &blob.Profile{Name: "p", Kill: 9}}, {Head: heads[1]}},
 	} {
 		if q, err := f.Policy(list); err == nil || q != nil {
@@ -201,5 +202,31 @@ func TestFramePolicy(t *testing.T) {
 	}
 	if _, err := blob.NewFrame(smallPolicy(t, true, true), blob.KernelLimits{}); !errors.Is(err, blob.ErrKernel) {
 		t.Errorf("another kernel: %v", err)
+	}
+}
+
+// TestFrameRefuses has automata that extensions are not made for.
+func TestFrameRefuses(t *testing.T) {
+	for name, change := range map[string]func(*blob.PolicyDB){
+		"start":     func(db *blob.PolicyDB) { db.Start = 2 },
+		"dfa start": func(db *blob.PolicyDB) { db.DFAStart = 2 },
+		"classes": func(db *blob.PolicyDB) {
+			db.DFA.EC = make([]byte, 256)
+			for i := range db.DFA.EC {
+				db.DFA.EC[i] = byte(i)
+			}
+		},
+	} {
+		heads := smallPolicy(t, false, false).Profiles()
+		q, d := *heads[0], *heads[0].File.DFA
+		q.File = &blob.PolicyDB{DFA: &d, XTable: heads[0].File.XTable}
+		change(q.File)
+		p, err := blob.Encode([]*blob.Profile{&q})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if _, err := blob.NewFrame(p, frameLimits); !errors.Is(err, blob.ErrFrame) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
