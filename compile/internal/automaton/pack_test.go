@@ -3,10 +3,12 @@
 package automaton
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/goarmor/apparmor/blob"
@@ -120,5 +122,24 @@ func TestPackNarrow(t *testing.T) {
 	}
 	if _, err := d.Minimize(NewBudget(ctx, Limits{}), MinimizeOptions{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("canceled: error %v", err)
+	}
+}
+
+// TestOrders sorts states in the orders in which they are placed, each of which is
+// its count of entries and its lowest slot.
+func TestOrders(t *testing.T) {
+	type state struct{ n, low uint64 }
+	states := []state{{1, 9}, {3, 200}, {257, 1}, {3, 5}, {1, 257}}
+	for i, want := range [][]state{
+		{{257, 1}, {3, 5}, {3, 200}, {1, 9}, {1, 257}},
+		{{257, 1}, {3, 5}, {1, 9}, {3, 200}, {1, 257}},
+		{{1, 9}, {1, 257}, {3, 5}, {3, 200}, {257, 1}},
+		states,
+	} {
+		got := slices.Clone(states)
+		slices.SortStableFunc(got, func(a, b state) int { return cmp.Compare(orders[i](a.n, a.low), orders[i](b.n, b.low)) })
+		if !slices.Equal(got, want) {
+			t.Errorf("order %d: %v, want %v", i, got, want)
+		}
 	}
 }

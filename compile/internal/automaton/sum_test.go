@@ -97,7 +97,7 @@ func apply(d *blob.DFA, e *blob.Extension) *blob.DFA {
 }
 
 func TestSumRandom(t *testing.T) {
-	literal := 0
+	literal, flagged := 0, 0
 	var sum Sum // used again and again
 	for seed := range uint64(1500) {
 		r := rand.New(rand.NewPCG(seed, 7))
@@ -129,6 +129,17 @@ func TestSumRandom(t *testing.T) {
 				t.Fatal(err)
 			}
 			before := slices.Clone(s.base.tables.Check)
+			encoded := slices.ContainsFunc(e.Base, func(base uint32) bool { return base&blob.BaseDiff != 0 })
+			flags := s.base.tables.Flags
+			if encoded {
+				flags |= blob.FlagDiff
+			}
+			if e.Flags != flags {
+				t.Fatalf("seed %d: flags %#x, want %#x", seed, e.Flags, flags)
+			}
+			if flags != s.base.tables.Flags {
+				flagged++
+			}
 			d := apply(s.base.tables, e)
 			if !slices.Equal(before, s.base.tables.Check) {
 				t.Fatal("the base's tables were changed")
@@ -146,8 +157,8 @@ func TestSumRandom(t *testing.T) {
 			}
 		}
 	}
-	if literal < 300 {
-		t.Errorf("only %d sums of literals", literal)
+	if literal < 300 || flagged == 0 {
+		t.Errorf("%d sums of literals, %d that are the first to be differentially encoded", literal, flagged)
 	}
 }
 
