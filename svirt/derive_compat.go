@@ -153,9 +153,7 @@ func (c *compat) add(path, perms string, recursive bool) error {
 	if reason := c.valid(real, !writes); reason != "" {
 		return &PathError{Device: c.device, Path: real, Reason: reason}
 	}
-	if len(real) > 0 && real[len(real)-1] == '/' {
-		real = real[:len(real)-1]
-	}
+	real = strings.TrimSuffix(real, "/")
 	deny := !writes && !strings.Contains(perms, "R")
 	perms = strings.ToLower(perms)
 	if recursive {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"math/rand"
 	"slices"
 	"strconv"
@@ -228,6 +229,28 @@ func TestStrictRefuses(t *testing.T) {
 				t.Errorf("the error names no device: %v", pe)
 			}
 		})
+	}
+}
+
+// TestVFIOGroup has names of groups in sysfs, of which those that are a number of the
+// kernel's, an int, are granted.
+func TestVFIOGroup(t *testing.T) {
+	for group, want := range map[string]bool{
+		"0": true, "12": true, "2147483647": true,
+		"2147483648": false, "-1": false, "+1": false, "1x": false, "x": false,
+	} {
+		files := maps.Clone(hostFiles)
+		files["sys/devices/pci0000:00/0000:01:00.0/iommu_group"] = &fstest.MapFile{Mode: fs.ModeSymlink, Data: []byte("../../../kernel/iommu_groups/" + group)}
+		files["sys/kernel/iommu_groups/"+group+"/x"] = &fstest.MapFile{}
+		d := domain(svirt.Devices{HostDevices: []svirt.HostDevice{{Kind: svirt.HostPCI, PCI: svirt.PCIAddress{Bus: 1}}}})
+		rules, err := svirt.Derive(context.Background(), d, svirt.Options{FS: fixture.New(files)})
+		var pe *svirt.PathError
+		switch {
+		case want && (err != nil || !strings.Contains(string(rules.AppendText(nil)), `"/dev/vfio/`+group+`" rw,`)):
+			t.Errorf("group %s: %v", group, err)
+		case !want && (!errors.As(err, &pe) || pe.Reason != svirt.ReasonNoDevice):
+			t.Errorf("group %s: %v", group, err)
+		}
 	}
 }
 

@@ -103,6 +103,8 @@ func TestExplain(t *testing.T) {
 			advice: svirt.AdviceTemplate, rule: "ptrace trace peer=other,"},
 		"mount": {fields: `operation="mount" class="mount" name="/var/x/" fstype="tmpfs" srcname="tmpfs" flags="rw, nosuid"`,
 			advice: svirt.AdviceTemplate, rule: "mount fstype=tmpfs options=nosuid tmpfs -> /var/x/,"},
+		"mount without flags": {fields: `operation="mount" class="mount" name="/var/x/" fstype="tmpfs" srcname="tmpfs" flags="rw"`,
+			advice: svirt.AdviceTemplate, rule: "mount fstype=tmpfs tmpfs -> /var/x/,"},
 		"bind": {fields: `operation="mount" class="mount" name="/var/x/" srcname="/srv/" flags="rw, bind"`,
 			advice: svirt.AdviceTemplate, rule: "mount options=bind /srv/ -> /var/x/,"},
 		"umount": {fields: `operation="umount" class="mount" name="/var/x/"`,
