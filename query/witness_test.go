@@ -107,6 +107,8 @@ func TestWitnessClasses(t *testing.T) {
 		{"\x0a\x83x", 2, "p: signal send rtmin+3 peer=x: denied send | allowed"},
 		{"\x10\x09x", 4, "p: ptrace read peer=x: denied read | allowed"},
 		{"\x07/m/\x00s\x00ext4\x00\x01", 2, "p: mount fstype=ext4 flags=0x1 s -> /m/: denied | allowed"},
+		{"\x07/m/\x00\x00\x00\x12\x13", 2, "p: mount fstype= flags=0x60000  -> /m/: denied | allowed"},
+		{"\x07/m/\x00\x00\x00\x13\x12", 2, ""}, // flags in no order of theirs
 		{"\x07/m/", 4, "p: umount /m/: denied | allowed"},
 		{"\x07/n/\x00/o/", 1, "p: pivot_root /o/ -> /n/: denied | allowed"},
 		{"\x11/q", 4, "p: mqueue read /q: denied read | allowed"},
