@@ -788,6 +788,13 @@ func TestKill(t *testing.T) {
 	if err := a.Remove(ctx, first, RemoveOptions{Kill: true, Timeout: 2 * time.Second}); !errors.Is(err, svirt.ErrInUse) {
 		t.Errorf("another user's process is left: %v", err)
 	}
+	// The look at all processes takes longer than there is time.
+	look := h.processes
+	h.processes = func(ctx context.Context, _ string) ([]int, error) { <-ctx.Done(); return nil, ctx.Err() }
+	if err := a.Remove(ctx, first, RemoveOptions{Kill: true, Timeout: time.Millisecond}); !errors.Is(err, svirt.ErrInUse) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("no time to look: %v", err)
+	}
+	h.processes = look
 	if err := cmds[0].Wait(); err == nil || !strings.Contains(err.Error(), "killed") {
 		t.Errorf("the user's own process: %v", err)
 	}

@@ -149,7 +149,8 @@ type RemoveOptions struct {
 	// svirt.ErrInUse.
 	Kill bool
 	// Timeout bounds the time that processes have to end; zero: the Broker's own
-	// for a request.
+	// for a request. When it is over the error matches svirt.ErrInUse: something
+	// runs under a profile, or it could not be shown that nothing does.
 	Timeout time.Duration
 }
 

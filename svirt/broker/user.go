@@ -211,24 +211,37 @@ func (u *user) remove(ctx context.Context, q *request.Request) error {
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		for _, profile := range profiles {
 			if err := u.broker.kill(ctx, profile, u.uid); err != nil {
-				return err
+				return unproven(ctx, inUse, err)
 			}
 		}
 		err := u.manager.RemoveWith(ctx, q.Machine, o)
 		switch {
+		case err == nil:
+			return nil
 		case errors.Is(err, svirt.ErrInUse):
 			inUse = err
-		case inUse != nil && errors.Is(err, ctx.Err()) && err != nil:
-			return errors.Join(inUse, err)
 		default:
-			return err
+			return unproven(ctx, inUse, err)
 		}
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
-			return errors.Join(inUse, ctx.Err())
+			return unproven(ctx, inUse, ctx.Err())
 		}
 	}
+}
+
+// unproven returns the error of a removal. If it is that the time is over, the
+// profile counts as in use: that nothing runs under it is what there was no time
+// to show. What was seen before says more than that.
+func unproven(ctx context.Context, inUse, err error) error {
+	if ended := ctx.Err(); ended == nil || !errors.Is(err, ended) {
+		return err
+	}
+	if inUse == nil {
+		inUse = fmt.Errorf("%w: it could not be shown in time that none does", svirt.ErrInUse)
+	}
+	return fmt.Errorf("%w (%w)", inUse, err)
 }
 
 // kill ends the processes of a user under a profile.
