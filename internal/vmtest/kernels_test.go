@@ -26,9 +26,14 @@ import (
 //	quickstart      the program in examples
 //	virt-aa-helper  the program in cmd
 //	manager.example the profiles beside cmd/virt-aa-helper
+//	broker.aa       the profile beside cmd/apparmor-broker
 func TestKernels(t *testing.T) {
 	quickstart, helper := buildProgram(t, "examples/quickstart"), buildProgram(t, "cmd/virt-aa-helper")
 	profiles, err := os.ReadFile(filepath.Join(testenv.Root(t), "cmd", "virt-aa-helper", "manager.example"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ofBroker, err := os.ReadFile(filepath.Join(testenv.Root(t), "cmd", "apparmor-broker", "usr.libexec.apparmor-broker"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +42,7 @@ func TestKernels(t *testing.T) {
 		Timeout: 12 * time.Minute, // several times what it takes under TCG
 		Files: func(tb testing.TB, k vmtest.Kernel) map[string][]byte {
 			files := kernelFiles(tb, k)
-			files["manager.example"] = profiles
+			files["manager.example"], files["broker.aa"] = profiles, ofBroker
 			var err error
 			if files["quickstart"], err = quickstart(); err != nil {
 				tb.Fatal(err)

@@ -31,6 +31,10 @@ func TestMain(m *testing.M) {
 		"split manager":   splitMain,
 		"split reader":    splitReader,
 
+		"broker":        serveBroker,
+		"broker client": brokerClient,
+		"attempts":      attempts,
+
 		"in namespace": inNamespace, "out of namespace": outOfNamespace,
 	}))
 }
