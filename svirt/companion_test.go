@@ -61,6 +61,7 @@ func TestDeriveCompanion(t *testing.T) {
 `,
 		"passt": `  "/srv/log/passt.log" rw, # net net0
   "/srv/run/net0.sock" rw, # net net0
+  "/srv/run/net0.sock.repair" rw, # net net0
 `,
 		"qemu-bridge-helper":  "",
 		"qemu-storage-daemon": "  \"/srv/b\" rwk, # disk b\n  \"/srv/run/vdb.sock\" rw, # chardev served\n",

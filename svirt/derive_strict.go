@@ -921,7 +921,14 @@ func (s *strict) nets() {
 		n := &s.domain.Devices.Nets[i]
 		s.device = device(DeviceNet, n.ID, i)
 		if n.Socket != "" {
-			s.grant(useVHostUser, n.Socket, permRW)
+			if real, ok := s.check(useVHostUser, n.Socket, permRW); ok {
+				s.literal(real, permRW)
+				if s.within.companion && n.Backend == "passt" {
+					// With --vhost-user it also listens for passt-repair(1), which
+					// works for migration, and does not start without; passt(1).
+					s.literal(real+".repair", permRW)
+				}
+			}
 		}
 		if n.VHost && n.VHostNode == "" {
 			s.literal("/dev/vhost-net", permRW)
