@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 
 	"github.com/goarmor/apparmor/loader"
@@ -93,6 +94,10 @@ type ManagerOptions struct {
 // second one of a directory is refused with ErrLocked, unless both are Shared;
 // libvirtd, which knows of no lock, must not share it.
 //
+// Any number of goroutines may use a Manager. Of those that change machines or
+// load them, it lets four for each processor, and 16 at least, compile and put in force at
+// the same time, which bounds the memory; others wait, or give up with the context.
+//
 // Names, numbers, and images and logs that are written have one owner among the
 // machines of a directory; see ReasonShared and Disk.Shareable. The Manager
 // remembers which backing files it found in an image when the machine was
@@ -120,6 +125,7 @@ type Manager struct {
 	dir     *dirStore
 	private []string // more of Options.Private
 	claims  claims
+	places  chan struct{} // one for each machine that may be worked on
 
 	mu        sync.Mutex
 	machines  map[string]*machineState
@@ -175,7 +181,7 @@ var (
 
 // New returns a Manager. The caller closes it.
 func New(ctx context.Context, o ManagerOptions) (*Manager, error) {
-	m := &Manager{options: o, driver: o.Driver, log: o.Logger, close: func() error { return nil }, machines: map[string]*machineState{}, templates: map[string]*Template{}}
+	m := &Manager{options: o, driver: o.Driver, log: o.Logger, close: func() error { return nil }, machines: map[string]*machineState{}, templates: map[string]*Template{}, places: make(chan struct{}, maxInHand())}
 	if m.log == nil {
 		m.log = discard
 	}
@@ -297,6 +303,22 @@ func (m *Manager) removeLitter(s store, list []string, uuid string) (err error) 
 func (m *Manager) Close() error {
 	m.closing.Do(func() { m.closed = errors.Join(m.close(), m.dir.close()) })
 	return m.closed
+}
+
+// maxInHand is how many machines are compiled, written and put in force at the
+// same time. Compiled policy is kept until it is in force, so that more of them
+// would take memory and, as the kernel takes one at a time, save no time.
+func maxInHand() int { return max(16, 4*runtime.GOMAXPROCS(0)) }
+
+// begin waits until a machine may be compiled to be put in force. The caller ends
+// that. Nobody who has a place waits for another machine's lock.
+func (m *Manager) begin(ctx context.Context) (end func(), err error) {
+	select {
+	case m.places <- struct{}{}:
+		return func() { <-m.places }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // lock waits for its turn with a machine. The caller unlocks.

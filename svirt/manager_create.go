@@ -388,6 +388,11 @@ func (m *Manager) apply(ctx context.Context, c change) error {
 	if err := m.granted(ctx, &c); err != nil {
 		return m.refuse(ctx, c.uuid, err)
 	}
+	end, err := m.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer end()
 	src, err := m.source(ctx, &c.parts[0])
 	if err != nil {
 		return err

@@ -28,6 +28,11 @@ func (m *Manager) LoadWith(ctx context.Context, uuid string, a loader.Accept) er
 		return err
 	}
 	defer unlock()
+	end, err := m.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer end()
 	compiled, err := m.compile(ctx, uuid)
 	if err != nil {
 		return err

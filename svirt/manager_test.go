@@ -1093,6 +1093,24 @@ func TestTemplateIsParsedOnce(t *testing.T) {
 	}
 }
 
+// TestBegin gives up waiting for a place with the context.
+func TestBegin(t *testing.T) {
+	m := &Manager{places: make(chan struct{}, 1)}
+	end, err := m.begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := m.begin(ended); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, want %v", err, context.Canceled)
+	}
+	end()
+	if _, err := m.begin(t.Context()); err != nil {
+		t.Errorf("the place was not given back: %v", err)
+	}
+}
+
 func BenchmarkCreate(b *testing.B) {
 	ctx := context.Background()
 	f := newFixture(b, ManagerOptions{})
