@@ -23,9 +23,6 @@ import (
 	"github.com/goarmor/apparmor/policy"
 )
 
-// kernelSeries is the kernel that policy is compiled for.
-const kernelSeries = "6.1"
-
 // input is what is measured with.
 type input struct {
 	ctx    context.Context
@@ -33,26 +30,32 @@ type input struct {
 	tmp    string // for files
 	roots  []fs.FS
 	parse  parser.Config
-	kernel *features.Set
+	series string
+	kernel *features.Set // of series
 
 	top     []string // names of the profiles at the top of the tree
 	texts   []text   // all policy of the tree
 	size    int64    // of texts
 	machine string   // a profile as libvirt makes it
 
-	parser, note string // apparmor_parser, or why there is none
-	features     string // the file with the kernel's features
+	references []program // apparmor_parser, the oldest first
+	missing    error     // why one is not there
+	features   string    // the file with the kernel's features
 }
 
-func readInput(tree, tmp string) (*input, error) {
-	in := &input{ctx: context.Background(), tree: tree, tmp: tmp, roots: []fs.FS{os.DirFS(tree)}}
+func readInput(o *arguments, tmp string) (*input, error) {
+	tree := o.tree
+	in := &input{ctx: context.Background(), tree: tree, tmp: tmp, roots: []fs.FS{os.DirFS(tree)}, series: o.kernel}
 	in.parse = parser.Config{Roots: in.roots, RootNames: []string{tree}}
-	in.kernel, _ = features.Kernel(kernelSeries)
+	var ok bool
+	if in.kernel, ok = features.Kernel(o.kernel); !ok {
+		return nil, fmt.Errorf("-kernel %s: not one of %s", o.kernel, strings.Join(features.Kernels(), ", "))
+	}
 	in.features = filepath.Join(tmp, "features")
 	if err := os.WriteFile(in.features, []byte(in.kernel.String()), 0o600); err != nil {
 		return nil, err
 	}
-	in.parser, in.note = program("apparmor_parser", "/usr/sbin/apparmor_parser", "/sbin/apparmor_parser")
+	in.references, in.missing = references(in.ctx)
 	var err error
 	if in.top, in.texts, in.size, err = readTree(tree); err != nil {
 		return nil, err
@@ -71,9 +74,12 @@ func (in *input) reference(args ...string) []string {
 
 // withParser adds what apparmor_parser does with its input and arguments.
 func (in *input) withParser(c comparison, stdin string, args ...string) comparison {
-	if c.note = in.note; in.parser != "" {
-		c.theirs = process(stdin, in.parser, in.reference(args...)...)
+	if len(in.references) == 0 {
+		c.note = "apparmor_parser is missing"
+		return c
 	}
+	command := in.references[0].command
+	c.theirs = process(stdin, command[0], append(command[1:len(command):len(command)], in.reference(args...)...)...)
 	return c
 }
 

@@ -49,16 +49,21 @@ func rounds(n int, measure ...func() (cost, error)) ([]cost, error) {
 			}
 		}
 	}
-	medians := make([]cost, len(measure))
+	list := make([]cost, len(measure))
 	for i, c := range costs {
-		medians[i] = cost{
-			cpu:    median(c, func(c cost) int64 { return int64(c.cpu) }),
-			wall:   median(c, func(c cost) int64 { return int64(c.wall) }),
-			allocs: uint64(median(c, func(c cost) int64 { return int64(c.allocs) })),
-			peak:   int64(median(c, func(c cost) int64 { return c.peak })),
-		}
+		list[i] = medians(c)
 	}
-	return medians, nil
+	return list, nil
+}
+
+// medians returns the median of each part of some costs.
+func medians(c []cost) cost {
+	return cost{
+		cpu:    median(c, func(c cost) int64 { return int64(c.cpu) }),
+		wall:   median(c, func(c cost) int64 { return int64(c.wall) }),
+		allocs: uint64(median(c, func(c cost) int64 { return int64(c.allocs) })),
+		peak:   int64(median(c, func(c cost) int64 { return c.peak })),
+	}
 }
 
 func median(costs []cost, of func(cost) int64) time.Duration {
@@ -128,8 +133,8 @@ func execute(stdin, path string, args ...string) (*exec.Cmd, error) {
 	return cmd, nil
 }
 
-// program finds a reference program.
-func program(names ...string) (path, note string) {
+// installed finds a reference program.
+func installed(names ...string) (path, note string) {
 	for _, n := range names {
 		if p, err := exec.LookPath(n); err == nil {
 			return p, ""

@@ -6,130 +6,380 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"text/tabwriter"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// compilerPath is the program that is compared with apparmor_parser.
-const compilerPath = "github.com/goarmor/apparmor/internal/bench/compiler"
+// parserPath is the program that is compared with apparmor_parser.
+const parserPath = "github.com/goarmor/apparmor/cmd/apparmor_parser"
 
 // usage is what peakOf reports.
 type usage struct {
-	CPU  time.Duration
-	Peak int64
+	CPU    time.Duration
+	Peak   int64
+	Failed string // the last line of what the program said
 }
 
-// peakOf runs a program and reports what it used. It is a process of its own,
-// since the kernel counts what was resident before a program took the place of
-// the one that started it, and this one is small: anything below its own 5 MB
-// or so is not seen.
+// starter starts a program with the file 3 as its input and the file 4 for its
+// errors, and prints its number.
+const starter = `"$@" <&3 3<&- >/dev/null 2>&4 4>&- & echo $!`
+
+// peakOf runs a program and reports what it used. The kernel counts with a program
+// what was resident of the one that started it, before the one took the place of
+// the other. So it is started by a shell, which is smaller than what is measured
+// and ends at once; this process, which has nothing else to do, inherits it.
 func peakOf(args []string) error {
-	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Stdin, cmd.Stderr = os.Stdin, os.Stderr
-	if err := cmd.Run(); err != nil {
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return err
 	}
-	u := usage{CPU: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}
-	if r, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		u.Peak = int64(r.Maxrss) * 1024
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	cmd := exec.Command("/bin/sh", append([]string{"-c", starter, "sh"}, args...)...)
+	cmd.ExtraFiles = []*os.File{os.Stdin, w}
+	out, err := cmd.Output()
+	if err = errors.Join(err, w.Close()); err != nil {
+		return err
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(out)))
+	if err != nil {
+		return err
+	}
+	said, err := io.ReadAll(r)
+	if err != nil {
+		return err
+	}
+	var status syscall.WaitStatus
+	var used syscall.Rusage
+	for {
+		if _, err = syscall.Wait4(pid, &status, 0, &used); !errors.Is(err, syscall.EINTR) {
+			break
+		}
+	}
+	if err != nil {
+		return err
+	}
+	u := usage{CPU: time.Duration(used.Utime.Nano() + used.Stime.Nano()), Peak: used.Maxrss * 1024}
+	if status != 0 {
+		lines := strings.Split(string(bytes.TrimSpace(said)), "\n")
+		u.Failed = fmt.Sprintf("status %d: %s", status, lines[len(lines)-1])
 	}
 	return json.NewEncoder(os.Stdout).Encode(u)
 }
 
-// whole measures a process with its peak of memory.
-func whole(self, stdin, path string, args ...string) func() (cost, error) {
-	return func() (cost, error) {
-		cmd := exec.Command(self, append([]string{peakWord, path}, args...)...)
-		cmd.Stdin = strings.NewReader(stdin)
-		cmd.Stderr = os.Stderr
-		start := time.Now()
-		out, err := cmd.Output()
-		if err != nil {
-			return cost{}, fmt.Errorf("%s: %w", path, err)
-		}
-		var u usage
-		if err := json.Unmarshal(out, &u); err != nil {
-			return cost{}, err
-		}
-		return cost{cpu: u.CPU, wall: time.Since(start), peak: u.Peak}, nil
+// failedError is a program that refused its input or took too long.
+type failedError struct {
+	program, said string
+	after         time.Duration // not zero: it was stopped
+}
+
+func (e *failedError) Error() string {
+	if e.after > 0 {
+		return fmt.Sprintf("%s was stopped after %v", e.program, e.after)
 	}
+	return fmt.Sprintf("%s failed: %s", e.program, e.said)
+}
+
+// processes measures programs.
+type processes struct {
+	self     string
+	features string        // file of the kernel's
+	limit    time.Duration // of each process
+}
+
+// run measures a process that compiles, and throws away what it makes. An error
+// that is the program's is a *failedError.
+func (p *processes) run(by program, tree, stdin string, files ...string) (cost, error) {
+	args := append([]string{peakWord}, by.command...)
+	args = append(args, "--config-file=/dev/null", "-M", p.features, "-b", tree, "-q", "-K", "-Q", "-S", "-j1")
+	args = append(args, absolute(tree, files)...)
+	ctx, cancel := context.WithTimeout(context.Background(), p.limit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, p.self, args...)
+	// What is measured is stopped with the process that measures it.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.Stdin = strings.NewReader(stdin)
+	cmd.Stderr = os.Stderr
+	start := time.Now()
+	out, err := cmd.Output()
+	name := cmp.Or(by.name, "ours")
+	switch {
+	case ctx.Err() != nil:
+		return cost{}, &failedError{name, "", p.limit}
+	case err != nil:
+		return cost{}, fmt.Errorf("%s: %w", name, err)
+	}
+	var u usage
+	if err := json.Unmarshal(out, &u); err != nil {
+		return cost{}, err
+	}
+	if u.Failed != "" {
+		return cost{}, &failedError{name, u.Failed, 0}
+	}
+	return cost{cpu: u.CPU, wall: time.Since(start), peak: u.Peak}, nil
+}
+
+// job is what a program has to compile in one process.
+type job struct {
+	name  string
+	tree  string
+	stdin string
+	files []string
+}
+
+// pair is what one job took us and a reference.
+type pair struct {
+	name         string
+	ours, theirs cost
+}
+
+func (p pair) ratio() float64 { return float64(p.theirs.cpu) / float64(p.ours.cpu) }
+
+// row is jobs that count together.
+type row struct {
+	name   string
+	rounds int // 0: what is measured is the first run of all
+	jobs   []job
+	part   string          // the name of a part of the jobs, which is shown, too
+	in     map[string]bool // whose names these are
+}
+
+// result is what one reference made of a row.
+type result struct {
+	reference string
+	pairs     []pair  // of the jobs that it did
+	failed    []error // of the others, each a *failedError
+}
+
+// measure has us and each reference do each job, in turn. A job that we fail at
+// is an error.
+func (p *processes) measure(own program, refs []program, r row) ([]result, error) {
+	results := make([]result, len(refs))
+	for i, ref := range refs {
+		results[i].reference = ref.name
+	}
+	for _, j := range r.jobs {
+		ours, theirs := []cost(nil), make([][]cost, len(refs))
+		failed := make([]bool, len(refs))
+		// The first round warms the caches of the machine.
+		for round := range r.rounds + 1 {
+			if round == 1 {
+				ours, theirs = nil, make([][]cost, len(refs))
+			}
+			c, err := p.run(own, j.tree, j.stdin, j.files...)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", j.name, err)
+			}
+			ours = append(ours, c)
+			for i, ref := range refs {
+				if failed[i] {
+					continue
+				}
+				c, err := p.run(ref, j.tree, j.stdin, j.files...)
+				if f := (*failedError)(nil); errors.As(err, &f) {
+					failed[i] = true
+					results[i].failed = append(results[i].failed, fmt.Errorf("%s: %w", j.name, f))
+					continue
+				} else if err != nil {
+					return nil, err
+				}
+				theirs[i] = append(theirs[i], c)
+			}
+		}
+		for i := range refs {
+			if !failed[i] {
+				results[i].pairs = append(results[i].pairs, pair{j.name, medians(ours), medians(theirs[i])})
+			}
+		}
+	}
+	return results, nil
+}
+
+// single is a row of one job.
+func single(name string, rounds int, tree, stdin string) row {
+	return row{name: name, rounds: rounds, jobs: []job{{name: name, tree: tree, stdin: stdin}}}
+}
+
+// each is a row with a process for each file.
+func each(name string, rounds int, tree string, files []string) row {
+	r := row{name: name, rounds: rounds}
+	for _, f := range files {
+		r.jobs = append(r.jobs, job{name: f, tree: tree, files: []string{f}})
+	}
+	return r
+}
+
+// literals is the text of a profile with so many rules of literal paths.
+func literals(n int) string {
+	var b strings.Builder
+	b.WriteString("profile literals {\n")
+	for i := range n {
+		fmt.Fprintf(&b, "  /srv/d%d/name%d r,\n", i%17, i)
+	}
+	b.WriteString("}\n")
+	return b.String()
+}
+
+// smallest returns the quarter of the files of a tree with the shortest texts.
+func smallest(tree string, files []string) (map[string]bool, error) {
+	size := make(map[string]int64, len(files))
+	for _, f := range files {
+		info, err := os.Stat(filepath.Join(tree, f))
+		if err != nil {
+			return nil, err
+		}
+		size[f] = info.Size()
+	}
+	list := slices.Clone(files)
+	slices.SortStableFunc(list, func(a, b string) int { return cmp.Compare(size[a], size[b]) })
+	few := map[string]bool{}
+	for _, f := range list[:(len(list)+3)/4] {
+		few[f] = true
+	}
+	return few, nil
 }
 
 // printProcesses prints the second table.
-func printProcesses(w *bufio.Writer, in *input, n int) error {
+func printProcesses(w *bufio.Writer, in *input, o *arguments) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	compiler := filepath.Join(in.tmp, "compiler")
-	if _, err := execute("", "go", "build", "-o", compiler, compilerPath); err != nil {
+	own := program{command: []string{filepath.Join(in.tmp, "apparmor_parser")}}
+	if _, err := execute("", "go", "build", "-trimpath", "-o", own.command[0], parserPath); err != nil {
 		return err
 	}
-	tw := tabwriter.NewWriter(w, 2, 8, 2, ' ', 0)
-	fmt.Fprintln(tw, "\nprocess\tCPU\tpeak\treference CPU\tpeak\tCPU ratio\tpeak ratio\t")
-	for _, row := range []struct {
-		name, stdin string
-		names       []string
-	}{
-		{"compile the libvirt VM profile", in.machine, nil},
-		{fmt.Sprintf("compile %d profiles", len(in.top)), "", in.top},
-	} {
-		costs, err := rounds(n,
-			whole(self, row.stdin, compiler, append([]string{in.tree}, row.names...)...),
-			whole(self, row.stdin, in.parser, in.reference(append([]string{"-Q", "-S", "-j1"}, absolute(in.tree, row.names)...)...)...),
-		)
+	ownDir, newest := filepath.Join(in.tmp, "own"), filepath.Join(in.tmp, "newest")
+	machine, err := ownTree(ownDir)
+	if err != nil {
+		return err
+	}
+	rows := []row{
+		single("an empty profile", o.rounds, ownDir, "profile empty {\n}\n"),
+		single("the profile of a VM", o.rounds, ownDir, machine),
+		single("the same, as libvirt makes it", o.rounds, in.tree, in.machine),
+	}
+	if len(in.top) > 0 {
+		rows = append(rows, each(fmt.Sprintf("the %d files of the first table, a process each", len(in.top)), min(o.rounds, 2), in.tree, in.top))
+	}
+	names, version, err := newestTree(in.ctx, newest)
+	if err != nil {
+		fmt.Fprintf(w, "\nwithout the profiles of Debian sid: %v\n", err)
+	} else {
+		few, err := smallest(newest, names)
 		if err != nil {
 			return err
 		}
-		a, b := costs[0], costs[1]
-		fmt.Fprintf(tw, "%s\t%s\t%.1f MB\t%s\t%.1f MB\t%.1f\t%.2f\t\n", row.name, short(a.cpu), float64(a.peak)/1e6,
-			short(b.cpu), float64(b.peak)/1e6, float64(b.cpu)/float64(a.cpu), float64(b.peak)/float64(a.peak))
+		r := each(fmt.Sprintf("sid's %d files (%s), a process each", len(names), version), min(o.rounds, 1), newest, names)
+		r.part, r.in = fmt.Sprintf("of these, the %d with the shortest texts", len(few)), few
+		rows = append(rows, r)
 	}
-	return tw.Flush()
+	rows = append(rows,
+		single("1,000 rules of literal paths", min(o.rounds, 2), ownDir, literals(1000)),
+		single("10,000 rules of literal paths", 0, ownDir, literals(10_000)))
+
+	fmt.Fprintf(w, "\nprocesses, kernel %s's features\n", in.series)
+	p := &processes{self, in.features, o.limit}
+	for _, r := range rows {
+		results, err := p.measure(own, in.references, r)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(w, "\n%s\n", r.name)
+		printRow(w, results, len(r.jobs) > 1, nil)
+		if r.part != "" {
+			fmt.Fprintf(w, "\n%s\n", r.part)
+			printRow(w, results, true, r.in)
+		}
+		if o.all {
+			printPairs(w, results)
+		}
+		if err := w.Flush(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// printProfiles prints the third table.
-func printProfiles(w *bufio.Writer, in *input, all bool) error {
-	type line struct {
-		name  string
-		costs []cost
-		ratio float64
-	}
-	var lines []line
-	for _, name := range in.top {
-		costs, err := rounds(3,
-			ours(func() error { return in.compileFile(name, nil, io.Discard) }),
-			process("", in.parser, in.reference("-Q", "-S", absolute(in.tree, []string{name})[0])...),
-		)
-		if err != nil {
-			return err
-		}
-		lines = append(lines, line{name, costs, float64(costs[1].cpu) / float64(costs[0].cpu)})
-	}
-	slices.SortFunc(lines, func(a, b line) int { return cmp.Compare(a.ratio, b.ratio) })
-	shown := lines
-	if !all {
-		shown = lines[:min(len(lines), 3)]
-	}
+// printRow prints a line for each reference, of all jobs or some. Of several
+// processes the times are added, and the peaks are the greatest.
+func printRow(w *bufio.Writer, results []result, many bool, in map[string]bool) {
 	tw := tabwriter.NewWriter(w, 2, 8, 2, ' ', 0)
-	fmt.Fprintln(tw, "\nprofile\tCPU\treference CPU\tratio\t")
-	for _, l := range shown {
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%.1f\t\n", l.name, short(l.costs[0].cpu), short(l.costs[1].cpu), l.ratio)
+	fmt.Fprint(tw, "  reference\tCPU\tours\tratio\tpeak\tours\tratio\t")
+	if many {
+		fmt.Fprint(tw, "least CPU ratio\tmedian\tmost\tmedian peak ratio\tfiles\trefused\t")
 	}
-	if len(lines) > 0 {
-		fmt.Fprintf(tw, "median of %d\t\t\t%.1f\t\n", len(lines), lines[len(lines)/2].ratio)
+	fmt.Fprintln(tw)
+	for _, r := range results {
+		var ours, theirs cost
+		var ratios, peaks []float64
+		for _, x := range r.pairs {
+			if in != nil && !in[x.name] {
+				continue
+			}
+			ours.cpu, theirs.cpu = ours.cpu+x.ours.cpu, theirs.cpu+x.theirs.cpu
+			ours.peak, theirs.peak = max(ours.peak, x.ours.peak), max(theirs.peak, x.theirs.peak)
+			ratios = append(ratios, x.ratio())
+			peaks = append(peaks, float64(x.theirs.peak)/float64(x.ours.peak))
+		}
+		if len(ratios) == 0 {
+			fmt.Fprintf(tw, "  %s\trefused all\t\n", r.reference)
+			continue
+		}
+		slices.Sort(ratios)
+		slices.Sort(peaks)
+		fmt.Fprintf(tw, "  %s\t%s\t%s\t%.2f\t%.1f MB\t%.1f MB\t%.2f\t", r.reference, short(theirs.cpu), short(ours.cpu),
+			float64(theirs.cpu)/float64(ours.cpu), float64(theirs.peak)/1e6, float64(ours.peak)/1e6, float64(theirs.peak)/float64(ours.peak))
+		if many {
+			jobs := len(r.pairs) + len(r.failed)
+			if in != nil {
+				jobs = len(in)
+			}
+			n := len(ratios)
+			fmt.Fprintf(tw, "%.2f\t%.2f\t%.1f\t%.2f\t%d\t%d\t", ratios[0], ratios[n/2], ratios[n-1], peaks[n/2], n, jobs-n)
+		}
+		fmt.Fprintln(tw)
 	}
-	return tw.Flush()
+	// Both keep their first error for the last Flush.
+	_ = tw.Flush()
+	for _, r := range results {
+		if !many && len(r.failed) > 0 {
+			fmt.Fprintf(w, "  %v\n", r.failed[0])
+		}
+	}
+}
+
+// printPairs prints every job, beginning with the one where we gain least.
+func printPairs(w *bufio.Writer, results []result) {
+	for _, r := range results {
+		list := slices.Clone(r.pairs)
+		slices.SortStableFunc(list, func(a, b pair) int { return cmp.Compare(a.ratio(), b.ratio()) })
+		for _, x := range list {
+			fmt.Fprintf(w, "    %s\t%.2f\t%s\t%s\t%.2f\t%s\n", r.reference, x.ratio(), short(x.theirs.cpu), short(x.ours.cpu), float64(x.theirs.peak)/float64(x.ours.peak), x.name)
+		}
+		for _, err := range r.failed {
+			fmt.Fprintf(w, "    %s\t%v\n", r.reference, err)
+		}
+	}
 }
 
 // short rounds a duration to three digits or so.

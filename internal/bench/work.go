@@ -102,7 +102,7 @@ func derive() comparison {
 			return err
 		},
 	}}}
-	helper, note := program("virt-aa-helper", "/usr/lib/libvirt/virt-aa-helper")
+	helper, note := installed("virt-aa-helper", "/usr/lib/libvirt/virt-aa-helper")
 	if c.note = note; helper != "" {
 		c.theirs = process(machineXML, helper, "--dryrun", "-c", "-u", "libvirt-"+machineUUID)
 	}
