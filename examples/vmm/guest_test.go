@@ -5,6 +5,7 @@
 package main
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"os"
@@ -59,5 +60,74 @@ func TestGuestPlay(t *testing.T) {
 	}
 	if out, err := exec.CommandContext(t.Context(), "/usr/bin/qemu-img", "info", "/srv/vm/vda.qcow2").CombinedOutput(); err != nil || strings.Contains(string(out), "backing") {
 		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// reader opens the files that it is told to, a line each, and says what became
+// of it.
+func reader([]string) int {
+	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+		said := "read"
+		if f, err := os.Open(in.Text()); err != nil {
+			said = err.Error()
+		} else {
+			_ = f.Close() // only opened
+		}
+		if _, err := fmt.Println(said); err != nil {
+			return 1
+		}
+	}
+	return 0
+}
+
+// TestGuestUpgrade upgrades the profile of a process that runs, which has what the
+// new template grants from then on, and no more what only the old one did.
+func TestGuestUpgrade(t *testing.T) {
+	vmtest.Guest(t)
+	ctx, dir := t.Context(), t.TempDir()
+	before := template(t, "/init mr, signal, /srv/old r,")
+	manager, err := svirt.New(ctx, svirt.ManagerOptions{Dir: dir, Parts: []svirt.Part{before}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer manager.Close()
+	err = errors.Join(os.MkdirAll("/srv", 0o755), os.WriteFile("/srv/old", nil, 0o644), os.WriteFile("/srv/new", nil, 0o644),
+		manager.Create(ctx, &svirt.Domain{UUID: uuid, Name: uuid, Type: "kvm"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := vmtest.Command(t, "reader")
+	cmd.Stderr = os.Stderr
+	in, inErr := cmd.StdinPipe()
+	out, outErr := cmd.StdoutPipe()
+	if err := errors.Join(inErr, outErr, manager.Start(ctx, uuid, cmd)); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	want := func(when, name, want string) {
+		t.Helper()
+		if _, err := fmt.Fprintln(in, name); err != nil {
+			t.Fatal(err)
+		}
+		if !lines.Scan() || !strings.HasSuffix(lines.Text(), want) {
+			t.Errorf("%s: %s: %s, %v, want %s", when, name, lines.Text(), lines.Err(), want)
+		}
+	}
+	want("before", "/srv/old", "read")
+	want("before", "/srv/new", "permission denied")
+	if err := upgrade(ctx, manager, dir, template(t, "include <none>"), uuid); err == nil {
+		t.Error("a template that does not compile is taken")
+	}
+	want("after one that does not compile", "/srv/old", "read")
+	if err := upgrade(ctx, manager, dir, template(t, "/init mr, signal, /srv/new r,"), uuid); err != nil {
+		t.Fatal(err)
+	}
+	want("after", "/srv/old", "permission denied")
+	want("after", "/srv/new", "read")
+	if err := errors.Join(in.Close(), cmd.Wait()); err != nil {
+		t.Error(err)
+	}
+	if err := manager.Remove(ctx, uuid); err != nil {
+		t.Error(err)
 	}
 }

@@ -23,7 +23,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	os.Exit(vmtest.Main(m, vmtest.Commands{"qemu-system-x86_64": qemu, "qemu-img": img}))
+	os.Exit(vmtest.Main(m, vmtest.Commands{"qemu-system-x86_64": qemu, "qemu-img": img, "reader": reader}))
 }
 
 // qemu says what QEMU says, and opens nothing.
