@@ -42,7 +42,8 @@ func addDebian(tb testing.TB, files map[string][]byte) {
 	}
 }
 
-// buildProgram compiles a program of this module, by its directory, into a static binary for guests.
+// buildProgram compiles a program of this repository, by its directory, which may be of a module of its own, into a
+// static binary for guests.
 func buildProgram(t *testing.T, name string) func() ([]byte, error) {
 	t.Helper()
 	dir, root := t.TempDir(), testenv.Root(t)
@@ -53,8 +54,8 @@ func buildProgram(t *testing.T, name string) func() ([]byte, error) {
 	}
 	return sync.OnceValues(func() ([]byte, error) {
 		out := filepath.Join(dir, path.Base(name))
-		cmd := exec.Command("go", "build", "-ldflags=-s -w", "-o", out, "./"+name)
-		cmd.Dir = root
+		cmd := exec.Command("go", "build", "-ldflags=-s -w", "-o", out, ".")
+		cmd.Dir = filepath.Join(root, filepath.FromSlash(name))
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64", "GOFLAGS=")
 		cmd.Stderr = os.Stderr
 		if err := cmd.Run(); err != nil {

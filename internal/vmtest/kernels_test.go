@@ -6,6 +6,7 @@ package vmtest_test
 
 import (
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -25,10 +26,14 @@ import (
 //	corpus/...      policy as we compile it, see corpus
 //	quickstart      the program in examples
 //	virt-aa-helper  the program in cmd
+//	aapolicy        the program in cmd
 //	manager.example the profiles beside cmd/virt-aa-helper
 //	broker.aa       the profile beside cmd/apparmor-broker
 func TestKernels(t *testing.T) {
-	quickstart, helper := buildProgram(t, "examples/quickstart"), buildProgram(t, "cmd/virt-aa-helper")
+	programs := map[string]func() ([]byte, error){}
+	for _, name := range []string{"examples/quickstart", "cmd/virt-aa-helper", "cmd/aapolicy"} {
+		programs[path.Base(name)] = buildProgram(t, name)
+	}
 	profiles, err := os.ReadFile(filepath.Join(testenv.Root(t), "cmd", "virt-aa-helper", "manager.example"))
 	if err != nil {
 		t.Fatal(err)
@@ -43,12 +48,12 @@ func TestKernels(t *testing.T) {
 		Files: func(tb testing.TB, k vmtest.Kernel) map[string][]byte {
 			files := kernelFiles(tb, k)
 			files["manager.example"], files["broker.aa"] = profiles, ofBroker
-			var err error
-			if files["quickstart"], err = quickstart(); err != nil {
-				tb.Fatal(err)
-			}
-			if files["virt-aa-helper"], err = helper(); err != nil {
-				tb.Fatal(err)
+			for name, build := range programs {
+				data, err := build()
+				if err != nil {
+					tb.Fatal(err)
+				}
+				files[name] = data
 			}
 			return files
 		},
