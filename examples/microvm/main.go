@@ -18,6 +18,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"runtime"
+	"strings"
 	"syscall"
 	"time"
 
@@ -131,11 +132,12 @@ func startJailer(ctx context.Context, manager *svirt.Manager, uuid string, cmd *
 	return <-started
 }
 
-// appears waits for a socket.
+// appears waits until something listens on a socket. It does not connect to see:
+// who is connected to once and left ends, as virtiofsd does.
 func appears(ctx context.Context, name string, ended <-chan error) error {
 	for {
-		if _, err := os.Stat(name); err == nil {
-			return nil
+		if ok, err := listens(name); ok || err != nil {
+			return err
 		}
 		select {
 		case <-ctx.Done():
@@ -145,4 +147,22 @@ func appears(ctx context.Context, name string, ended <-chan error) error {
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
+}
+
+// listens reports whether something listens on a socket. That its file is there
+// says less: passt makes it long before.
+func listens(name string) (bool, error) {
+	// Of a socket that listens the flags are 00010000; proc_net_unix(5).
+	sockets, err := os.ReadFile("/proc/net/unix")
+	if err != nil {
+		return false, err
+	}
+	for line := range strings.Lines(string(sockets)) {
+		// Num RefCount Protocol Flags Type St Inode Path
+		f := strings.Fields(line)
+		if len(f) > 7 && f[3] == "00010000" && strings.HasSuffix(strings.TrimSuffix(line, "\n"), " "+name) {
+			return true, nil
+		}
+	}
+	return false, nil
 }

@@ -18,6 +18,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/goarmor/apparmor/vmtest"
 )
@@ -104,14 +105,35 @@ func cloudHypervisor(args []string) error {
 	err := opens(option(args, "--api-socket", "path"), option(args, "--log-file", ""), option(args, "--kernel", ""), disk, filepath.Dir(disk)+"/other.img")
 	for _, device := range []string{"--fs", "--tpm", "--net"} {
 		if socket := option(args, device, "socket"); socket != "" {
-			c, dialErr := net.Dial("unix", socket)
-			if dialErr == nil {
-				dialErr = c.Close()
-			}
-			err = errors.Join(err, dialErr)
+			err = errors.Join(err, ask(device, socket))
 		}
 	}
 	return err
+}
+
+// ask asks a companion something that it answers once it serves: for the features
+// of vhost-user (docs/interop/vhost-user.rst of QEMU), or for the capabilities of
+// a TPM (swtpm_ioctls(3)).
+func ask(device, socket string) error {
+	c, err := net.Dial("unix", socket)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	question, answer := []byte{1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0}, make([]byte, 20)
+	if device == "--tpm" {
+		question, answer = []byte{0, 0, 0, 1}, make([]byte, 8)
+	}
+	if err := c.SetDeadline(time.Now().Add(5 * time.Minute)); err != nil {
+		return err
+	}
+	if _, err := c.Write(question); err != nil {
+		return err
+	}
+	if _, err := io.ReadFull(c, answer); err != nil {
+		return fmt.Errorf("what serves %s does not answer: %w", device, err)
+	}
+	return nil
 }
 
 // firecracker runs in the root that the jailer has made.
@@ -122,7 +144,8 @@ func firecracker(args []string) error {
 	return opens(option(args, "--api-sock", ""), option(args, "--log-path", ""), "/vmlinux", "/root.img", "/other.img")
 }
 
-// jailer: docs/jailer.md of Firecracker.
+// jailer: docs/jailer.md of Firecracker; it gives the folders of the root to the
+// machine's user.
 func jailer(args []string) error {
 	runtime.LockOSThread()
 	rest := args[slices.Index(args, "--")+1:]
@@ -151,11 +174,17 @@ func jailer(args []string) error {
 		{"chdir /", func() error { return syscall.Chdir("/") }},
 		{"umount", func() error { return syscall.Unmount("old_root", syscall.MNT_DETACH) }},
 		{"rmdir", func() error { return syscall.Rmdir("old_root") }},
-		{"mkdir dev", func() error { return os.MkdirAll("/dev/net", 0o755) }},
+		{"folders", func() error {
+			var errs []error
+			for _, dir := range []string{"/", "/dev", "/dev/net", "/run"} {
+				errs = append(errs, os.MkdirAll(dir, 0o700), os.Chmod(dir, 0o700), os.Chown(dir, uid, uid))
+			}
+			return errors.Join(errs...)
+		}},
 		{"mknod kvm", func() error { return syscall.Mknod("/dev/kvm", syscall.S_IFCHR|0o600, 10<<8|232) }},
 		{"mknod tun", func() error { return syscall.Mknod("/dev/net/tun", syscall.S_IFCHR|0o600, 10<<8|200) }},
 		{"chown", func() error {
-			return errors.Join(os.Chown("/", uid, uid), os.Chown("/dev/kvm", uid, uid), os.Chown("/dev/net/tun", uid, uid))
+			return errors.Join(os.Chown("/dev/kvm", uid, uid), os.Chown("/dev/net/tun", uid, uid))
 		}},
 		{"setgid", func() error { return syscall.Setgid(uid) }},
 		{"setuid", func() error { return syscall.Setuid(uid) }},
@@ -181,7 +210,8 @@ func server(args []string) error {
 		if err != nil {
 			return err
 		}
-		_, _ = io.Copy(io.Discard, c) // whatever it says
+		_, _ = c.Read(make([]byte, 64)) // whatever it says
+		_, _ = c.Write(make([]byte, 20))
 		_ = c.Close()
 	}
 }
