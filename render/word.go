@@ -139,7 +139,8 @@ func isPlain(s string) bool {
 				return false
 			}
 		case plainComma:
-			if depth == 0 {
+			// A word ends at a comma that another one follows.
+			if depth == 0 || i+1 < len(s) && s[i+1] == ',' {
 				return false
 			}
 		default:
