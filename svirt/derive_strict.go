@@ -871,7 +871,7 @@ func (s *strict) scsi(h *HostDevice) {
 		s.refuse(dir, ReasonNoDevice, err)
 		return
 	}
-	s.grant(useNode, "/dev/"+names[0], permRW)
+	s.grant(useNode, "/dev/"+names[0], permRWK)
 }
 
 // directories grants what is shared, and plain nodes.

@@ -416,7 +416,7 @@ GL # graphics 0
 			{Kind: svirt.HostSCSI, SCSI: &svirt.SCSIAddress{Host: 2, Target: 1, Unit: 3}},
 		}}), `
 "/dev/bus/usb/001/004" rw, # hostdev 1
-"/dev/sg4" rw, # hostdev 2
+"/dev/sg4" rwk, # hostdev 2
 "/dev/vfio/12" rw, # hostdev nic
 "/dev/vfio/vfio" rw, # hostdev nic
 "/sys/devices/pci0000:00/0000:01:00.0/config" r, # hostdev nic

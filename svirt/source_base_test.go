@@ -163,7 +163,7 @@ func TestBaseContent(t *testing.T) {
 		}
 		edited.File = file
 	}
-	edit("}", "  deny /srv/a w,\n}")
+	edit("\n}\n", "\n  deny /srv/a w,\n}\n")
 	run("an edited profile", edited, true)
 	run("third", next(), true)
 	change("abstractions/libvirt-qemu", "capability chown,", "capability chown,\n  /opt/new r,")
