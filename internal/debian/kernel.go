@@ -175,7 +175,7 @@ func downloadKernel(ctx context.Context, cache, dir, arch string, r Role) (_ Ker
 		if len(debs) != 1 {
 			return Kernel{}, fmt.Errorf("apt-get download %s left %d files", name, len(debs))
 		}
-		switch err := extract(ctx, debs[0], image); {
+		switch err := extract(ctx, debs[0], func(r io.Reader) (bool, error) { return extractImage(r, image) }); {
 		case err == nil:
 			return Kernel{Path: image, Release: release}, nil
 		case !errors.Is(err, errNoImage):
@@ -218,10 +218,11 @@ func compareNumbers(a, b string) int {
 	return strings.Compare(a, b)
 }
 
-var errNoImage = errors.New("no kernel image")
+var errNoImage = errors.New("neither an image nor modules of a kernel")
 
-// extract writes the vmlinuz of a package to a file.
-func extract(ctx context.Context, deb, image string) (err error) {
+// extract hands the archive of a package's files to a function, which reports
+// whether it has found what it looks for.
+func extract(ctx context.Context, deb string, from func(tar io.Reader) (found bool, err error)) (err error) {
 	cmd := exec.CommandContext(ctx, "dpkg-deb", "--fsys-tarfile", deb)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -232,7 +233,7 @@ func extract(ctx context.Context, deb, image string) (err error) {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	found, readErr := extractTar(bufio.NewReader(out), image)
+	found, readErr := from(bufio.NewReader(out))
 	// dpkg-deb fails when its pipe is closed early.
 	if _, err := io.Copy(io.Discard, out); err != nil {
 		readErr = errors.Join(readErr, err)
@@ -246,7 +247,8 @@ func extract(ctx context.Context, deb, image string) (err error) {
 	return readErr
 }
 
-func extractTar(r io.Reader, image string) (found bool, err error) {
+// extractImage writes the vmlinuz of an archive to a file.
+func extractImage(r io.Reader, image string) (found bool, err error) {
 	for tr := tar.NewReader(r); ; {
 		h, err := tr.Next()
 		if errors.Is(err, io.EOF) {

@@ -81,26 +81,30 @@ func TestCompareNumbers(t *testing.T) {
 	}
 }
 
-func TestExtractTar(t *testing.T) {
-	pack := func(names ...string) *bytes.Buffer {
-		var b bytes.Buffer
-		w := tar.NewWriter(&b)
-		for _, name := range names {
-			if err := w.WriteHeader(&tar.Header{Name: name, Typeflag: tar.TypeReg, Size: int64(len(name)), Mode: 0o644}); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := w.Write([]byte(name)); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := w.Close(); err != nil {
+// archived returns an archive of files that hold their own names.
+func archived(t *testing.T, names ...string) *bytes.Buffer {
+	t.Helper()
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for _, name := range names {
+		if err := w.WriteHeader(&tar.Header{Name: name, Typeflag: tar.TypeReg, Size: int64(len(name)), Mode: 0o644}); err != nil {
 			t.Fatal(err)
 		}
-		return &b
+		if _, err := w.Write([]byte(name)); err != nil {
+			t.Fatal(err)
+		}
 	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return &b
+}
+
+func TestExtractImage(t *testing.T) {
+	pack := func(names ...string) *bytes.Buffer { return archived(t, names...) }
 	for _, name := range []string{"./boot/vmlinuz-6.1.0-50-cloud-amd64", "./usr/lib/modules/7.3.4/vmlinuz"} {
 		image := filepath.Join(t.TempDir(), "image")
-		found, err := extractTar(pack("./boot/config", name), image)
+		found, err := extractImage(pack("./boot/config", name), image)
 		if err != nil || !found {
 			t.Fatalf("%s: found %v, %v", name, found, err)
 		}
@@ -109,14 +113,30 @@ func TestExtractTar(t *testing.T) {
 		}
 	}
 	image := filepath.Join(t.TempDir(), "image")
-	if found, err := extractTar(pack("./boot/config"), image); found || err != nil {
+	if found, err := extractImage(pack("./boot/config"), image); found || err != nil {
 		t.Errorf("without an image: found %v, %v", found, err)
 	}
 	whole := pack("./boot/vmlinuz")
-	if _, err := extractTar(bytes.NewReader(whole.Bytes()[:515]), image); err == nil {
+	if _, err := extractImage(bytes.NewReader(whole.Bytes()[:515]), image); err == nil {
 		t.Error("a package that is cut short: no error")
 	}
 	if _, ok := cachedKernel(filepath.Dir(image)); ok {
 		t.Error("a kernel that was cut short counts as cached")
+	}
+}
+
+func TestExtractModules(t *testing.T) {
+	dir := t.TempDir()
+	const at = "./usr/lib/modules/7.3.4/kernel/drivers/"
+	found, err := extractModules(archived(t, "./boot/config", at+"net/tun.ko.xz", at+"block/loop.ko", at+"../modules.order"), dir)
+	if err != nil || !found {
+		t.Fatalf("found %v, %v", found, err)
+	}
+	list, err := os.ReadDir(dir)
+	if err != nil || len(list) != 2 || list[0].Name() != "loop.ko" || list[1].Name() != "tun.ko.xz" {
+		t.Errorf("%v, %v", list, err)
+	}
+	if found, err := extractModules(archived(t, "./boot/config"), t.TempDir()); found || err != nil {
+		t.Errorf("without modules: found %v, %v", found, err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/goarmor/apparmor/internal/debian"
 	"github.com/goarmor/apparmor/internal/testenv"
 	"github.com/goarmor/apparmor/internal/vmtest"
+	"github.com/goarmor/apparmor/internal/vmtest/parts"
 )
 
 // partsPackages have the programs that package parts runs.
@@ -26,8 +27,10 @@ const partsOften = "^TestParts$/^(nothing|disk,_qcow2_with_two_below_it|serial_p
 // programs in its root file system.
 func TestParts(t *testing.T) {
 	roles, args := []string{"trixie"}, []string{"-test.run=" + partsOften}
+	var modules []string
 	if testenv.Full() {
 		roles, args = append(roles, "trixie-backports"), nil
+		modules = parts.Modules
 	}
 	vmtest.Run(t, vmtest.Config{
 		Package: "./parts",
@@ -35,6 +38,7 @@ func TestParts(t *testing.T) {
 		Args:    args,
 		Timeout: 60 * time.Minute,
 		Memory:  2048,
+		Modules: modules,
 		Root: func(tb testing.TB, k vmtest.Kernel) map[string]vmtest.RootFile {
 			packages := debian.Binary{Suite: "trixie", Names: partsPackages, Libraries: true}
 			if slices.Contains(k.Roles, "trixie-backports") {

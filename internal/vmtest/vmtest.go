@@ -42,6 +42,9 @@ type Config struct {
 	// without the first slash, such as programs; nil for none. It is called as
 	// Files is.
 	Root func(tb testing.TB, k Kernel) map[string]RootFile
+	// Modules are modules of the kernel that are loaded before the tests, by
+	// their names, with what they depend on.
+	Modules []string
 	// Memory of a guest in MiB; zero is 512.
 	Memory int
 	// Arch is the architecture of the guests, by Go's name; empty for amd64.
@@ -190,6 +193,18 @@ func (c Config) boot(t testing.TB, k Kernel, binary []byte) (report, error) {
 	var root map[string]RootFile
 	if c.Root != nil {
 		root = c.Root(t, k)
+	}
+	loaded, err := modules(t, k, c.Modules)
+	if err != nil {
+		testenv.Missing(t, err.Error(), "tests fetch the modules of kernels with apt from Debian's mirror")
+	}
+	if len(loaded) > 0 {
+		if root = maps.Clone(root); root == nil {
+			root = map[string]RootFile{}
+		}
+		for i, data := range loaded {
+			root[fmt.Sprintf("%s/%03d", strings.TrimPrefix(guest.ModulesDir, "/"), i)] = RootFile{0o644, data}
+		}
 	}
 	if err := c.writeInitrd(m.initrd, k, binary, files, root); err != nil {
 		t.Fatal(err)

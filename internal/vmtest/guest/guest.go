@@ -168,6 +168,9 @@ func prepare(portName string) (*os.File, error) {
 	if err := os.Chmod("/tmp", 0o777|os.ModeSticky); err != nil {
 		errs = append(errs, err)
 	}
+	if err := loadModules(); err != nil {
+		errs = append(errs, err)
+	}
 	port, err := os.OpenFile(portName, os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
 		return nil, errors.Join(append(errs, err)...)
@@ -176,6 +179,24 @@ func prepare(portName string) (*os.File, error) {
 		errs = append(errs, err)
 	}
 	return port, errors.Join(errs...)
+}
+
+// loadModules loads the modules of the kernel that the host has put there.
+func loadModules() error {
+	list, err := filepath.Glob(ModulesDir + "/*")
+	if err != nil {
+		return err
+	}
+	for _, name := range list {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		if err := unix.InitModule(data, ""); err != nil && !errors.Is(err, unix.EEXIST) {
+			return fmt.Errorf("module %s: %w", name, err)
+		}
+	}
+	return nil
 }
 
 // makeRaw stops the terminal from translating line ends and from echoing.

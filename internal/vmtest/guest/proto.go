@@ -32,4 +32,7 @@ type Config struct {
 const (
 	ConfigFile = "/vmtest.json"
 	FilesDir   = "/files"
+	// ModulesDir has modules of the kernel, which are loaded in the order of
+	// their names.
+	ModulesDir = "/modules"
 )

@@ -6,6 +6,7 @@ package parts
 
 import (
 	"context"
+	"errors"
 	"net"
 	"os"
 	"os/exec"
@@ -30,6 +31,8 @@ type Device struct {
 	Name string
 	// Before makes what the device is of, unconfined.
 	Before func(tb testing.TB)
+	// Open opens what QEMU gets as descriptor 3.
+	Open func(tb testing.TB) *os.File
 	// Describe puts it into the description.
 	Describe func(d *svirt.Domain)
 	// Args are QEMU's. What is needed before QEMU starts runs as companions.
@@ -39,6 +42,8 @@ type Device struct {
 	// Connects says that QEMU only connects to a socket, which kernels before
 	// those that mediate unix sockets do not mediate by its name.
 	Connects bool
+	// Module says that the kernel needs modules for it.
+	Module bool
 	// Denied is what the log names when QEMU is run without the device in the
 	// description; empty: there is nothing to deny.
 	Denied string
@@ -281,7 +286,48 @@ var Devices = []Device{
 		},
 		Companions: map[string][]string{"passt": {"/usr/bin/passt", "--foreground", "--runas", "0", "--socket", file("net.sock"), "--log-file", file("passt.log"), "-4", "-a", "10.0.2.15", "-g", "10.0.2.2", "-i", "lo"}},
 		Args:       []string{"-netdev", "stream,id=n,addr.type=unix,addr.path=" + file("net.sock"), "-device", "virtio-net-pci,netdev=n,romfile="}},
+	{Name: "disk, block device", Module: true, Denied: "/dev/loop0",
+		Before: func(tb testing.TB) { write(tb, file("block.img"), 1<<20); loop(tb, file("block.img"), "/dev/loop0") },
+		Describe: func(d *svirt.Domain) {
+			d.Devices.Disks = []svirt.Disk{{ID: "vda", Image: svirt.Image{Type: svirt.ImageBlock, Path: "/dev/loop0", Format: "raw"}}}
+		},
+		Args: []string{"-blockdev", "driver=raw,node-name=a,file.driver=host_device,file.filename=/dev/loop0", "-device", "virtio-blk-pci,drive=a"}},
+	{Name: "SCSI device of the host", Module: true, Denied: "/dev/sg0",
+		Describe: func(d *svirt.Domain) {
+			d.Devices.HostDevices = []svirt.HostDevice{{ID: "s", Kind: svirt.HostSCSI, SCSI: &svirt.SCSIAddress{}}}
+		},
+		Args: []string{"-blockdev", "driver=raw,node-name=s,file.driver=host_device,file.filename=/dev/sg0", "-device", "virtio-scsi-pci", "-device", "scsi-generic,drive=s"}},
+	{Name: "interface by tap, as a descriptor", Module: true,
+		Open:     func(tb testing.TB) *os.File { return tap(tb, "tap0") },
+		Describe: func(d *svirt.Domain) { d.Devices.Nets = []svirt.Net{{ID: "n"}} },
+		Args:     []string{"-netdev", "tap,id=n,fd=3", "-device", "virtio-net-pci,netdev=n,romfile="}},
+	{Name: "interface by tap, with vhost-net", Module: true, Denied: "/dev/vhost-net",
+		Open:     func(tb testing.TB) *os.File { return tap(tb, "tap0") },
+		Describe: func(d *svirt.Domain) { d.Devices.Nets = []svirt.Net{{ID: "n", VHost: true}} },
+		Args:     []string{"-netdev", "tap,id=n,fd=3,vhost=on", "-device", "virtio-net-pci,netdev=n,romfile="}},
+	{Name: "interface by qemu-bridge-helper", Module: true, Denied: bridgeHelper,
+		Before: func(tb testing.TB) {
+			bridge(tb, "br0")
+			mkdir(tb, "/etc/qemu")
+			if err := os.WriteFile("/etc/qemu/bridge.conf", []byte("allow br0\n"), 0o644); err != nil {
+				tb.Fatal(err)
+			}
+		},
+		Describe: func(d *svirt.Domain) {
+			d.Devices.Nets = []svirt.Net{{ID: "n"}}
+			d.Companions = []svirt.Companion{{Kind: svirt.CompanionBridgeHelper}}
+		},
+		Args: []string{"-netdev", "bridge,id=n,br=br0,helper=" + bridgeHelper, "-device", "virtio-net-pci,netdev=n,romfile="}},
+	{Name: "vsock of the kernel", Module: true, Denied: "/dev/vhost-vsock",
+		Describe: func(d *svirt.Domain) { d.Devices.Vsocks = []svirt.Vsock{{ID: "v"}} },
+		Args:     []string{"-device", "vhost-vsock-pci,guest-cid=3"}},
 }
+
+// Modules are the modules of the kernel that the devices need whose Module is
+// set.
+var Modules = []string{"loop", "scsi_debug", "sg", "tun", "bridge", "vhost_net", "vhost_vsock"}
+
+const bridgeHelper = "/usr/lib/qemu/qemu-bridge-helper"
 
 func file(name string) string { return filepath.Join(dir, name) }
 
@@ -303,6 +349,64 @@ func write(tb testing.TB, name string, size int) {
 func mkdir(tb testing.TB, name string) {
 	tb.Helper()
 	if err := os.MkdirAll(name, 0o755); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// loop makes a block device of a file.
+func loop(tb testing.TB, name, device string) {
+	tb.Helper()
+	f, err := os.OpenFile(name, os.O_RDWR, 0)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer f.Close()
+	d, err := os.OpenFile(device, os.O_RDWR, 0)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if err := unix.IoctlSetInt(int(d.Fd()), unix.LOOP_SET_FD, int(f.Fd())); err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		defer d.Close()
+		if err := unix.IoctlSetInt(int(d.Fd()), unix.LOOP_CLR_FD, 0); err != nil {
+			tb.Error(err)
+		}
+	})
+}
+
+// tap opens an interface, which is there as long as it is open.
+func tap(tb testing.TB, name string) *os.File {
+	tb.Helper()
+	fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	r, err := unix.NewIfreq(name)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	r.SetUint16(unix.IFF_TAP | unix.IFF_NO_PI | unix.IFF_VNET_HDR)
+	if err := unix.IoctlIfreq(fd, unix.TUNSETIFF, r); err != nil {
+		tb.Fatal(err)
+	}
+	return os.NewFile(uintptr(fd), name)
+}
+
+// bridge makes a bridge if there is none.
+func bridge(tb testing.TB, name string) {
+	tb.Helper()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer unix.Close(fd)
+	r, err := unix.NewIfreq(name)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if err := unix.IoctlIfreq(fd, unix.SIOCBRADDBR, r); err != nil && !errors.Is(err, unix.EEXIST) {
 		tb.Fatal(err)
 	}
 }
