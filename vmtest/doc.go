@@ -33,7 +33,9 @@
 // programs of Debian packages that Options.Programs names with the libraries
 // that they need; there is no shell. There is one processor and no network but
 // what a test sets up. Programs that tests want to confine can be functions of
-// the test binary: see Commands.
+// the test binary: see Commands. The root is the one that the kernel boots with,
+// which pivot_root(2) refuses to leave (seen on 6.12): a test of a program that calls
+// it makes a mount of its own the root first, as TestKernels of examples/microvm does.
 //
 // # What the host needs
 //
