@@ -40,6 +40,8 @@ func TestTraceMatch(t *testing.T) {
 		&ast.ChangeProfileRule{Exec: "/exec", Target: "t"},
 		&ast.SignalRule{Perms: ast.SignalSend},
 		&ast.UsernsRule{Qualifiers: ast.Qualifiers{Priority: 3}},
+		&ast.FileRule{Path: "/d", Perms: ast.FileMmap},
+		&ast.FileRule{Path: "/d*", Exec: ast.ExecInherit},
 	)
 	p := set.Profiles[0]
 	hat := &policy.Profile{Name: "t//h", Hat: true, Parent: p}
@@ -70,6 +72,10 @@ func TestTraceMatch(t *testing.T) {
 			{Rule: rule(2), Perms: blob.PermLock, Decides: blob.PermLock},
 			{Rule: rule(3), Access: ast.Deny, Priority: -2, Perms: read, Audit: read,
 				Overridden: []trace.Override{{By: 0, Perms: read, Why: trace.HigherPriority}}},
+		}},
+		{"mmap by a rule and implied", "t", blob.PartFile, "/d", false, []trace.Contribution{
+			{Rule: rule(8), Perms: blob.PermMmap, Decides: blob.PermMmap},
+			{Rule: rule(9), Perms: blob.PermExec | blob.PermMmap, Decides: blob.PermExec | blob.PermMmap, Exec: blob.Exec{Inherit: true}},
 		}},
 		{"implied by a rule", "t", blob.PartFile, "/sys/module/apparmor/parameters/enabled", true, []trace.Contribution{
 			{Rule: rule(5), Implied: trace.ByChangeProfile, Perms: read, Decides: read},
