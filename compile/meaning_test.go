@@ -33,6 +33,7 @@ func TestMeaning(t *testing.T) {
 		{"prompt for a kernel without prompts", k61, "/t { priority=1 prompt /a r, /a rw, prompt /b r, }",
 			[]answer{{file, "/a", "337a"}, {file, "/b", "200"}}},
 		{"prompt", k72, "/t { priority=1 prompt /a r, /a rw, }", []answer{{file, "/a", "337a prompt 4"}}},
+		{"prompt for what is allowed or denied, of a class", k72, "/t { prompt signal (send,receive), signal send, deny signal receive, }", []answer{{other, "\x0a\x01x", "2 quiet 4"}}},
 
 		{"namespace as target", k612, "/t { /a px -> :ns://b, /b cx -> :ns:b, /c Cx -> &:ns:b, /d cx -> b, }", []answer{
 			{file, "/a", "201 px -> :ns:b"}, {file, "/b", "201 px -> :ns:b"}, {file, "/c", "201 Px -> &:ns:b"}, {file, "/d", "201 px -> /t//b"},

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -110,6 +111,22 @@ func TestTraceMatch(t *testing.T) {
 			t.Errorf("%s: %s", tt.name, diff)
 		}
 	}
+}
+
+// TestTraceConcurrent asks a new tracer from many goroutines at once, for the race
+// detector.
+func TestTraceConcurrent(t *testing.T) {
+	tracer := mustTrace(t, k73, ruleSet(&ast.FileRule{Path: "/a*", Perms: ast.FileRead}, &ast.SignalRule{}))
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			got, err := tracer.Match(t.Context(), "t", blob.PartFile, "/ab", false)
+			if err != nil || len(got) != 1 {
+				t.Errorf("%v, %v", got, err)
+			}
+		})
+	}
+	all.Wait()
 }
 
 func TestTraceCapability(t *testing.T) {

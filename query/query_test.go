@@ -240,11 +240,12 @@ func TestBuilt(t *testing.T) {
 func TestChangeProfileOnExec(t *testing.T) {
 	p := open(t, &blob.Profile{Name: "p", File: trie(map[string]blob.Perm{
 		"T": {Allow: blob.PermOnexec}, "/x": {Allow: blob.PermOnexec}, "/x\x00T": {Allow: blob.PermOnexec | blob.PermExec},
-		"/y": {Allow: blob.PermOnexec}, "&S": {Allow: blob.PermChangeProf},
+		"/y": {Allow: blob.PermOnexec}, "&S": {Allow: blob.PermChangeProf}, "/w\x00T": {Allow: blob.PermOnexec},
 	})})
 	q := profile(t, p, "p")
 	for _, tt := range []question{
 		{ChangeProfile{Target: "T", OnExec: true}, "allowed"},
+		{ChangeProfile{Target: "T", OnExec: true, Path: "/w"}, "denied onexec"},
 		{ChangeProfile{Target: "T", OnExec: true, Path: "/x"}, "allowed"},
 		{ChangeProfile{Target: "T", OnExec: true, Path: "/y"}, "denied onexec"},
 		{ChangeProfile{Target: "T", OnExec: true, Path: "/z"}, "denied onexec"},

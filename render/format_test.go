@@ -87,6 +87,20 @@ func TestFormatChangedTree(t *testing.T) {
 	}
 }
 
+// TestFormatCutConditional has a conditional that ends where its condition does, so
+// that no braces follow.
+func TestFormatCutConditional(t *testing.T) {
+	f, err := parser.Parse("t", "/t {\n  if $A {\n    /a r,\n  }\n}\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := f.Stmts[0].(*ast.Profile).Body[0].(*ast.If)
+	n.To = n.Cond.End()
+	if got, err := render.Format(f); err == nil {
+		t.Errorf("no error, but:\n%s", got)
+	}
+}
+
 func TestFormatRecovered(t *testing.T) {
 	const src = "/t {\n    /a   r,\n    network   nonsense, # bad\n    /b   r,\n}\n"
 	f, err := parser.Config{Recover: 10}.Parse(t.Context(), "t", src)

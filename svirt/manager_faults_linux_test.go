@@ -328,6 +328,32 @@ func TestSystemCallsFail(t *testing.T) {
 	t.Log(total)
 }
 
+// TestFilesAreSynced looks at the system calls of operations that write files: what
+// was written is on the disk before it gets its name.
+func TestFilesAreSynced(t *testing.T) {
+	tr := newTracer(t)
+	for _, name := range []string{"create", "replace"} {
+		p := tr.prepare(t, name)
+		synced, named := false, 0
+		for _, c := range p.calls {
+			switch c.name {
+			case "write":
+				synced = false
+			case "fsync":
+				synced = true
+			case "linkat", "renameat", "renameat2":
+				named++
+				if !synced {
+					t.Errorf("%s: %v of a file that was not synced", name, c)
+				}
+			}
+		}
+		if named == 0 {
+			t.Errorf("%s gives no file a name: %v", name, p.calls)
+		}
+	}
+}
+
 // TestSystemCallsKilled ends a process before each system call of each
 // operation. Each file is old or new, the locks are free, the next Manager finds
 // out what is left to do and does it, and remembers chains, and nothing is left

@@ -979,6 +979,25 @@ func TestManagerConcurrent(t *testing.T) {
 	}
 }
 
+// TestTemplateConcurrent reads a template for the first time from many goroutines at
+// once, for the race detector.
+func TestTemplateConcurrent(t *testing.T) {
+	name, err := TemplateFor("kvm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := newFixture(t, ManagerOptions{})
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			if got, err := f.template(t.Context(), name); err != nil || got == nil {
+				t.Errorf("%v, %v", got, err)
+			}
+		})
+	}
+	all.Wait()
+}
+
 // TestManagerContext checks that waiting for a machine ends with the context.
 func TestManagerContext(t *testing.T) {
 	f := newFixture(t, ManagerOptions{})
