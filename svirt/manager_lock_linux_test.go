@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 )
 
 // helper returns a Manager as a process has one that lives for one change.
@@ -287,5 +289,30 @@ func TestKilled(t *testing.T) {
 			t.Errorf("round %d: %v", round, err)
 		}
 		closed(t, f)
+	}
+}
+
+// TestStoreReadsFiles has names that are not of regular files: none is opened, so
+// that no link is followed and no pipe is waited for or taken for an empty file.
+func TestStoreReadsFiles(t *testing.T) {
+	dir := t.TempDir()
+	s, err := openStore(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.root.Close()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	err = errors.Join(os.WriteFile(at("file"), []byte("text"), 0o644), os.Symlink("file", at("link")), unix.Mkfifo(at("pipe"), 0o644), os.Mkdir(at("directory"), 0o755))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.read("file"); string(got) != "text" || err != nil {
+		t.Errorf("file: %q, %v", got, err)
+	}
+	for _, name := range []string{"link", "pipe", "directory"} {
+		var pe *fs.PathError
+		if got, err := s.read(name); got != nil || !errors.As(err, &pe) || pe.Op != "read" || pe.Path != name {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
 	}
 }
