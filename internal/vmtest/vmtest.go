@@ -175,6 +175,9 @@ func (c Config) boot(t testing.TB, k Kernel, binary []byte) (report, error) {
 	if c.Timeout == 0 {
 		c.Timeout = defaultTimeout
 	}
+	if testenv.Full() {
+		c.Timeout *= 4 // hours of other tests run beside
+	}
 	a := k.arch
 	m := machine{
 		arch:    a,
