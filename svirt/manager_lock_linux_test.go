@@ -316,3 +316,57 @@ func TestStoreReadsFiles(t *testing.T) {
 		}
 	}
 }
+
+// TestStoreFollowsNoLink exchanges a file for a link, and for another file, while
+// it is read: what the link leads to is never read.
+func TestStoreFollowsNoLink(t *testing.T) {
+	dir := t.TempDir()
+	s, err := openStore(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.root.Close()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	if err := errors.Join(os.WriteFile(at("file"), []byte("text"), 0o644), os.WriteFile(at("other"), []byte("not this"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	ended, swapped := make(chan struct{}), make(chan error, 1)
+	go func() {
+		defer close(swapped)
+		for i := 0; ; i++ {
+			select {
+			case <-ended:
+				return
+			default:
+			}
+			var err error
+			if i%2 == 0 {
+				err = os.WriteFile(at("new"), []byte("text"), 0o644)
+			} else {
+				err = os.Symlink("other", at("new"))
+			}
+			if err = errors.Join(err, os.Rename(at("new"), at("file"))); err != nil {
+				swapped <- err
+				return
+			}
+		}
+	}()
+	read, bad := 0, ""
+	for i := 0; i < 5000 && bad == ""; i++ {
+		got, err := s.read("file")
+		var pe *fs.PathError
+		switch {
+		case err == nil && string(got) == "text":
+			read++
+		case err == nil || !errors.As(err, &pe):
+			bad = fmt.Sprintf("%q, %v", got, err)
+		}
+	}
+	close(ended)
+	if err := <-swapped; err != nil {
+		t.Error(err)
+	}
+	if read == 0 || bad != "" {
+		t.Errorf("read %d times, then %s", read, bad)
+	}
+}

@@ -91,16 +91,14 @@ func openStore(dir string) (*dirStore, error) {
 	return &dirStore{root: root}, nil
 }
 
+// errExchanged says that a file is not the one that was looked at.
+var errExchanged = errors.New("other files take its place again and again")
+
+// maxExchanges is how often a file may be exchanged while it is opened.
+const maxExchanges = 16
+
 func (s *dirStore) read(name string) ([]byte, error) {
-	var info fs.FileInfo
-	err := retry(func() (err error) { info, err = s.root.Lstat(name); return err })
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, &fs.PathError{Op: "read", Path: name, Err: errors.New("not a regular file")}
-	}
-	f, err := s.root.OpenFile(name, os.O_RDONLY|openFlags, 0)
+	f, err := s.open(name)
 	if err != nil {
 		return nil, err
 	}
@@ -110,6 +108,32 @@ func (s *dirStore) read(name string) ([]byte, error) {
 		err = &fs.PathError{Op: "read", Path: name, Err: checkSize(int64(len(data)))}
 	}
 	return data, err
+}
+
+// open opens a regular file. os.Root follows a symbolic link to another file of
+// the directory, so what was opened must be what was looked at before.
+func (s *dirStore) open(name string) (*os.File, error) {
+	for range maxExchanges {
+		var info fs.FileInfo
+		if err := retry(func() (err error) { info, err = s.root.Lstat(name); return err }); err != nil {
+			return nil, err
+		}
+		if !info.Mode().IsRegular() {
+			return nil, &fs.PathError{Op: "read", Path: name, Err: errors.New("not a regular file")}
+		}
+		f, err := s.root.OpenFile(name, os.O_RDONLY|openFlags, 0)
+		if err != nil {
+			return nil, err
+		}
+		opened, err := f.Stat()
+		if err == nil && os.SameFile(info, opened) {
+			return f, nil
+		}
+		if err = errors.Join(err, f.Close()); err != nil {
+			return nil, err
+		}
+	}
+	return nil, &fs.PathError{Op: "read", Path: name, Err: errExchanged}
 }
 
 // temporary writes data to a new file and returns its name.

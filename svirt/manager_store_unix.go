@@ -6,5 +6,6 @@ package svirt
 
 import "syscall"
 
-// openFlags keep an open from following a symbolic link and from waiting.
+// openFlags keep an open from waiting, and from following a symbolic link where
+// a file is made.
 const openFlags = syscall.O_NOFOLLOW | syscall.O_NONBLOCK
