@@ -136,6 +136,9 @@ func TestReconcile(t *testing.T) {
 		{"rules of an earlier release of this package", func(f *fixture) error {
 			return f.store.replace(testFiles, []byte(filesHeader+"# machine: \"vm\" \"kvm\" -1\n  \"/srv/a\" rwk, # disk vda\n"))
 		}, true, state{profile: true, files: true, loaded: true, stale: true, differs: true}, good},
+		{"rules of a later release, after a downgrade", func(f *fixture) error {
+			return f.store.replace(testFiles, []byte(filesHeader+"# machine: \"vm\" \"kvm\" -1 \"word\"\n  \"/srv/a\" rwk, # teleporter vda\n  \"/srv/t\" rw, # teleporter vda\n"))
+		}, true, state{profile: true, files: true, loaded: true, stale: true, differs: true}, good},
 		{"another description", other, true, state{profile: true, files: true, loaded: true, differs: true}, good},
 		{"a removed machine", func(f *fixture) error { return f.Remove(ctx, testUUID) }, true,
 			state{differs: true}, good},
@@ -199,5 +202,46 @@ func TestReconcile(t *testing.T) {
 	var ie *IdentityError
 	if _, err := f.Reconcile(ctx, []*Domain{{UUID: "x"}}, ReconcileOptions{}); !errors.As(err, &ie) {
 		t.Errorf("a bad UUID: %v", err)
+	}
+}
+
+// TestMigration moves a machine between two hosts: the destination has its profile
+// before the source loses it, and one of them has it whatever happens.
+func TestMigration(t *testing.T) {
+	ctx := context.Background()
+	mend := ReconcileOptions{Load: true, Replace: true, Remove: true}
+	for _, failed := range []bool{false, true} {
+		source, target := newFixture(t, ManagerOptions{}), newFixture(t, ManagerOptions{})
+		d := func() *Domain { return testDomain("/srv/shared") }
+		if err := errors.Join(source.Create(ctx, d()), target.Create(ctx, d())); err != nil {
+			t.Fatal(err)
+		}
+		if source.driver.loaded[testProfile] == "" || target.driver.loaded[testProfile] == "" {
+			t.Fatal("one of the hosts does not confine the machine")
+		}
+		// The machine still runs on the source, and its process may be left there
+		// for a while. The manager is started again meanwhile.
+		source.driver.used[testProfile] = true
+		here, there := []*Domain{d()}, []*Domain(nil)
+		if !failed {
+			here, there = there, here
+		}
+		if _, err := source.Reconcile(ctx, here, mend); err != nil {
+			t.Error(err)
+		}
+		if source.driver.loaded[testProfile] == "" {
+			t.Error("the profile was removed while a process runs under it")
+		}
+		source.driver.used[testProfile] = failed
+		for range 2 {
+			at, err := source.Reconcile(ctx, here, mend)
+			if err != nil || failed != (source.driver.loaded[testProfile] != "") || failed && (len(at) != 1 || !at[0].Loaded || at[0].Stale || at[0].Differs) {
+				t.Errorf("failed %t, at the source: %+v, %v", failed, at, err)
+			}
+			at, err = target.Reconcile(ctx, there, mend)
+			if err != nil || failed == (target.driver.loaded[testProfile] != "") || !failed && (len(at) != 1 || !at[0].Loaded || at[0].Stale || at[0].Differs) {
+				t.Errorf("failed %t, at the target: %+v, %v", failed, at, err)
+			}
+		}
 	}
 }
