@@ -167,3 +167,28 @@ func TestScriptWithoutNetwork(t *testing.T) {
 		t.Errorf("calls of go: %q, %v", calls, err)
 	}
 }
+
+// TestNoPrograms looks at every file of the index: what a build leaves does not
+// belong there.
+func TestNoPrograms(t *testing.T) {
+	out, err := exec.CommandContext(t.Context(), "git", "ls-files", "-z").Output()
+	if err != nil {
+		t.Skipf("not a clone, or no git: %v", err)
+	}
+	read := 0
+	for name := range strings.SplitSeq(strings.TrimSuffix(string(out), "\x00"), "\x00") {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			continue // removed, and not yet from the index
+		}
+		read++
+		for _, magic := range []string{"\x7fELF", "MZ", "\xcf\xfa\xed\xfe"} { // of Linux, Windows, macOS
+			if strings.HasPrefix(string(data), magic) {
+				t.Errorf("%s is a program", name)
+			}
+		}
+	}
+	if read == 0 {
+		t.Error("no files")
+	}
+}
