@@ -123,27 +123,11 @@ func cachedKernel(dir string) (Kernel, bool) {
 // downloadKernel asks the archive for the kernel of a role and leaves its
 // image in dir.
 func downloadKernel(ctx context.Context, cache, dir, arch string, r Role) (_ Kernel, err error) {
-	tmp, err := os.MkdirTemp(dir, "apt-")
+	a, end, err := r.apt(ctx, cache, dir, arch)
 	if err != nil {
 		return Kernel{}, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(tmp)) }()
-	var from archive
-	if r.Ubuntu {
-		from, err = ubuntuArchive(ctx, cache)
-	} else {
-		from, err = debianArchive(ctx)
-	}
-	if err != nil {
-		return Kernel{}, err
-	}
-	a, err := newApt(tmp, from, arch, r.Suites, "deb")
-	if err != nil {
-		return Kernel{}, err
-	}
-	if _, err := a.run(ctx, "apt-get", "--error-on=any", "update"); err != nil {
-		return Kernel{}, err
-	}
+	defer func() { err = errors.Join(err, end()) }()
 	meta := r.metapackage(arch)
 	out, err := a.run(ctx, "apt-cache", "show", "--no-all-versions", meta)
 	if err != nil {
@@ -157,32 +141,72 @@ func downloadKernel(ctx context.Context, cache, dir, arch string, r Role) (_ Ker
 	if _, err := os.Stat(image); err == nil {
 		return Kernel{Path: image, Release: release}, nil
 	}
-	out, err = a.run(ctx, "apt-cache", "pkgnames", "linux-")
+	// Since 7.x the image is in linux-binary-* and linux-image-* only depends
+	// on it.
+	err = a.extractFirst(ctx, []string{"linux-binary-" + release, "linux-image-" + release},
+		func(r io.Reader) (bool, error) { return extractImage(r, image) })
 	if err != nil {
 		return Kernel{}, err
 	}
+	return Kernel{Path: image, Release: release}, nil
+}
+
+// apt returns the apt of a role's suites, with its lists, in a new folder below
+// dir, which end removes.
+func (r Role) apt(ctx context.Context, cache, dir, arch string) (_ *apt, end func() error, err error) {
+	tmp, err := os.MkdirTemp(dir, "apt-")
+	if err != nil {
+		return nil, nil, err
+	}
+	remove := func() error { return os.RemoveAll(tmp) }
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, remove())
+		}
+	}()
+	var from archive
+	if r.Ubuntu {
+		from, err = ubuntuArchive(ctx, cache)
+	} else {
+		from, err = debianArchive(ctx)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	a, err := newApt(tmp, from, arch, r.Suites, "deb")
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, err := a.run(ctx, "apt-get", "--error-on=any", "update"); err != nil {
+		return nil, nil, err
+	}
+	return a, remove, nil
+}
+
+// extractFirst hands the files of the first package of a list that has what a
+// function looks for to that function; see extract.
+func (a *apt) extractFirst(ctx context.Context, packages []string, from func(tar io.Reader) (found bool, err error)) error {
+	out, err := a.run(ctx, "apt-cache", "pkgnames", "linux-")
+	if err != nil {
+		return err
+	}
 	names := strings.Fields(string(out))
-	// Since 7.x the image is in linux-binary-* and linux-image-* only depends
-	// on it.
-	for _, name := range []string{"linux-binary-" + release, "linux-image-" + release} {
+	for _, name := range packages {
 		if !slices.Contains(names, name) {
 			continue
 		}
 		if _, err := a.run(ctx, "apt-get", "download", name); err != nil {
-			return Kernel{}, err
+			return err
 		}
-		debs, _ := filepath.Glob(filepath.Join(tmp, name+"_*.deb"))
+		debs, _ := filepath.Glob(filepath.Join(a.dir, name+"_*.deb"))
 		if len(debs) != 1 {
-			return Kernel{}, fmt.Errorf("apt-get download %s left %d files", name, len(debs))
+			return fmt.Errorf("apt-get download %s left %d files", name, len(debs))
 		}
-		switch err := extract(ctx, debs[0], func(r io.Reader) (bool, error) { return extractImage(r, image) }); {
-		case err == nil:
-			return Kernel{Path: image, Release: release}, nil
-		case !errors.Is(err, errNoImage):
-			return Kernel{}, err
+		if err := extract(ctx, debs[0], from); !errors.Is(err, errNotThere) {
+			return err
 		}
 	}
-	return Kernel{}, fmt.Errorf("%w in the packages of %s", errNoImage, release)
+	return fmt.Errorf("%w in %s", errNotThere, strings.Join(packages, ", "))
 }
 
 var imageName = regexp.MustCompile(`\blinux-image-([0-9][0-9A-Za-z.+~-]*-(?:cloud-[a-z0-9]+|generic))\b`)
@@ -218,7 +242,7 @@ func compareNumbers(a, b string) int {
 	return strings.Compare(a, b)
 }
 
-var errNoImage = errors.New("neither an image nor modules of a kernel")
+var errNotThere = errors.New("neither an image nor modules of a kernel")
 
 // extract hands the archive of a package's files to a function, which reports
 // whether it has found what it looks for.
@@ -242,7 +266,7 @@ func extract(ctx context.Context, deb string, from func(tar io.Reader) (found bo
 		return fmt.Errorf("dpkg-deb: %w: %s", err, bytes.TrimSpace(stderr.Bytes()))
 	}
 	if readErr == nil && !found {
-		return fmt.Errorf("%w in %s", errNoImage, filepath.Base(deb))
+		return fmt.Errorf("%w in %s", errNotThere, filepath.Base(deb))
 	}
 	return readErr
 }

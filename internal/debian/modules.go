@@ -11,7 +11,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 )
 
@@ -40,54 +39,22 @@ func FetchModules(ctx context.Context, cache, arch string, r Role, release strin
 }
 
 func downloadModules(ctx context.Context, cache, dir, arch string, r Role, release string) (err error) {
-	tmp, err := os.MkdirTemp(filepath.Dir(dir), "apt-")
+	a, end, err := r.apt(ctx, cache, filepath.Dir(dir), arch)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(tmp)) }()
-	var from archive
-	if r.Ubuntu {
-		from, err = ubuntuArchive(ctx, cache)
-	} else {
-		from, err = debianArchive(ctx)
-	}
-	if err != nil {
+	defer func() { err = errors.Join(err, end()) }()
+	part := filepath.Join(a.dir, "modules")
+	if err := os.Mkdir(part, 0o755); err != nil {
 		return err
 	}
-	a, err := newApt(tmp, from, arch, r.Suites, "deb")
-	if err != nil {
-		return err
-	}
-	if _, err := a.run(ctx, "apt-get", "--error-on=any", "update"); err != nil {
-		return err
-	}
-	out, err := a.run(ctx, "apt-cache", "pkgnames", "linux-")
-	if err != nil {
-		return err
-	}
-	names := strings.Fields(string(out))
 	// Since 7.x the modules are in a package of their own.
-	for _, name := range []string{"linux-modules-" + release, "linux-image-" + release} {
-		if !slices.Contains(names, name) {
-			continue
-		}
-		if _, err := a.run(ctx, "apt-get", "download", name); err != nil {
-			return err
-		}
-		debs, err := filepath.Glob(filepath.Join(tmp, name+"_*.deb"))
-		if err != nil || len(debs) != 1 {
-			return fmt.Errorf("apt-get download %s left %d files", name, len(debs))
-		}
-		part := filepath.Join(tmp, "modules")
-		if err := os.Mkdir(part, 0o755); err != nil {
-			return err
-		}
-		if err := extract(ctx, debs[0], func(r io.Reader) (bool, error) { return extractModules(r, part) }); err != nil {
-			return err
-		}
-		return os.Rename(part, dir)
+	err = a.extractFirst(ctx, []string{"linux-modules-" + release, "linux-image-" + release},
+		func(r io.Reader) (bool, error) { return extractModules(r, part) })
+	if err != nil {
+		return err
 	}
-	return fmt.Errorf("%w in the packages of %s", errNoImage, release)
+	return os.Rename(part, dir)
 }
 
 // extractModules writes the modules of an archive to a folder.
