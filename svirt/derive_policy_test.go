@@ -97,6 +97,35 @@ func TestOwnABI(t *testing.T) {
 	}
 }
 
+// byReference returns what a reference makes of a machine with this package's
+// policy.
+func byReference(t *testing.T, reference oracle.ApparmorParser, src *svirt.Source, rules *svirt.Rules, kernel string) *blob.Policy {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, svirt.PolicyFS()); err != nil {
+		t.Fatal(err)
+	}
+	if rules != nil {
+		if err := os.WriteFile(filepath.Join(dir, src.Rules.Name), rules.AppendFile(nil), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set, _ := features.Kernel(kernel)
+	shown := filepath.Join(t.TempDir(), "features")
+	if err := os.WriteFile(shown, []byte(set.String()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	data, err := reference.Compile(oracle.Job{Text: src.File.Src, Features: shown, Base: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs, err := blob.Inspect(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return theirs
+}
+
 // TestOwnPolicy compiles this package's policy, alone and beside Debian's,
 // from values, and compares it with what apparmor_parser makes of the text.
 func TestOwnPolicy(t *testing.T) {
@@ -115,29 +144,7 @@ func TestOwnPolicy(t *testing.T) {
 				}
 				src := source(t, d, rules, svirt.PolicyFS())
 				ours := compiled(t, src, kernel)
-
-				dir := t.TempDir()
-				if err := os.CopyFS(dir, svirt.PolicyFS()); err != nil {
-					t.Fatal(err)
-				}
-				if rules != nil {
-					if err := os.WriteFile(filepath.Join(dir, src.Rules.Name), rules.AppendFile(nil), 0o644); err != nil {
-						t.Fatal(err)
-					}
-				}
-				set, _ := features.Kernel(kernel)
-				shown := filepath.Join(t.TempDir(), "features")
-				if err := os.WriteFile(shown, []byte(set.String()), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				data, err := reference.Compile(oracle.Job{Text: src.File.Src, Features: shown, Base: dir})
-				if err != nil {
-					t.Fatal(err)
-				}
-				theirs, err := blob.Inspect(data)
-				if err != nil {
-					t.Fatal(err)
-				}
+				theirs := byReference(t, reference, src, rules, kernel)
 				for _, d := range oracle.Compare(t, ours, theirs) {
 					// The parser encodes denied mounts too loosely; what mount
 					// rules mean is tested in package compile.
@@ -158,28 +165,7 @@ func TestOwnPolicyNewest(t *testing.T) {
 	compare := func(t *testing.T, src *svirt.Source, rules *svirt.Rules, kernel string) {
 		t.Helper()
 		ours := compiled(t, src, kernel)
-		dir := t.TempDir()
-		if err := os.CopyFS(dir, svirt.PolicyFS()); err != nil {
-			t.Fatal(err)
-		}
-		if rules != nil {
-			if err := os.WriteFile(filepath.Join(dir, src.Rules.Name), rules.AppendFile(nil), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		set, _ := features.Kernel(kernel)
-		shown := filepath.Join(t.TempDir(), "features")
-		if err := os.WriteFile(shown, []byte(set.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		data, err := reference.Compile(oracle.Job{Text: src.File.Src, Features: shown, Base: dir})
-		if err != nil {
-			t.Fatal(err)
-		}
-		theirs, err := blob.Inspect(data)
-		if err != nil {
-			t.Fatal(err)
-		}
+		theirs := byReference(t, reference, src, rules, kernel)
 		found, err := blob.DiffPolicy(ours, theirs, blob.DiffOptions{})
 		if err != nil {
 			t.Fatal(err)
