@@ -94,7 +94,7 @@ func TestApply(t *testing.T) {
 	}
 }
 
-// TestPlain takes a directory that is no ConfigMap, and one that is not there.
+// TestPlain takes a directory that is not a ConfigMap, and one that is not there.
 func TestPlain(t *testing.T) {
 	kernel := loadertest.NewKernel(nil)
 	a := &agent{dir: t.TempDir(), prefix: "k8s-", log: slog.New(slog.DiscardHandler), wrong: map[string]string{}}

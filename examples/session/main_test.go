@@ -20,6 +20,6 @@ machines that are left: 0
 		t.Errorf("%v:\n%s", err, &out)
 	}
 	if err := run(t.Context(), []string{"-socket", "/does/not/exist"}, &out); err == nil {
-		t.Error("no broker is no error")
+		t.Error("a missing broker is not an error")
 	}
 }
