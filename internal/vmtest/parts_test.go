@@ -5,6 +5,7 @@
 package vmtest_test
 
 import (
+	"maps"
 	"os"
 	"slices"
 	"testing"
@@ -52,9 +53,7 @@ func TestParts(t *testing.T) {
 			if err != nil {
 				tb.Fatal(err)
 			}
-			for name, text := range map[string]string{"etc/passwd": "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n", "etc/group": "root:x:0:\nnogroup:x:65534:\n"} {
-				root[name] = vmtest.RootFile{Mode: 0o644, Data: []byte(text)}
-			}
+			maps.Copy(root, users())
 			return root
 		},
 		Files: func(tb testing.TB, k vmtest.Kernel) map[string][]byte {
@@ -65,4 +64,12 @@ func TestParts(t *testing.T) {
 			return map[string][]byte{"vmlinuz": image}
 		},
 	})
+}
+
+// users are the files that name a guest's users.
+func users() map[string]vmtest.RootFile {
+	return map[string]vmtest.RootFile{
+		"etc/passwd": {Mode: 0o644, Data: []byte("root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n")},
+		"etc/group":  {Mode: 0o644, Data: []byte("root:x:0:\nnogroup:x:65534:\n")},
+	}
 }

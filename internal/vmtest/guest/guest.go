@@ -27,7 +27,9 @@ type Commands map[string]func(args []string) int
 
 // Variables of the processes below the guest's init.
 const (
-	releaseEnv   = "GOARMOR_VMTEST_RELEASE"   // of the kernel; marks them
+	// ReleaseEnv is the release of the kernel, which marks them. A test that
+	// starts one with variables of its own passes it on.
+	ReleaseEnv   = "GOARMOR_VMTEST_RELEASE"
 	scenariosEnv = "GOARMOR_VMTEST_SCENARIOS" // set if scenarios run
 )
 
@@ -68,7 +70,7 @@ func Inside() bool { return Release() != "" || isInit() }
 // Release returns the release of the guest's kernel, such as
 // "6.12.118+deb13-cloud-amd64", as the host knows it, and the empty string
 // outside of a guest.
-func Release() string { return os.Getenv(releaseEnv) }
+func Release() string { return os.Getenv(ReleaseEnv) }
 
 // Since reports whether the guest's kernel is of version major.minor or later.
 func Since(major, minor int) bool {
@@ -235,7 +237,7 @@ func runTests(frames *json.Encoder, c Config) error {
 	if err != nil {
 		return err
 	}
-	environ := []string{releaseEnv + "=" + c.Release, "PATH=/bin", "HOME=/", "TMPDIR=/tmp"}
+	environ := []string{ReleaseEnv + "=" + c.Release, "PATH=/bin", "HOME=/", "TMPDIR=/tmp"}
 	if c.Scenarios {
 		environ = append(environ, scenariosEnv+"=1")
 	}
