@@ -99,7 +99,8 @@ type ManagerOptions struct {
 // the same time, which bounds the memory; others wait, or give up with the context.
 //
 // Names, numbers, and images and logs that are written have one owner among the
-// machines of a directory; see ReasonShared and Disk.Shareable. The Manager
+// machines of a directory; see ReasonShared and Disk.Shareable. What a change under
+// way takes or gives back belongs to its machine until the change is done. The Manager
 // remembers which backing files it found in an image when the machine was
 // created, and refuses to see others later; see ForgetChains.
 //

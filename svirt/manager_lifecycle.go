@@ -103,7 +103,7 @@ func (m *Manager) RemoveWith(ctx context.Context, uuid string, o RemoveOptions) 
 		return err
 	}
 	g.domain, g.rules = nil, nil
-	m.unclaim(uuid)
+	m.unclaim(all)
 	m.log.InfoContext(ctx, "machine removed", "uuid", uuid, "kept_profile", edited[uuid])
 	return nil
 }

@@ -34,10 +34,11 @@ type fakeDriver struct {
 	sealed  map[string]bool          // by profile; loading ends it
 	files   map[string][]loader.File // by profile
 	started []string
-	options []StartOptions         // of those
-	retired []loader.RetireOptions // of each Unload
-	fail    map[string]error       // by method
-	lax     bool                   // the kernel as a whole is in complain mode
+	options []StartOptions           // of those
+	retired []loader.RetireOptions   // of each Unload
+	fail    map[string]error         // by method
+	loading func(names string) error // called by Load, if there is one
+	lax     bool                     // the kernel as a whole is in complain mode
 }
 
 func newFakeDriver(t testing.TB) *fakeDriver {
@@ -79,6 +80,11 @@ func (f *fakeDriver) failing(method string) error {
 func (f *fakeDriver) Load(_ context.Context, c Compiled, a loader.Accept) error {
 	if err := f.failing("load"); err != nil {
 		return err
+	}
+	if f.loading != nil {
+		if err := f.loading(c.(fakeCompiled).names); err != nil {
+			return err
+		}
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
