@@ -61,7 +61,11 @@ func BenchmarkLibvirt(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
+		// The steps below have what came before them, whichever of them are measured.
 		step := func(step string, f func() error) {
+			if err := f(); err != nil {
+				b.Fatal(err)
+			}
 			b.Run(name+"/"+step, func(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {

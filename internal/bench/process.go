@@ -32,6 +32,7 @@ const parserPath = "github.com/goarmor/apparmor/cmd/apparmor_parser"
 // usage is what peakOf reports.
 type usage struct {
 	CPU    time.Duration
+	Wall   time.Duration // with the start of a shell
 	Peak   int64
 	Failed string // the last line of what the program said
 }
@@ -55,6 +56,7 @@ func peakOf(args []string) error {
 	defer r.Close()
 	cmd := exec.Command("/bin/sh", append([]string{"-c", starter, "sh"}, args...)...)
 	cmd.ExtraFiles = []*os.File{os.Stdin, w}
+	start := time.Now()
 	out, err := cmd.Output()
 	if err = errors.Join(err, w.Close()); err != nil {
 		return err
@@ -77,7 +79,7 @@ func peakOf(args []string) error {
 	if err != nil {
 		return err
 	}
-	u := usage{CPU: time.Duration(used.Utime.Nano() + used.Stime.Nano()), Peak: used.Maxrss * 1024}
+	u := usage{CPU: time.Duration(used.Utime.Nano() + used.Stime.Nano()), Wall: time.Since(start), Peak: used.Maxrss * 1024}
 	if status != 0 {
 		lines := strings.Split(string(bytes.TrimSpace(said)), "\n")
 		u.Failed = fmt.Sprintf("status %d: %s", status, lines[len(lines)-1])
@@ -119,7 +121,6 @@ func (p *processes) run(by program, tree, stdin string, files ...string) (cost, 
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.Stdin = strings.NewReader(stdin)
 	cmd.Stderr = os.Stderr
-	start := time.Now()
 	out, err := cmd.Output()
 	name := cmp.Or(by.name, "ours")
 	switch {
@@ -135,7 +136,7 @@ func (p *processes) run(by program, tree, stdin string, files ...string) (cost, 
 	if u.Failed != "" {
 		return cost{}, &failedError{name, u.Failed, 0}
 	}
-	return cost{cpu: u.CPU, wall: time.Since(start), peak: u.Peak}, nil
+	return cost{cpu: u.CPU, wall: u.Wall, peak: u.Peak}, nil
 }
 
 // job is what a program has to compile in one process.
@@ -294,13 +295,24 @@ func printProcesses(w *bufio.Writer, in *input, o *arguments) error {
 		rows = append(rows, r)
 	}
 	rows = append(rows,
+		single("a giant", min(o.rounds, 1), ownDir, giant()),
 		single("1,000 rules of literal paths", min(o.rounds, 2), ownDir, literals(1000)),
 		single("10,000 rules of literal paths", 0, ownDir, literals(10_000)))
 
+	rows = matching(rows, o.rows, func(r row) string { return r.name })
+	if len(rows) == 0 {
+		return nil
+	}
+	refs := in.references
+	if last, err := lastRelease(filepath.Join(in.tmp, "release")); err != nil {
+		fmt.Fprintf(w, "\nwithout the last release: %v\n", err)
+	} else {
+		refs = append(slices.Clip(refs), last)
+	}
 	fmt.Fprintf(w, "\nprocesses, kernel %s's features\n", in.series)
 	p := &processes{self, in.features, o.limit}
 	for _, r := range rows {
-		results, err := p.measure(own, in.references, r)
+		results, err := p.measure(own, refs, r)
 		if err != nil {
 			return err
 		}
@@ -324,7 +336,7 @@ func printProcesses(w *bufio.Writer, in *input, o *arguments) error {
 // processes the times are added, and the peaks are the greatest.
 func printRow(w *bufio.Writer, results []result, many bool, in map[string]bool) {
 	tw := tabwriter.NewWriter(w, 2, 8, 2, ' ', 0)
-	fmt.Fprint(tw, "  reference\tCPU\tours\tratio\tpeak\tours\tratio\t")
+	fmt.Fprint(tw, "  reference\tCPU\tours\tratio\twall ratio\tpeak\tours\tratio\t")
 	if many {
 		fmt.Fprint(tw, "least CPU ratio\tmedian\tmost\tmedian peak ratio\tfiles\trefused\t")
 	}
@@ -337,6 +349,7 @@ func printRow(w *bufio.Writer, results []result, many bool, in map[string]bool) 
 				continue
 			}
 			ours.cpu, theirs.cpu = ours.cpu+x.ours.cpu, theirs.cpu+x.theirs.cpu
+			ours.wall, theirs.wall = ours.wall+x.ours.wall, theirs.wall+x.theirs.wall
 			ours.peak, theirs.peak = max(ours.peak, x.ours.peak), max(theirs.peak, x.theirs.peak)
 			ratios = append(ratios, x.ratio())
 			peaks = append(peaks, float64(x.theirs.peak)/float64(x.ours.peak))
@@ -347,8 +360,8 @@ func printRow(w *bufio.Writer, results []result, many bool, in map[string]bool) 
 		}
 		slices.Sort(ratios)
 		slices.Sort(peaks)
-		fmt.Fprintf(tw, "  %s\t%s\t%s\t%.2f\t%.1f MB\t%.1f MB\t%.2f\t", r.reference, short(theirs.cpu), short(ours.cpu),
-			float64(theirs.cpu)/float64(ours.cpu), float64(theirs.peak)/1e6, float64(ours.peak)/1e6, float64(theirs.peak)/float64(ours.peak))
+		fmt.Fprintf(tw, "  %s\t%s\t%s\t%.2f\t%.2f\t%.1f MB\t%.1f MB\t%.2f\t", r.reference, short(theirs.cpu), short(ours.cpu),
+			float64(theirs.cpu)/float64(ours.cpu), float64(theirs.wall)/float64(ours.wall), float64(theirs.peak)/1e6, float64(ours.peak)/1e6, float64(theirs.peak)/float64(ours.peak))
 		if many {
 			jobs := len(r.pairs) + len(r.failed)
 			if in != nil {

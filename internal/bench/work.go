@@ -24,6 +24,16 @@ type comparison struct {
 	note   string // in place of theirs
 }
 
+// starting is the row that has no work of ours.
+const starting = "start apparmor_parser for its version"
+
+func (c comparison) name() string {
+	if len(c.ours) == 0 {
+		return starting
+	}
+	return c.ours[0].name
+}
+
 type way struct {
 	name  string
 	bytes int64 // of input, where a rate makes sense
@@ -130,7 +140,7 @@ func printWork(w *bufio.Writer, rows []comparison, n int) error {
 			theirs = short(t.cpu) + "\t" + short(t.wall)
 		}
 		if len(c.ours) == 0 {
-			fmt.Fprintf(tw, "start apparmor_parser for its version\t\t\t\t\t%s\t\t\n", theirs)
+			fmt.Fprintf(tw, "%s\t\t\t\t\t%s\t\t\n", starting, theirs)
 		}
 		for i, o := range c.ours {
 			rate, ratio := "", ""

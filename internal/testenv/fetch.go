@@ -95,18 +95,37 @@ func fetch(tb testing.TB, what string, f func(context.Context) (debian.Tree, err
 // folder that nothing may write to: a test that changes it copies it.
 func DebianTree(tb testing.TB) string {
 	tb.Helper()
-	dir := filepath.Join(Packages(tb, bookworm()).Dir, "etc", "apparmor.d")
-	done := filepath.Join(filepath.Dir(dir), ".local-complete-2")
-	if _, err := os.Stat(done); err == nil {
-		return dir
-	}
-	if err := AddLocal(dir); err != nil {
-		tb.Fatal(err)
-	}
-	if err := os.WriteFile(done, nil, 0o644); err != nil {
+	dir, err := debianTree(Packages(tb, bookworm()))
+	if err != nil {
 		tb.Fatal(err)
 	}
 	return dir
+}
+
+// FetchDebianTree is DebianTree for programs.
+func FetchDebianTree(ctx context.Context) (string, error) {
+	cache, err := debian.CacheDir()
+	if err != nil {
+		return "", err
+	}
+	t, err := bookworm().Fetch(ctx, cache)
+	if err != nil {
+		return "", err
+	}
+	return debianTree(t)
+}
+
+// debianTree completes what the packages have.
+func debianTree(t debian.Tree) (string, error) {
+	dir := filepath.Join(t.Dir, "etc", "apparmor.d")
+	done := filepath.Join(filepath.Dir(dir), ".local-complete-2")
+	if _, err := os.Stat(done); err == nil {
+		return dir, nil
+	}
+	if err := AddLocal(dir); err != nil {
+		return "", err
+	}
+	return dir, os.WriteFile(done, nil, 0o644)
 }
 
 func bookworm() debian.Binary {
