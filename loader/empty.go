@@ -4,7 +4,10 @@ package loader
 
 import "github.com/goarmor/apparmor/blob"
 
-// sealed returns policy with profiles of the given names that allow nothing.
+// sealed returns policy with profiles of the given names that allow nothing but
+// to be killed: kernels ask the profile of a process whether it may receive a
+// SIGKILL, even one of a root that is not confined, and otherwise nobody could
+// end it (seen on 7.2).
 //
 // Kernels do not mediate a class of requests if the policy has nothing about
 // it. So it has something about every class: a state from which nothing is
@@ -22,17 +25,27 @@ func sealed(namespace string, names []string, mode blob.Mode) (*blob.Policy, err
 }
 
 // nothing returns an automaton that accepts nothing. If classes is set, its
-// start state has a transition for every byte.
+// start state has a transition for every byte, and SIGKILL of anybody is
+// received.
 func nothing(classes bool) *blob.DFA {
-	const states = 3 // the trap, the start, and the state in which everything ends
+	const (
+		end    = 2 + iota // in which everything else ends
+		signal            // after the class
+		killed            // after the number of the signal, with the name of the sender
+		states            // with the trap and the start
+	)
 	d := &blob.DFA{
 		Accept: make([]uint32, states), Accept2: make([]uint32, states),
 		Base: make([]uint32, states), Default: make([]uint32, states),
 		Next: make([]uint32, 256), Check: make([]uint32, 256),
 	}
 	if classes {
-		// The start has no slots of its own, so this applies to every byte.
-		d.Default[blob.StartState] = 2
+		// This applies to every byte for which the start has no slot.
+		d.Default[blob.StartState], d.Default[killed] = end, killed
+		d.Next[blob.ClassSignal], d.Check[blob.ClassSignal] = signal, blob.StartState
+		const sigkill = 9 // in policy as in Linux on every machine
+		d.Next[sigkill], d.Check[sigkill] = killed, signal
+		d.Accept[killed] = blob.PermReceive
 	}
 	return d
 }

@@ -20,7 +20,7 @@ import (
 
 // Seal replaces a profile, and its children and hats, by profiles that allow
 // nothing: no file, no exec, no capability, no socket, no signal, and nothing
-// else that the kernel mediates. Processes under them keep running, without
+// else that the kernel mediates, except that SIGKILL ends them. Processes under them keep running, without
 // their rights but with what they have open; see Replace. The name is as in
 // Remove.
 func (k *Kernel) Seal(ctx context.Context, name string) error {
@@ -44,7 +44,7 @@ func (k *Kernel) seal(ctx context.Context, name string, mode blob.Mode) (Fingerp
 	if err := k.verify(ctx, policy); err != nil {
 		return Fingerprint{}, err
 	}
-	if err := k.write(k.policy, ".replace", policy.Bytes()); err != nil {
+	if err := k.write(".replace", policy.Bytes()); err != nil {
 		return Fingerprint{}, err
 	}
 	return FingerprintOf(policy), nil
@@ -295,7 +295,7 @@ func (r *retirement) remove(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return k.write(k.policy, ".remove", []byte(qualify(ns, profile)))
+	return k.write(".remove", []byte(qualify(ns, profile)))
 }
 
 // killUsers kills the processes that were found under the profile. One whose

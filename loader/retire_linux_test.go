@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/query"
 )
 
 // steps returns what was written, in short: the files, and whether what was
@@ -50,7 +51,7 @@ func (f *fake) steps() []string {
 }
 
 // deniesAll reports whether a profile mediates every class and has nothing
-// that it allows.
+// that it allows, but one state; see TestSealedAllows.
 func deniesAll(p *blob.Profile) bool {
 	for c := range 256 {
 		if !p.Mediates(blob.Class(c)) {
@@ -58,7 +59,11 @@ func deniesAll(p *blob.Profile) bool {
 		}
 	}
 	for _, db := range []*blob.PolicyDB{p.Policydb, p.File} {
-		if db == nil || len(db.Perms) > 0 || slices.Max(db.DFA.Accept) != 0 || slices.Max(db.DFA.Accept2) != 0 {
+		if db == nil || len(db.Perms) > 0 || slices.Max(db.DFA.Accept2) != 0 {
+			return false
+		}
+		allow := slices.DeleteFunc(slices.Clone(db.DFA.Accept), func(perms uint32) bool { return perms == 0 })
+		if db == p.File && len(allow) > 0 || db == p.Policydb && !slices.Equal(allow, []uint32{blob.PermReceive}) {
 			return false
 		}
 	}
@@ -397,5 +402,38 @@ func TestSealed(t *testing.T) {
 	f.load(named(t, "p"), "")
 	if _, err := f.open(nil).Sealed(t.Context(), "p"); !errors.Is(err, ErrNoDigest) {
 		t.Errorf("no digest: %v", err)
+	}
+}
+
+// TestSealedAllows asks what a sealed profile allows: to be killed.
+func TestSealedAllows(t *testing.T) {
+	for _, mode := range []blob.Mode{blob.Enforce, blob.Kill} {
+		policy, err := sealed("", []string{"p"}, mode)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, ok := query.Open(policy).Profile("p")
+		if !ok {
+			t.Fatal("no profile")
+		}
+		ask := func(want bool, r query.Request) {
+			t.Helper()
+			if d, err := p.Ask(r); err != nil || d.Allowed() != want {
+				t.Errorf("%v: %v: %v, %v", mode, r, d, err)
+			}
+		}
+		for _, peer := range []string{"unconfined", "p", ":ns:unconfined", "a//b"} {
+			ask(true, query.Signal{Signal: "kill", Peer: peer, Perms: query.Receive})
+			ask(false, query.Signal{Signal: "kill", Peer: peer, Perms: query.Send})
+			for _, other := range []string{"term", "hup", "cont", "stop", "exists", "usr1", "rtmin+0"} {
+				ask(false, query.Signal{Signal: other, Peer: peer, Perms: query.Receive})
+				ask(false, query.Signal{Signal: other, Peer: peer, Perms: query.Send})
+			}
+			ask(false, query.Ptrace{Peer: peer, Perms: query.TracedBy})
+			ask(false, query.Ptrace{Peer: peer, Perms: query.ReadPeer})
+		}
+		ask(false, query.Capability("kill"))
+		ask(false, query.Network{Family: "inet", Type: "stream"})
+		ask(false, query.File{Path: "/", Perms: query.Read})
 	}
 }

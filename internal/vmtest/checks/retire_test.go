@@ -6,6 +6,7 @@ package checks
 
 import (
 	"bufio"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -488,4 +489,58 @@ func TestProfileNames(t *testing.T) {
 			t.Errorf("%q: %v", name, err)
 		}
 	}
+}
+
+// TestRetireWaiting ends what waits and does nothing that its profile could deny,
+// and lets root end what is under a profile that allows nothing.
+func TestRetireWaiting(t *testing.T) {
+	k := kernel(t)
+	ns := namespace(t, k, "waiting")
+	start := func(label string) *exec.Cmd {
+		t.Helper()
+		cmd := guest.Command(t, "attempts")
+		in, err := cmd.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = in.Close() })
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := k.Start(t.Context(), cmd, label); err != nil {
+			t.Fatal(err)
+		}
+		if err := json.NewDecoder(out).Decode(&map[string]string{}); err != nil {
+			t.Fatal(err)
+		}
+		return cmd
+	}
+	killed := func(cmd *exec.Cmd) {
+		t.Helper()
+		if err := cmd.Wait(); err == nil || cmd.ProcessState.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+			t.Errorf("the process ended with %v", err)
+		}
+	}
+	for _, in := range []*loader.Kernel{k, ns} {
+		loadText(t, in, "profile waits { file, signal, }")
+		cmd := start(in.Qualify("waits"))
+		if err := in.Retire(t.Context(), "waits", loader.RetireOptions{Kill: true}); err != nil {
+			t.Errorf("%q: %v", in.NS(), err)
+			_ = cmd.Process.Kill()
+		}
+		killed(cmd)
+	}
+	loadText(t, k, "profile waits { file, signal, }")
+	cmd := start("waits")
+	if err := k.Seal(t.Context(), "waits"); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Process.Signal(syscall.SIGTERM); !errors.Is(err, syscall.EACCES) {
+		t.Errorf("SIGTERM: %v", err)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	killed(cmd)
 }
