@@ -48,6 +48,16 @@ var (
 	// ErrInUse: a task runs under the profile and would be unconfined without
 	// it, or it could not be shown that none does.
 	ErrInUse = errors.New("a process runs under the profile")
+	// ErrThread: the calling thread is in another policy namespace than the one
+	// that opened the Kernel, in a user namespace, where a thread can write no
+	// policy but that of its own.
+	ErrThread = errors.New("the thread is in another policy namespace")
+	// ErrUserNamespace: the kernel makes no user namespace for the caller, or,
+	// with Options.OwnUserNamespace, the caller is not in one.
+	ErrUserNamespace = errors.New("no user namespace")
+	// ErrUserPolicy: the caller is in a user namespace, and the kernel does not
+	// take its policy there.
+	ErrUserPolicy = errors.New("the kernel takes no policy in this user namespace")
 	// ErrProcesses: procfs does not show every process of the machine, so it
 	// is unknown what runs under a profile.
 	ErrProcesses = errors.New("procfs does not show all processes")
@@ -133,6 +143,12 @@ func errnoHint(op Op, err error) string {
 	if !errors.As(err, &errno) {
 		return ""
 	}
+	switch {
+	case errors.Is(err, ErrUserPolicy):
+		return hintUserPolicy
+	case errors.Is(err, ErrUserNamespace):
+		return hintUserNamespace
+	}
 	switch op {
 	case OpLoad, OpReplace, OpEnsure, OpRemove:
 		return policyHint(op, errno)
@@ -163,6 +179,11 @@ func errnoHint(op Op, err error) string {
 }
 
 const hintAdmin = "it needs CAP_MAC_ADMIN, root in the user namespace, and `capability mac_admin` in the caller's profile if it has one"
+
+const (
+	hintUserNamespace = "see user.max_user_namespaces, kernel.unprivileged_userns_clone and kernel.apparmor_restrict_unprivileged_userns of sysctl(8), and `userns` in the caller's profile if it has one"
+	hintUserPolicy    = "it needs a policy namespace of the user namespace's level, as StartInNamespace gives it, and kernel.unprivileged_userns_apparmor_policy=1, see sysctl(8)"
+)
 
 func policyHint(op Op, errno syscall.Errno) string {
 	switch errno {

@@ -121,7 +121,17 @@ func (f *fake) options() Options {
 
 func (f *fake) system() system {
 	return system{
-		check:    func(int, int64) error { return nil },
+		check: func(int, int64) error { return nil },
+		openWrite: func(d dir, name string) (*os.File, error) {
+			rel, err := filepath.Rel(f.dir, d.f.Name())
+			if err != nil {
+				return nil, err
+			}
+			if err := f.unreadable[filepath.Join(rel, name)]; err != nil {
+				return nil, err
+			}
+			return d.openWrite(name)
+		},
 		write:    f.write,
 		lsm:      func() bool { return false },
 		readOnce: f.readOnce,

@@ -19,6 +19,8 @@ import (
 type system struct {
 	// check verifies that fd is on a file system of the given type.
 	check func(fd int, magic int64) error
+	// openWrite opens a file of the kernel's below a directory for write.
+	openWrite func(d dir, name string) (*os.File, error)
 	// write is write(2) on a file of the kernel's.
 	write func(fd int, data []byte) (int, error)
 	// lsm says whether the system calls lsm_get_self_attr and
@@ -32,7 +34,7 @@ type system struct {
 
 func linux() system {
 	return system{
-		check: checkMagic, write: unix.Write, lsm: haveLSMCalls, readOnce: dir.readOnce,
+		check: checkMagic, openWrite: dir.openWrite, write: unix.Write, lsm: haveLSMCalls, readOnce: dir.readOnce,
 		closeOnExec: func() error { return unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC) },
 	}
 }
@@ -115,6 +117,11 @@ func (d dir) resolve(name string, flags int, rules uint64) (*os.File, error) {
 		return nil
 	})
 	return f, err
+}
+
+// openWrite opens a file of the kernel's below d for writing.
+func (d dir) openWrite(name string) (*os.File, error) {
+	return d.open(name, unix.O_WRONLY|unix.O_NOFOLLOW)
 }
 
 // sub opens a directory below d.

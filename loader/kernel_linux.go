@@ -166,12 +166,20 @@ func (k *Kernel) fail(op Op, name string, err error) error {
 	return &Error{Op: op, Name: name, NS: k.ns, Err: err, Hint: errnoHint(op, err)}
 }
 
-// write opens one of the kernel's policy files below d and writes data in one
+// write opens one of the namespace's policy files and writes data in one
 // write(2). The count that the kernel returns is ignored: it may be more than
 // was written, which os.File treats as a bug, or less, although nothing is
 // missing.
-func (k *Kernel) write(d dir, name string, data []byte) error {
-	f, err := d.open(name, unix.O_WRONLY|unix.O_NOFOLLOW)
+func (k *Kernel) write(name string, data []byte) error {
+	err := k.writeTo(k.policy, name, data)
+	if errors.Is(err, unix.EACCES) && k.ns == "" {
+		return k.writeOwn(name, data)
+	}
+	return err
+}
+
+func (k *Kernel) writeTo(d dir, name string, data []byte) error {
+	f, err := k.sys.openWrite(d, name)
 	if err != nil {
 		return err
 	}

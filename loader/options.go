@@ -21,6 +21,13 @@ type Options struct {
 	// removed. Without it, looking for processes in such a procfs fails with
 	// ErrProcesses.
 	OwnProcesses bool
+	// OwnUserNamespace says that all processes that matter are in the caller's
+	// user namespace, which is not the machine's first (ErrUserNamespace), or in
+	// those below it; see StartInNamespace. There the caller is root and may read
+	// the attributes of all; a process whose attributes the kernel does not
+	// show, which is an error otherwise, is taken for one outside. One that
+	// joined the policy namespace from outside is not seen.
+	OwnUserNamespace bool
 	// Trace makes Start hold the process with ptrace(2) at the end of its exec
 	// until its label has been verified; see Start. The profile must allow the
 	// caller to trace the process, and so must the caller's own profile. A

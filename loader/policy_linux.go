@@ -57,7 +57,7 @@ func (k *Kernel) EnsureWith(ctx context.Context, p *blob.Policy, a Accept) (chan
 	if same {
 		return false, nil
 	}
-	if err := k.write(k.policy, ".replace", p.Bytes()); err != nil {
+	if err := k.write(".replace", p.Bytes()); err != nil {
 		return false, k.fail(OpEnsure, names(p), err)
 	}
 	return true, nil
@@ -72,7 +72,7 @@ func (k *Kernel) put(ctx context.Context, op Op, file string, p *blob.Policy) er
 	if err := k.verify(ctx, p); err != nil {
 		return k.fail(op, names(p), err)
 	}
-	if err := k.write(k.policy, file, p.Bytes()); err != nil {
+	if err := k.write(file, p.Bytes()); err != nil {
 		return k.fail(op, names(p), err)
 	}
 	return nil
@@ -98,7 +98,7 @@ func (k *Kernel) Remove(ctx context.Context, name string) error {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if err := k.write(k.policy, ".remove", []byte(qualify(ns, profile))); err != nil {
+	if err := k.write(".remove", []byte(qualify(ns, profile))); err != nil {
 		return k.fail(OpRemove, name, err)
 	}
 	return nil

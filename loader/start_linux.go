@@ -62,7 +62,7 @@ func (t *Tasks) StartWith(ctx context.Context, cmd *exec.Cmd, label string, o St
 	if o.Content != (Fingerprint{}) {
 		return &Error{Op: OpStart, Name: label, Err: errors.ErrUnsupported, Hint: "what a profile was loaded from is verified by a Kernel"}
 	}
-	return t.startWith(ctx, cmd, label, o, func(l Label) error {
+	return t.startWith(ctx, cmd, label, o, false, func(l Label) error {
 		if l == (Label{Name: Unconfined}) && label == Unconfined || o.Accept.mode(l.Mode) {
 			return nil
 		}
@@ -98,7 +98,7 @@ func (k *Kernel) StartWith(ctx context.Context, cmd *exec.Cmd, label string, o S
 	if err != nil {
 		return &Error{Op: OpStart, Name: label, Err: err, Hint: errnoHint(OpStart, err)}
 	}
-	return k.startWith(ctx, cmd, label, o, func(l Label) error {
+	return k.startWith(ctx, cmd, label, o, false, func(l Label) error {
 		if l == (Label{Name: Unconfined}) && label == Unconfined {
 			return nil
 		}
@@ -120,9 +120,9 @@ func (k *Kernel) has(f Fingerprint, label string) bool {
 	return false
 }
 
-// startWith does what both have in common. Accept is called with the label of
-// the process.
-func (t *Tasks) startWith(ctx context.Context, cmd *exec.Cmd, label string, o StartOptions, accept func(Label) error) error {
+// startWith does what all have in common. With stack, the label is stacked on
+// the caller's. Accept is called with the label of the process.
+func (t *Tasks) startWith(ctx context.Context, cmd *exec.Cmd, label string, o StartOptions, stack bool, accept func(Label) error) error {
 	err := ctx.Err()
 	switch {
 	case err != nil:
@@ -135,7 +135,7 @@ func (t *Tasks) startWith(ctx context.Context, cmd *exec.Cmd, label string, o St
 	if err != nil {
 		return &Error{Op: OpStart, Name: label, Err: err}
 	}
-	s := starting{tasks: t, cmd: cmd, label: label, o: o, accept: accept}
+	s := starting{tasks: t, cmd: cmd, label: label, stack: stack, o: o, accept: accept}
 	if !o.KeepEnv {
 		env, removed := cleanEnv(cmd.Environ())
 		if s.result.Environment = removed; len(removed) > 0 {
@@ -175,6 +175,7 @@ type starting struct {
 	tasks  *Tasks
 	cmd    *exec.Cmd
 	label  string
+	stack  bool // on the caller's
 	o      StartOptions
 	accept func(Label) error
 	result Started
@@ -195,13 +196,17 @@ func (s *starting) start() (pidfd int, err error) {
 	if err != nil {
 		return -1, os.NewSyscallError("prctl", err)
 	}
-	if nnp != 0 {
+	if nnp != 0 || s.stack {
 		self, err := t.Self()
 		if err != nil {
 			return -1, err
 		}
-		if self != (Label{Name: Unconfined}) {
-			want, verb, s.result.Stacked = self.Name+"//&"+s.label, "stack", true
+		confined := self != (Label{Name: Unconfined})
+		if s.stack || confined {
+			verb, s.result.Stacked = "stack", true
+		}
+		if s.result.Stacked {
+			want = self.Name + "//&" + s.label
 		}
 	}
 	if err := t.write(attrExec, verb+" "+s.label); err != nil {
@@ -216,6 +221,9 @@ func (s *starting) start() (pidfd int, err error) {
 		cmd.SysProcAttr = &attr
 	}
 	if err := cmd.Start(); err != nil {
+		if s.stack {
+			err = noUserNamespace(err)
+		}
 		return -1, err
 	}
 	if err := s.confirm(cmd.Process.Pid, want); err != nil {

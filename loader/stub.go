@@ -174,6 +174,11 @@ func (t *Tasks) LeaveHat(uint64) error { return unsupported(OpChangeHat) }
 // Start is unsupported.
 func (t *Tasks) Start(context.Context, *exec.Cmd, string) error { return unsupported(OpStart) }
 
+// StartInNamespace is unsupported.
+func (t *Tasks) StartInNamespace(context.Context, *exec.Cmd, string, StartOptions) error {
+	return unsupported(OpStart)
+}
+
 // StartWith is unsupported.
 func (t *Tasks) StartWith(context.Context, *exec.Cmd, string, StartOptions) error {
 	return unsupported(OpStart)

@@ -24,6 +24,7 @@ type Tasks struct {
 	lsm   bool // use the system calls for the calling thread
 	trace bool
 	own   bool // Options.OwnProcesses
+	below bool // Options.OwnUserNamespace
 }
 
 // OpenTasks opens procfs, after verifying that it is the kernel's. Close it
@@ -42,12 +43,23 @@ func openTasks(o Options, sys system) (*Tasks, error) {
 	if err != nil {
 		return nil, &Error{Op: OpOpen, Name: o.procFS(), Err: err, Hint: "mount procfs"}
 	}
-	return &Tasks{sys: sys, proc: proc, lsm: sys.lsm(), trace: o.Trace, own: o.OwnProcesses}, nil
+	t := &Tasks{sys: sys, proc: proc, lsm: sys.lsm(), trace: o.Trace, own: o.OwnProcesses, below: o.OwnUserNamespace}
+	if t.below {
+		first, err := t.firstUserNamespace()
+		if err == nil && first {
+			err = ErrUserNamespace
+		}
+		if err != nil {
+			proc.close()
+			return nil, &Error{Op: OpOpen, Name: o.procFS(), Err: err, Hint: "Options.OwnUserNamespace is for a process that StartInNamespace has started"}
+		}
+	}
+	return t, nil
 }
 
 func (t *Tasks) dup() (*Tasks, error) {
 	proc, err := t.proc.dup()
-	return &Tasks{sys: t.sys, proc: proc, lsm: t.lsm, trace: t.trace, own: t.own}, err
+	return &Tasks{sys: t.sys, proc: proc, lsm: t.lsm, trace: t.trace, own: t.own, below: t.below}, err
 }
 
 // Close closes the files that t holds.

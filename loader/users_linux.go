@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strconv"
 	"strings"
 
@@ -152,7 +153,7 @@ func (s *scan) process(ctx context.Context, pid int) (settled bool, err error) {
 				continue
 			}
 			if err != nil {
-				if errors.Is(err, unix.EINVAL) && t.isKernels(dir) {
+				if errors.Is(err, unix.EINVAL) && t.isKernels(dir) || t.below && errors.Is(err, fs.ErrPermission) {
 					continue
 				}
 				return false, err

@@ -41,6 +41,12 @@ type ManagerOptions struct {
 	// no other user may be able to write to them. No machine gets anything of
 	// them.
 	Dir string
+	// AncestorsChecked says that CheckDirectory, called where all users are seen,
+	// found nothing wrong with Dir. In a user namespace most users are not seen,
+	// root and others look the same, and directories above Dir that belong to one
+	// of them are refused without it (ErrUnsafeDir). See
+	// loader.Tasks.StartInNamespace.
+	AncestorsChecked bool
 	// Prefix is what the names of profiles begin with, and before its last
 	// dash the directory in Dir: libvirt- when empty. Prefix and Dir are what
 	// makes a machine this Manager's: profiles of other names, and loaded ones
@@ -253,7 +259,7 @@ func (m *Manager) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = errors.Join(checkDirectory(m.options.Dir), checkDirectory(at))
+	err = errors.Join(checkDirectory(m.options.Dir, m.options.AncestorsChecked), checkDirectory(at, m.options.AncestorsChecked))
 	if err == nil {
 		err = store.lock(m.options.Shared)
 	}

@@ -109,9 +109,28 @@ func (s *dirStore) lockByte(ctx context.Context, at int64) (func(), error) {
 	}
 }
 
-// checkDirectory reports whether others than root and the own user could change
-// what is in a directory, or put another one in its place.
-func checkDirectory(dir string) error {
+// CheckDirectory reports whether others than root and the own user could change
+// what is in a directory, which is an absolute path, or put another one in its
+// place. The error matches ErrUnsafeDir. It is what New does with
+// ManagerOptions.Dir.
+func CheckDirectory(dir string) error { return checkDirectory(dir, false) }
+
+// overflowUID is whom the kernel names for users that a user namespace does not
+// have, see user_namespaces(7).
+const overflowUID = 65534
+
+// usersHidden reports whether the process is in a user namespace that does not
+// have all users.
+func usersHidden() bool {
+	text, err := os.ReadFile("/proc/self/uid_map")
+	f := strings.Fields(string(text))
+	return err == nil && (len(f) != 3 || f[0] != "0" || f[1] != "0" || f[2] != "4294967295")
+}
+
+// checkDirectory is CheckDirectory. In a user namespace it takes directories above
+// of users who are not seen there if they have been checked.
+func checkDirectory(dir string, checked bool) error {
+	checked = checked && usersHidden()
 	refuse := func(at, why string) error {
 		return &fs.PathError{Op: "use", Path: at, Err: fmt.Errorf("%w: %s", ErrUnsafeDir, why)}
 	}
@@ -130,6 +149,7 @@ func checkDirectory(dir string) error {
 		switch {
 		case last && !info.IsDir():
 			return refuse(at, "it is not a directory")
+		case checked && !last && st.Uid == overflowUID:
 		case st.Uid != 0 && int(st.Uid) != os.Geteuid():
 			return refuse(at, fmt.Sprintf("it belongs to user %d", st.Uid))
 		case mode&fs.ModeSymlink != 0:

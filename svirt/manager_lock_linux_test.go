@@ -161,6 +161,24 @@ func TestUnsafeDirectory(t *testing.T) {
 		if err := open(dir); !errors.Is(err, ErrUnsafeDir) {
 			t.Errorf("%s: %v", name, err)
 		}
+		if err := errors.Join(CheckDirectory(dir), CheckDirectory(filepath.Join(dir, "libvirt"))); !errors.Is(err, ErrUnsafeDir) {
+			t.Errorf("%s: CheckDirectory: %v", name, err)
+		}
+	}
+	if os.Geteuid() != 0 {
+		return
+	}
+	// Where all users are seen, user 65534 is one of them.
+	dir := filepath.Join(t.TempDir(), "above", "policy")
+	err := errors.Join(os.MkdirAll(filepath.Join(dir, "libvirt"), 0o755), os.Chown(filepath.Dir(dir), overflowUID, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := CheckDirectory(dir); !errors.Is(err, ErrUnsafeDir) {
+		t.Errorf("CheckDirectory: %v", err)
+	}
+	if m, err := New(t.Context(), ManagerOptions{Dir: dir, Driver: newFakeDriver(t), AncestorsChecked: true}); !errors.Is(err, ErrUnsafeDir) {
+		t.Errorf("checked where it counts for nothing: %v, %v", m, err)
 	}
 }
 

@@ -17,4 +17,7 @@ func (s *dirStore) lockMachine(ctx context.Context, _ string) (func(), error) {
 
 func (s *dirStore) lockClaims(ctx context.Context) (func(), error) { return func() {}, ctx.Err() }
 
-func checkDirectory(string) error { return nil }
+// CheckDirectory checks nothing.
+func CheckDirectory(string) error { return nil }
+
+func checkDirectory(string, bool) error { return nil }

@@ -15,13 +15,15 @@
 //	  "roots": {"images": ["%h", "/srv/vm/%u"], "sockets": ["/run/user/%u"]},
 //	  "types": ["", "firecracker"],
 //	  "companions": ["passt"],
+//	  "namespaces": [1000],
 //	  "limits": {"machines": 16}
 //	}
 //
 // Roots are where files may be, besides that the user must have a right to them:
 // %u is the number of the user, %h what broker.HomeRoots has for images. Without
 // roots they are those of broker.HomeRoots. Types and companions decide which
-// templates machines may get. Limits are those of broker.Limits, times in
+// templates machines may get. Namespaces are the numbers of users who get a policy
+// namespace of their own when they ask, see broker.Options.Namespaces. Limits are those of broker.Limits, times in
 // nanoseconds.
 //
 // Beside this source are usr.libexec.apparmor-broker, the profile of the program

@@ -13,6 +13,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -88,6 +89,7 @@ type settings struct {
 	Roots      *svirt.Roots          `json:"roots"`
 	Types      []string              `json:"types"`
 	Companions []svirt.CompanionKind `json:"companions"`
+	Namespaces []uint32              `json:"namespaces"`
 	Limits     broker.Limits         `json:"limits"`
 }
 
@@ -105,6 +107,14 @@ func readConfig(path string, o *broker.Options) error {
 		return err
 	}
 	o.Types, o.Companions, o.Limits = s.Types, s.Companions, s.Limits
+	if len(s.Namespaces) > 0 {
+		o.Namespaces = func(p broker.Peer) error {
+			if !slices.Contains(s.Namespaces, p.UID) {
+				return fmt.Errorf("the settings name no policy namespace for user %d: %w", p.UID, broker.ErrNoPeer)
+			}
+			return nil
+		}
+	}
 	if s.Roots != nil {
 		o.Roots = func(p broker.Peer) (svirt.Roots, error) { return expand(*s.Roots, p, broker.HomeRoots) }
 	}

@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -53,13 +54,13 @@ func TestProfile(t *testing.T) {
 		}
 	}
 	const machine = "libvirt-session-1000-00000000-0000-4000-8000-000000000001"
-	for _, path := range []string{"/var/lib/apparmor-broker/libvirt-session-1000/" + machine, "/.load", "/.replace", "/.remove", "/run/apparmor-broker.sock"} {
+	for _, path := range []string{"/var/lib/apparmor-broker/libvirt-session-1000/" + machine, "/.load", "/.replace", "/.remove", "/run/apparmor-broker.sock", "/namespaces/libvirt-session-1000/"} {
 		ask(true, query.File{Path: path, Perms: query.Write})
 	}
 	for _, path := range []string{
 		"/etc/apparmor.d/usr.sbin.libvirtd", "/etc/apparmor.d/libvirt/x", "/etc/passwd", "/home/alice/disk.img", "/srv/a.img", "/tmp/x", "/run/x", "/run/user/1000/x", "/dev/null",
 		"/dev/kvm", "/proc/1/attr/current", "/proc/1/attr/apparmor/exec", "/proc/sys/kernel/core_pattern", "/proc/1/oom_score_adj", "/sys/module/apparmor/parameters/mode",
-		"/sys/fs/cgroup/user.slice/cgroup.kill", "/sys/kernel/security/apparmor/profiles", "/usr/libexec/apparmor-broker", "/var/lib/apparmor-broker2/x",
+		"/sys/fs/cgroup/user.slice/cgroup.kill", "/sys/kernel/security/apparmor/profiles", "/usr/libexec/apparmor-broker", "/var/lib/apparmor-broker2/x", "/namespaces/other/", "/namespaces/libvirt-session-x/", "/namespaces/libvirt-session-1000/.replace", "/namespaces/libvirt-session-1000/namespaces/x/",
 	} {
 		ask(false, query.File{Path: path, Perms: query.Write})
 		ask(false, query.File{Path: path, Perms: query.Append})
@@ -99,13 +100,18 @@ func TestProfile(t *testing.T) {
 
 func TestConfig(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "config")
-	text := `{"roots":{"images":["%h","/srv/vm/%u"],"logs":["/var/log/vm/%u"]},"types":["","firecracker"],"companions":["passt"],"limits":{"machines":16}}`
+	text := `{"roots":{"images":["%h","/srv/vm/%u"],"logs":["/var/log/vm/%u"]},"types":["","firecracker"],"companions":["passt"],"namespaces":[1000,1002],"limits":{"machines":16}}`
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	var o broker.Options
 	if err := readConfig(path, &o); err != nil || o.Limits.Machines != 16 || len(o.Types) != 2 || len(o.Companions) != 1 {
 		t.Errorf("%+v, %v", o, err)
+	}
+	for uid, ok := range map[uint32]bool{0: false, 1000: true, 1001: false, 1002: true} {
+		if err := o.Namespaces(broker.Peer{UID: uid}); (err == nil) != ok || !ok && !errors.Is(err, broker.ErrNoPeer) {
+			t.Errorf("user %d: %v", uid, err)
+		}
 	}
 	got, err := expand(svirt.Roots{Images: []string{"%h", "/srv/vm/%u"}, Logs: []string{"/var/log/vm/%u"}}, broker.Peer{UID: 1000},
 		func(broker.Peer) (svirt.Roots, error) { return svirt.Roots{Images: []string{"/home/a"}}, nil })

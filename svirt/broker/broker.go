@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -40,6 +39,9 @@ type Broker struct {
 	processes func(ctx context.Context, profile string) ([]int, error)
 	// label returns what a process runs under; nil: that cannot be known.
 	label func(pid int) (loader.Label, error)
+	// namespace makes sure that there is a policy namespace; nil: of a driver
+	// that has none.
+	namespace func(ctx context.Context, name string) error
 
 	mu    sync.Mutex
 	users map[uint32]*user
@@ -68,7 +70,7 @@ func New(ctx context.Context, o Options) (*Broker, error) {
 	b := &Broker{
 		options: o, limits: o.Limits.withDefaults(), log: o.Logger, close: func() error { return nil },
 		checker: request.Checker{Ops: []request.Op{
-			request.Create, request.Replace, request.Update, request.Remove, request.Status, request.List, request.Start,
+			request.Create, request.Replace, request.Update, request.Remove, request.Status, request.List, request.Start, request.Namespace,
 		}},
 		users: map[uint32]*user{}, conns: map[uint32]int{},
 	}
@@ -95,6 +97,13 @@ func New(ctx context.Context, o Options) (*Broker, error) {
 	}
 	if a, ok := b.options.Driver.(*svirt.AppArmor); ok && a.Kernel != nil {
 		b.kernel, b.label = a.Kernel, a.Kernel.Label
+		b.namespace = func(ctx context.Context, name string) error {
+			ns, err := a.Kernel.Namespace(ctx, name, true)
+			if err != nil {
+				return err
+			}
+			return ns.Close()
+		}
 		b.processes = func(ctx context.Context, profile string) (pids []int, err error) {
 			users, err := a.Kernel.Users(ctx, profile)
 			for _, u := range users {
@@ -222,20 +231,62 @@ func (b *Broker) serve(ctx context.Context, c *net.UnixConn) {
 	defer cancel()
 	free, err := b.enter(peer.UID)
 	var answer reply
+	var q *request.Request // nil: not read, or not understood
 	if err == nil {
 		defer free()
 		if err = b.admit(peer, alive); err == nil {
-			answer, err = b.answer(ctx, peer, c)
+			if q, err = request.Read(c, b.limits.RequestBytes); err == nil {
+				answer, err = b.answer(ctx, peer, q)
+			}
 		}
 	}
 	if err != nil {
 		answer = failed(err)
-		b.log.WarnContext(ctx, "request failed", "uid", peer.UID, "pid", peer.PID, "error", err)
 	}
+	b.record(ctx, peer, q, err)
 	_ = c.SetDeadline(time.Now().Add(b.limits.ReadTimeout))
 	if err := json.NewEncoder(c).Encode(answer); err != nil {
 		b.log.WarnContext(ctx, "the reply was not taken", "uid", peer.UID, "pid", peer.PID, "error", err)
 	}
+}
+
+// maxRecord bounds what a record shows of a text that a user may have made, in
+// bytes.
+const maxRecord = 1 << 10
+
+// record logs what was asked for, by whom, and the verdict.
+func (b *Broker) record(ctx context.Context, peer Peer, q *request.Request, err error) {
+	level, verdict := slog.LevelInfo, "done"
+	if err != nil {
+		level, verdict = slog.LevelWarn, "refused"
+	}
+	attrs := []slog.Attr{slog.String("verdict", verdict), slog.Uint64("uid", uint64(peer.UID)), slog.Int("pid", peer.PID)}
+	add := func(key, text string) {
+		if len(text) > maxRecord {
+			text = strings.ToValidUTF8(text[:maxRecord], "") + "..."
+		}
+		if text != "" {
+			attrs = append(attrs, slog.String(key, text))
+		}
+	}
+	if q != nil {
+		machine := q.Machine
+		if q.Domain != nil {
+			// A description that cannot be read has no machine.
+			var d struct {
+				UUID string `json:"uuid"`
+			}
+			_ = json.Unmarshal(q.Domain, &d)
+			machine = d.UUID
+		}
+		add("op", string(q.Op))
+		add("machine", machine)
+		add("companion", q.Companion)
+	}
+	if err != nil {
+		add("error", err.Error())
+	}
+	b.log.LogAttrs(ctx, level, "request", attrs...)
 }
 
 // enter counts a connection of a user until free is called.
@@ -277,8 +328,8 @@ func (b *Broker) admit(peer Peer, alive *alive) error {
 	}
 	// A machine that is taken over must not make profiles for itself.
 	for one := range strings.SplitSeq(l.Name, "//&") {
-		if strings.HasPrefix(one, b.options.Prefix) || strings.HasPrefix(one, "libvirt-") {
-			return fmt.Errorf("the client runs under %s, the profile of a machine: %w", l.Name, ErrNoPeer)
+		if strings.HasPrefix(one, b.options.Prefix) || strings.HasPrefix(one, "libvirt-") || strings.HasPrefix(one, ":"+b.options.Prefix) {
+			return fmt.Errorf("the client runs under %s, the profile of a machine, or in a policy namespace of one: %w", l.Name, ErrNoPeer)
 		}
 	}
 	return nil
@@ -286,9 +337,10 @@ func (b *Broker) admit(peer Peer, alive *alive) error {
 
 // reply is a reply, as JSON.
 type reply struct {
-	Profile    string         `json:"profile,omitempty"`  // of Start
-	Machines   []svirt.Status `json:"machines,omitempty"` // of Status and List
-	Holders    []svirt.Holder `json:"holders,omitempty"`  // of Update
+	Profile    string         `json:"profile,omitempty"`   // of Start
+	Namespace  string         `json:"namespace,omitempty"` // of Namespace
+	Machines   []svirt.Status `json:"machines,omitempty"`  // of Status and List
+	Holders    []svirt.Holder `json:"holders,omitempty"`   // of Update
 	HoldersErr string         `json:"holders_error,omitempty"`
 	request.Failure
 }
@@ -316,28 +368,40 @@ type refusal struct{ error }
 
 func (r *refusal) Unwrap() []error { return []error{r.error, ErrRefused} }
 
-// answer reads a request and does what it asks for.
-func (b *Broker) answer(ctx context.Context, peer Peer, r io.Reader) (reply, error) {
-	q, err := request.Read(r, b.limits.RequestBytes)
-	if err != nil {
-		return reply{}, err
-	}
+// answer does what a request asks for.
+func (b *Broker) answer(ctx context.Context, peer Peer, q *request.Request) (reply, error) {
 	if err := b.checker.Check(q); err != nil {
 		return reply{}, err
 	}
 	if q.Retire != nil && q.Retire.Unverified {
 		return reply{}, errors.New("profiles are removed when their content is verified: leave out Unverified")
 	}
+	if q.Op == request.Namespace {
+		name, err := b.makeNamespace(ctx, peer)
+		return reply{Namespace: name}, err
+	}
 	u, free, err := b.user(ctx, peer)
 	if err != nil {
 		return reply{}, err
 	}
 	defer free()
-	out, err := u.answer(ctx, peer, q)
-	if err == nil {
-		b.log.InfoContext(ctx, "request answered", "op", string(q.Op), "uid", peer.UID, "pid", peer.PID)
+	return u.answer(ctx, peer, q)
+}
+
+// makeNamespace makes sure that there is a policy namespace for a user, and
+// returns its name.
+func (b *Broker) makeNamespace(ctx context.Context, peer Peer) (string, error) {
+	if b.options.Namespaces == nil {
+		return "", fmt.Errorf("nobody gets a policy namespace here: %w", ErrNoPeer)
 	}
-	return out, err
+	if err := b.options.Namespaces(peer); err != nil {
+		return "", err
+	}
+	if b.namespace == nil {
+		return "", fmt.Errorf("there are no policy namespaces: %w", errors.ErrUnsupported)
+	}
+	name := strings.TrimSuffix(b.prefixOf(peer.UID), "-")
+	return name, b.namespace(ctx, name)
 }
 
 // user returns what is known of a user, until free is called.

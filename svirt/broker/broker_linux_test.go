@@ -32,6 +32,7 @@ import (
 	"github.com/goarmor/apparmor/loader"
 	"github.com/goarmor/apparmor/query"
 	"github.com/goarmor/apparmor/svirt"
+	"github.com/goarmor/apparmor/svirt/internal/request"
 	"github.com/goarmor/apparmor/svirt/svirttest"
 )
 
@@ -730,6 +731,7 @@ func TestPeers(t *testing.T) {
 	}
 	for name, ok := range map[string]bool{
 		"unconfined": true, "manager": true, "libvirt-" + first: false, "manager//&libvirt-session-41001-" + first: false, "libvirt-session-41001-" + first + "//child": false,
+		"unconfined//&:libvirt-session-41001:unconfined": false, ":libvirt-session-41001:any//&manager": false, ":container:manager": true,
 	} {
 		label.Store(&name)
 		if _, err := h.as(alice).List(ctx); (err == nil) != ok || err != nil && !errors.Is(err, ErrNoPeer) {
@@ -900,6 +902,7 @@ func FuzzAnswer(f *testing.F) {
 	if uid == 0 {
 		uid = alice
 	}
+	var log bytes.Buffer
 	b, err := New(f.Context(), Options{
 		Dir: dir, Driver: kernel, Allow: func(Peer) error { return nil },
 		Roots: func(Peer) (svirt.Roots, error) { return svirt.Roots{Images: []string{"/tmp"}}, nil },
@@ -907,6 +910,7 @@ func FuzzAnswer(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
+	b.log = slog.New(slog.NewTextHandler(&log, nil))
 	text, err := json.Marshal(domain(first, "/tmp/fuzz.img"))
 	if err != nil {
 		f.Fatal(err)
@@ -920,7 +924,16 @@ func FuzzAnswer(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		_, _ = b.answer(t.Context(), Peer{UID: uid, GID: uid}, bytes.NewReader(data)) // either may be
+		peer := Peer{UID: uid, GID: uid}
+		q, err := request.Read(bytes.NewReader(data), b.limits.RequestBytes)
+		if err == nil {
+			_, err = b.answer(t.Context(), peer, q) // either may be
+		}
+		log.Reset()
+		b.record(t.Context(), peer, q, err)
+		if strings.Count(log.String(), "\n") != 1 {
+			t.Errorf("%q", log.String())
+		}
 		all, err := kernel.List(t.Context())
 		if err != nil {
 			t.Fatal(err)

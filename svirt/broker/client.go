@@ -197,6 +197,22 @@ func (c *Client) Ready(ctx context.Context, uuid, companion string) (profile str
 	return r.Profile, nil
 }
 
+// Namespace returns the name of a policy namespace that is the user's, once the
+// Broker has seen to it that it exists; it stays until the host restarts. With
+// loader.Tasks.StartInNamespace the user starts a manager in there, which then
+// needs no Broker: it loads, lists and removes the profiles of its machines
+// itself. Nobody gets one unless Options.Namespaces says so (ErrNoPeer).
+func (c *Client) Namespace(ctx context.Context) (string, error) {
+	r, err := c.call(ctx, &request.Request{Op: request.Namespace})
+	if err != nil {
+		return "", err
+	}
+	if r.Namespace == "" {
+		return "", errors.New("the broker names no policy namespace")
+	}
+	return r.Namespace, nil
+}
+
 // Start starts cmd under a machine's profile. The Broker confirms what is in
 // force before and afterwards; if it has changed, the process is killed. When
 // Start returns an error no process is left. Options.Accept takes nothing here.

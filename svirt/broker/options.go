@@ -49,9 +49,18 @@ type Options struct {
 	Roots func(Peer) (svirt.Roots, error)
 	// Allow reports why somebody is not served; nil: Accounts.
 	Allow func(Peer) error
+	// Namespaces reports why a user whom Allow serves gets no policy namespace,
+	// see Client.Namespace; nil: nobody gets one. What users load there is not
+	// bounded by Limits, reaches the kernel's own reader of policy, and is open
+	// to every process that is not confined, since kernels know no owner of a
+	// policy namespace.
+	Namespaces func(Peer) error
 	// Limits bound what users take of the host.
 	Limits Limits
-	// Logger gets messages about what happens; nil means none.
+	// Logger gets messages about what happens; nil means none. Each request is a
+	// message "request" with the attributes verdict (done or refused), uid and
+	// pid of who asks, and where they are known op, machine and companion, and
+	// error.
 	Logger *slog.Logger
 }
 

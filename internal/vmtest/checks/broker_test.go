@@ -44,6 +44,12 @@ const (
 func serveBroker([]string) int {
 	b, err := broker.New(context.Background(), broker.Options{
 		Limits: broker.Limits{Machines: 2, RequestBytes: 32 << 10},
+		Namespaces: func(p broker.Peer) error {
+			if p.UID != aliceUID {
+				return broker.ErrNoPeer
+			}
+			return nil
+		},
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 	})
 	if err != nil {
@@ -109,6 +115,11 @@ func brokerClient(args []string) int {
 			if !errors.Is(err, svirt.ErrInUse) {
 				fail("another user's process runs under the profile: %v", err)
 			}
+		}
+	case "namespace":
+		name, err := (&broker.Client{}).Namespace(ctx)
+		if args[1] != "refused" && (err != nil || name != args[1]) || args[1] == "refused" && !errors.Is(err, broker.ErrNoPeer) {
+			fail("namespace: %q, %v", name, err)
 		}
 	case "remove":
 		if err := (&broker.Client{}).Remove(ctx, args[1], broker.RemoveOptions{Kill: true}); err != nil {
@@ -384,6 +395,25 @@ func TestBroker(t *testing.T) {
 	}
 	as(aliceUID, "remove", aliceMachine)
 	as(bobUID, "remove", bobMachine)
+
+	// A policy namespace, and whoever is in it.
+	as(bobUID, "namespace", "refused")
+	if list, err := k.Namespaces(t.Context()); err != nil || len(list) != 0 {
+		t.Errorf("namespaces %q, %v", list, err)
+	}
+	for range 2 {
+		as(aliceUID, "namespace", ownNamespace)
+	}
+	t.Cleanup(func() {
+		if err := k.RemoveNamespace(background, ownNamespace); err != nil {
+			t.Error(err)
+		}
+	})
+	inside := guest.Command(t, "enter namespace", ownNamespace, "client")
+	inside.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: aliceUID, Gid: aliceUID}}
+	if said, err := inside.CombinedOutput(); err != nil || !strings.Contains(string(said), "refused true") {
+		t.Errorf("a process in the policy namespace: %v: %s", err, said)
+	}
 	profiles, err := k.Profiles(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -36,6 +36,8 @@ func TestMain(m *testing.M) {
 		"attempts":      attempts,
 
 		"in namespace": inNamespace, "out of namespace": outOfNamespace,
+		"enter namespace": enterNamespace, "namespace manager": namespaceManager,
+		"namespace other": namespaceOther, "namespace refused": namespaceRefused, "namespace client": namespaceClient,
 	}))
 }
 

@@ -47,6 +47,8 @@ const (
 	Remove  Op = "remove"
 	Status  Op = "status"
 	Start   Op = "start"
+	// Namespace asks for a policy namespace.
+	Namespace Op = "namespace"
 )
 
 // Request is a request. Which fields an Op has is in a table; see Check.
@@ -103,6 +105,8 @@ var ops = map[Op]struct{ must, may fields }{
 	Remove:   {hasMachine, hasRetire},
 	Status:   {hasMachine, 0},
 	Start:    {hasMachine, hasCompanion},
+
+	Namespace: {},
 }
 
 // fields returns those that the request has.

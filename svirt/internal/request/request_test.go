@@ -21,7 +21,7 @@ func (own) Machine(profile string) (uuid, companion string, ok bool) {
 }
 
 var all = Checker{
-	Ops:   []Op{Features, Load, Unload, Sealed, InUse, Files, InForce, Confines, List, Create, Replace, Update, Remove, Status, Start},
+	Ops:   []Op{Features, Load, Unload, Sealed, InUse, Files, InForce, Confines, List, Create, Replace, Update, Remove, Status, Start, Namespace},
 	Names: own{},
 }
 
