@@ -9,69 +9,82 @@ const maxChain = 8
 // takes fewer entries. The other state always has the lower number, so that
 // no chain is a loop, and is never the start state, which a Base replaces.
 //
-// Two kinds of states are tried: the default, since in the scope of a `**` all
-// states resemble the one that most bytes lead to; and the state that shares
-// most transitions, of those that had a transition last.
+// Three kinds of states are tried: the default, since in the scope of a `**` all
+// states resemble the one that most bytes lead to; the last state that leads to the
+// same one on most classes; and of those that do, the one that shares most of the
+// other transitions, as far as it was the last that had one of them. All work is on
+// the exceptions of rows, as there are few.
 //
 // It reports whether the budget sufficed.
 func (p *packer) chooseDiffs() bool {
 	d := p.d
-	n, k := d.States(), d.classes.n
-	last := make([]uint32, n*k) // by target and class: the last state with that transition
+	n := d.States()
+	like := make([]uint32, n) // by state: the last one that leads there on most classes
+	last := make(lastArcs, 0, len(d.rows.arcs))
+	heads := make([]int32, n) // by state: the first of last that leads there
 	votes := make([]int32, n)
-	voted := make([]uint32, 0, k)
+	var voted []uint32
 	depth := make([]uint8, n)
-	row, other := make([]uint32, k), make([]uint32, k)
 	for i := 1; i < n; i++ {
 		s := uint32(i)
-		if !p.budget.Spend(8*k + 4*len(voted)) {
+		arcs, most := d.rows.arcsOf(s), d.rows.of[s].most
+		if !p.budget.Spend(16 + 8*len(arcs)) {
 			return false
 		}
-		d.rows.fill(row, s)
-		stored := 0
-		for c, t := range row {
-			if t != p.def[s] {
-				stored += p.sizes[c]
+		stored, rest := 0, wholeRow
+		for _, a := range arcs {
+			if rest -= p.sizes[a.class]; a.to != p.def[s] {
+				stored += p.sizes[a.class]
 			}
+		}
+		if most != various && most != p.def[s] {
+			stored += rest
 		}
 		best := s
 		try := func(t uint32) {
-			if t <= Start || t >= s || depth[t]+1 >= maxChain {
+			if t <= Start || t >= s || t == best || depth[t]+1 >= maxChain {
 				return
 			}
-			d.rows.fill(other, t)
-			if cost := p.difference(row, other, stored); cost < stored {
+			if cost := p.difference(s, t, stored); cost < stored {
 				best, stored = t, cost
 			}
 		}
 		if stored > 0 {
 			voted = voted[:0]
-			for c, t := range row {
-				if t == Dead {
+			for _, a := range arcs {
+				if a.to == Dead {
 					continue
 				}
-				if l := last[int(t)*k+c]; l != 0 {
+				if l := last.find(heads[a.to], a.class, most); l != 0 {
 					if votes[l] == 0 {
 						voted = append(voted, l)
 					}
-					votes[l] += int32(p.sizes[c])
+					votes[l] += int32(p.sizes[a.class])
 				}
 			}
-			most := Dead
+			winner := Dead
 			for _, t := range voted {
-				if votes[t] > votes[most] {
-					most = t
+				if votes[t] > votes[winner] {
+					winner = t
 				}
 			}
-			try(most)
+			try(winner)
+			if most != various && most != Dead {
+				try(like[most])
+			}
 			try(p.def[s])
 			try(p.def[p.def[s]])
 			for _, t := range voted {
 				votes[t] = 0
 			}
 		}
-		for c, t := range row {
-			last[int(t)*k+c] = s
+		for _, a := range arcs {
+			if a.to != Dead {
+				last.set(&heads[a.to], a.class, most, s)
+			}
+		}
+		if most != various {
+			like[most] = s
 		}
 		if best != s {
 			p.def[s], p.diff[s], depth[s] = best, true, depth[best]+1
@@ -80,15 +93,95 @@ func (p *packer) chooseDiffs() bool {
 	return true
 }
 
-// difference returns on how many bytes two rows differ, or at least limit.
-func (p *packer) difference(a, b []uint32, limit int) int {
-	n := 0
-	for c, t := range a {
-		if t != b[c] {
+// wholeRow is the bytes of all classes.
+const wholeRow = 256
+
+// lastArcs has, for each state, a list of the transitions that lead there, those of
+// one class from rows of one kind as one. Index 0 ends a list; others are one more
+// than the place.
+type lastArcs []lastArc
+
+type lastArc struct {
+	class uint32
+	most  uint32 // of the row that it is an exception of
+	from  uint32 // the last state that has it
+	next  int32
+}
+
+// maxLast is how many elements of a list are looked at. Only what many kinds of rows
+// lead to has more.
+const maxLast = 32
+
+func (l lastArcs) place(head int32, class, most uint32) int32 {
+	for range maxLast {
+		if head == 0 {
+			break
+		}
+		e := &l[head-1]
+		if e.class == class && e.most == most {
+			return head
+		}
+		head = e.next
+	}
+	return 0
+}
+
+// find returns the last state that has a transition, or 0.
+func (l lastArcs) find(head int32, class, most uint32) uint32 {
+	if i := l.place(head, class, most); i != 0 {
+		return l[i-1].from
+	}
+	return 0
+}
+
+// set makes a state the last one that has a transition.
+func (l *lastArcs) set(head *int32, class, most, from uint32) {
+	if i := l.place(*head, class, most); i != 0 {
+		(*l)[i-1].from = from
+		return
+	}
+	*l = append(*l, lastArc{class, most, from, *head})
+	*head = int32(len(*l))
+}
+
+// difference returns on how many bytes the rows of two states differ, or at least
+// limit.
+func (p *packer) difference(s, t uint32, limit int) int {
+	n, both := 0, 0
+	for c, pair := range p.d.rows.pairs(s, t) {
+		both += p.sizes[c]
+		if pair[0] != pair[1] {
 			if n += p.sizes[c]; n >= limit {
-				break
+				return n
 			}
 		}
 	}
+	if p.d.rows.of[s].most != p.d.rows.of[t].most {
+		n += wholeRow - both
+	}
 	return n
+}
+
+// pairs yields the classes on which one of two rows has an exception, and where both
+// states lead on them. On all other classes each leads to its most; a row of various
+// has none of these.
+func (r *rows) pairs(s, t uint32) func(yield func(class uint32, to [2]uint32) bool) {
+	return func(yield func(class uint32, to [2]uint32) bool) {
+		a, b := r.arcsOf(s), r.arcsOf(t)
+		for len(a) > 0 || len(b) > 0 {
+			to := [2]uint32{r.of[s].most, r.of[t].most}
+			var class uint32
+			switch {
+			case len(b) == 0 || len(a) > 0 && a[0].class < b[0].class:
+				class, to[0], a = a[0].class, a[0].to, a[1:]
+			case len(a) == 0 || b[0].class < a[0].class:
+				class, to[1], b = b[0].class, b[0].to, b[1:]
+			default:
+				class, to, a, b = a[0].class, [2]uint32{a[0].to, b[0].to}, a[1:], b[1:]
+			}
+			if !yield(class, to) {
+				return
+			}
+		}
+	}
 }

@@ -64,7 +64,8 @@
 // expressions matching for deep packet inspection", SIGCOMM 2006. Instead of
 // their spanning tree of all pairs, which is quadratic, each state tries the
 // few that share the most with it. Chains are bounded, because kernels follow
-// them for every byte.
+// them for every byte. Rows are compared by their exceptions: looking at every
+// class took a quarter of all time for kernel 7.3, and its tables were longer.
 //
 // A Base is an automaton to which small ones are added (base.go, sum.go): the sum
 // is their product, built only where the added one is alive. Strings without

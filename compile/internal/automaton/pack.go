@@ -46,7 +46,7 @@ func (d *DFA) Pack(budget *Budget, o PackOptions) (*blob.DFA, error) {
 	p.budget = budget
 	p.chooseDefaults()
 	if o.Diff {
-		if !budget.Need(held+4*int64(n)*int64(d.classes.n)+5*int64(n)) || !p.chooseDiffs() {
+		if !budget.Need(held+16*int64(len(d.rows.arcs))+13*int64(n)) || !p.chooseDiffs() {
 			return nil, budget.Err()
 		}
 	}
@@ -166,6 +166,12 @@ func (p *packer) collect() {
 			for _, a := range p.d.rows.arcsOf(s) {
 				if int(a.class) != oob {
 					p.store(int(a.class), a.to)
+				}
+			}
+		case p.diff[s] && p.d.rows.of[s].most == p.d.rows.of[p.def[s]].most:
+			for c, to := range p.d.rows.pairs(s, p.def[s]) {
+				if int(c) != oob && to[0] != to[1] {
+					p.store(int(c), to[0])
 				}
 			}
 		default:
