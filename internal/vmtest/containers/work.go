@@ -98,8 +98,6 @@ func tries(pid int) []Try {
 		out = append(out,
 			Try{Name: "trace another container's process", OCI: unix.EACCES, LXC: unix.EACCES, OCILog: "ptrace", LXCLog: "ptrace", Both: true, do: func() error { return trace(pid) }},
 			Try{Name: "signal another container's process", OCI: unix.EACCES, LXC: unix.EACCES, OCILog: "signal", LXCLog: "signal", Both: true, do: func() error { return unix.Kill(pid, unix.SIGUSR1) }},
-			// Not /proc/PID/maps or environ: since 7.x CAP_SYS_ADMIN suffices for
-			// those, although it is logged as denied.
 			Try{Name: "look at another container's root", OCI: unix.EACCES, LXC: unix.EACCES, OCILog: "ptrace", LXCLog: "ptrace", Both: true, do: func() error {
 				_, err := os.Readlink(fmt.Sprintf("/proc/%d/root", pid))
 				return err
