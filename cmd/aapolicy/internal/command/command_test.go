@@ -83,6 +83,8 @@ func TestGolden(t *testing.T) {
 		{"lint-clean", 0, "lint check/apparmor.d"},
 		{"lint-json", 1, "lint --format json lint"},
 		{"lint-sarif", 1, "lint --format sarif --kernel 6.1 lint"},
+		{"lint-characters", 1, "lint --format sarif characters/apparmor.d"},
+		{"check-characters", 1, "check --format sarif characters"},
 		{"help", 0, "--help"},
 		{"help-check", 0, "check --help"},
 	} {
@@ -159,7 +161,7 @@ func TestOutputFails(t *testing.T) {
 
 // TestSARIF checks the members that SARIF 2.1.0 requires, and references.
 func TestSARIF(t *testing.T) {
-	for _, name := range []string{"check-sarif", "lint-sarif"} {
+	for _, name := range []string{"check-sarif", "lint-sarif", "check-characters", "lint-characters"} {
 		text, err := os.ReadFile("testdata/golden/" + name)
 		if err != nil {
 			t.Fatal(err)
@@ -216,6 +218,57 @@ func TestSARIF(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestSARIFColumns finds the rules of a file by their columns, which are characters.
+func TestSARIFColumns(t *testing.T) {
+	t.Chdir("testdata")
+	_, out, errs := run(t, command.Env{}, "lint", "--format", "sarif", "characters/apparmor.d")
+	type location struct {
+		PhysicalLocation struct {
+			Region struct{ StartLine, StartColumn int }
+		}
+	}
+	var log struct {
+		Runs []struct {
+			ColumnKind string
+			Results    []struct {
+				Message                     struct{ Text string }
+				Locations, RelatedLocations []location
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(out), &log); err != nil {
+		t.Fatalf("%v: %s", err, errs)
+	}
+	if log.Runs[0].ColumnKind != "unicodeCodePoints" {
+		t.Errorf("columns are %q", log.Runs[0].ColumnKind)
+	}
+	text, err := os.ReadFile("characters/apparmor.d/web")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(string(text), "\n")
+	at := func(l location) string {
+		r := l.PhysicalLocation.Region
+		return string([]rune(lines[r.StartLine-1])[r.StartColumn-1:])
+	}
+	var got []string
+	for _, r := range log.Runs[0].Results {
+		got = append(got, at(r.Locations[0])+" | "+at(r.RelatedLocations[0]))
+	}
+	want := []string{
+		"/ä/ü r, deny /ä/ü r, | deny /ä/ü r,",
+		"/😀/{a,b}[0-9] r, deny /😀/{a,b}[0-9] rw, | deny /😀/{a,b}[0-9] rw,",
+		"/ascii r, /a r, deny /ascii r, | deny /ascii r,",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	// Braces would be taken for arguments.
+	if text := log.Runs[0].Results[1].Message.Text; !strings.HasPrefix(text, "/😀/{{a,b}}[0-9] r, has no effect") {
+		t.Errorf("%q", text)
 	}
 }
 

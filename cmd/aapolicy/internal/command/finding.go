@@ -9,8 +9,11 @@ import (
 	"net/url"
 	"path/filepath"
 	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/internal/policyfiles"
 )
 
 // finding is something that a command has found, for the forms that programs
@@ -75,24 +78,27 @@ type (
 	}
 )
 
+// braces are doubled in messages, where they would mean arguments (section
+// 3.11.5).
+var braces = strings.NewReplacer("{", "{{", "}", "}}")
+
 func writeSARIF(w io.Writer, found []finding, summaries map[string]string) error {
 	run := sarifRun{
-		Tool: sarifTool{sarifDriver{Name: "aapolicy", InformationURI: "https://github.com/goarmor/apparmor", Rules: []sarifRule{}}},
-		// Columns of the library are bytes; those of SARIF are characters,
-		// which are the same in text without others than ASCII.
+		Tool:       sarifTool{sarifDriver{Name: "aapolicy", InformationURI: "https://github.com/goarmor/apparmor", Rules: []sarifRule{}}},
 		ColumnKind: "unicodeCodePoints",
 		Results:    []sarifResult{},
 	}
+	c := columns{}
 	for _, code := range codesOf(summaries) {
 		run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, sarifRule{code, sarifText{summaries[code]}})
 	}
 	for _, f := range found {
 		r := sarifResult{
 			RuleID: f.Code, RuleIndex: slices.Index(codesOf(summaries), f.Code), Level: f.Level,
-			Message: sarifText{f.Message}, Locations: []sarifLocation{location(f.Pos)},
+			Message: sarifText{braces.Replace(f.Message)}, Locations: []sarifLocation{c.location(f.Pos)},
 		}
 		for _, pos := range f.Related {
-			r.Related = append(r.Related, location(pos))
+			r.Related = append(r.Related, c.location(pos))
 		}
 		run.Results = append(run.Results, r)
 	}
@@ -111,14 +117,38 @@ func codesOf(summaries map[string]string) []string {
 	return codes
 }
 
-func location(pos diag.Position) sarifLocation {
+// columns counts columns in characters: those of positions are bytes. It has the
+// lines of files; nil for a file that cannot be read.
+type columns map[string][]string
+
+// maxColumns bounds what is read of a file again, in bytes.
+const maxColumns = 64 << 20
+
+// of returns the column of a position in characters, from 1. A byte that is no
+// part of a character counts as one. It is 0, which is left out, where the text is
+// not known, or is another one by now.
+func (c columns) of(pos diag.Position) int {
+	lines, known := c[pos.File]
+	if !known {
+		if text, err := policyfiles.Read(pos.File, maxColumns); err == nil {
+			lines = strings.SplitAfter(text, "\n")
+		}
+		c[pos.File] = lines
+	}
+	if pos.Column < 1 || pos.Line > len(lines) || pos.Column-1 > len(lines[pos.Line-1]) {
+		return 0
+	}
+	return utf8.RuneCountInString(lines[pos.Line-1][:pos.Column-1]) + 1
+}
+
+func (c columns) location(pos diag.Position) sarifLocation {
 	u := url.URL{Path: filepath.ToSlash(pos.File)}
 	if filepath.IsAbs(pos.File) {
 		u.Scheme = "file"
 	}
 	l := sarifLocation{sarifPhysical{Artifact: sarifArtifact{u.String()}}}
 	if pos.IsValid() {
-		l.Physical.Region = &sarifRegion{pos.Line, pos.Column}
+		l.Physical.Region = &sarifRegion{pos.Line, c.of(pos)}
 	}
 	return l
 }
