@@ -236,36 +236,45 @@ func (l *linter) void(ctx context.Context, p policyfiles.Profile, q *policy.Prof
 	return nil
 }
 
-// stronger returns a rule to which the one at a place yields, and why.
-func stronger(e *explain.Explanation, pos diag.Position) (*explain.Rule, explain.Reason) {
+// stronger returns a rule to which the one at a place yields, and why; nil if
+// there is none.
+func stronger(e *explain.Explanation, pos diag.Position) (by *explain.Rule, why explain.Reason) {
 	for _, step := range e.Steps {
 		for _, rule := range step.Rules {
 			if rule.Pos != pos {
 				continue
 			}
 			for _, o := range rule.Overridden {
-				if by := &step.Rules[o.By]; by.Pos.IsValid() {
-					return by, o.Why
+				if other := &step.Rules[o.By]; other.Pos.IsValid() {
+					return other, o.Why
 				}
 			}
 		}
 	}
-	return nil, 0
+	return by, why
 }
 
 // duplicates reports rules that a profile has twice, as far as the text shows.
 func (l *linter) duplicates() {
 	for n := range ast.All(l.file.Unit.Main) {
 		if p, ok := n.(*ast.Profile); ok {
-			d := duplicates{linter: l, first: map[string]place{}}
-			d.body(l.file.Unit.Main, p.Body, "", 0)
+			d := duplicates{linter: l, first: map[string]place{}, included: map[inclusion]bool{}}
+			d.body(l.file.Unit.Main, p.Body, "")
 		}
 	}
 }
 
 type duplicates struct {
 	*linter
-	first map[string]place
+	first    map[string]place
+	included map[inclusion]bool
+}
+
+// inclusion is a file that is included within blocks. Another time it has nothing
+// new, and files that include others twice would be looked at endlessly.
+type inclusion struct {
+	file   *ast.File
+	within string
 }
 
 // place is where a rule is.
@@ -274,19 +283,20 @@ type place struct {
 	main bool
 }
 
-func (d *duplicates) body(file *ast.File, stmts []ast.Stmt, within string, depth int) {
-	if depth > ast.MaxNesting {
-		return
-	}
+// body looks at statements. The parser bounds how deep they nest.
+func (d *duplicates) body(file *ast.File, stmts []ast.Stmt, within string) {
 	main := file == d.file.Unit.Main
 	for _, s := range stmts {
 		switch s := s.(type) {
 		case *ast.Include:
 			for _, f := range d.file.Unit.Included[s] {
-				d.body(f, f.Stmts, within, depth+1)
+				if at := (inclusion{f, within}); !d.included[at] {
+					d.included[at] = true
+					d.body(f, f.Stmts, within)
+				}
 			}
 		case *ast.Block:
-			d.body(file, s.Body, within+fmt.Sprintf("%+v ", s.Qualifiers), depth+1)
+			d.body(file, s.Body, within+fmt.Sprintf("%+v ", s.Qualifiers))
 		case ast.Rule:
 			text := render.String(s)
 			here := place{file.Position(s.Pos()), main}

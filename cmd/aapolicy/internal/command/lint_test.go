@@ -4,11 +4,13 @@ package command_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
 
 	"github.com/goarmor/apparmor/cmd/aapolicy/internal/command"
+	"github.com/goarmor/apparmor/parser"
 )
 
 // TestLint has, for each kind of finding, policy that is found and policy that is
@@ -38,6 +40,10 @@ func TestLint(t *testing.T) {
 		{"twice, spelled in two ways", "profile p {\n/a rw,\n/a wr,\n}", "duplicate-rule:4"},
 		{"with other qualifiers", "profile p {\n/a r,\naudit /a r,\nowner { /a r, }\n}", ""},
 		{"in two profiles", "profile p {\n/a r,\n}\nprofile q {\n/a r,\n}", ""},
+		{"twice in a block", "profile p {\nowner {\n/a r,\n/a r,\n}\n}", "duplicate-rule:5"},
+		{"in blocks of two kinds", "profile p {\nowner { /a r, }\naudit { /a r, }\n}", ""},
+		{"twice in the deepest block", "profile p {\n" + strings.Repeat("audit {", parser.DefaultDepth-1) + "\n/a r,\n/a r,\n" + strings.Repeat("}", parser.DefaultDepth-1) + "}", "duplicate-rule:5"},
+		{"included before and in a block", "profile p {\ninclude <i>\naudit {\n/included r,\ninclude <i>\n}\n}", "duplicate-rule:5"},
 		{"included before", "profile p {\ninclude <i>\n/included r,\n}", "duplicate-rule:4"},
 		{"included after", "profile p {\n/included r,\ninclude <i>\n}", "duplicate-rule:3"},
 		{"included twice", "profile p {\ninclude <i>\ninclude <i>\n}", ""},
@@ -71,5 +77,88 @@ func TestLint(t *testing.T) {
 				t.Errorf("status %d, %s, want %s\n%s%s", status, s, tt.want, out, errs)
 			}
 		})
+	}
+}
+
+// files writes files into a new directory, which becomes the current one.
+func files(t *testing.T, all map[string]string) {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	for name, text := range all {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestLintInclude looks in the directories that -I names, and says of an included
+// file once what is true of it in two profiles.
+func TestLintInclude(t *testing.T) {
+	files(t, map[string]string{"p": "abi <kernel>,\nprofile p {\ninclude <i>\n}\nprofile q {\ninclude <i>\n}\n"})
+	if err := os.Mkdir("other", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile("other/i", []byte("/a ux,\nmqueue type=posix /a,\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if status, out, _ := run(t, command.Env{}, "lint", "p"); status != 2 || out != "" {
+		t.Errorf("without -I: %d, %s", status, out)
+	}
+	status, out, errs := run(t, command.Env{}, "lint", "-I", "other", "p")
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	if status != 1 || len(lines) != 2 || !strings.HasPrefix(lines[0], "other/i:1:1: ") || !strings.HasPrefix(lines[1], "other/i:2:1: ") {
+		t.Errorf("%d: %s%s", status, out, errs)
+	}
+	// A code of the compiler has a description, too.
+	_, out, _ = run(t, command.Env{}, "lint", "-I", "other", "--format", "sarif", "p")
+	if !strings.Contains(out, `"text": "A warning: unconfined-exec"`) {
+		t.Error(out)
+	}
+}
+
+// TestLintWrong finds what is wrong in one of two files.
+func TestLintWrong(t *testing.T) {
+	files(t, map[string]string{
+		"good": "abi <kernel>,\nprofile p {\n/a r,\n/a r,\n}\n",
+		"bad":  "abi <kernel>,\nprofile p {\n/bin/a{b,c} px,\n/bin/ab ix,\n}\n",
+	})
+	for _, args := range [][]string{{"bad", "good"}, {"good", "bad"}} {
+		status, out, errs := run(t, command.Env{}, append([]string{"lint"}, args...)...)
+		if status != 2 || out != "" || !strings.Contains(errs, "bad:4:1: conflicting exec modes") {
+			t.Errorf("%v: %d, %q, %q", args, status, out, errs)
+		}
+	}
+}
+
+// TestLintExact has a rule with a wildcard of which every path is named by another
+// rule.
+func TestLintExact(t *testing.T) {
+	var text strings.Builder
+	text.WriteString("abi <kernel>,\nprofile p {\n/bin/? px,\n")
+	for c := 1; c < 256; c++ {
+		if c != '/' {
+			fmt.Fprintf(&text, "/bin/\\%03o ix,\n", c)
+		}
+	}
+	text.WriteString("}\n")
+	files(t, map[string]string{"p": text.String()})
+	status, out, errs := run(t, command.Env{}, "lint", "p")
+	if status != 1 || strings.Count(out, "\n") != 1 || !strings.HasPrefix(out, "p:3:1: /bin/? px, has no effect: ") ||
+		!strings.HasSuffix(out, " names the path without wildcards and decides all that it is about (void-rule)\n") {
+		t.Errorf("%d: %s%s", status, out, errs)
+	}
+}
+
+// TestLintIncludes ends with files of which each includes the next one twice.
+func TestLintIncludes(t *testing.T) {
+	const deep = parser.DefaultIncludeDepth
+	all := map[string]string{"p": "abi <kernel>,\nprofile p {\n/a r,\ninclude <i1>\n}\n", fmt.Sprintf("i%d", deep): "/a r,\n"}
+	for i := 1; i < deep; i++ {
+		all[fmt.Sprintf("i%d", i)] = fmt.Sprintf("include <i%d>\ninclude <i%d>\n", i+1, i+1)
+	}
+	files(t, all)
+	status, out, errs := run(t, command.Env{}, "lint", "p")
+	if want := fmt.Sprintf("p:3:1: /a r, is included as well, at i%d:1:1 (duplicate-rule)\n", deep); status != 1 || out != want {
+		t.Errorf("%d: %s%s", status, out, errs)
 	}
 }
