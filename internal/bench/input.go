@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -41,6 +42,8 @@ type input struct {
 	references []program // apparmor_parser, the oldest first
 	missing    error     // why one is not there
 	features   string    // the file with the kernel's features
+
+	close []func() error // what ends with the measurements
 }
 
 func readInput(o *arguments, tmp string) (*input, error) {
@@ -72,14 +75,23 @@ func (in *input) reference(args ...string) []string {
 	return append([]string{"--config-file=/dev/null", "-M", in.features, "-b", in.tree, "-q", "-K"}, args...)
 }
 
+// columns are the references of the first table: the oldest and the newest.
+func (in *input) columns() []program {
+	if n := len(in.references); n > 2 {
+		return []program{in.references[0], in.references[n-1]}
+	}
+	return in.references
+}
+
 // withParser adds what apparmor_parser does with its input and arguments.
 func (in *input) withParser(c comparison, stdin string, args ...string) comparison {
 	if len(in.references) == 0 {
 		c.note = "apparmor_parser is missing"
-		return c
 	}
-	command := in.references[0].command
-	c.theirs = process(stdin, command[0], append(command[1:len(command):len(command)], in.reference(args...)...)...)
+	for _, p := range in.columns() {
+		command := slices.Concat(p.command, in.reference(args...))
+		c.theirs = append(c.theirs, process(stdin, command[0], command[1:]...))
+	}
 	return c
 }
 

@@ -10,9 +10,10 @@
 // The first table has our work in process and theirs as the processes that
 // programs start today; the cost of starting one, which everybody pays who has
 // no library, is a row of its own. CPU time is that of all threads, in user and
-// in system mode, garbage collection included; the last column is the
-// reference's CPU time in units of ours. Its apparmor_parser is the oldest of
-// those below.
+// in system mode, garbage collection included; ratios are the reference's time in
+// units of ours. Its apparmor_parser are the oldest and the newest of those below, on
+// the same profile; rules of a machine from XML are compared with virt-aa-helper, in
+// the first column.
 //
 // What follows compares whole processes: cmd/apparmor_parser with apparmor_parser
 // 3.0.8, 4.1.0 and that of Debian sid, out of packages in the cache folder of the
@@ -106,6 +107,11 @@ func command(args []string) (err error) {
 	if err != nil {
 		return err
 	}
+	defer func() {
+		for _, f := range in.close {
+			err = errors.Join(err, f())
+		}
+	}()
 	return run(os.Stdout, in, &o)
 }
 
@@ -117,7 +123,12 @@ func run(out io.Writer, in *input, o *arguments) (err error) {
 		fmt.Fprintf(w, "without some references: %v\n\n", in.missing)
 	}
 	if !o.skip {
-		if err := printWork(w, matching(work(in), o.rows, func(c comparison) string { return c.name() }), o.rounds); err != nil {
+		rows, err := work(in)
+		if err != nil {
+			return err
+		}
+		rows = matching(rows, o.rows, func(c comparison) string { return c.name() })
+		if err := printWork(w, in, rows, o.rounds); err != nil {
 			return err
 		}
 		if err := w.Flush(); err != nil {

@@ -19,9 +19,9 @@ import (
 // comparison is the same work done by us, in one way or several, and by a
 // reference program.
 type comparison struct {
-	ours   []way // none: only the reference is measured
-	theirs func() (cost, error)
-	note   string // in place of theirs
+	ours   []way                  // none: only the references are measured
+	theirs []func() (cost, error) // in the order of columns
+	note   string                 // in place of theirs
 }
 
 // starting is the row that has no work of ours.
@@ -41,7 +41,7 @@ type way struct {
 }
 
 // work is the rows of the first table.
-func work(in *input) []comparison {
+func work(in *input) ([]comparison, error) {
 	parse := func(c *parser.Cache) error {
 		config := in.parse
 		config.Cache = c
@@ -66,7 +66,7 @@ func work(in *input) []comparison {
 	none := func() *parser.Cache { return nil }
 	one := func() *parser.Cache { return &parser.Cache{} }
 	n := len(in.top)
-	return []comparison{
+	rows := []comparison{
 		{ours: []way{{
 			name:  fmt.Sprintf("parse the text of %d files", len(in.texts)),
 			bytes: in.size,
@@ -98,6 +98,8 @@ func work(in *input) []comparison {
 		derive(),
 		in.withParser(comparison{}, "", "-V"),
 	}
+	more, err := instances(in)
+	return append(rows, more...), err
 }
 
 func derive() comparison {
@@ -114,44 +116,51 @@ func derive() comparison {
 	}}}
 	helper, note := installed("virt-aa-helper", "/usr/lib/libvirt/virt-aa-helper")
 	if c.note = note; helper != "" {
-		c.theirs = process(machineXML, helper, "--dryrun", "-c", "-u", "libvirt-"+machineUUID)
+		c.theirs = []func() (cost, error){process(machineXML, helper, "--dryrun", "-c", "-u", "libvirt-"+machineUUID)}
 	}
 	return c
 }
 
-func printWork(w *bufio.Writer, rows []comparison, n int) error {
+// printWork prints the first table. The first two columns of references are those
+// with which rows are measured that have more than one.
+func printWork(w *bufio.Writer, in *input, rows []comparison, n int) error {
 	tw := tabwriter.NewWriter(w, 2, 8, 2, ' ', 0)
-	fmt.Fprintln(tw, "work\tCPU\twall\tallocs\trate\treference CPU\twall\tratio\t")
+	fmt.Fprint(tw, "work\tCPU\twall\tallocs\trate\t")
+	columns := in.columns()
+	if len(columns) == 0 {
+		columns = []program{{name: "reference"}}
+	}
+	for _, c := range columns {
+		fmt.Fprintf(tw, "%s CPU\tratio\twall ratio\t", c.name)
+	}
+	fmt.Fprintln(tw)
 	for _, c := range rows {
 		var measure []func() (cost, error)
 		for _, o := range c.ours {
 			measure = append(measure, ours(o.do))
 		}
-		if c.theirs != nil {
-			measure = append(measure, c.theirs)
-		}
-		costs, err := rounds(n, measure...)
+		costs, err := rounds(n, append(measure, c.theirs...)...)
 		if err != nil {
 			return err
 		}
-		theirs := c.note + "\t"
-		if c.theirs != nil {
-			t := costs[len(costs)-1]
-			theirs = short(t.cpu) + "\t" + short(t.wall)
-		}
+		theirs := costs[len(c.ours):]
 		if len(c.ours) == 0 {
-			fmt.Fprintf(tw, "%s\t\t\t\t\t%s\t\t\n", starting, theirs)
+			fmt.Fprintf(tw, "%s\t\t\t\t\t", starting)
+			for _, t := range theirs {
+				fmt.Fprintf(tw, "%s\t\t\t", short(t.cpu))
+			}
+			fmt.Fprintf(tw, "%s\n", c.note)
 		}
 		for i, o := range c.ours {
-			rate, ratio := "", ""
+			rate := ""
 			if o.bytes > 0 {
 				rate = fmt.Sprintf("%.1f MB/s", float64(o.bytes)/1e6/costs[i].cpu.Seconds())
 			}
-			if c.theirs != nil {
-				ratio = fmt.Sprintf("%.1f", float64(costs[len(costs)-1].cpu)/float64(costs[i].cpu))
+			fmt.Fprintf(tw, "%s\t%s\t%s\t%d\t%s\t", o.name, short(costs[i].cpu), short(costs[i].wall), costs[i].allocs, rate)
+			for _, t := range theirs {
+				fmt.Fprintf(tw, "%s\t%.1f\t%.1f\t", short(t.cpu), float64(t.cpu)/float64(costs[i].cpu), float64(t.wall)/float64(costs[i].wall))
 			}
-			fmt.Fprintf(tw, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t\n",
-				o.name, short(costs[i].cpu), short(costs[i].wall), costs[i].allocs, rate, theirs, ratio)
+			fmt.Fprintf(tw, "%s\n", c.note)
 		}
 	}
 	return tw.Flush()
