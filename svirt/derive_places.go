@@ -377,11 +377,15 @@ func (s *strict) own(path string, at place, u use) bool {
 	rest := strings.TrimPrefix(path[len(at.dir):], "/")
 	for {
 		c, more, ok := strings.Cut(rest, "/")
-		if !ok {
+		// A share would give the guest what is its VMM's.
+		if !ok && u != useExtraTree {
 			return s.ownFile(path[:len(path)-len(c)], c, u)
 		}
 		if c == d.UUID || c == d.Name && at.dir != "/root" && at.dir != "/home" || s.ownShortName(strings.TrimPrefix(c, "domain-")) {
 			return true
+		}
+		if !ok {
+			return false
 		}
 		rest = more
 	}
@@ -396,6 +400,8 @@ func (s *strict) ownFile(dir, base string, u use) bool {
 		return u == useVariables && ext != "" && !strings.Contains(ext, "_VARS.") && (vars == name || vars == s.domain.UUID)
 	case "/var/lib/libvirt/qemu/channel/target/":
 		return u == useSocket && strings.HasPrefix(base, name+".")
+	case "/var/lib/libvirt/qemu/save/":
+		return u == useExtra && base == name+".save"
 	}
 	switch {
 	case within(dir, "/run/libvirt/qemu"), within(dir, "/var/lib/libvirt/qemu"):

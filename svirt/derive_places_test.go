@@ -84,6 +84,16 @@ func TestOpenPlaces(t *testing.T) {
 	} {
 		wantReason(t, p, machine(svirt.Boot{}, svirt.Devices{Channels: []svirt.Chardev{{ID: "a", Type: svirt.ChardevUnix, Path: p}}}), svirt.Options{Live: true}, "")
 	}
+	extra := func(path string, recursive bool) *svirt.Domain {
+		return machine(svirt.Boot{}, svirt.Devices{Extra: []svirt.PathGrant{{ID: "a", Path: path, Perms: "rw", Recursive: recursive}}})
+	}
+	for _, p := range []string{"/var/lib/libvirt/qemu/domain-7-vm", "/run/libvirt/qemu/channel/7-vm", "/var/lib/libvirt/qemu/ram/7-vm", "/var/run/libvirt/qemu/channel/7-vm"} {
+		wantReason(t, p, extra(p, true), svirt.Options{Live: true}, "")
+		wantReason(t, p+" shared", machine(svirt.Boot{}, svirt.Devices{Filesystems: []svirt.Filesystem{{ID: "f", Source: p}}}), svirt.Options{Live: true}, svirt.ReasonClosed)
+		wantReason(t, p+"2", extra(p+"2", true), svirt.Options{Live: true}, svirt.ReasonClosed)
+	}
+	wantReason(t, "its saved memory", extra("/var/lib/libvirt/qemu/save/vm.save", false), svirt.Options{Live: true}, "")
+	wantReason(t, "another's saved memory", extra("/var/lib/libvirt/qemu/save/vm2.save", false), svirt.Options{Live: true}, svirt.ReasonClosed)
 	for _, p := range []string{"/var/log/libvirt/qemu/vm-serial0.log", "/var/log/vm/console.log", "/srv/vm/console.log"} {
 		wantReason(t, p, machine(svirt.Boot{}, svirt.Devices{Serials: []svirt.Chardev{{ID: "a", Type: svirt.ChardevFile, Path: p}}}), svirt.Options{Live: true}, "")
 	}
