@@ -14,6 +14,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/goarmor/apparmor/diag"
@@ -69,6 +70,8 @@ type options struct {
 	appended bool // to the existing rules
 	method   svirt.Method
 	loader   string
+	sockets  string   // a directory with one for each machine's sockets; empty: none
+	backing  []string // directories of files that only images name
 }
 
 func flag(set func(*options)) func(*options, string) error {
@@ -295,6 +298,9 @@ func (r *run) files() string { return r.profile + ".files" }
 type machine struct {
 	domain *svirt.Domain
 	rules  *svirt.Rules
+	// also are rules that the description does not say, such as those of the
+	// machine's directory for sockets.
+	also string
 	// more are the rules of the path to append.
 	more string
 }
@@ -337,6 +343,9 @@ func (r *run) derive(ctx context.Context) (*machine, error) {
 	if m.rules, err = r.rules(ctx, m.domain); err != nil {
 		return nil, err
 	}
+	if m.also, err = r.socketRules(ctx); err != nil {
+		return nil, err
+	}
 	if !r.hasFile {
 		return m, nil
 	}
@@ -344,6 +353,9 @@ func (r *run) derive(ctx context.Context) (*machine, error) {
 		r.warn("%s", r.file)
 		r.warn("skipped non-absolute path")
 		return m, nil
+	}
+	if r.method == svirt.Strict {
+		return m, r.deriveFile(ctx, m)
 	}
 	with := *m.domain
 	with.Devices.Extra = append(with.Devices.Extra[:len(with.Devices.Extra):len(with.Devices.Extra)], r.grant())
@@ -359,27 +371,97 @@ func (r *run) derive(ctx context.Context) (*machine, error) {
 	return m, nil
 }
 
-// grant is the path of -f and -F. libvirt ends one with /{,**} for a directory
-// and what is below it.
+// grant is the path of -f and -F.
 func (r *run) grant() svirt.PathGrant {
-	g := svirt.PathGrant{ID: "file", Path: r.file, Perms: "rwk"}
-	if r.method == svirt.Strict {
-		for _, end := range []string{"/{,**}", "/**"} {
-			if dir, ok := strings.CutSuffix(g.Path, end); ok && dir != "" {
-				g.Path, g.Recursive = dir, true
-				break
-			}
+	return svirt.PathGrant{ID: "file", Path: r.file, Perms: "rwk"}
+}
+
+// libvirtNodes are the nodes in /dev that libvirtd adds for devices of the host
+// and on its own behalf. The kind of a device is not said with them, and a
+// description that has the device is checked by that.
+var libvirtNodes = []string{
+	"userfaultfd", "sg[0-9]*", "vfio/vfio", "vfio/[0-9]*", "vfio/devices/vfio[0-9]*", "iommu", "bus/usb/[0-9]*/[0-9]*", "input/event[0-9]*",
+	"sev", "sgx_vepc", "sgx_provision", "dri/renderD[0-9]*", "vhost-vdpa-[0-9]*", "tpm[0-9]*",
+}
+
+// notBlock are what else there is in /dev for a machine: nodes that every process
+// may have, and files.
+var notBlock = []string{"null", "zero", "full", "random", "urandom", "kvm", "vhost-net", "vhost-vsock", "shm/*", "hugepages*/*", "hugepages*/libvirt/qemu/*"}
+
+// deriveFile derives the rules of the path of -f or -F under the strict policy.
+// libvirt ends one with /{,**} for a directory and what is below it.
+func (r *run) deriveFile(ctx context.Context, m *machine) error {
+	g, roots := r.grant(), svirt.Roots{}
+	for _, end := range []string{"/{,**}", "/**"} {
+		if dir, ok := strings.CutSuffix(g.Path, end); ok && dir != "" {
+			g.Path, g.Recursive = dir, true
+			break
 		}
 	}
-	return g
+	// The machine with nothing but this. Without a type it has none of the files
+	// that every machine has.
+	d := &svirt.Domain{Name: m.domain.Name, UUID: m.domain.UUID, ID: m.domain.ID}
+	if name, ok := strings.CutPrefix(g.Path, "/dev/"); ok && !g.Recursive {
+		in := func(list []string) bool {
+			return slices.ContainsFunc(list, func(p string) bool { ok, _ := path.Match(p, name); return ok })
+		}
+		if in(libvirtNodes) {
+			roots.Extra = []string{g.Path}
+		} else if !in(notBlock) {
+			// Whether it is one, and whether the host uses it, is looked up.
+			d.Devices.Disks = []svirt.Disk{{ID: "file", Image: svirt.Image{Type: svirt.ImageBlock, Path: g.Path, Format: "raw"}}}
+		}
+	}
+	if d.Devices.Disks == nil {
+		d.Devices.Extra = []svirt.PathGrant{g}
+	}
+	rules, err := r.rulesIn(ctx, d, roots)
+	if err != nil {
+		return err
+	}
+	m.more = string(rules.AppendText(nil))
+	if !r.appended {
+		m.also, m.more = m.also+m.more, ""
+	}
+	return nil
 }
 
 func (r *run) rules(ctx context.Context, d *svirt.Domain) (*svirt.Rules, error) {
-	rules, err := svirt.Derive(ctx, d, svirt.Options{Method: r.method, FS: r.env.Host, Live: true})
+	return r.rulesIn(ctx, d, svirt.Roots{})
+}
+
+// rulesIn derives rules with what is open to the machine.
+func (r *run) rulesIn(ctx context.Context, d *svirt.Domain, in svirt.Roots) (*svirt.Rules, error) {
+	rules, err := svirt.Derive(ctx, d, svirt.Options{Method: r.method, FS: r.env.Host, Live: true, Backing: r.backing, Roots: in})
 	if err != nil {
-		return nil, fmt.Errorf("%w\ninvalid VM definition", err)
+		return nil, r.explain(err)
 	}
 	return rules, nil
+}
+
+// explain says what an administrator can do about a refusal.
+func (r *run) explain(err error) error {
+	var refused *svirt.PathError
+	if errors.As(err, &refused) && refused.Reason == svirt.ReasonBacking {
+		err = fmt.Errorf("%w\n\"backing DIR\" in %s names directories with such files", err, r.store.path(settingsFile))
+	}
+	return fmt.Errorf("%w\ninvalid VM definition", err)
+}
+
+// socketRules grants the machine's directory of those that the settings name. It
+// is the administrator's word, so it is not held against where sockets are by
+// custom, as what a description says is.
+func (r *run) socketRules(ctx context.Context) (string, error) {
+	if r.sockets == "" || r.method != svirt.Strict {
+		return "", nil
+	}
+	grant := svirt.PathGrant{ID: "sockets", Path: path.Join(r.sockets, r.uuid), Perms: "rw", Recursive: true}
+	d := &svirt.Domain{Name: "sockets", UUID: r.uuid, Devices: svirt.Devices{Extra: []svirt.PathGrant{grant}}}
+	rules, err := svirt.Derive(ctx, d, svirt.Options{FS: r.env.Host, Roots: svirt.Roots{Extra: []string{r.sockets}}})
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", r.store.path(settingsFile), err)
+	}
+	return string(rules.AppendText(nil)), nil
 }
 
 // create makes a machine's files from its description, and loads the profile.
@@ -506,12 +588,12 @@ func (r *run) instantiate(m *machine) (string, error) {
 }
 
 // file is the text of the file of the machine's rules.
-func (m *machine) file() []byte { return m.rules.AppendFile(nil) }
+func (m *machine) file() []byte { return append(m.rules.AppendFile(nil), m.also...) }
 
 // print shows what a run would write without --dryrun, in the form of
 // libvirt's helper.
 func (r *run) print(m *machine) error {
-	sections := []string{r.store.path(r.files()), string(m.rules.AppendText(nil))}
+	sections := []string{r.store.path(r.files()), string(m.rules.AppendText(nil)) + m.also}
 	switch {
 	case r.appended:
 		sections[1] = m.more

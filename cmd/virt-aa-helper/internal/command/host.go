@@ -58,7 +58,8 @@ const settingsFile = "virt-aa-helper.conf"
 // settings returns what holds if no argument says otherwise: for a libvirtd,
 // who gives none of ours, what an administrator wrote into the file of
 // settings, and otherwise the policy of the host's libvirt. A line of the file
-// is an option without its dashes and its value: "policy strict".
+// is an option without its dashes and its value: "policy strict". Two more, for
+// the strict policy, are "sockets" and "backing" with a directory.
 func (s store) settings(host fs.ReadLinkFS) (options, error) {
 	o := options{loader: "auto"}
 	o.method, _ = hostMethod(host)
@@ -77,10 +78,10 @@ func (s store) settings(host fs.ReadLinkFS) (options, error) {
 		if len(word) == 0 {
 			continue
 		}
-		set := map[string]func(*options, string) error{"policy": setPolicy, "loader": setLoader}[word[0]]
+		set := map[string]func(*options, string) error{"policy": setPolicy, "loader": setLoader, "sockets": setSockets, "backing": setBacking}[word[0]]
 		switch {
 		case set == nil:
-			err = fmt.Errorf("unknown setting %q; it is policy or loader", word[0])
+			err = fmt.Errorf("unknown setting %q; it is policy, loader, sockets or backing", word[0])
 		case len(word) != 2:
 			err = fmt.Errorf("setting %s has %d values and takes one", word[0], len(word)-1)
 		default:
@@ -91,4 +92,25 @@ func (s store) settings(host fs.ReadLinkFS) (options, error) {
 		}
 	}
 	return o, nil
+}
+
+// setSockets takes the directory below which each machine has one of its own,
+// of its UUID, for sockets.
+func setSockets(o *options, s string) error {
+	o.sockets = s
+	return checkDirectory("sockets", s)
+}
+
+// setBacking adds a directory in which files may be that only images name, not
+// the description, as their backing files.
+func setBacking(o *options, s string) error {
+	o.backing = append(o.backing, s)
+	return checkDirectory("backing", s)
+}
+
+func checkDirectory(setting, s string) error {
+	if !path.IsAbs(s) || path.Clean(s) != s || s == "/" {
+		return fmt.Errorf("%s %q: it takes the absolute path of a directory, without parts that are only dots", setting, s)
+	}
+	return nil
 }
