@@ -21,8 +21,21 @@
 //
 // libvirtd gives none of them. The file virt-aa-helper.conf in the directory of
 // machines' profiles, /etc/apparmor.d/libvirt, may: "policy strict", an option
-// without its dashes a line. Otherwise the policy is that of the libvirt that
+// without its dashes a line. Two more are for the strict policy. "backing DIR", which
+// may be repeated, names directories of files that are found only in images, as
+// their backing files: libvirtd does not put them into the description of a machine
+// that starts, and without this they are refused. "sockets DIR" gives each machine
+// the directory DIR/UUID, in which it may listen at sockets that libvirtd does not
+// tell its helper of, such as those of an NBD server. Otherwise the policy is that of the libvirt that
 // is installed, by the name of its library, and 12.8 if there is none.
+//
+// # What it keeps
+//
+// What machines have in common is compiled once and kept beside their profiles, in
+// virt-aa-helper-*.base: four files of about 200 KB at most, for as many templates and kernels.
+// It is taken only while all that it was made of is as it was, so that an edited
+// abstraction holds at the next call, and only if it belongs to root and nobody
+// else may write it. Deleting it is safe.
 //
 // # Its profile
 //

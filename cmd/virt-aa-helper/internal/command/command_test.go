@@ -203,7 +203,7 @@ func write(tb testing.TB, dir string, files map[string]string) {
 	}
 }
 
-// read returns all files but the templates.
+// read returns all files but the templates, and what is kept of all machines.
 func read(tb testing.TB, dir string) map[string]string {
 	tb.Helper()
 	out := map[string]string{}
@@ -212,7 +212,7 @@ func read(tb testing.TB, dir string) map[string]string {
 		tb.Fatal(err)
 	}
 	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), "TEMPLATE") {
+		if strings.HasPrefix(e.Name(), "TEMPLATE") || strings.HasSuffix(e.Name(), baseSuffix) {
 			continue
 		}
 		data, err := os.ReadFile(filepath.Join(dir, e.Name()))

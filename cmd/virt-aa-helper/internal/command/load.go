@@ -19,6 +19,7 @@ import (
 	"github.com/goarmor/apparmor/loader"
 	"github.com/goarmor/apparmor/parser"
 	"github.com/goarmor/apparmor/policy"
+	"github.com/goarmor/apparmor/svirt"
 )
 
 // ownLoader compiles and loads in this process.
@@ -66,6 +67,37 @@ func only(profile string) func(string) bool {
 // compile makes policy of a profile's file, which may define that profile and
 // its children and nothing else.
 func (l *ownLoader) compile(ctx context.Context, kernel *features.Set, file, profile string) (*blob.Policy, error) {
+	dir := store{filepath.Dir(file)}
+	text, err := dir.read(filepath.Base(file))
+	if err != nil {
+		return nil, err
+	}
+	m := &machineText{profile: profile, file: file, text: string(text)}
+	if rules, err := dir.read(profile + ".files"); err == nil {
+		name := "libvirt/" + profile + ".files"
+		if m.rules, err = (parser.Config{Context: parser.ContextBody}).Parse(ctx, name, string(rules)); err != nil {
+			return l.compileWhole(ctx, kernel, file, profile) // which says where
+		}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	out, err := l.compileFromBase(ctx, kernel, m)
+	if errors.Is(err, svirt.ErrNoBase) {
+		return l.compileWhole(ctx, kernel, file, profile)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return l.report(out), nil
+}
+
+// compileOptions are those of every policy of a machine.
+func compileOptions(kernel *features.Set) compile.Options {
+	return compile.Options{Kernel: kernel, Degrade: compile.Report}
+}
+
+// compileWhole compiles without what is kept.
+func (l *ownLoader) compileWhole(ctx context.Context, kernel *features.Set, file, profile string) (*blob.Policy, error) {
 	text, err := store{filepath.Dir(file)}.read(filepath.Base(file))
 	if err != nil {
 		return nil, err
@@ -91,14 +123,19 @@ func (l *ownLoader) compile(ctx context.Context, kernel *features.Set, file, pro
 	if !found {
 		return nil, fmt.Errorf("%s does not define the profile %s", file, profile)
 	}
-	out, err := compile.Compile(ctx, set, compile.Options{Kernel: kernel, Degrade: compile.Report})
+	out, err := compile.Compile(ctx, set, compileOptions(kernel))
 	if err != nil {
 		return nil, err
 	}
+	return l.report(out), nil
+}
+
+// report warns of what the kernel does not enforce.
+func (l *ownLoader) report(out *compile.Output) *blob.Policy {
 	if n := len(out.Degraded); n > 0 {
 		l.warn("the kernel cannot enforce %d rules as they are written, the first is: %s", n, out.Degraded[0])
 	}
-	return out.Policy, nil
+	return out.Policy
 }
 
 // parserPath is the program that Debian's profile for this one allows.

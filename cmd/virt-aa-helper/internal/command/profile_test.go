@@ -52,7 +52,7 @@ func TestProfile(t *testing.T) {
 		}
 	}
 	const machine = "/etc/apparmor.d/libvirt/" + profile
-	for _, path := range []string{machine, machine + ".files", machine + ".new", machine + ".files.new", machine + ".lock", "/.load", "/.replace", "/.remove"} {
+	for _, path := range []string{machine, machine + ".files", machine + ".new", machine + ".files.new", machine + ".lock", "/etc/apparmor.d/libvirt/virt-aa-helper-0123456789abcdef.base", "/.load", "/.replace", "/.remove"} {
 		ask(true, query.File{Path: path, Perms: query.Write})
 	}
 	for _, path := range []string{
@@ -65,13 +65,13 @@ func TestProfile(t *testing.T) {
 		ask(false, query.File{Path: path, Perms: query.Append})
 	}
 	for _, path := range []string{
-		machine, "/etc/apparmor.d/libvirt/TEMPLATE.qemu", "/etc/apparmor.d/libvirt/virt-aa-helper.conf", "/etc/apparmor.d/abstractions/base",
+		machine, "/etc/apparmor.d/libvirt/TEMPLATE.qemu", "/etc/apparmor.d/libvirt/virt-aa-helper.conf", "/etc/apparmor.d/abstractions/base", "/etc/apparmor.d/libvirt/virt-aa-helper-0123456789abcdef.base",
 		"/etc/apparmor.d/tunables/home.d/x", "/var/lib/libvirt/images/pool/a", "/srv/a", "/pool/a.qcow2", "/sys/kernel/security/apparmor/features/caps/mask",
-		"/sys/bus/usb/devices/", "/sys/devices/pci0000:00/x/vendor", "/dev/dri/",
+		"/usr/bin/qemu-system-x86_64", "/usr/bin/kvm", "/sys/bus/usb/devices/", "/sys/devices/pci0000:00/x/vendor", "/dev/dri/",
 	} {
 		ask(true, query.File{Path: path, Perms: query.Read})
 	}
-	for _, path := range []string{"/etc/shadow", "/root/a.img", "/root/.ssh/id", "/home/a/.ssh/a.img", "/dev/sda", "/dev/vda1", "/dev/mapper/vg-lv", "/etc/libvirt/secrets/x", "/proc/1/environ"} {
+	for _, path := range []string{"/etc/shadow", "/root/a.img", "/usr/bin/su", "/root/.ssh/id", "/home/a/.ssh/a.img", "/dev/sda", "/dev/vda1", "/dev/mapper/vg-lv", "/etc/libvirt/secrets/x", "/proc/1/environ"} {
 		ask(false, query.File{Path: path, Perms: query.Read})
 	}
 	for _, path := range []string{"/usr/bin/true", "/usr/sbin/apparmor_parser", "/sbin/apparmor_parser", "/usr/lib/libvirt/virt-aa-helper", "/srv/a.img", machine} {

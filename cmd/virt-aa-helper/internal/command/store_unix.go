@@ -7,6 +7,7 @@ package command
 import (
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"syscall"
@@ -66,4 +67,25 @@ func sameFile(f *os.File, name string) bool {
 	}
 	b, err := os.Lstat(name)
 	return err == nil && os.SameFile(a, b)
+}
+
+// readOwn returns the content of a regular file that belongs to the user whom
+// this program runs as, or to root, and that nobody else may write.
+func (s store) readOwn(name string) ([]byte, bool) {
+	f, err := os.OpenFile(s.path(name), os.O_RDONLY|syscall.O_NONBLOCK|noFollow, 0)
+	if err != nil {
+		return nil, false
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() || info.Mode().Perm()&0o022 != 0 {
+		return nil, false
+	}
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || owner.Uid != 0 && int(owner.Uid) != os.Geteuid() || info.Size() > maxInput {
+		return nil, false
+	}
+	data := make([]byte, info.Size())
+	_, err = io.ReadFull(f, data)
+	return data, err == nil
 }

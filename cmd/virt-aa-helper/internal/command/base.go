@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package command
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strings"
+
+	"github.com/goarmor/apparmor/ast"
+	"github.com/goarmor/apparmor/compile"
+	"github.com/goarmor/apparmor/features"
+	"github.com/goarmor/apparmor/parser"
+	"github.com/goarmor/apparmor/svirt"
+)
+
+// What machines have in common is compiled once and kept in a file beside their
+// profiles, where the profile of libvirtd lets nobody but the helper write. It is
+// taken only while every file and directory that was read for it is as it was: they
+// are read again and their sum compared, which takes a fraction of the time that
+// parsing and compiling them does.
+//
+// A file of a base is baseMagic, the sum of all that follows, the sum of what was
+// read, the length of the names of what was read, these, one a line, and the base; without
+// one it says that there can be none.
+
+const (
+	baseMagic  = "goarmor helper 1"
+	basePrefix = "virt-aa-helper-"
+	baseSuffix = ".base"
+	// maxBases is how many are kept: of virtual machines and containers, for two
+	// kernels.
+	maxBases = 4
+)
+
+// machineText is what the policy of one machine is made of, besides what it
+// includes.
+type machineText struct {
+	profile string
+	file    string // the path of the profile
+	text    string
+	rules   *ast.File // the machine's own; nil for none
+}
+
+// baseName returns the name of the file for machines like this one.
+func (m *machineText) baseName(kernel *features.Set) string {
+	h := sha256.New()
+	id := kernel.ID()
+	h.Write(id[:])
+	// Another build may compile differently.
+	if info, ok := debug.ReadBuildInfo(); ok {
+		io.WriteString(h, info.Main.Version+info.GoVersion)
+		for _, s := range info.Settings {
+			if strings.HasPrefix(s.Key, "vcs.") {
+				io.WriteString(h, s.Key+s.Value)
+			}
+		}
+	}
+	if m.rules != nil {
+		io.WriteString(h, "\nwith rules\n")
+	}
+	io.WriteString(h, strings.ReplaceAll(m.text, m.profile, ""))
+	return basePrefix + hex.EncodeToString(h.Sum(nil)[:8]) + baseSuffix
+}
+
+// compileFromBase compiles the policy of a machine from what is kept, and keeps
+// it if there is nothing. An error that matches svirt.ErrNoBase says that it must be
+// compiled as a whole.
+func (l *ownLoader) compileFromBase(ctx context.Context, kernel *features.Set, m *machineText) (*compile.Output, error) {
+	o := compileOptions(kernel)
+	name := m.baseName(kernel)
+	dir := store{filepath.Join(l.base, "libvirt")}
+	if data, ok := dir.readOwn(name); ok {
+		switch b, err := openBase(ctx, data, os.DirFS(l.base), o); {
+		case err == nil:
+			return b.Compile(ctx, m.profile, m.rules, kernel)
+		case errors.Is(err, svirt.ErrNoBase) || ctx.Err() != nil:
+			return nil, err
+		}
+	}
+	file, err := parser.Config{}.Parse(ctx, m.file, m.text)
+	if err != nil {
+		return nil, errors.Join(svirt.ErrNoBase, err) // which says where
+	}
+	read := &reader{from: os.DirFS(l.base), seen: map[string]*answer{}}
+	b, err := svirt.NewMachineBase(ctx, &svirt.Source{Profile: m.profile, File: file, Rules: m.rules, Roots: []fs.FS{read}}, o)
+	if err != nil && !errors.Is(err, svirt.ErrNoBase) {
+		return nil, err
+	}
+	// That there can be none is kept, too.
+	if data, ok := read.save(b); ok {
+		// If it cannot be kept it is made again the next time.
+		_ = dir.keepBase(ctx, name, data)
+	}
+	if b == nil {
+		return nil, err
+	}
+	return b.Compile(ctx, m.profile, m.rules, kernel)
+}
+
+// errStale says that what was kept cannot be taken.
+var errStale = errors.New("what was kept is damaged, or something that it was made of has changed")
+
+// openBase opens what was kept. The error matches svirt.ErrNoBase if it says that
+// there is none.
+func openBase(ctx context.Context, data []byte, from fs.FS, o compile.Options) (*svirt.MachineBase, error) {
+	rest, ok := bytes.CutPrefix(data, []byte(baseMagic))
+	if !ok || len(rest) < 2*sha256.Size+4 {
+		return nil, errStale
+	}
+	all, rest := rest[:sha256.Size], rest[sha256.Size:]
+	if sum := sha256.Sum256(rest); !bytes.Equal(all, sum[:]) {
+		return nil, errStale
+	}
+	was, rest := rest[:sha256.Size], rest[sha256.Size:]
+	n, rest := binary.LittleEndian.Uint32(rest), rest[4:]
+	if uint64(n) > uint64(len(rest)) {
+		return nil, errStale
+	}
+	read := &reader{from: from, seen: map[string]*answer{}}
+	for name := range strings.Lines(string(rest[:n])) {
+		read.look(strings.TrimSuffix(name, "\n"))
+	}
+	if sum, _, ok := read.sum(); !ok || !bytes.Equal(was, sum) {
+		return nil, errStale
+	}
+	if len(rest[n:]) == 0 {
+		return nil, svirt.ErrNoBase
+	}
+	return svirt.OpenMachineBase(ctx, rest[n:], o)
+}
+
+// save returns the file of a base; nil: there can be none.
+func (r *reader) save(b *svirt.MachineBase) ([]byte, bool) {
+	sum, names, ok := r.sum()
+	if !ok {
+		return nil, false
+	}
+	data := append(make([]byte, 0, 256<<10), baseMagic...)
+	data = append(data, make([]byte, sha256.Size)...)
+	data = append(data, sum...)
+	data = binary.LittleEndian.AppendUint32(data, uint32(len(names)))
+	data = append(data, names...)
+	if b != nil {
+		var err error
+		if data, err = b.AppendBinary(data); err != nil || len(data) > maxInput {
+			return nil, false
+		}
+	}
+	all := sha256.Sum256(data[len(baseMagic)+sha256.Size:])
+	copy(data[len(baseMagic):], all[:])
+	return data, true
+}
+
+// keepBase writes the file of a base, and removes the oldest ones.
+func (s store) keepBase(ctx context.Context, name string, data []byte) error {
+	unlock, err := s.lock(ctx, strings.TrimSuffix(basePrefix, "-"))
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := s.write(name, data); err != nil {
+		return err
+	}
+	list, err := os.ReadDir(s.dir)
+	if err != nil {
+		return err
+	}
+	var bases []fs.FileInfo
+	for _, e := range list {
+		if strings.HasPrefix(e.Name(), basePrefix) && strings.HasSuffix(e.Name(), baseSuffix) && e.Name() != name {
+			if info, err := e.Info(); err == nil {
+				bases = append(bases, info)
+			}
+		}
+	}
+	slices.SortFunc(bases, func(a, b fs.FileInfo) int {
+		return cmp.Or(b.ModTime().Compare(a.ModTime()), strings.Compare(a.Name(), b.Name()))
+	})
+	for i, info := range bases {
+		if i >= maxBases-1 {
+			err = errors.Join(err, s.remove(info.Name()))
+		}
+	}
+	return err
+}
+
+// reader is a file system that remembers what it answered, and gives the same
+// answer again.
+type reader struct {
+	from fs.FS
+	seen map[string]*answer
+}
+
+// answer is what is at a path: a file with its content, a directory with what
+// is in it, or nothing. An error other than that there is nothing is never kept.
+type answer struct {
+	info fs.FileInfo
+	data []byte
+	list []fs.DirEntry
+	err  error
+}
+
+func (r *reader) look(name string) *answer {
+	if a := r.seen[name]; a != nil {
+		return a
+	}
+	a := &answer{}
+	r.seen[name] = a
+	if a.info, a.err = fs.Stat(r.from, name); a.err != nil {
+		return a
+	}
+	switch {
+	case a.info.IsDir():
+		a.list, a.err = fs.ReadDir(r.from, name)
+	case a.info.Mode().IsRegular():
+		a.data, a.err = readLimited(r.from, name)
+	default:
+		a.err = &fs.PathError{Op: "read", Path: name, Err: errors.New("not a regular file")}
+	}
+	return a
+}
+
+func readLimited(from fs.FS, name string) ([]byte, error) {
+	f, err := from.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxInput+1))
+	if err == nil && len(data) > maxInput {
+		err = &fs.PathError{Op: "read", Path: name, Err: errTooLong}
+	}
+	return data, err
+}
+
+// sum returns the sum of all answers, and the names of what was asked for, in
+// order, one a line.
+func (r *reader) sum() (sum []byte, names string, ok bool) {
+	h := sha256.New()
+	var list []string
+	for name := range r.seen {
+		list = append(list, name)
+	}
+	slices.Sort(list)
+	part := func(kind byte, text []byte) {
+		h.Write(binary.LittleEndian.AppendUint64([]byte{kind}, uint64(len(text))))
+		h.Write(text)
+	}
+	for _, name := range list {
+		if strings.Contains(name, "\n") {
+			return nil, "", false
+		}
+		part('n', []byte(name))
+		switch a := r.seen[name]; {
+		case errors.Is(a.err, fs.ErrNotExist):
+			part('-', nil)
+		case a.err != nil:
+			return nil, "", false
+		case a.info.IsDir():
+			for _, e := range a.list {
+				part('e', []byte(e.Name()+"\x00"+e.Type().String()))
+			}
+			part('d', nil)
+		default:
+			part('f', a.data)
+		}
+	}
+	if len(list) == 0 {
+		return h.Sum(nil), "", true
+	}
+	return h.Sum(nil), strings.Join(list, "\n") + "\n", true
+}
+
+// Stat implements fs.StatFS.
+func (r *reader) Stat(name string) (fs.FileInfo, error) {
+	a := r.look(name)
+	return a.info, a.err
+}
+
+// Open implements fs.FS.
+func (r *reader) Open(name string) (fs.File, error) {
+	a := r.look(name)
+	if a.err != nil {
+		return nil, a.err
+	}
+	return &readFile{a, bytes.NewReader(a.data), 0}, nil
+}
+
+// readFile is an open file of a reader.
+type readFile struct {
+	*answer
+	*bytes.Reader
+	next int // of the entries of a directory
+}
+
+// Stat implements fs.File.
+func (f *readFile) Stat() (fs.FileInfo, error) { return f.info, nil }
+
+// Close implements fs.File.
+func (f *readFile) Close() error { return nil }
+
+// ReadDir implements fs.ReadDirFile.
+func (f *readFile) ReadDir(n int) ([]fs.DirEntry, error) {
+	rest := f.list[f.next:]
+	if n > 0 {
+		if len(rest) == 0 {
+			return nil, io.EOF
+		}
+		rest = rest[:min(n, len(rest))]
+	}
+	f.next += len(rest)
+	return slices.Clone(rest), nil
+}
