@@ -23,6 +23,7 @@ packages=(
   python3                # runs upstream's generators of policy tests
   xz-utils               # unpacks sources
   debian-archive-keyring # checks what is fetched
+  make                   # runs upstream's check of its profiles
 )
 
 timeout=30m

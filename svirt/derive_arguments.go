@@ -470,6 +470,9 @@ func (s *strict) deviceOption(v map[string]string) {
 	if path := v["romfile"]; strings.HasPrefix(path, "/") {
 		s.grant(useFirmware, path, permR)
 	}
+	if b := v["blob"]; b == "on" || b == "yes" || b == "true" || b == "y" {
+		s.literal("/dev/udmabuf", permRW)
+	}
 	known := []string{"romfile"}
 	has := func(u use, perms ast.FilePerm, key string) {
 		if v[key] != "" {
@@ -485,6 +488,8 @@ func (s *strict) deviceOption(v map[string]string) {
 		has(useFirmware, permR, "initrd")
 	case strings.HasPrefix(driver, "vhost-scsi"):
 		s.literal("/dev/vhost-scsi", permRW)
+	case strings.HasPrefix(driver, "vhost-vdpa-device"):
+		has(useNode, permRW, "vhostdev")
 	case strings.HasPrefix(driver, "vhost-vsock"):
 		s.literal("/dev/vhost-vsock", permRW)
 	case strings.HasPrefix(driver, "vfio-") && (v["host"] != "" || v["sysfsdev"] != ""):

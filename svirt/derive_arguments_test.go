@@ -113,12 +113,14 @@ func TestArguments(t *testing.T) {
 "/usr/share/OVMF/OVMF_CODE.fd" rk, # argument -pflash
 "/usr/share/seabios/bios.bin" r, # argument -bios
 `, warn: []string{"unknown-path /usr/share/OVMF/OVMF_CODE.fd"}},
-		{name: "devices", args: "-device vfio-pci,host=01:00.0,romfile=/srv/gpu.rom\n-device vfio-pci,host=0000:03:00.0,iommufd=i\n-device usb-host,hostbus=1,hostaddr=4\n-device loader,file=/srv/blob,addr=0\n-device vhost-vsock-pci,guest-cid=3\n-device virtio-thing,stuff=/srv/stuff\n-device {\"driver\":\"e1000\",\"romfile\":\"/srv/pxe.rom\"}\n-device e1000,romfile=", want: `
+		{name: "devices", args: "-device vfio-pci,host=01:00.0,romfile=/srv/gpu.rom\n-device vfio-pci,host=0000:03:00.0,iommufd=i\n-device usb-host,hostbus=1,hostaddr=4\n-device loader,file=/srv/blob,addr=0\n-device vhost-vsock-pci,guest-cid=3\n-device vhost-vdpa-device-pci,vhostdev=/dev/vhost-vdpa-1\n-device virtio-gpu-pci,blob=on\n-device virtio-thing,stuff=/srv/stuff\n-device {\"driver\":\"e1000\",\"romfile\":\"/srv/pxe.rom\"}\n-device e1000,romfile=", want: `
 "/dev/bus/usb/001/004" rw, # argument -device
 "/dev/iommu" rw, # argument -device
+"/dev/udmabuf" rw, # argument -device
 "/dev/vfio/12" rw, # argument -device
 "/dev/vfio/devices/vfio5" rw, # argument -device
 "/dev/vfio/vfio" rw, # argument -device
+"/dev/vhost-vdpa-1" rw, # argument -device
 "/dev/vhost-vsock" rw, # argument -device
 "/srv/blob" r, # argument -device
 "/srv/gpu.rom" r, # argument -device

@@ -478,6 +478,8 @@ func (s *strict) videos() {
 			s.nvidia(v.RenderNode)
 		}
 		switch {
+		case !v.VHostUser && v.Blob:
+			s.literal("/dev/udmabuf", permRW)
 		case !v.VHostUser:
 		case v.Socket != "":
 			s.grant(useVHostUser, v.Socket, permRW)

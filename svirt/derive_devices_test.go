@@ -288,6 +288,12 @@ GL # video own
 "/srv/vsock_1024" rw, # vsock 0
 "/var/tmp/vhost.0" rw, # disk vda
 `, warn: []string{"other-rule", "companion"}, tenant: svirt.ReasonNoRoot},
+	{name: "a video card that shares memory", set: func(d *svirt.Domain) {
+		d.Devices.Videos = []svirt.Video{{Blob: true}, {ID: "other", VHostUser: true, Socket: "/srv/gpu.sock", Blob: true}}
+	}, want: `
+"/dev/udmabuf" rw, # video 0
+"/srv/gpu.sock" rw, # video other
+`, tenant: svirt.ReasonNoRoot},
 	{name: "vDPA", set: func(d *svirt.Domain) {
 		d.Devices.Disks = []svirt.Disk{{ID: "vda", Image: svirt.Image{Type: svirt.ImageVHostVDPA, Path: "/dev/vhost-vdpa-1"}}}
 		d.Devices.Nets = []svirt.Net{{VDPA: "/dev/vhost-vdpa-0"}}

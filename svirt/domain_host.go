@@ -88,6 +88,9 @@ type Video struct {
 	VHostUser  bool   `json:"vhost_user,omitempty"`
 	Socket     string `json:"socket,omitempty"`
 	RenderNode string `json:"rendernode,omitempty"` // DRM render node of that process
+	// Blob says that the card shares the guest's memory with the host instead of
+	// copying it, which takes /dev/udmabuf. Compat grants nothing for it.
+	Blob bool `json:"blob,omitempty"`
 }
 
 // Vsock is a connection of sockets between the machine and the host.

@@ -27,6 +27,9 @@ type Role struct {
 	Name   string // "trixie"
 	Suites []string
 	Ubuntu bool // whether they are Ubuntu's
+	// Generic says that the kernel is that for any machine, which has drivers for
+	// hardware, and not Debian's for clouds.
+	Generic bool
 }
 
 // Roles returns the roles that tests know, oldest suite first.
@@ -50,12 +53,24 @@ func UbuntuRoles() []Role {
 }
 
 // metapackage returns the package that depends on the kernel of the day, which
-// is Debian's for clouds or Ubuntu's for virtual machines.
+// is one of Debian's or Ubuntu's for virtual machines.
 func (r Role) metapackage(arch string) string {
-	if r.Ubuntu {
+	switch {
+	case r.Ubuntu:
 		return "linux-image-virtual"
+	case r.Generic:
+		return "linux-image-" + arch
 	}
 	return "linux-image-cloud-" + arch
+}
+
+// dir returns the folder of the cache that has a role's kernels.
+func (r Role) dir(cache, arch string) string {
+	name := r.Name
+	if r.Generic {
+		name += "-generic"
+	}
+	return filepath.Join(cache, "kernels", name+"-"+arch)
 }
 
 // Kernel is a kernel image on disk.
@@ -77,15 +92,14 @@ func Version(release string) (major, minor int) {
 const kernelAge = 20 * time.Hour
 
 // ErrNoKernel says that the suites have no such kernel for the architecture.
-var ErrNoKernel = errors.New("the suites have no kernel for virtual machines")
+var ErrNoKernel = errors.New("the suites have no such kernel")
 
-// FetchKernel returns the kernel that the suites of a role install today on
-// virtual machines, Debian's cloud kernel, for an architecture by Debian's name ("amd64", "arm64"). One that was
+// FetchKernel returns the kernel that the suites of a role install today, for an architecture by Debian's name ("amd64", "arm64"). One that was
 // found less than a day ago is used as it is, and so is an older one when the
 // archive cannot be asked. Processes that fetch the same kernel at the same
 // time wait for each other.
 func FetchKernel(ctx context.Context, cache, arch string, r Role) (Kernel, error) {
-	dir := filepath.Join(cache, "kernels", r.Name+"-"+arch)
+	dir := r.dir(cache, arch)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return Kernel{}, err
 	}
@@ -209,7 +223,7 @@ func (a *apt) extractFirst(ctx context.Context, packages []string, from func(tar
 	return fmt.Errorf("%w in %s", errNotThere, strings.Join(packages, ", "))
 }
 
-var imageName = regexp.MustCompile(`\blinux-image-([0-9][0-9A-Za-z.+~-]*-(?:cloud-[a-z0-9]+|generic))\b`)
+var imageName = regexp.MustCompile(`\blinux-image-([0-9][0-9A-Za-z.+~-]*-(?:cloud-[a-z0-9]+|generic|amd64|arm64))\b`)
 
 // kernelOf returns the release of the kernel that a package depends on, from
 // what `apt-cache show` says of it.

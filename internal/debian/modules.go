@@ -19,7 +19,7 @@ import (
 // compress them. The kernel's own package must still be in the archive unless
 // they are in the cache.
 func FetchModules(ctx context.Context, cache, arch string, r Role, release string) (string, error) {
-	parent := filepath.Join(cache, "kernels", r.Name+"-"+arch)
+	parent := r.dir(cache, arch)
 	if err := os.MkdirAll(parent, 0o755); err != nil {
 		return "", err
 	}

@@ -5,6 +5,7 @@ package debian
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -117,8 +118,14 @@ func (b Binary) key() string {
 	if b.Base != "" {
 		key += "+base-" + b.Base
 	}
+	if len(key) > maxKey {
+		key = fmt.Sprintf("%s+%x", b.Names[0], sha256.Sum256([]byte(key)))
+	}
 	return key
 }
+
+// maxKey is the length of a key up to which it is one file's name.
+const maxKey = 200
 
 // listsAge is for how long the lists of a suite are good enough. A package
 // that they name and the archive no longer has makes them be fetched again

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -59,5 +60,27 @@ func TestCommand(t *testing.T) {
 		at("lib/x86_64-linux-gnu") + ":" + at("usr/lib/x86_64-linux-gnu"), at("usr/sbin/p")}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestKey holds folders of the cache to names that a file system takes, each of
+// its own.
+func TestKey(t *testing.T) {
+	long := Binary{Names: make([]string, 60), Base: "trixie"}
+	for i := range long.Names {
+		long.Names[i] = "package"
+	}
+	other := long
+	other.Libraries = true
+	for _, b := range []Binary{{Names: []string{"a", "b"}, Libraries: true}, long, other} {
+		if key := b.key(); len(key) > 255 || strings.Contains(key, "/") {
+			t.Errorf("%d names: %s", len(b.Names), key)
+		}
+	}
+	if long.key() == other.key() {
+		t.Error("two lists of packages have one folder")
+	}
+	if got := (Binary{Names: []string{"a", "b"}, Libraries: true}).key(); got != "a+b+libs" {
+		t.Error(got)
 	}
 }

@@ -42,6 +42,7 @@ type arch struct {
 	machine     []string // options of QEMU
 	console     string   // of the kernel
 	port        string   // for frames
+	generic     bool     // whether its kernel is the one for any machine
 }
 
 var amd64 = arch{
@@ -86,6 +87,7 @@ func kernels(tb testing.TB, a arch, roles []string) ([]Kernel, error) {
 	errs := make([]error, len(all))
 	var wg sync.WaitGroup
 	for i, r := range all {
+		r.Generic = a.generic
 		wg.Go(func() {
 			images[i], errs[i] = debian.FetchKernel(tb.Context(), cache, a.name, r)
 		})

@@ -32,7 +32,9 @@ func modules(tb testing.TB, k Kernel, names []string) ([][]byte, error) {
 	}
 	roles := append(debian.Roles(), debian.UbuntuRoles()...)
 	i := slices.IndexFunc(roles, func(r debian.Role) bool { return r.Name == k.Roles[0] })
-	dir, err := debian.FetchModules(tb.Context(), cache, k.arch.name, roles[i], k.Release)
+	role := roles[i]
+	role.Generic = k.arch.generic
+	dir, err := debian.FetchModules(tb.Context(), cache, k.arch.name, role, k.Release)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ package vmtest_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -44,8 +45,7 @@ func TestPartsTable(t *testing.T) {
 func partsTable() string {
 	var b strings.Builder
 	b.WriteString("| device of `TestParts` | left out |\n| --- | --- |")
-	for i := range parts.Devices {
-		d := &parts.Devices[i]
+	for _, d := range slices.Concat(parts.Devices, parts.Hardware) {
 		out := "denied"
 		switch {
 		case d.Denied == "":

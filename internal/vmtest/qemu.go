@@ -38,8 +38,10 @@ type machine struct {
 	initrd  string
 	accel   string // "kvm", "tcg", or empty: try
 	timeout time.Duration
-	memory  int    // in MiB
-	dir     string // for the log of the console
+	memory  int      // in MiB
+	more    []string // options, after the others
+	boots   string   // more parameters of the kernel
+	dir     string   // for the log of the console
 }
 
 // report is what a boot left.
@@ -94,13 +96,14 @@ func (m machine) bootWith(ctx context.Context, accel string, hello time.Duration
 	// its ticks and is a panic, too.
 	args := append(slices.Clone(m.machine), "-accel", accel, "-m", strconv.Itoa(m.memory), "-smp", "1",
 		"-kernel", m.kernel, "-initrd", m.initrd,
-		"-append", "console="+m.console+" quiet panic=-1 no_timer_check apparmor=1 lsm=capability,apparmor",
+		"-append", "console="+m.console+" quiet panic=-1 no_timer_check apparmor=1 lsm=capability,apparmor "+m.boots,
 		"-nodefaults", "-display", "none", "-no-reboot")
 	if m.port == m.console {
 		args = append(args, "-serial", "stdio")
 	} else {
 		args = append(args, "-serial", "file:"+console, "-serial", "stdio")
 	}
+	args = append(args, m.more...)
 	cmd := exec.CommandContext(ctx, m.qemu, args...)
 	// A test binary that is killed must not leave guests running. The signal
 	// comes when the thread that started the guest ends.

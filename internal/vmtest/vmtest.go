@@ -45,6 +45,13 @@ type Config struct {
 	// Modules are modules of the kernel that are loaded before the tests, by
 	// their names, with what they depend on.
 	Modules []string
+	// Generic boots the kernels for any machine, which have drivers for hardware,
+	// instead of those for clouds.
+	Generic bool
+	// Hardware are further options of the QEMU that guests run in, and Boot
+	// further parameters of their kernels, after the others.
+	Hardware []string
+	Boot     string
 	// Memory of a guest in MiB; zero is 512.
 	Memory int
 	// Arch is the architecture of the guests, by Go's name; empty for amd64.
@@ -80,6 +87,7 @@ func Run(t *testing.T, c Config) {
 	if !ok {
 		t.Fatalf("unknown architecture %q", c.Arch)
 	}
+	a.generic = c.Generic
 	var binary []byte
 	if c.Package == "" {
 		binary = own(t, a)
@@ -186,6 +194,8 @@ func (c Config) boot(t testing.TB, k Kernel, binary []byte) (report, error) {
 		kernel:  k.Image,
 		timeout: c.Timeout,
 		memory:  cmp.Or(c.Memory, defaultMemory),
+		more:    c.Hardware,
+		boots:   c.Boot,
 		dir:     t.TempDir(),
 	}
 	m.initrd = filepath.Join(m.dir, "initrd")

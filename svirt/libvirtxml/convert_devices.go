@@ -115,7 +115,7 @@ func (c *converter) devices(f *libvirt.DomainDeviceList) error {
 	}
 	for i := range f.Videos {
 		v := &f.Videos[i]
-		video := svirt.Video{ID: alias(v.Alias), VHostUser: v.Driver != nil && v.Driver.Name == "vhostuser"}
+		video := svirt.Video{ID: alias(v.Alias), VHostUser: v.Driver != nil && v.Driver.Name == "vhostuser", Blob: v.Model.Blob == "on"}
 		if v.Model.Accel != nil {
 			video.RenderNode = v.Model.Accel.RenderNode
 		}

@@ -210,7 +210,7 @@ var devicesShape = shape{
 		}},
 		{name: "video", many: true, in: []shape{
 			{name: "driver", attrs: []string{"name"}},
-			{name: "model", attrs: []string{"type"}, none: []string{"resolution"}, in: []shape{{name: "acceleration", attrs: []string{"rendernode"}}}},
+			{name: "model", attrs: []string{"type", "blob"}, none: []string{"resolution"}, in: []shape{{name: "acceleration", attrs: []string{"rendernode"}}}},
 			aliasShape,
 		}},
 		{name: "crypto", many: true, attrs: []string{"model", "type"}, in: []shape{{name: "backend", attrs: []string{"model"}}, aliasShape}},

@@ -24,6 +24,7 @@ const (
 	qemu = "/usr/bin/qemu-system-x86_64"
 	dir  = "/srv/vm"
 	qmp  = dir + "/qmp.sock"
+	home = "/var/lib/libvirt" // of Debian's user libvirt-qemu
 )
 
 // Device is a device of a machine that is described, or is not.
@@ -42,6 +43,11 @@ type Device struct {
 	// Connects says that QEMU only connects to a socket, which kernels before
 	// those that mediate unix sockets do not mediate by its name.
 	Connects bool
+	// Holds is a link of a descriptor. QEMU need only open what that leads to, and
+	// is not asked anything.
+	Holds string
+	// Named are what is denied although it is described, and which it does without.
+	Named []string
 	// Module says that the kernel needs modules for it.
 	Module bool
 	// Denied is what the log names when QEMU is run without the device in the
@@ -160,6 +166,11 @@ var Devices = []Device{
 			d.Devices.Graphics = []svirt.Graphics{{ID: "g", Type: "vnc", Sockets: []string{file("vnc.sock")}}}
 		},
 		Args: []string{"-vnc", "unix:" + file("vnc.sock")}},
+	{Name: "SPICE at a socket", Denied: file("spice.sock"),
+		Describe: func(d *svirt.Domain) {
+			d.Devices.Graphics = []svirt.Graphics{{ID: "g", Type: "spice", Sockets: []string{file("spice.sock")}}}
+		},
+		Args: []string{"-spice", "unix=on,disable-ticketing=on,addr=" + file("spice.sock"), "-device", "qxl-vga"}},
 	{Name: "memory in files", Denied: file("ram"),
 		Before: func(tb testing.TB) { mkdir(tb, file("ram/1-vm")) },
 		Describe: func(d *svirt.Domain) {
@@ -334,7 +345,9 @@ func file(name string) string { return filepath.Join(dir, name) }
 // run runs a program that makes something.
 func run(tb testing.TB, args ...string) {
 	tb.Helper()
-	if out, err := exec.CommandContext(tb.Context(), args[0], args[1:]...).CombinedOutput(); err != nil {
+	// Some of them clean up, when the context of the test has ended.
+	ctx := context.WithoutCancel(tb.Context())
+	if out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput(); err != nil {
 		tb.Fatalf("%v: %v: %s", args, err, out)
 	}
 }
