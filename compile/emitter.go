@@ -27,7 +27,7 @@ type emitter struct {
 	// silent keeps what is not enforced out of the report.
 	silent bool
 
-	nodes  *automaton.Nodes // where expressions of literals are kept; nil: each for itself
+	nodes  *automaton.Nodes // where expressions of patterns are kept; nil: each for itself
 	budget *automaton.Budget
 	held   int64            // bytes of expressions, which the budget knows of
 	sizes  map[source]int64 // of which these

@@ -35,6 +35,7 @@ func newTranslation(o *Options, f form, p *policy.Profile, budget *automaton.Bud
 			strict:     o.Degrade == Strict,
 			plainNames: o.PlainNames,
 			profile:    p,
+			nodes:      new(automaton.Nodes),
 			budget:     budget,
 			files:      ruleset{space: fileSpace},
 		},

@@ -16,8 +16,7 @@ type GlobOptions struct {
 	// and `?` stop at slashes only. Addresses of unix sockets and values of
 	// extended attributes are matched so.
 	NUL bool
-	// Nodes is where the expressions of patterns without wildcards are kept; nil:
-	// each for itself.
+	// Nodes is where expressions are kept; nil: each for itself.
 	Nodes *Nodes
 }
 
@@ -60,12 +59,15 @@ func Glob(pattern string, o GlobOptions) (Node, GlobInfo, error) {
 	if !strings.ContainsAny(pattern, `*?[]{}\`) {
 		return o.Nodes.literal(pattern), GlobInfo{Exact: true, MinLen: len(pattern)}, nil
 	}
-	g := globScanner{text: pattern, nul: o.NUL}
-	g.exact = true
+	g := new(globScanner)
+	if o.Nodes != nil {
+		g = &o.Nodes.scan
+	}
+	g.start(pattern, o)
 	if err := g.scan(); err != nil {
 		return Node{}, GlobInfo{}, err
 	}
-	n := g.finish()
+	n := g.frame().finish(g.nodes)
 	return n, GlobInfo{Exact: g.exact, MinLen: n.MinLen()}, nil
 }
 
@@ -77,6 +79,15 @@ type globScanner struct {
 	nul     bool // the variant of GlobOptions.NUL
 	inClass bool // between brackets, as the text has them
 	commas  []int
+}
+
+// start makes the scanner read a pattern, in the memory of the one before.
+func (g *globScanner) start(pattern string, o GlobOptions) {
+	*g = globScanner{
+		globParser: globParser{nodes: o.Nodes, frames: g.frames, exact: true},
+		text:       pattern, nul: o.NUL, commas: g.commas[:0],
+	}
+	g.push()
 }
 
 func (g *globScanner) fail(pos int, reason string) error {
@@ -130,7 +141,13 @@ func (g *globScanner) scan() error {
 			g.commas[len(g.commas)-1]++
 			g.or()
 		default:
-			g.literal(c)
+			// The run of bytes that mean themselves is a part of the text.
+			end := at + 1
+			for end < len(g.text) && !special[g.text[end]] {
+				end++
+			}
+			g.run(g.text[at:end])
+			g.pos = end - 1
 		}
 		if g.wrong != "" {
 			return g.fail(at, g.wrong)
@@ -144,6 +161,9 @@ func (g *globScanner) scan() error {
 	}
 	return nil
 }
+
+// special are the bytes that may mean something else than themselves.
+var special = [256]bool{'\\': true, '*': true, '?': true, '[': true, ']': true, '{': true, '}': true, ',': true}
 
 // wildcard reads `*` or `**`. One that is a path component of its own needs a
 // byte to match, so that `/a/*` is not the directory `/a/`.

@@ -5,18 +5,33 @@ package automaton
 // globParser builds a Node from the symbols of a regular expression. The
 // caller keeps groups balanced and closes every class.
 type globParser struct {
-	frame         // the innermost open group
-	outer []frame // the groups around it
-	class class
-	exact bool   // no wildcard and no negated class was seen
-	wrong string // what is wrong with a class, if anything
+	nodes  *Nodes  // where nodes are made; nil: each for itself
+	frames []frame // the open groups, the outermost first, and some that were
+	depth  int     // how many are open
+	class  class
+	exact  bool   // no wildcard and no negated class was seen
+	wrong  string // what is wrong with a class, if anything
 }
 
 // frame is a group that is being read.
 type frame struct {
 	alts []Node // the finished alternatives
 	seq  []Node // the current one
-	lit  []byte // the literal at its end
+	// The literal at its end is a part of the text, or lit if that is not empty.
+	text string
+	lit  []byte
+}
+
+// frame is the innermost open group.
+func (p *globParser) frame() *frame { return &p.frames[p.depth-1] }
+
+// push opens a group.
+func (p *globParser) push() {
+	if p.depth++; p.depth > len(p.frames) {
+		p.frames = append(p.frames, frame{})
+	}
+	f := p.frame()
+	*f = frame{f.alts[:0], f.seq[:0], "", f.lit[:0]}
 }
 
 // class is a class that is being read.
@@ -29,20 +44,31 @@ type class struct {
 	dash          bool // a range waits for its end
 }
 
-func (f *frame) flush() {
-	if len(f.lit) > 0 {
-		f.seq = append(f.seq, Literal(string(f.lit)))
-		f.lit = f.lit[:0]
+func (f *frame) flush(m *Nodes) {
+	switch {
+	case len(f.lit) > 0:
+		f.seq = append(f.seq, m.literal(string(f.lit)))
+	case f.text != "":
+		f.seq = append(f.seq, m.literal(f.text))
 	}
+	f.text, f.lit = "", f.lit[:0]
 }
 
-func (f *frame) finish() Node {
-	f.flush()
-	n := Cat(f.seq...)
-	if f.alts == nil {
+func (f *frame) finish(m *Nodes) Node {
+	f.flush(m)
+	n := m.cat(f.seq)
+	if len(f.alts) == 0 {
 		return n
 	}
-	return Alt(append(f.alts, n)...)
+	f.alts = append(f.alts, n)
+	return m.alt(f.alts)
+}
+
+// add ends the literal and adds a node.
+func (p *globParser) add(n Node) {
+	f := p.frame()
+	f.flush(p.nodes)
+	f.seq = append(f.seq, n)
 }
 
 // literal reads a literal byte.
@@ -51,7 +77,26 @@ func (p *globParser) literal(c byte) {
 		p.member(c)
 		return
 	}
-	p.lit = append(p.lit, c)
+	f := p.frame()
+	f.lit = append(f.own(), c)
+}
+
+// own returns the bytes of the literal, which are not the text's.
+func (f *frame) own() []byte {
+	if f.text != "" {
+		f.text, f.lit = "", append(f.lit[:0], f.text...)
+	}
+	return f.lit
+}
+
+// run reads literal bytes outside of classes, at least one.
+func (p *globParser) run(text string) {
+	f := p.frame()
+	if f.text == "" && len(f.lit) == 0 {
+		f.text = text
+		return
+	}
+	f.lit = append(f.own(), text...)
 }
 
 // symbol reads a byte whose meaning depends on its place: brackets and, within
@@ -62,7 +107,7 @@ func (p *globParser) symbol(c byte) {
 	case !k.open && c == '[':
 		p.class = class{open: true, empty: true, last: -1}
 	case !k.open:
-		p.lit = append(p.lit, c)
+		p.literal(c)
 	case c == ']':
 		p.closeClass()
 	case c == '^' && k.empty:
@@ -105,22 +150,20 @@ func (p *globParser) closeClass() {
 		set = set.Not()
 		p.exact = false
 	}
-	p.flush()
-	p.seq = append(p.seq, In(set))
+	p.add(p.nodes.in(set))
 }
 
 // negated reads the class of all bytes except some.
 func (p *globParser) negated(not string) {
 	if !p.class.open {
 		p.exact = false
-		p.flush()
 		switch not {
 		case "/\x00":
-			p.seq = append(p.seq, nameByte)
+			p.add(nameByte)
 		case "\x00":
-			p.seq = append(p.seq, pathByte)
+			p.add(pathByte)
 		default:
-			p.seq = append(p.seq, NoneOf([]byte(not)...))
+			p.add(p.nodes.in(SetOf([]byte(not)...).Not()))
 		}
 		return
 	}
@@ -140,8 +183,7 @@ func (p *globParser) dot() {
 		p.member('.')
 		return
 	}
-	p.flush()
-	p.seq = append(p.seq, In(Set{}.Not()))
+	p.add(p.nodes.in(Set{}.Not()))
 }
 
 // star repeats the class before it.
@@ -150,7 +192,8 @@ func (p *globParser) star() {
 		p.member('*')
 		return
 	}
-	last := &p.seq[len(p.seq)-1]
+	seq := p.frame().seq
+	last := &seq[len(seq)-1]
 	switch last.x {
 	case nameByte.x:
 		*last = nameBytes
@@ -167,21 +210,17 @@ var (
 	nameBytes, pathBytes = Star(nameByte), Star(pathByte)
 )
 
-func (p *globParser) group() {
-	p.outer = append(p.outer, p.frame)
-	p.frame = frame{}
-}
+func (p *globParser) group() { p.push() }
 
 func (p *globParser) or() {
-	p.flush()
-	p.alts = append(p.alts, Cat(p.seq...))
-	p.seq = p.seq[:0]
+	f := p.frame()
+	f.flush(p.nodes)
+	f.alts = append(f.alts, p.nodes.cat(f.seq))
+	f.seq = f.seq[:0]
 }
 
 func (p *globParser) endGroup() {
-	n := p.frame.finish()
-	p.frame = p.outer[len(p.outer)-1]
-	p.outer = p.outer[:len(p.outer)-1]
-	p.flush()
-	p.seq = append(p.seq, n)
+	n := p.frame().finish(p.nodes)
+	p.depth--
+	p.add(n)
 }

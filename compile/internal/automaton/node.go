@@ -33,32 +33,53 @@ type expr struct {
 func Empty() Node { return Node{} }
 
 // Literal returns the expression of one string of bytes.
-func Literal(s string) Node {
+func Literal(s string) Node { return (*Nodes)(nil).literal(s) }
+
+// Nodes is memory for the expressions of Glob, for those who make many. They are
+// valid until Reset, which takes the memory back. The zero Nodes is ready for use,
+// and is not safe for concurrent use.
+type Nodes struct {
+	list []expr
+	subs []Node
+	scan globScanner
+}
+
+// Reset takes the memory of all expressions back.
+func (m *Nodes) Reset() { m.list, m.subs = m.list[:0], m.subs[:0] }
+
+// node is a node with its expression in the memory of m if that is not nil.
+func (m *Nodes) node(x expr) Node {
+	if m == nil {
+		own := x // in the heap only here
+		return Node{&own}
+	}
+	if len(m.list) == cap(m.list) {
+		// Those that there are stay where they are.
+		m.list = make([]expr, 0, min(cap(m.list)+cap(m.list)/2+32, 1<<12))
+	}
+	m.list = append(m.list, x)
+	return Node{&m.list[len(m.list)-1]}
+}
+
+// room returns an empty list for so many nodes.
+func (m *Nodes) room(most int) []Node {
+	if m == nil {
+		return make([]Node, 0, most)
+	}
+	from := len(m.subs)
+	if cap(m.subs)-from < most {
+		m.subs, from = make([]Node, 0, max(most, min(cap(m.subs)+cap(m.subs)/2+64, 1<<13))), 0
+	}
+	m.subs = m.subs[:from+most]
+	return m.subs[from : from : from+most]
+}
+
+// literal is Literal.
+func (m *Nodes) literal(s string) Node {
 	if s == "" {
 		return Node{}
 	}
-	return Node{&expr{op: opLiteral, lit: s}}
-}
-
-// Nodes is memory for expressions of literals, for those who make many. Its
-// expressions are valid until Reset, which takes the memory back. The zero Nodes
-// is ready for use, and is not safe for concurrent use.
-type Nodes struct{ list []expr }
-
-// Reset takes the memory of all expressions back.
-func (n *Nodes) Reset() { n.list = n.list[:0] }
-
-// literal is Literal, in the memory of n if that is not nil.
-func (n *Nodes) literal(s string) Node {
-	if n == nil || s == "" {
-		return Literal(s)
-	}
-	if len(n.list) == cap(n.list) {
-		// Those that there are stay where they are.
-		n.list = make([]expr, 0, 2*cap(n.list)+64)
-	}
-	n.list = append(n.list, expr{op: opLiteral, lit: s})
-	return Node{&n.list[len(n.list)-1]}
+	return m.node(expr{op: opLiteral, lit: s})
 }
 
 // Bytes returns the expression of one string, given byte by byte.
@@ -66,14 +87,16 @@ func Bytes(b ...byte) Node { return Literal(string(b)) }
 
 // In returns the expression of one byte of a set. Nothing matches the
 // expression of the empty set.
-func In(s Set) Node {
+func In(s Set) Node { return (*Nodes)(nil).in(s) }
+
+func (m *Nodes) in(s Set) Node {
 	switch s.Len() {
 	case 0:
 		return nothing
 	case 1:
-		return Literal(string([]byte{s.first()}))
+		return m.literal(string([]byte{s.first()}))
 	}
-	return Node{&expr{op: opSet, set: s}}
+	return m.node(expr{op: opSet, set: s})
 }
 
 // OneOf returns the expression of one of the given bytes.
@@ -92,7 +115,9 @@ var (
 
 // Cat returns the expression of the nodes one after the other; of none, the
 // empty string.
-func Cat(nodes ...Node) Node {
+func Cat(nodes ...Node) Node { return (*Nodes)(nil).cat(nodes) }
+
+func (m *Nodes) cat(nodes []Node) Node {
 	n := 0
 	var only Node
 	for _, s := range nodes {
@@ -114,7 +139,7 @@ func Cat(nodes ...Node) Node {
 	if n == 1 || only.x.op == opCat && n == len(only.x.subs) {
 		return only
 	}
-	subs := make([]Node, 0, n)
+	subs := m.room(n)
 	for _, s := range nodes {
 		switch {
 		case s.x == nil:
@@ -124,13 +149,15 @@ func Cat(nodes ...Node) Node {
 			subs = append(subs, s)
 		}
 	}
-	return Node{&expr{op: opCat, subs: subs}}
+	return m.node(expr{op: opCat, subs: subs})
 }
 
 // Alt returns the expression of any one of the nodes; of none, an expression
 // that nothing matches.
-func Alt(nodes ...Node) Node {
-	subs := make([]Node, 0, len(nodes))
+func Alt(nodes ...Node) Node { return (*Nodes)(nil).alt(nodes) }
+
+func (m *Nodes) alt(nodes []Node) Node {
+	subs := m.room(len(nodes))
 	for _, s := range nodes {
 		if s.x != nothing.x {
 			subs = append(subs, s)
@@ -142,7 +169,7 @@ func Alt(nodes ...Node) Node {
 	case 1:
 		return subs[0]
 	}
-	return Node{&expr{op: opAlt, subs: subs}}
+	return m.node(expr{op: opAlt, subs: subs})
 }
 
 // Star returns the expression of n any number of times.
