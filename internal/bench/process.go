@@ -35,6 +35,7 @@ type usage struct {
 	Wall   time.Duration // with the start of a shell
 	Peak   int64
 	Failed string // the last line of what the program said
+	Lost   bool   // the shell has waited for the program, and nothing is known
 }
 
 // starter starts a program with the file 3 as its input and the file 4 for its
@@ -76,6 +77,9 @@ func peakOf(args []string) error {
 			break
 		}
 	}
+	if errors.Is(err, syscall.ECHILD) {
+		return json.NewEncoder(os.Stdout).Encode(usage{Lost: true})
+	}
 	if err != nil {
 		return err
 	}
@@ -110,6 +114,23 @@ type processes struct {
 // run measures a process that compiles, and throws away what it makes. An error
 // that is the program's is a *failedError.
 func (p *processes) run(by program, tree, stdin string, files ...string) (cost, error) {
+	for range maxLost {
+		c, err := p.once(by, tree, stdin, files...)
+		if !errors.Is(err, errLost) {
+			return c, err
+		}
+	}
+	return cost{}, errLost
+}
+
+// errLost says that a shell has waited for the program that it started. It does so
+// if the program ends before it.
+var errLost = errors.New("the shell has always waited for the program")
+
+// maxLost is how often a process is started until one is not lost.
+const maxLost = 100
+
+func (p *processes) once(by program, tree, stdin string, files ...string) (cost, error) {
 	args := append([]string{peakWord}, by.command...)
 	args = append(args, "--config-file=/dev/null", "-M", p.features, "-b", tree, "-q", "-K", "-Q", "-S", "-j1")
 	args = append(args, absolute(tree, files)...)
@@ -132,6 +153,9 @@ func (p *processes) run(by program, tree, stdin string, files ...string) (cost, 
 	var u usage
 	if err := json.Unmarshal(out, &u); err != nil {
 		return cost{}, err
+	}
+	if u.Lost {
+		return cost{}, errLost
 	}
 	if u.Failed != "" {
 		return cost{}, &failedError{name, u.Failed, 0}
