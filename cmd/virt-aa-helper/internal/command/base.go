@@ -10,11 +10,11 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -53,25 +53,28 @@ type machineText struct {
 	rules   *ast.File // the machine's own; nil for none
 }
 
-// baseName returns the name of the file for machines like this one.
-func (m *machineText) baseName(kernel *features.Set) string {
+// baseName returns the name of the file for machines like this one, and false if
+// none can be kept.
+func (m *machineText) baseName(kernel *features.Set) (string, bool) {
 	h := sha256.New()
 	id := kernel.ID()
 	h.Write(id[:])
-	// Another build may compile differently.
-	if info, ok := debug.ReadBuildInfo(); ok {
-		io.WriteString(h, info.Main.Version+info.GoVersion)
-		for _, s := range info.Settings {
-			if strings.HasPrefix(s.Key, "vcs.") {
-				io.WriteString(h, s.Key+s.Value)
-			}
-		}
+	// Another program may compile differently. Not every build knows its version,
+	// and reading all of the program takes as long as what is saved.
+	path, err := os.Executable()
+	if err != nil {
+		return "", false
 	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", false
+	}
+	fmt.Fprintf(h, "%q %d %d\n", path, info.Size(), info.ModTime().UnixNano())
 	if m.rules != nil {
 		io.WriteString(h, "\nwith rules\n")
 	}
 	io.WriteString(h, strings.ReplaceAll(m.text, m.profile, ""))
-	return basePrefix + hex.EncodeToString(h.Sum(nil)[:8]) + baseSuffix
+	return basePrefix + hex.EncodeToString(h.Sum(nil)[:16]) + baseSuffix, true
 }
 
 // compileFromBase compiles the policy of a machine from what is kept, and keeps
@@ -79,7 +82,10 @@ func (m *machineText) baseName(kernel *features.Set) string {
 // compiled as a whole.
 func (l *ownLoader) compileFromBase(ctx context.Context, kernel *features.Set, m *machineText) (*compile.Output, error) {
 	o := compileOptions(kernel)
-	name := m.baseName(kernel)
+	name, ok := m.baseName(kernel)
+	if !ok {
+		return nil, svirt.ErrNoBase
+	}
 	dir := store{filepath.Join(l.base, "libvirt")}
 	if data, ok := dir.readOwn(name); ok {
 		switch b, err := openBase(ctx, data, os.DirFS(l.base), o); {
