@@ -263,6 +263,7 @@ func (s *strict) display(g *Graphics) {
 
 // bus grants the unix sockets in an address of the D-Bus specification.
 func (s *strict) bus(address string) {
+	s.warn(WarnRule, "", "a bus asks whether AppArmor grants its messages, where the kernel mediates them", "add `dbus bus=session,` to the template")
 	for one := range strings.SplitSeq(address, ";") {
 		transport, rest, ok := strings.Cut(one, ":")
 		if !ok || transport == "tcp" || transport == "nonce-tcp" {

@@ -407,10 +407,10 @@ GL # graphics 4, graphics 5
 "/run/libvirt/qemu/dbus/7-vm-dbus.sock" rw, # graphics 1
 "/srv/a b" rw, # graphics 0
 "/var/lib/libvirt/qemu/domain-7-vm/vnc.sock" rw, # graphics 3
-`, warn: []string{"companion", "companion"}, tenant: svirt.ReasonNoRoot},
+`, warn: []string{"other-rule", "companion", "companion"}, tenant: svirt.ReasonNoRoot},
 	{name: "a message bus without a path", set: func(d *svirt.Domain) {
 		d.Devices.Graphics = []svirt.Graphics{{Type: "dbus", Address: "autolaunch:"}, {Type: "dbus", Address: "unix:abstract=x"}}
-	}, warn: []string{"unknown-path autolaunch:", "unknown-path unix:abstract=x"}},
+	}, warn: []string{"other-rule", "unknown-path autolaunch:", "other-rule", "unknown-path unix:abstract=x"}},
 	{name: "the system's message bus", set: func(d *svirt.Domain) {
 		d.Devices.Graphics = []svirt.Graphics{{Type: "dbus", Address: "unix:path=/run/dbus/system_bus_socket"}}
 	}, reason: svirt.ReasonClosed, tenant: svirt.ReasonNoRoot},

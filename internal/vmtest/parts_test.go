@@ -18,7 +18,7 @@ import (
 )
 
 // partsPackages have the programs that package parts runs.
-var partsPackages = []string{"qemu-system-x86", "qemu-system-common", "qemu-system-data", "seabios", "virtiofsd", "swtpm", "swtpm-libs", "passt", "qemu-utils", "ovmf", "ipxe-qemu", "qemu-system-modules-spice"}
+var partsPackages = []string{"qemu-system-x86", "qemu-system-common", "qemu-system-data", "seabios", "virtiofsd", "swtpm", "swtpm-libs", "passt", "qemu-utils", "ovmf", "ipxe-qemu"}
 
 // partsFiles are what they need of the packages.
 var partsFiles = []string{
@@ -30,10 +30,13 @@ var partsFiles = []string{
 // hardwarePackages and hardwareFiles are what devices that take hardware need
 // besides.
 var (
-	hardwarePackages = []string{"qemu-system-modules-opengl", "libasound2-data", "libegl1", "libopengl0", "libgles2", "libegl-mesa0", "libgl1-mesa-dri", "iproute2"}
-	hardwareFiles    = []string{
+	hardwarePackages = []string{"qemu-system-modules-opengl", "qemu-system-modules-spice", "libasound2-data", "libegl1", "libopengl0", "libgles2", "libegl-mesa0", "libgl1-mesa-dri", "iproute2",
+		"qemu-system-gui", "pulseaudio", "libpulse0", "pipewire-bin", "libpipewire-0.3-modules", "libpipewire-0.3-common", "libspa-0.2-modules", "dbus-daemon", "dbus-session-bus-common"}
+	hardwareFiles = []string{
 		"usr/share/alsa", "usr/share/glvnd", "usr/lib/x86_64-linux-gnu/libEGL.so.1", "usr/lib/x86_64-linux-gnu/libOpenGL.so.0", "usr/lib/x86_64-linux-gnu/libGLESv2.so.2", "usr/lib/x86_64-linux-gnu/libEGL_mesa.so.0", "usr/lib/x86_64-linux-gnu/dri", "usr/lib/x86_64-linux-gnu/gbm", "usr/share/drirc.d",
-		"usr/sbin/vdpa", "usr/bin/ip",
+		"usr/sbin/vdpa", "usr/bin/ip", "usr/bin/pulseaudio", "etc/pulse", "usr/bin/pipewire", "usr/share/pipewire", "usr/lib/x86_64-linux-gnu/pipewire-0.3", "usr/lib/x86_64-linux-gnu/spa-0.2/support",
+		"usr/bin/dbus-daemon", "usr/share/dbus-1",
+		"usr/lib/pulse-17.0+dfsg1/modules/module-null-sink.so", "usr/lib/pulse-17.0+dfsg1/modules/module-native-protocol-unix.so",
 	}
 )
 

@@ -113,7 +113,7 @@ func TestMachines(t *testing.T) {
 		{name: "state of a TPM", machine: machine{devices: "<tpm><backend type='emulator' version='2.0'><source type='dir' path='/srv/tpm/vm1'/></backend></tpm>"}, granted: []string{"/srv/tpm/vm1/** rwk"}},
 		{name: "TDX", machine: machine{rest: "<launchSecurity type='tdx'><policy>0x10000000</policy><quoteGenerationService path='/var/run/tdx-qgs/qgs.socket'/></launchSecurity>"},
 			granted: []string{"/var/run/tdx-qgs/qgs.socket rw"}},
-		{name: "a bus", machine: machine{devices: "<graphics type='dbus' address='unix:path=/srv/run/bus'/>"}, granted: []string{"/srv/run/bus rw"}},
+		{name: "a bus", machine: machine{devices: "<graphics type='dbus' address='unix:path=/srv/run/bus'/>"}, granted: []string{"/srv/run/bus rw"}, warned: svirt.WarnRule},
 		{name: "passt", machine: machine{devices: "<interface type='user'><backend type='passt' logFile='/srv/log/passt.log'/></interface>"}, granted: []string{"/run/libvirt/qemu/passt/1-vm1-net0.socket rw"}},
 		{name: "an argument", machine: machine{rest: "<qemu:commandline><qemu:arg value='-fw_cfg'/><qemu:arg value='name=opt/x,file=/srv/vm/ign'/></qemu:commandline>"}, granted: []string{"/srv/vm/ign r"}},
 		{name: "an unknown argument", machine: machine{rest: "<qemu:commandline><qemu:arg value='-pigeon'/><qemu:arg value='/srv/vm/x'/></qemu:commandline>"}, warned: svirt.WarnArgument},

@@ -74,6 +74,18 @@ var Devices = []Device{
 			d.Devices.Disks = []svirt.Disk{{ID: "vda", Image: svirt.Image{Path: file("top.qcow2"), Format: "qcow2"}}}
 		},
 		Args: []string{"-drive", "if=virtio,format=qcow2,file=" + file("top.qcow2")}},
+	{Name: "disk, under the template for any VMM", Denied: file("b.img"),
+		Before: func(tb testing.TB) { write(tb, file("b.img"), 1<<20) },
+		Describe: func(d *svirt.Domain) {
+			d.Type = ""
+			d.Devices.Programs = []svirt.Program{{ID: "q", Path: qemu}}
+			d.Devices.Disks = []svirt.Disk{{ID: "vda", Image: svirt.Image{Path: file("b.img"), Format: "raw"}}}
+			d.Devices.Extra = []svirt.PathGrant{
+				{ID: "d", Path: "/usr/share/qemu", Perms: "r", Recursive: true},
+				{ID: "f", Path: "/usr/share/seabios", Perms: "r", Recursive: true},
+			}
+		},
+		Args: []string{"-blockdev", "driver=raw,node-name=b,file.driver=file,file.filename=" + file("b.img"), "-device", "virtio-blk-pci,drive=b"}},
 	{Name: "cdrom", Denied: file("c.iso"),
 		Before: func(tb testing.TB) { write(tb, file("c.iso"), 1<<20) },
 		Describe: func(d *svirt.Domain) {
@@ -166,11 +178,6 @@ var Devices = []Device{
 			d.Devices.Graphics = []svirt.Graphics{{ID: "g", Type: "vnc", Sockets: []string{file("vnc.sock")}}}
 		},
 		Args: []string{"-vnc", "unix:" + file("vnc.sock")}},
-	{Name: "SPICE at a socket", Denied: file("spice.sock"),
-		Describe: func(d *svirt.Domain) {
-			d.Devices.Graphics = []svirt.Graphics{{ID: "g", Type: "spice", Sockets: []string{file("spice.sock")}}}
-		},
-		Args: []string{"-spice", "unix=on,disable-ticketing=on,addr=" + file("spice.sock"), "-device", "qxl-vga"}},
 	{Name: "memory in files", Denied: file("ram"),
 		Before: func(tb testing.TB) { mkdir(tb, file("ram/1-vm")) },
 		Describe: func(d *svirt.Domain) {

@@ -65,6 +65,54 @@ var Hardware = []Device{
 			d.Devices.Audios = []svirt.Audio{{ID: "a", Type: "oss", Devices: []string{"/dev/dsp"}}}
 		},
 		Args: []string{"-audiodev", "oss,id=a,out.dev=/dev/dsp,in.dev=/dev/dsp", "-device", "AC97,audiodev=a"}},
+	{Name: "sound by PulseAudio", Denied: "/etc/pulse/",
+		Before: func(tb testing.TB) {
+			background(tb, "/usr/bin/pulseaudio", "-n", "--daemonize=no", "--use-pid-file=no", "--exit-idle-time=-1",
+				"-L", "module-null-sink", "-L", "module-native-protocol-unix auth-anonymous=1 socket="+file("pulse.sock"))
+			appear(tb, file("pulse.sock"))
+		},
+		Describe: func(d *svirt.Domain) {
+			d.Devices.Audios = []svirt.Audio{{ID: "a", Type: "pulseaudio", Server: "unix:" + file("pulse.sock")}}
+		},
+		Args: []string{"-audiodev", "pa,id=a,server=unix:" + file("pulse.sock"), "-device", "AC97,audiodev=a"},
+		// It would share memory, and have a cookie; the server takes it without.
+		Named: []string{`name="/dev/shm/"`, `name="` + home + "/.config/pulse/"}},
+	{Name: "sound by PipeWire", Denied: "/usr/share/pipewire/",
+		Before: func(tb testing.TB) {
+			background(tb, "/usr/bin/pipewire")
+			appear(tb, file("pipewire-0"))
+		},
+		Describe: func(d *svirt.Domain) {
+			d.Devices.Audios = []svirt.Audio{{ID: "a", Type: "pipewire", RuntimeDir: dir}}
+		},
+		Args: []string{"-audiodev", "pipewire,id=a", "-device", "AC97,audiodev=a"},
+		// It would know the machine, and run with priority.
+		Named: []string{`name="/sys/devices/virtual/dmi/id/`, `capname="sys_nice"`}},
+	{Name: "SPICE at a socket", Denied: file("spice.sock"),
+		Describe: func(d *svirt.Domain) {
+			d.Devices.Graphics = []svirt.Graphics{{ID: "g", Type: "spice", Sockets: []string{file("spice.sock")}}}
+		},
+		Args: []string{"-spice", "unix=on,disable-ticketing=on,addr=" + file("spice.sock"), "-device", "qxl-vga"}},
+	{Name: "display by D-Bus", Connects: true, Denied: file("bus"),
+		Before: func(tb testing.TB) {
+			background(tb, "/usr/bin/dbus-daemon", "--session", "--nofork", "--nopidfile", "--address=unix:path="+file("bus"))
+			appear(tb, file("bus"))
+			// What the warning of the description says.
+			const local = "/etc/apparmor.d/local/abstractions"
+			mkdir(tb, local)
+			if err := os.WriteFile(local+"/libvirt-qemu", []byte("dbus bus=session,\n"), 0o644); err != nil {
+				tb.Fatal(err)
+			}
+			tb.Cleanup(func() {
+				if err := os.RemoveAll(local); err != nil {
+					tb.Error(err)
+				}
+			})
+		},
+		Describe: func(d *svirt.Domain) {
+			d.Devices.Graphics = []svirt.Graphics{{ID: "g", Type: "dbus", Address: "unix:path=" + file("bus")}}
+		},
+		Args: []string{"-display", "dbus,addr=unix:path=" + file("bus"), "-device", "VGA"}},
 	{Name: "display of GL on a render node", Denied: "/dev/dri/renderD128",
 		Before: func(tb testing.TB) { appear(tb, "/dev/dri/renderD128") },
 		Describe: func(d *svirt.Domain) {
@@ -111,6 +159,9 @@ var Hardware = []Device{
 		Describe: func(d *svirt.Domain) { d.Devices.Nets = []svirt.Net{{ID: "n", MACVTap: true}} },
 		Args:     []string{"-netdev", "tap,id=n,fd=3", "-device", "virtio-net-pci,netdev=n,romfile="}},
 }
+
+// environ has QEMU and PipeWire meet.
+var environ = []string{"PIPEWIRE_RUNTIME_DIR=" + dir, "HOME=" + home}
 
 // HardwareArgs are options of the QEMU that the guest of Hardware runs in.
 var HardwareArgs = []string{
@@ -181,6 +232,7 @@ func vfio(tb testing.TB, address string) {
 func background(tb testing.TB, args ...string) *exec.Cmd {
 	tb.Helper()
 	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Env = append(os.Environ(), environ...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {

@@ -180,7 +180,7 @@ func (d *Device) run(t *testing.T, m *svirt.Domain, companions bool) (denied []s
 	cmd := exec.CommandContext(ctx, qemu, args...)
 	out := &strings.Builder{}
 	cmd.Stdout, cmd.Stderr = out, out
-	cmd.Env = append(os.Environ(), "HOME="+home)
+	cmd.Env = append(os.Environ(), environ...)
 	if d.Open != nil {
 		f := d.Open(t)
 		defer f.Close()
