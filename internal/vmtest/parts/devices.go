@@ -75,17 +75,23 @@ var Devices = []Device{
 		},
 		Args: []string{"-drive", "if=virtio,format=qcow2,file=" + file("top.qcow2")}},
 	{Name: "disk, under the template for any VMM", Denied: file("b.img"),
-		Before: func(tb testing.TB) { write(tb, file("b.img"), 1<<20) },
+		Before: func(tb testing.TB) {
+			write(tb, file("b.img"), 1<<20)
+			// Firmware of its own: what is QEMU's is not in that template.
+			for _, source := range []string{"/usr/share/seabios", "/usr/share/qemu"} {
+				if err := os.CopyFS(file("firmware"), os.DirFS(source)); err != nil {
+					tb.Fatal(err)
+				}
+			}
+		},
 		Describe: func(d *svirt.Domain) {
 			d.Type = ""
 			d.Devices.Programs = []svirt.Program{{ID: "q", Path: qemu}}
 			d.Devices.Disks = []svirt.Disk{{ID: "vda", Image: svirt.Image{Path: file("b.img"), Format: "raw"}}}
-			d.Devices.Extra = []svirt.PathGrant{
-				{ID: "d", Path: "/usr/share/qemu", Perms: "r", Recursive: true},
-				{ID: "f", Path: "/usr/share/seabios", Perms: "r", Recursive: true},
-			}
+			d.Devices.Extra = []svirt.PathGrant{{ID: "f", Path: file("firmware"), Perms: "r", Recursive: true}}
 		},
-		Args: []string{"-blockdev", "driver=raw,node-name=b,file.driver=file,file.filename=" + file("b.img"), "-device", "virtio-blk-pci,drive=b"}},
+		Args:  []string{"-L", file("firmware"), "-blockdev", "driver=raw,node-name=b,file.driver=file,file.filename=" + file("b.img"), "-device", "virtio-blk-pci,drive=b"},
+		Named: []string{`name="/proc/sys/vm/max_map_count"`}}, // TEMPLATE.qemu has it
 	{Name: "cdrom", Denied: file("c.iso"),
 		Before: func(tb testing.TB) { write(tb, file("c.iso"), 1<<20) },
 		Describe: func(d *svirt.Domain) {
