@@ -94,10 +94,11 @@ const kernelAge = 20 * time.Hour
 // ErrNoKernel says that the suites have no such kernel for the architecture.
 var ErrNoKernel = errors.New("the suites have no such kernel")
 
-// FetchKernel returns the kernel that the suites of a role install today, for an architecture by Debian's name ("amd64", "arm64"). One that was
-// found less than a day ago is used as it is, and so is an older one when the
-// archive cannot be asked. Processes that fetch the same kernel at the same
-// time wait for each other.
+// FetchKernel returns the kernel that the suites of a role install today, for
+// an architecture by Debian's name ("amd64", "arm64"). One that was found less
+// than a day ago is used as it is, and so is an older one when the archive
+// cannot be asked. Processes that fetch the same kernel at the same time wait
+// for each other.
 func FetchKernel(ctx context.Context, cache, arch string, r Role) (Kernel, error) {
 	dir := r.dir(cache, arch)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
