@@ -31,6 +31,12 @@
 // thread then ends with the goroutine, and no other goroutine ever runs with
 // its label. Start does this by itself.
 //
+// The exception is the first thread of a program, whose number is that of the
+// process (gettid(2)): Go parks it for good instead of ending it, with its
+// label, and the profile stays in use. A program that changes labels of threads
+// keeps other goroutines from it with runtime.LockOSThread in an init function
+// of package main.
+//
 // The signals that Go's scheduler sends to threads of its own process are
 // mediated like all signals: a profile for a Go program, or for a thread of
 // one, should allow signals within itself, unless GODEBUG=asyncpreemptoff=1 is

@@ -13,6 +13,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,6 +22,10 @@ import (
 	"github.com/goarmor/apparmor/svirt"
 	"github.com/goarmor/apparmor/svirt/broker"
 )
+
+// The first thread of a program never ends, so it must not be one of those that
+// get the credentials of users. With the main goroutine locked to it, it is none.
+func init() { runtime.LockOSThread() }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -26,6 +26,10 @@ import (
 	"github.com/goarmor/apparmor/svirt"
 )
 
+// The first thread of a program never ends, and would keep a label for good; see
+// startJailer. With the main goroutine locked to it, no other one runs there.
+func init() { runtime.LockOSThread() }
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

@@ -32,7 +32,7 @@ func files(t *testing.T, m *Machine) {
 		err = errors.Join(err, os.MkdirAll(m.file("tpm"), 0o700))
 	}
 	if m.Share != "" {
-		err = errors.Join(err, os.MkdirAll(m.Share, 0o755))
+		err = errors.Join(err, os.MkdirAll(m.Share, 0o755), os.WriteFile(filepath.Join(m.Share, "note"), []byte(shared), 0o644))
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -104,12 +104,26 @@ func cloudHypervisor(args []string) error {
 	disk := option(args, "--disk", "path")
 	err := opens(option(args, "--api-socket", "path"), option(args, "--log-file", ""), option(args, "--kernel", ""), disk, filepath.Dir(disk)+"/other.img")
 	for _, device := range []string{"--fs", "--tpm", "--net"} {
-		if socket := option(args, device, "socket"); socket != "" {
+		socket := option(args, device, "socket")
+		switch real := os.Getenv("UNCONFINED") == ""; {
+		case socket == "":
+		case real && device == "--fs":
+			text, ferr := readShare(socket, "note")
+			if ferr == nil && text != shared {
+				ferr = fmt.Errorf("virtiofsd serves %q", text)
+			}
+			err = errors.Join(err, ferr)
+		case real && device == "--net":
+			err = errors.Join(err, askNetwork(socket))
+		default:
 			err = errors.Join(err, ask(device, socket))
 		}
 	}
 	return err
 }
+
+// shared is what the directory that is served has in its file note.
+const shared = "from the host"
 
 // ask asks a companion something that it answers once it serves: for the features
 // of vhost-user (docs/interop/vhost-user.rst of QEMU), or for the capabilities of

@@ -20,6 +20,9 @@ import (
 	"github.com/goarmor/apparmor/loader"
 )
 
+// The first thread never ends, and would keep the label that a test gives it.
+func init() { runtime.LockOSThread() }
+
 func TestMain(m *testing.M) {
 	os.Exit(guest.Main(m, guest.Commands{
 		"report":          report,
