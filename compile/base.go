@@ -120,7 +120,7 @@ func NewBase(ctx context.Context, set *policy.Set, o Options) (*Base, error) {
 	if b.policydb, err = b.part(c.budget, &t.policydb, built.Policydb, b.writeClass); err != nil {
 		return nil, buildError(&t.emitter, c.exceeded(t, blob.PartPolicydb, err))
 	}
-	t.budget, t.sizes, t.nodes = nil, nil, nil // which are this request's
+	t.budget, t.sizes, t.nodes = nil, sizes{}, nil // which are this request's
 	return b, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"iter"
 	"slices"
 	"strings"
 
@@ -68,7 +69,7 @@ func (c *compiler) exceeded(t *translation, part blob.Part, err error) error {
 	}
 	named := *limit
 	if part == noPart {
-		for s, n := range t.sizes {
+		for s, n := range t.sizes.all() {
 			named.Costs = append(named.Costs, costOf(t.profile, s, n, "bytes"))
 		}
 	} else {
@@ -81,6 +82,49 @@ func (c *compiler) exceeded(t *translation, part blob.Part, err error) error {
 	named.Costs = slices.DeleteFunc(named.Costs, func(c diag.Cost) bool { return c.Amount*100 < named.Costs[0].Amount })
 	named.Costs = slices.Clip(named.Costs[:min(len(named.Costs), maxCosts)])
 	return &named
+}
+
+// sizes is how many bytes there are of the expressions of each source.
+type sizes struct {
+	rules   []int64          // by their index
+	implied map[source]int64 // of other sources
+}
+
+// add adds to what a source has, in a profile with so many rules.
+func (s *sizes) add(of source, bytes int64, rules int) {
+	if int(of) >= rules || of < 0 {
+		if s.implied == nil {
+			s.implied = map[source]int64{}
+		}
+		s.implied[of] += bytes
+		return
+	}
+	if len(s.rules) < rules {
+		s.rules = append(s.rules[:0], make([]int64, rules)...)
+	}
+	s.rules[of] += bytes
+}
+
+// again returns the memory for those of another profile.
+func (s *sizes) again() sizes {
+	clear(s.implied)
+	return sizes{s.rules[:0], s.implied}
+}
+
+// all yields the sources that have anything.
+func (s *sizes) all() iter.Seq2[source, int64] {
+	return func(yield func(source, int64) bool) {
+		for i, n := range s.rules {
+			if n > 0 && !yield(source(i), n) {
+				return
+			}
+		}
+		for of, n := range s.implied {
+			if !yield(of, n) {
+				return
+			}
+		}
+	}
 }
 
 const noPart blob.Part = ^blob.Part(0)

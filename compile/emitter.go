@@ -29,8 +29,8 @@ type emitter struct {
 
 	nodes  *automaton.Nodes // where expressions of patterns are kept; nil: each for itself
 	budget *automaton.Budget
-	held   int64            // bytes of expressions, which the budget knows of
-	sizes  map[source]int64 // of which these
+	held   int64 // bytes of expressions, which the budget knows of
+	sizes  sizes // of which these
 
 	files, policydb ruleset
 	degraded        []Degradation
@@ -151,10 +151,7 @@ const entrySize = 128
 // whether to go on.
 func (e *emitter) hold(bytes int64, work int) bool {
 	e.held += bytes
-	if e.sizes == nil {
-		e.sizes = make(map[source]int64, len(e.profile.Rules))
-	}
-	e.sizes[e.source] += bytes
+	e.sizes.add(e.source, bytes, len(e.profile.Rules))
 	return e.budget.Spend(work) && e.budget.Hold(bytes)
 }
 

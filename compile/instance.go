@@ -83,10 +83,9 @@ func (w *workspace) begin(d *Delta) {
 	w.profile = d.profile(b.set.Profiles[0])
 	w.nodes.Reset()
 	files, policydb := t.files.again(), t.policydb.again()
-	uses, places, sizes := t.execs.uses, t.execs.places, t.sizes
+	uses, places, sizes := t.execs.uses, t.execs.places, t.sizes.again()
 	clear(uses)
 	clear(places)
-	clear(sizes)
 	*t = *newTranslation(&b.options, b.form, &w.profile, &w.budget)
 	t.nodes, t.sizes = &w.nodes, sizes
 	files.space, files.records.base = fileSpace, &base.files.records

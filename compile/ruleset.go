@@ -30,7 +30,13 @@ type source int32
 func impliedBy(i trace.Implied) source { return -source(i) }
 
 func (rs *ruleset) add(n node, r record, from source) {
-	rs.entries = append(rs.entries, entry{n, rs.records.intern(r), from})
+	var a automaton.Accept
+	if i := len(rs.entries) - 1; i >= 0 && *rs.records.at(rs.entries[i].accept) == r {
+		a = rs.entries[i].accept // as most rules have what the one before has
+	} else {
+		a = rs.records.intern(r)
+	}
+	rs.entries = append(rs.entries, entry{n, a, from})
 }
 
 // builder returns what makes the automaton. Owners are the sources of the
