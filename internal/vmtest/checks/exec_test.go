@@ -332,3 +332,27 @@ func removeXattr(t *testing.T, path, name string) {
 		t.Fatal(err)
 	}
 }
+
+// TestLikeText asks kernels what two texts mean of which apparmor_parser 5.0.2 and
+// 6.0 make something else: see docs/differences-from-apparmor_parser.md.
+func TestLikeText(t *testing.T) {
+	k := kernel(t)
+	loadText(t, k, `abi <kernel>,
+profile same {`+inTransition+`
+	/files/secret r,
+	change_profile -> /files/secret,
+}
+profile /files/secret {`+inTransition+`}
+profile n {`+inTransition+`
+	profile c {`+inTransition+`
+		/usr/bin/t/nested cx -> g,
+		profile g {`+inTransition+`}
+	}
+}
+`)
+	other(t, "/usr/bin/t/nested")
+	same := confine(t, k, "same")
+	same.want(t, 0, "read", "/files/secret")
+	wantTransition(t, k, same, transition{program: "nested", label: "/files/secret", secure: true}, "exec /files/secret")
+	wantTransition(t, k, confine(t, k, "n//c"), transition{program: "nested", label: "n//c//g"})
+}
