@@ -11,6 +11,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"io/fs"
 	"os"
@@ -31,7 +32,7 @@ import (
 // are read again and their sum compared, which takes a fraction of the time that
 // parsing and compiling them does.
 //
-// A file of a base is baseMagic, the sum of all that follows, the sum of what was
+// A file of a base is baseMagic, a sum of all that follows, the sum of what was
 // read, the length of the names of what was read, these, one a line, and the base; without
 // one it says that there can be none.
 
@@ -122,11 +123,11 @@ var errStale = errors.New("what was kept is damaged, or something that it was ma
 // there is none.
 func openBase(ctx context.Context, data []byte, from fs.FS, o compile.Options) (*svirt.MachineBase, error) {
 	rest, ok := bytes.CutPrefix(data, []byte(baseMagic))
-	if !ok || len(rest) < 2*sha256.Size+4 {
+	if !ok || len(rest) < crc32.Size+sha256.Size+4 {
 		return nil, errStale
 	}
-	all, rest := rest[:sha256.Size], rest[sha256.Size:]
-	if sum := sha256.Sum256(rest); !bytes.Equal(all, sum[:]) {
+	all, rest := binary.LittleEndian.Uint32(rest), rest[crc32.Size:]
+	if all != damageSum(rest) {
 		return nil, errStale
 	}
 	was, rest := rest[:sha256.Size], rest[sha256.Size:]
@@ -154,7 +155,7 @@ func (r *reader) save(b *svirt.MachineBase) ([]byte, bool) {
 		return nil, false
 	}
 	data := append(make([]byte, 0, 256<<10), baseMagic...)
-	data = append(data, make([]byte, sha256.Size)...)
+	data = append(data, make([]byte, crc32.Size)...)
 	data = append(data, sum...)
 	data = binary.LittleEndian.AppendUint32(data, uint32(len(names)))
 	data = append(data, names...)
@@ -164,10 +165,13 @@ func (r *reader) save(b *svirt.MachineBase) ([]byte, bool) {
 			return nil, false
 		}
 	}
-	all := sha256.Sum256(data[len(baseMagic)+sha256.Size:])
-	copy(data[len(baseMagic):], all[:])
+	binary.LittleEndian.PutUint32(data[len(baseMagic):], damageSum(data[len(baseMagic)+crc32.Size:]))
 	return data, true
 }
+
+// damageSum finds damage, and is cheap. Who may write the file may write what it
+// likes.
+func damageSum(data []byte) uint32 { return crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli)) }
 
 // keepBase writes the file of a base, and removes the oldest ones.
 func (s store) keepBase(ctx context.Context, name string, data []byte) error {

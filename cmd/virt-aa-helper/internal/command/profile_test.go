@@ -52,12 +52,12 @@ func TestProfile(t *testing.T) {
 		}
 	}
 	const machine = "/etc/apparmor.d/libvirt/" + profile
-	for _, path := range []string{machine, machine + ".files", machine + ".new", machine + ".files.new", machine + ".lock", "/etc/apparmor.d/libvirt/virt-aa-helper-0123456789abcdef.base", "/.load", "/.replace", "/.remove"} {
+	for _, path := range []string{machine, machine + ".files", machine + ".new", machine + ".files.new", machine + ".lock", "/dev/null", "/etc/apparmor.d/libvirt/virt-aa-helper-0123456789abcdef.base", "/.load", "/.replace", "/.remove"} {
 		ask(true, query.File{Path: path, Perms: query.Write})
 	}
 	for _, path := range []string{
 		"/etc/apparmor.d/libvirt/TEMPLATE.qemu", "/etc/apparmor.d/libvirt/virt-aa-helper.conf", "/etc/apparmor.d/libvirt/sub/" + profile,
-		"/etc/apparmor.d/abstractions/base", "/etc/apparmor.d/usr.sbin.libvirtd", "/etc/apparmor.d/local/x", "/etc/passwd", "/tmp/x", "/run/x", "/dev/null",
+		"/etc/apparmor.d/abstractions/base", "/etc/apparmor.d/usr.sbin.libvirtd", "/etc/apparmor.d/local/x", "/etc/passwd", "/tmp/x", "/run/x",
 		"/var/lib/libvirt/images/a.qcow2", "/srv/a.img", "/proc/sys/kernel/core_pattern", "/sys/module/apparmor/parameters/mode",
 		"/sys/fs/cgroup/machine.slice/cgroup.kill", "/sys/kernel/security/apparmor/profiles", "/usr/lib/libvirt/virt-aa-helper",
 	} {
