@@ -2,7 +2,7 @@
 
 # What people type; the work is in the commands.
 
-.PHONY: test full bench fuzz lint api mutate libvirtd libvirtd-record
+.PHONY: test full bench fuzz lint api mutate libvirtd libvirtd-record libvirtd-times managers
 
 test:
 	./test.sh
@@ -24,7 +24,15 @@ fuzz:
 SUITES ?= trixie
 
 libvirtd:
-	APPARMOR_TEST_LIBVIRTD=$(SUITES) $(if $(FULL),APPARMOR_TEST_FULL=1) go test -v -timeout 3h ./internal/libvirtd
+	APPARMOR_TEST_LIBVIRTD=$(SUITES) $(if $(FULL),APPARMOR_TEST_FULL=1) go test -count=1 -v -timeout 3h -skip '^Test(Managers|Times)$$' ./internal/libvirtd
+
+# How long libvirtd takes with each helper, and how much of it is the helper's.
+libvirtd-times:
+	APPARMOR_TEST_LIBVIRTD=$(SUITES) go test -count=1 -v -timeout 1h -run '^TestTimes$$' ./internal/libvirtd
+
+# Other managers and tools with our apparmor_parser and with Debian's.
+managers:
+	APPARMOR_TEST_LIBVIRTD=$(SUITES) go test -count=1 -v -timeout 1h -run '^TestManagers$$' ./internal/libvirtd
 
 # Every call that libvirtd makes of its helper, recorded with each of the two and
 # compared; what was recorded is left in RECORD.

@@ -5,7 +5,9 @@
 // with cmd/virt-aa-helper in its place. Everything that can be seen must be the
 // same: how each command ends, the profile that each process is under, the
 // profiles and files that there are, what libvirtd calls its helper with, and
-// what the kernel denies. The helper is also tried alone, with hostile input.
+// what the kernel denies. Under the strict policy nothing may be worse, and what
+// libvirt's helper leaves broken is mended. The helper is also tried alone, with
+// hostile input, and other programs that run apparmor_parser are tried with ours.
 //
 // Its tests take many minutes, since machines run in a machine without KVM. They
 // run where APPARMOR_TEST_LIBVIRTD names the suites, "trixie" or

@@ -9,6 +9,8 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -46,37 +48,60 @@ type disk struct {
 	versions map[string]string // of packages, and of the kernel
 }
 
-// openDisk returns the disk of a suite, and makes it if there is none.
-func openDisk(t *testing.T, suite string) disk {
+// openDisk returns the disk of a suite, and makes it if there is none, or one of
+// another image.sh. Its kind is
+// none, for libvirtd, or "managers".
+func openDisk(t *testing.T, suite string, kind ...string) disk {
 	t.Helper()
-	d := disk{dir: filepath.Join(testenv.CacheDir(t), "libvirtd", suite), versions: map[string]string{}}
-	if _, err := os.Stat(filepath.Join(d.dir, "versions")); err != nil {
+	name := strings.Join(append([]string{suite}, kind...), "-")
+	d := disk{dir: filepath.Join(testenv.CacheDir(t), "libvirtd", name), versions: map[string]string{}}
+	if d.read(); d.versions["image"] != imageSum(t) {
 		testenv.Command(t, "mmdebstrap", "mmdebstrap")
 		testenv.Command(t, "mke2fs", "e2fsprogs")
 		testenv.Command(t, "cpio", "cpio")
 		if os.Getuid() != 0 {
 			testenv.Missing(t, "root, to make a disk", "run ./internal/libvirtd/image.sh as root once")
 		}
-		cmd := exec.CommandContext(t.Context(), "./image.sh", suite, d.dir)
+		cmd := exec.CommandContext(t.Context(), "./image.sh", append([]string{suite, d.dir}, kind...)...)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("image.sh %s: %v\n%s", suite, err, out)
 		}
 	}
-	text, err := os.ReadFile(filepath.Join(d.dir, "versions"))
-	if err != nil {
-		t.Fatal(err)
+	if d.read(); d.versions["image"] != imageSum(t) {
+		t.Fatalf("image.sh made %s, of which it says: %v", d.dir, d.versions)
 	}
+	return d
+}
+
+// read reads what a disk has; if there is none, it has nothing.
+func (d disk) read() {
+	text, _ := os.ReadFile(filepath.Join(d.dir, "versions"))
 	for line := range strings.Lines(string(text)) {
 		name, version, _ := strings.Cut(strings.TrimSpace(line), " ")
 		d.versions[name] = version
 	}
-	return d
+}
+
+// imageSum is the sum of what disks are made by, in the form of image.sh.
+func imageSum(t *testing.T) string {
+	t.Helper()
+	h := sha256.New()
+	for _, name := range []string{"image.sh", "guest/first", "guest/script.service"} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = h.Write(text) // which never fails
+	}
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 // result is what a script printed and left.
 type result struct {
 	steps  []step
+	first  []string          // "name text", seen before all steps
 	seen   map[string]string // by name; the last of a name
+	times  []string          // "name milliseconds milliseconds"
 	denied []string          // lines of the kernel's, in order
 	files  map[string][]byte // what it left in /guest/out
 	output string
@@ -185,7 +210,11 @@ func (r *result) read(t *testing.T, lines io.Reader) bool {
 			r.seen[name] = text
 			if n := len(r.steps); n > 0 {
 				r.steps[n-1].seen = append(r.steps[n-1].seen, rest)
+			} else {
+				r.first = append(r.first, rest)
 			}
+		case "@time":
+			r.times = append(r.times, rest)
 		case "@mark":
 			mark = rest
 		case "@denied":
@@ -263,11 +292,11 @@ func readTar(name string) (map[string][]byte, error) {
 	}
 }
 
-// buildHelper builds cmd/virt-aa-helper for a machine.
-func buildHelper(t *testing.T) map[string][]byte {
+// buildCommand builds one of our commands for a machine.
+func buildCommand(t *testing.T, command string) []byte {
 	t.Helper()
-	name := filepath.Join(t.TempDir(), "virt-aa-helper")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags=-s -w", "-o", name, "github.com/goarmor/apparmor/cmd/virt-aa-helper")
+	name := filepath.Join(t.TempDir(), command)
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags=-s -w", "-o", name, "github.com/goarmor/apparmor/cmd/"+command)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
@@ -276,9 +305,15 @@ func buildHelper(t *testing.T) map[string][]byte {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return program
+}
+
+// buildHelper builds cmd/virt-aa-helper for a machine.
+func buildHelper(t *testing.T) map[string][]byte {
+	t.Helper()
 	profile, err := os.ReadFile(filepath.Join(testenv.Root(t), "cmd", "virt-aa-helper", "usr.lib.libvirt.virt-aa-helper"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return map[string][]byte{"virt-aa-helper": program, "profile": profile}
+	return map[string][]byte{"virt-aa-helper": buildCommand(t, "virt-aa-helper"), "profile": profile}
 }

@@ -5,6 +5,7 @@
 package libvirtd
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -33,25 +34,49 @@ func play(t *testing.T, d disk, helper string) result {
 		files["full"] = nil
 	}
 	r := d.run(t, "scenario", files, scenarioTime)
-	if dir := os.Getenv("APPARMOR_TEST_LIBVIRTD_OUT"); dir != "" {
-		name := filepath.Join(dir, filepath.Base(d.dir)+"-"+strings.ReplaceAll(helper, " ", "-"))
-		for file, data := range r.files {
-			file = filepath.Join(name, filepath.FromSlash(file))
-			if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(file, data, 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := os.WriteFile(filepath.Join(name, "output"), []byte(r.output), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	keep(t, d, helper, r)
 	if len(r.steps) < 25 {
 		t.Fatalf("only %d steps", len(r.steps))
 	}
 	return r
+}
+
+// keep leaves what a machine printed and left where the tests are told to.
+func keep(t *testing.T, d disk, name string, r result) {
+	t.Helper()
+	dir := os.Getenv("APPARMOR_TEST_LIBVIRTD_OUT")
+	if dir == "" {
+		return
+	}
+	name = filepath.Join(dir, filepath.Base(d.dir)+"-"+strings.ReplaceAll(name, " ", "-"))
+	write := func(file string, data []byte) {
+		file = filepath.Join(name, filepath.FromSlash(file))
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, data, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for file, data := range r.files {
+		write(file, data)
+	}
+	write("output", []byte(r.output))
+}
+
+// playAll runs the scenario with several helpers at once.
+func playAll(t *testing.T, d disk, helpers ...string) []result {
+	t.Helper()
+	results := make([]result, len(helpers))
+	t.Run("play", func(t *testing.T) {
+		for i, helper := range helpers {
+			t.Run(helper, func(t *testing.T) {
+				t.Parallel()
+				results[i] = play(t, d, helper)
+			})
+		}
+	})
+	if t.Failed() {
+		t.FailNow()
+	}
+	return results
 }
 
 // TestLibvirtd plays the scenario with libvirt's helper and with ours, and
@@ -61,19 +86,7 @@ func TestLibvirtd(t *testing.T) {
 		t.Run(suite, func(t *testing.T) {
 			d := openDisk(t, suite)
 			t.Logf("libvirt %s, QEMU %s, kernel %s", d.versions["libvirt-daemon-system"], d.versions["qemu-system-x86"], d.versions["kernel"])
-			helpers := []string{"libvirt", "own"}
-			results := make([]result, len(helpers))
-			t.Run("play", func(t *testing.T) {
-				for i, helper := range helpers {
-					t.Run(helper, func(t *testing.T) {
-						t.Parallel()
-						results[i] = play(t, d, helper)
-					})
-				}
-			})
-			if t.Failed() {
-				return
-			}
+			results := playAll(t, d, "libvirt", "own")
 			for _, line := range compare(results[0], results[1]) {
 				t.Error(line)
 			}
@@ -90,14 +103,7 @@ func compare(reference, ours result) []string {
 		differs("%d steps, with libvirt's helper %d", len(ours.steps), len(reference.steps))
 		return out
 	}
-	// Which step a denial comes in is a matter of time.
-	known := map[string]bool{}
-	for _, line := range reference.denied {
-		known[line] = true
-	}
-	if !slices.ContainsFunc(ours.denied, func(s string) bool { return strings.Contains(s, foreignDisk) }) {
-		differs("the kernel's log has not even the denial of %s", foreignDisk)
-	}
+	out = append(out, compareDenials(reference, ours)...)
 	for i, want := range reference.steps {
 		got := ours.steps[i]
 		if want.name != got.name || want.status != got.status {
@@ -106,22 +112,45 @@ func compare(reference, ours result) []string {
 		if !slices.Equal(want.seen, got.seen) {
 			differs("%s: seen is\n%s\nwith libvirt's helper\n%s", want.name, strings.Join(got.seen, "\n"), strings.Join(want.seen, "\n"))
 		}
-		for _, line := range got.denied {
+		out = append(out, confined(got)...)
+	}
+	return append(out, compareCalls(reference, ours)...)
+}
+
+// compareDenials returns what the kernel denied and does not with libvirt's
+// helper. Which step a denial comes in is a matter of time.
+func compareDenials(reference, ours result) []string {
+	var out []string
+	known := map[string]bool{}
+	for _, line := range reference.denied {
+		known[line] = true
+	}
+	if !slices.ContainsFunc(ours.denied, func(s string) bool { return strings.Contains(s, foreignDisk) }) {
+		out = append(out, "the kernel's log has not even the denial of "+foreignDisk)
+	}
+	for _, one := range ours.steps {
+		for _, line := range one.denied {
 			if !known[line] {
-				differs("%s: denied, and not with libvirt's helper: %s", got.name, line)
-			}
-		}
-		for _, line := range got.seen {
-			name, text, _ := strings.Cut(line, " ")
-			if strings.HasPrefix(name, "label-") && (!strings.HasPrefix(text, "libvirt-4b1d7c3a-") || !strings.HasSuffix(text, " (enforce)")) {
-				differs("%s: %s", got.name, line)
-			}
-			if strings.HasPrefix(name, "foreign-") && !strings.Contains(text, "Permission denied") {
-				differs("%s is not denied: %s", name, text)
+				out = append(out, fmt.Sprintf("%s: denied, and not with libvirt's helper: %s", one.name, line))
 			}
 		}
 	}
-	return append(out, compareCalls(reference, ours)...)
+	return out
+}
+
+// confined returns what of a step's machine is not confined.
+func confined(got step) []string {
+	var out []string
+	for _, line := range got.seen {
+		name, text, _ := strings.Cut(line, " ")
+		if strings.HasPrefix(name, "label-") && (!strings.HasPrefix(text, "libvirt-4b1d7c3a-") || !strings.HasSuffix(text, " (enforce)")) {
+			out = append(out, fmt.Sprintf("%s: %s", got.name, line))
+		}
+		if strings.HasPrefix(name, "foreign-") && !strings.Contains(text, "Permission denied") {
+			out = append(out, fmt.Sprintf("%s is not denied: %s", name, text))
+		}
+	}
+	return out
 }
 
 // recordings returns the recorded calls by their numbers.
@@ -152,6 +181,7 @@ func compareCalls(reference, ours result) []string {
 		names := map[string]bool{}
 		maps.Copy(names, keys(a))
 		maps.Copy(names, keys(b))
+		delete(names, "stderr") // ours may say it better
 		for _, name := range slices.Sorted(maps.Keys(names)) {
 			if x, y := normal(a[name]), normal(b[name]); x != y {
 				out = append(out, fmt.Sprintf("call %s in %s: %s is\n%s\nwith libvirt's helper\n%s", number, strings.TrimSpace(a["step"]), name, y, x))
