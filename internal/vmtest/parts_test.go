@@ -22,7 +22,7 @@ var partsPackages = []string{"qemu-system-x86", "qemu-system-common", "qemu-syst
 
 // partsFiles are what they need of the packages.
 var partsFiles = []string{
-	"usr/bin/qemu-system-x86_64", "usr/bin/qemu-img", "usr/bin/qemu-storage-daemon", "usr/lib/qemu", "usr/lib/x86_64-linux-gnu/qemu",
+	"usr/bin/qemu-system-x86_64", "usr/bin/qemu-img", "usr/bin/qemu-storage-daemon", "usr/bin/qemu-pr-helper", "usr/lib/qemu", "usr/lib/x86_64-linux-gnu/qemu",
 	"usr/libexec/virtiofsd", "usr/bin/swtpm", "usr/bin/passt", "usr/share/seabios", "usr/share/OVMF/OVMF_CODE_4M.fd", "usr/share/OVMF/OVMF_VARS_4M.fd",
 	"usr/share/qemu/keymaps", "usr/share/qemu/efi-virtio.rom", "usr/share/qemu/linuxboot_dma.bin", "usr/share/qemu/kvmvapic.bin", "usr/share/qemu/pvh.bin",
 }

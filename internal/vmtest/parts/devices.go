@@ -119,6 +119,10 @@ var Devices = []Device{
 			d.Boot.NVRAM = &svirt.Image{Path: file("vars.fd"), Format: "raw"}
 		},
 		Args: []string{"-drive", "if=pflash,unit=0,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd", "-drive", "if=pflash,unit=1,format=raw,file=" + file("vars.fd")}},
+	{Name: "UEFI variables in JSON", Denied: file("vars.json"),
+		Before:   func(tb testing.TB) { write(tb, file("vars.json"), 0) },
+		Describe: func(d *svirt.Domain) { d.Boot.VarStore = file("vars.json") },
+		Args:     []string{"-device", "uefi-vars-x64,jsonfile=" + file("vars.json")}},
 	{Name: "kernel and initrd", Denied: file("vmlinuz"),
 		Before: func(tb testing.TB) {
 			if err := os.WriteFile(file("vmlinuz"), guest.File(tb, "vmlinuz"), 0o600); err != nil {
@@ -303,6 +307,17 @@ var Devices = []Device{
 		Companions: map[string][]string{"qemu-storage-daemon": {"/usr/bin/qemu-storage-daemon", "--blockdev", "driver=file,node-name=f,filename=" + file("nbd.img"),
 			"--nbd-server", "addr.type=unix,addr.path=" + file("nbd.sock"), "--export", "type=nbd,id=f,node-name=f,writable=on"}},
 		Args: []string{"-blockdev", "driver=nbd,node-name=n,export=f,server.type=unix,server.path=" + file("nbd.sock"), "-device", "virtio-blk-pci,drive=n"}},
+	{Name: "disk with persistent reservations", Connects: true, Denied: file("pr.sock"),
+		Before: func(tb testing.TB) {
+			write(tb, file("pr.img"), 1<<20)
+			background(tb, "/usr/bin/qemu-pr-helper", "-k", file("pr.sock"), "-f", file("pr.pid"))
+			appear(tb, file("pr.sock"))
+		},
+		Describe: func(d *svirt.Domain) {
+			d.Devices.Disks = []svirt.Disk{{ID: "p", Image: svirt.Image{Path: file("pr.img"), Format: "raw"}, Reservations: &svirt.Reservations{Socket: file("pr.sock")}}}
+		},
+		// Not the disk: that would be denied first.
+		Args: []string{"-object", "pr-manager-helper,id=pr,path=" + file("pr.sock")}},
 	{Name: "interface with its passt", Connects: true, Denied: file("net.sock"),
 		Describe: func(d *svirt.Domain) {
 			d.Devices.Nets = []svirt.Net{{ID: "n", Backend: "passt", Socket: file("net.sock"), Log: file("passt.log")}}

@@ -124,6 +124,16 @@ var Hardware = []Device{
 		Before:   func(tb testing.TB) { appear(tb, "/dev/udmabuf") },
 		Describe: func(d *svirt.Domain) { d.Devices.Videos = []svirt.Video{{ID: "v", Blob: true}} },
 		Args:     []string{"-object", "memory-backend-memfd,id=m,size=32M,share=on", "-machine", "memory-backend=m", "-device", "virtio-gpu-pci,blob=on,hostmem=16M"}},
+	{Name: "video card by vhost-user", Connects: true, Denied: file("gpu.sock"),
+		Before: func(tb testing.TB) {
+			background(tb, "/usr/lib/qemu/vhost-user-gpu", "--socket-path="+file("gpu.sock"))
+			appear(tb, file("gpu.sock"))
+		},
+		Describe: func(d *svirt.Domain) {
+			d.Devices.Videos = []svirt.Video{{ID: "v", VHostUser: true, Socket: file("gpu.sock")}}
+		},
+		Args: []string{"-object", "memory-backend-memfd,id=m,size=32M,share=on", "-machine", "memory-backend=m",
+			"-chardev", "socket,id=g,path=" + file("gpu.sock"), "-device", "vhost-user-vga,chardev=g"}},
 	{Name: "vDPA device, of VDUSE", Denied: "/dev/vhost-vdpa-0",
 		Before: vduse,
 		Describe: func(d *svirt.Domain) {
