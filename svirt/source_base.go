@@ -166,12 +166,12 @@ func (b *machineBase) make(ctx context.Context, src *Source, cache *parser.Cache
 			b.err = ctx.Err()
 		}
 	}()
-	set, unit, rules, err := b.resolve(ctx, src, cache, baseName)
+	set, unit, rules, err := resolveAs(ctx, src, b.kernel, cache, baseName)
 	b.unit, b.rules, b.err = unit, rules, unread(err)
 	if err != nil {
 		return
 	}
-	other, _, _, err := b.resolve(ctx, src, cache, otherName)
+	other, _, _, err := resolveAs(ctx, src, b.kernel, cache, otherName)
 	if b.err = unread(err); err != nil || !b.split(set, other, rules != nil) {
 		return
 	}
@@ -193,9 +193,9 @@ func unread(err error) error {
 // errConditional says that a policy may treat machines differently.
 var errConditional = errors.New("the policy has conditions or aliases")
 
-// resolve makes profiles of a machine's policy with another name for it, and
+// resolveAs makes profiles of a machine's policy with another name for it, and
 // with a probe in the place of its rules.
-func (b *machineBase) resolve(ctx context.Context, src *Source, cache *parser.Cache, name string) (*policy.Set, *ast.Unit, *ast.File, error) {
+func resolveAs(ctx context.Context, src *Source, kernel *features.Set, cache *parser.Cache, name string) (*policy.Set, *ast.Unit, *ast.File, error) {
 	text := strings.ReplaceAll(src.File.Src, src.Profile, name)
 	file, err := parser.Config{}.Parse(ctx, src.File.Name, text)
 	if err != nil {
@@ -215,7 +215,7 @@ func (b *machineBase) resolve(ctx context.Context, src *Source, cache *parser.Ca
 	if !unconditional(unit) {
 		return nil, unit, machine.Rules, errConditional
 	}
-	set, err := machine.resolve(ctx, unit, b.kernel)
+	set, err := machine.resolve(ctx, unit, kernel)
 	return set, unit, machine.Rules, err
 }
 
@@ -243,42 +243,64 @@ func unconditional(unit *ast.Unit) bool {
 }
 
 // split takes the rules that say the name out of a set, and the probe. other is
-// the same set under another name. It reports whether everything else is alike.
+// the same set under another name. It reports whether everything else is alike, and
+// only the first profile says the name.
 func (b *machineBase) split(set, other *policy.Set, probed bool) bool {
-	if len(set.Profiles) == 0 || len(set.Profiles) != len(other.Profiles) {
+	named, ok := splitSet(set, other, probed)
+	if !ok || set.Profiles[0].Parent != nil || slices.ContainsFunc(named[1:], func(rules []policy.Rule) bool { return len(rules) > 0 }) {
 		return false
 	}
-	top := set.Profiles[0]
+	b.named = named[0]
+	return true
+}
+
+// splitSet takes the rules that say the name out of the profiles of a set, and
+// returns those of each; and the probe, which the first one must have if it is
+// probed, and no other. other is the same set under another name. It reports whether
+// everything else is alike.
+func splitSet(set, other *policy.Set, probed bool) (named [][]policy.Rule, ok bool) {
+	if len(set.Profiles) == 0 || len(set.Profiles) != len(other.Profiles) {
+		return nil, false
+	}
 	for i, p := range set.Profiles {
-		q := other.Profiles[i]
-		if p.Namespace != "" || p.Name != baseName && !strings.HasPrefix(p.Name, baseName+"//") || p.Name == baseName != (i == 0) {
-			return false
+		if p.Name != baseName && !strings.HasPrefix(p.Name, baseName+"//") || p.Name == baseName != (i == 0) {
+			return nil, false
 		}
-		if len(p.Rules) != len(q.Rules) || p.Attachment != q.Attachment || !slices.Equal(p.Alternates, q.Alternates) ||
-			!slices.Equal(p.Xattrs, q.Xattrs) || p.Flags != q.Flags || len(p.Rlimits) != len(q.Rlimits) {
-			return false
+		rules, ok := splitProfile(p, other.Profiles[i], i == 0 && probed)
+		if !ok {
+			return nil, false
 		}
-		kept := make([]policy.Rule, 0, len(p.Rules))
-		for j, r := range p.Rules {
-			if !reflect.DeepEqual(r.Rule, q.Rules[j].Rule) {
-				if i > 0 || !reflect.DeepEqual(renamed(r.Rule, baseName, otherName), q.Rules[j].Rule) {
-					return false
-				}
-				b.named = append(b.named, r)
-				continue
+		named = append(named, rules)
+	}
+	return named, true
+}
+
+// splitProfile is splitSet for one profile.
+func splitProfile(p, other *policy.Profile, probed bool) (named []policy.Rule, ok bool) {
+	if p.Namespace != "" || len(p.Rules) != len(other.Rules) || p.Attachment != other.Attachment || !slices.Equal(p.Alternates, other.Alternates) ||
+		!slices.Equal(p.Xattrs, other.Xattrs) || p.Flags != other.Flags || len(p.Rlimits) != len(other.Rlimits) {
+		return nil, false
+	}
+	kept := make([]policy.Rule, 0, len(p.Rules))
+	for i, r := range p.Rules {
+		f, isFile := r.Rule.(*ast.FileRule)
+		switch {
+		case !reflect.DeepEqual(r.Rule, other.Rules[i].Rule):
+			if !reflect.DeepEqual(renamed(r.Rule, baseName, otherName), other.Rules[i].Rule) {
+				return nil, false
 			}
-			if f, ok := r.Rule.(*ast.FileRule); ok && f.Path == probePath {
-				if i > 0 || !probed || f.Qualifiers != (ast.Qualifiers{}) || f.Perms != ast.FileRead || f.Exec != ast.ExecNone {
-					return false
-				}
-				probed = false
-				continue
+			named = append(named, r)
+		case isFile && f.Path == probePath:
+			if !probed || f.Qualifiers != (ast.Qualifiers{}) || f.Perms != ast.FileRead || f.Exec != ast.ExecNone {
+				return nil, false
 			}
+			probed = false
+		default:
 			kept = append(kept, r)
 		}
-		p.Rules = kept
 	}
-	return !probed && top.Parent == nil
+	p.Rules = kept
+	return named, !probed
 }
 
 // fits reports whether a machine includes what the base was made of.

@@ -7,8 +7,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"reflect"
-	"slices"
 	"strings"
 
 	"github.com/goarmor/apparmor/ast"
@@ -61,24 +59,20 @@ func NewMachineBase(ctx context.Context, src *Source, o compile.Options) (*Machi
 		}
 		return errors.Join(ErrNoBase, err)
 	}
-	m := &machineBase{kernel: o.Kernel, degrade: o.Degrade}
-	set, _, rules, err := m.resolve(ctx, src, &parser.Cache{}, baseName)
+	set, _, rules, err := resolveAs(ctx, src, o.Kernel, &parser.Cache{}, baseName)
 	if err != nil {
 		return nil, none(err)
 	}
-	other, _, _, err := m.resolve(ctx, src, &parser.Cache{}, otherName)
+	other, _, _, err := resolveAs(ctx, src, o.Kernel, &parser.Cache{}, otherName)
 	if err != nil {
 		return nil, none(err)
 	}
-	if len(set.Profiles) == 0 || len(set.Profiles) != len(other.Profiles) {
+	named, ok := splitSet(set, other, rules != nil)
+	if !ok {
 		return nil, ErrNoBase
 	}
 	b := &MachineBase{}
 	for i, p := range set.Profiles {
-		named, ok := splitProfile(p, other.Profiles[i], i == 0 && rules != nil)
-		if suffix, below := strings.CutPrefix(p.Name, baseName); !ok || !below || suffix == "" != (i == 0) || i > 0 && !strings.HasPrefix(suffix, "//") {
-			return nil, ErrNoBase
-		}
 		// Alone, it is the first of its set.
 		alone := *p
 		alone.Parent = nil
@@ -87,7 +81,7 @@ func NewMachineBase(ctx context.Context, src *Source, o compile.Options) (*Machi
 			return nil, none(err)
 		}
 		part := basePart{suffix: p.Name[len(baseName):], base: base}
-		for _, r := range named {
+		for _, r := range named[i] {
 			text, err := render.Append(nil, r.Rule)
 			if err != nil {
 				return nil, none(err)
@@ -97,36 +91,6 @@ func NewMachineBase(ctx context.Context, src *Source, o compile.Options) (*Machi
 		b.parts = append(b.parts, part)
 	}
 	return b, nil
-}
-
-// splitProfile takes the rules that say the name out of a profile, and the probe,
-// which must be there if it is probed. other is the same profile of a machine with
-// another name. It reports whether everything else is alike.
-func splitProfile(p, other *policy.Profile, probed bool) (named []policy.Rule, ok bool) {
-	if p.Namespace != "" || len(p.Rules) != len(other.Rules) || p.Attachment != other.Attachment || !slices.Equal(p.Alternates, other.Alternates) ||
-		!slices.Equal(p.Xattrs, other.Xattrs) || p.Flags != other.Flags || len(p.Rlimits) != len(other.Rlimits) {
-		return nil, false
-	}
-	kept := make([]policy.Rule, 0, len(p.Rules))
-	for i, r := range p.Rules {
-		f, isFile := r.Rule.(*ast.FileRule)
-		switch {
-		case !reflect.DeepEqual(r.Rule, other.Rules[i].Rule):
-			if !reflect.DeepEqual(renamed(r.Rule, baseName, otherName), other.Rules[i].Rule) {
-				return nil, false
-			}
-			named = append(named, r)
-		case isFile && f.Path == probePath:
-			if !probed || f.Qualifiers != (ast.Qualifiers{}) || f.Perms != ast.FileRead || f.Exec != ast.ExecNone {
-				return nil, false
-			}
-			probed = false
-		default:
-			kept = append(kept, r)
-		}
-	}
-	p.Rules = kept
-	return named, !probed
 }
 
 // AppendBinary appends the base in the form that OpenMachineBase reads, in this
