@@ -35,7 +35,6 @@ func newTranslation(o *Options, f form, p *policy.Profile, budget *automaton.Bud
 			strict:     o.Degrade == Strict,
 			plainNames: o.PlainNames,
 			profile:    p,
-			nodes:      new(automaton.Nodes),
 			budget:     budget,
 			files:      ruleset{space: fileSpace},
 		},
@@ -44,6 +43,7 @@ func newTranslation(o *Options, f form, p *policy.Profile, budget *automaton.Bud
 
 // run translates the rules of the profile, and what they imply.
 func (t *translation) run() {
+	t.nodes = new(automaton.Nodes)
 	for i := range t.profile.Rules {
 		t.prepare(t.profile.Rules[i].Rule)
 	}

@@ -161,27 +161,3 @@ func (p *packer) difference(s, t uint32, limit int) int {
 	}
 	return n
 }
-
-// pairs yields the classes on which one of two rows has an exception, and where both
-// states lead on them. On all other classes each leads to its most; a row of various
-// has none of these.
-func (r *rows) pairs(s, t uint32) func(yield func(class uint32, to [2]uint32) bool) {
-	return func(yield func(class uint32, to [2]uint32) bool) {
-		a, b := r.arcsOf(s), r.arcsOf(t)
-		for len(a) > 0 || len(b) > 0 {
-			to := [2]uint32{r.of[s].most, r.of[t].most}
-			var class uint32
-			switch {
-			case len(b) == 0 || len(a) > 0 && a[0].class < b[0].class:
-				class, to[0], a = a[0].class, a[0].to, a[1:]
-			case len(a) == 0 || b[0].class < a[0].class:
-				class, to[1], b = b[0].class, b[0].to, b[1:]
-			default:
-				class, to, a, b = a[0].class, [2]uint32{a[0].to, b[0].to}, a[1:], b[1:]
-			}
-			if !yield(class, to) {
-				return
-			}
-		}
-	}
-}
