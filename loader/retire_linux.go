@@ -20,9 +20,9 @@ import (
 
 // Seal replaces a profile, and its children and hats, by profiles that allow
 // nothing: no file, no exec, no capability, no socket, no signal, and nothing
-// else that the kernel mediates, except that SIGKILL ends them. Processes under them keep running, without
-// their rights but with what they have open; see Replace. The name is as in
-// Remove.
+// else that the kernel mediates, except that SIGKILL ends them. Processes under
+// them keep running, without their rights but with what they have open; see
+// Replace. The name is as in Remove.
 func (k *Kernel) Seal(ctx context.Context, name string) error {
 	if err := ctx.Err(); err != nil {
 		return err

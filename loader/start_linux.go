@@ -201,12 +201,8 @@ func (s *starting) start() (pidfd int, err error) {
 		if err != nil {
 			return -1, err
 		}
-		confined := self != (Label{Name: Unconfined})
-		if s.stack || confined {
-			verb, s.result.Stacked = "stack", true
-		}
-		if s.result.Stacked {
-			want = self.Name + "//&" + s.label
+		if s.stack || self != (Label{Name: Unconfined}) {
+			want, verb, s.result.Stacked = self.Name+"//&"+s.label, "stack", true
 		}
 	}
 	if err := t.write(attrExec, verb+" "+s.label); err != nil {

@@ -9,10 +9,11 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	facts "github.com/goarmor/apparmor/internal/linux"
 )
 
 // StartInNamespace starts cmd as root of a user namespace of its own, under
@@ -118,9 +119,8 @@ func sameFile(a, b dir) (bool, error) {
 }
 
 // firstUserNamespace reports whether the process is in the machine's first user
-// namespace: the only one in which every user is there, as itself.
+// namespace.
 func (t *Tasks) firstUserNamespace() (bool, error) {
 	text, err := t.sys.readOnce(t.proc, "self/uid_map")
-	f := strings.Fields(text)
-	return len(f) == 3 && f[0] == "0" && f[1] == "0" && f[2] == "4294967295", err
+	return facts.AllUsers(text), err
 }

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/goarmor/apparmor/internal/linux"
 )
 
 // lockFile is a file in the directory of machines' files whose bytes are locked
@@ -123,8 +125,7 @@ const overflowUID = 65534
 // have all users.
 func usersHidden() bool {
 	text, err := os.ReadFile("/proc/self/uid_map")
-	f := strings.Fields(string(text))
-	return err == nil && (len(f) != 3 || f[0] != "0" || f[1] != "0" || f[2] != "4294967295")
+	return err == nil && !linux.AllUsers(string(text))
 }
 
 // checkDirectory is CheckDirectory. In a user namespace it takes directories above

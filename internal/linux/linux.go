@@ -183,3 +183,11 @@ func ErrnoNumber(name string) (uint32, bool) {
 	n, ok := Errnos.Number(name)
 	return uint32(n), ok
 }
+
+// AllUsers reports whether a uid_map of procfs is that of the machine's first user
+// namespace: the only one in which every user is there, as itself (see
+// user_namespaces(7)).
+func AllUsers(uidMap string) bool {
+	f := strings.Fields(uidMap)
+	return len(f) == 3 && f[0] == "0" && f[1] == "0" && f[2] == "4294967295"
+}

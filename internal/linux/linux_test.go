@@ -70,3 +70,19 @@ func TestErrnoNames(t *testing.T) {
 		}
 	}
 }
+
+func TestAllUsers(t *testing.T) {
+	for text, want := range map[string]bool{
+		"         0          0 4294967295\n": true,
+		"0 0 4294967295":                     true,
+		"         0       1000          1\n": false,
+		"0 1 4294967294\n":                   false,
+		"1 0 4294967295\n":                   false,
+		"0 0 1000\n1000 1000 4294966295\n":   false,
+		"":                                   false,
+	} {
+		if got := AllUsers(text); got != want {
+			t.Errorf("%q: %v, want %v", text, got, want)
+		}
+	}
+}
