@@ -105,8 +105,8 @@ type claims struct {
 	read bool              // the directory has been read
 	of   map[string]*claim // on disk, by member
 
-	// What is on disk or under way, by what is claimed. It is as long as a member
-	// is, so a claim costs what it claims, however many machines there are.
+	// What is on disk or under way, by what is claimed: whose something is costs
+	// the same however many machines there are.
 	names, shorts map[string][]*claim
 	files         map[string]*holders
 	trees         map[string]*holders
@@ -116,13 +116,6 @@ type claims struct {
 type holders struct {
 	list   []*claim
 	writes int // how many of them write it
-}
-
-func (h *holders) remove(c *claim, write bool) {
-	h.list = removed(h.list, c)
-	if write {
-		h.writes--
-	}
 }
 
 // removed returns a list without an element, in any order.
@@ -185,10 +178,12 @@ func dropName(from map[string][]*claim, name string, c *claim) {
 
 func dropPaths(from map[string]*holders, c *claim, paths map[string]access) {
 	for path, a := range paths {
-		if h := from[path]; h != nil {
-			if h.remove(c, a.write); len(h.list) == 0 {
-				delete(from, path)
-			}
+		h := from[path]
+		if h.list = removed(h.list, c); len(h.list) == 0 {
+			delete(from, path)
+		}
+		if a.write {
+			h.writes--
 		}
 	}
 }
@@ -216,9 +211,10 @@ func (s *claims) conflicts(c *claim) error {
 		old = &claim{}
 	}
 	var errs []error
+	own := c.machine()
 	others := func(list []*claim, f func(machine string, other *claim)) {
 		for _, other := range list {
-			if machine, _ := cutMember(other.member); machine != c.machine() {
+			if machine := other.machine(); machine != own {
 				f(machine, other)
 			}
 		}
