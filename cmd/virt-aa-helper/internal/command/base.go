@@ -235,24 +235,20 @@ func (r *reader) look(name string) *answer {
 	case a.info.IsDir():
 		a.list, a.err = fs.ReadDir(r.from, name)
 	case a.info.Mode().IsRegular():
-		a.data, a.err = readLimited(r.from, name)
+		a.data, a.err = readFrom(r.from, name)
 	default:
 		a.err = &fs.PathError{Op: "read", Path: name, Err: errors.New("not a regular file")}
 	}
 	return a
 }
 
-func readLimited(from fs.FS, name string) ([]byte, error) {
+func readFrom(from fs.FS, name string) ([]byte, error) {
 	f, err := from.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxInput+1))
-	if err == nil && len(data) > maxInput {
-		err = &fs.PathError{Op: "read", Path: name, Err: errTooLong}
-	}
-	return data, err
+	return readLimited(f, name)
 }
 
 // sum returns the sum of all answers, and the names of what was asked for, in

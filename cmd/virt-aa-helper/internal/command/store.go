@@ -33,9 +33,14 @@ func (s store) read(name string) ([]byte, error) {
 	} else if !info.Mode().IsRegular() {
 		return nil, &fs.PathError{Op: "read", Path: s.path(name), Err: errors.New("not a regular file")}
 	}
-	data, err := io.ReadAll(io.LimitReader(f, maxInput+1))
+	return readLimited(f, s.path(name))
+}
+
+// readLimited reads what is not too long. The name is for errors.
+func readLimited(r io.Reader, name string) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, maxInput+1))
 	if err == nil && len(data) > maxInput {
-		err = &fs.PathError{Op: "read", Path: s.path(name), Err: errTooLong}
+		err = &fs.PathError{Op: "read", Path: name, Err: errTooLong}
 	}
 	return data, err
 }
