@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/goarmor/apparmor/internal/testenv"
 )
 
 // TestRelease makes a release of this work tree and of its nested modules, as
@@ -48,7 +50,7 @@ func TestRelease(t *testing.T) {
 		}
 		return string(out)
 	}
-	copyTree(t, clone)
+	testenv.CopySources(t, ".", clone)
 	// Before, the command cannot be installed by its version: this is what the
 	// step is for.
 	publish(t, proxy, clone, path, version)
@@ -94,31 +96,6 @@ func TestRelease(t *testing.T) {
 		cmd.Dir, cmd.Env = clone, env
 		if out, err := cmd.CombinedOutput(); err == nil {
 			t.Errorf("%q is taken: %s", bad, out)
-		}
-	}
-}
-
-// copyTree copies the files of the work tree that git does not ignore.
-func copyTree(t *testing.T, to string) {
-	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard").Output()
-	if err != nil {
-		t.Skip("missing: a clone of the repository; run this in one")
-	}
-	for name := range strings.SplitSeq(strings.TrimSuffix(string(out), "\x00"), "\x00") {
-		info, err := os.Lstat(name)
-		if err != nil || !info.Mode().IsRegular() {
-			continue // removed, or a link
-		}
-		data, err := os.ReadFile(name)
-		if err == nil {
-			err = os.MkdirAll(filepath.Dir(filepath.Join(to, name)), 0o755)
-		}
-		if err == nil {
-			err = os.WriteFile(filepath.Join(to, name), data, info.Mode())
-		}
-		if err != nil {
-			t.Fatal(err)
 		}
 	}
 }

@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/goarmor/apparmor/internal/testenv"
 )
 
 // workflow is what TestWorkflow understands of a workflow, and all that it may
@@ -135,7 +137,7 @@ func TestWorkflow(t *testing.T) {
 		t.Fatalf("%+v", w)
 	}
 	sources := t.TempDir()
-	copySources(t, sources)
+	testenv.CopySources(t, filepath.Join("..", ".."), sources)
 
 	for _, tt := range []struct {
 		name     string
@@ -219,33 +221,5 @@ func TestWorkflow(t *testing.T) {
 				t.Errorf("%v, uploaded %.2000s", err, r.uploaded)
 			}
 		})
-	}
-}
-
-// copySources copies the files of this repository that git does not ignore.
-func copySources(t *testing.T, to string) {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
-	root := filepath.Join("..", "..")
-	cmd.Dir = root
-	out, err := cmd.Output()
-	if err != nil {
-		t.Skip("missing: a clone of the repository; run this in one")
-	}
-	for name := range strings.SplitSeq(strings.TrimSuffix(string(out), "\x00"), "\x00") {
-		info, err := os.Lstat(filepath.Join(root, name))
-		if err != nil || !info.Mode().IsRegular() {
-			continue // removed, or a link
-		}
-		data, err := os.ReadFile(filepath.Join(root, name))
-		if err == nil {
-			err = os.MkdirAll(filepath.Dir(filepath.Join(to, name)), 0o755)
-		}
-		if err == nil {
-			err = os.WriteFile(filepath.Join(to, name), data, info.Mode())
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
 	}
 }

@@ -58,6 +58,34 @@ func Root(tb testing.TB) string {
 	}
 }
 
+// CopySources copies the files below the root of a work tree that git does not
+// ignore, as they are there. Outside of a clone it skips the test.
+func CopySources(tb testing.TB, root, to string) {
+	tb.Helper()
+	cmd := exec.CommandContext(tb.Context(), "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+	cmd.Dir = root
+	out, err := cmd.Output()
+	if err != nil {
+		tb.Skip("missing: a clone of the repository; run this in one")
+	}
+	for name := range strings.SplitSeq(strings.TrimSuffix(string(out), "\x00"), "\x00") {
+		info, err := os.Lstat(filepath.Join(root, name))
+		if err != nil || !info.Mode().IsRegular() {
+			continue // removed, or a link
+		}
+		data, err := os.ReadFile(filepath.Join(root, name))
+		if err == nil {
+			err = os.MkdirAll(filepath.Dir(filepath.Join(to, name)), 0o755)
+		}
+		if err == nil {
+			err = os.WriteFile(filepath.Join(to, name), data, info.Mode())
+		}
+		if err != nil {
+			tb.Fatal(err)
+		}
+	}
+}
+
 // ExtraCorpus returns the folder of private test data that APPARMOR_CORPUS
 // names, and whether it names one. The data adds tests; without it nothing is
 // missing.
