@@ -95,15 +95,20 @@ func (in *input) withParser(c comparison, stdin string, args ...string) comparis
 	return c
 }
 
-// compile takes text to binary policy.
-func (in *input) compile(name, text string, cache *parser.Cache, w io.Writer) error {
+// resolve takes text to profiles.
+func (in *input) resolve(name, text string, cache *parser.Cache) (*policy.Set, error) {
 	config := in.parse
 	config.Cache = cache
 	unit, err := config.ParseTree(in.ctx, name, text)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	set, err := policy.Resolve(in.ctx, unit, policy.Options{Roots: in.roots, Kernel: in.kernel, Default: in.kernel})
+	return policy.Resolve(in.ctx, unit, policy.Options{Roots: in.roots, Kernel: in.kernel, Default: in.kernel})
+}
+
+// compile takes text to binary policy.
+func (in *input) compile(name, text string, cache *parser.Cache, w io.Writer) error {
+	set, err := in.resolve(name, text, cache)
 	if err != nil {
 		return err
 	}
@@ -194,14 +199,19 @@ func absolute(dir string, names []string) []string {
 	return paths
 }
 
-// machineText is the profile that libvirt would make from its template, with
-// the rules of one disk in place of an include.
-func machineText(tree string) (string, error) {
+// templateText is the profile that libvirt would make from its template, with a
+// name and without an include of rules.
+func templateText(tree, name string) (string, error) {
 	data, err := os.ReadFile(filepath.Join(tree, "libvirt", "TEMPLATE.qemu"))
+	return strings.Replace(string(data), "profile LIBVIRT_TEMPLATE", "profile "+name, 1), err
+}
+
+// machineText is templateText of a machine, with the rules of one disk.
+func machineText(tree string) (string, error) {
+	s, err := templateText(tree, "libvirt-"+machineUUID)
 	if err != nil {
 		return "", err
 	}
-	s := strings.Replace(string(data), "profile LIBVIRT_TEMPLATE", "profile libvirt-"+machineUUID, 1)
 	i := strings.LastIndexByte(s, '}')
 	if i < 0 {
 		return "", errors.New("TEMPLATE.qemu has no closing brace")

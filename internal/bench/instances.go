@@ -6,8 +6,6 @@ package main
 
 import (
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing/fstest"
@@ -57,15 +55,11 @@ func instances(in *input) ([]comparison, error) {
 
 // base is the VM profile without the rules of a machine.
 func (in *input) base() (*compile.Base, error) {
-	data, err := os.ReadFile(filepath.Join(in.tree, "libvirt", "TEMPLATE.qemu"))
+	text, err := templateText(in.tree, "libvirt-vm")
 	if err != nil {
 		return nil, err
 	}
-	unit, err := in.parse.ParseTree(in.ctx, "vm", strings.Replace(string(data), "profile LIBVIRT_TEMPLATE", "profile libvirt-vm", 1))
-	if err != nil {
-		return nil, err
-	}
-	set, err := policy.Resolve(in.ctx, unit, policy.Options{Roots: in.roots, Kernel: in.kernel, Default: in.kernel})
+	set, err := in.resolve("vm", text, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -83,8 +77,7 @@ func (in *input) create() (comparison, error) {
 		images[path[1:]] = &fstest.MapFile{Mode: 0o600, Data: make([]byte, 512)}
 		d.Devices.Disks = append(d.Devices.Disks, svirt.Disk{ID: fmt.Sprintf("vd%c", 'a'+i), Image: svirt.Image{Path: path, Format: "raw"}})
 	}
-	var fsys fs.ReadLinkFS = images
-	manager, err := svirt.New(in.ctx, svirt.ManagerOptions{Dir: dir, Driver: svirttest.NewKernel(in.kernel), Derive: svirt.Options{FS: fsys}})
+	manager, err := svirt.New(in.ctx, svirt.ManagerOptions{Dir: dir, Driver: svirttest.NewKernel(in.kernel), Derive: svirt.Options{FS: images}})
 	if err != nil {
 		return comparison{}, err
 	}

@@ -37,10 +37,8 @@ func lastRelease(dir string) (p program, err error) {
 		err = errors.Join(err, rm)
 	}()
 	path := dir + ".parser"
-	cmd := exec.Command("go", "build", "-trimpath", "-o", path, "./cmd/apparmor_parser")
-	cmd.Dir = dir
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return program{}, fmt.Errorf("%w: %s", err, out)
+	if _, err := execute("", "go", "build", "-C", dir, "-trimpath", "-o", path, "./cmd/apparmor_parser"); err != nil {
+		return program{}, err
 	}
 	return program{"ours of " + commit, []string{path}}, nil
 }

@@ -121,8 +121,8 @@ func derive() comparison {
 	return c
 }
 
-// printWork prints the first table. The first two columns of references are those
-// with which rows are measured that have more than one.
+// printWork prints the first table. A row with one reference has it in the first of
+// their columns.
 func printWork(w *bufio.Writer, in *input, rows []comparison, n int) error {
 	tw := tabwriter.NewWriter(w, 2, 8, 2, ' ', 0)
 	fmt.Fprint(tw, "work\tCPU\twall\tallocs\trate\t")
