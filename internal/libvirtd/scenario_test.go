@@ -109,12 +109,19 @@ func compare(reference, ours result) []string {
 		if want.name != got.name || want.status != got.status {
 			differs("%s ended with status %d, with libvirt's helper %s with %d: %s", got.name, got.status, want.name, want.status, strings.Join(got.output, "\n"))
 		}
-		if !slices.Equal(want.seen, got.seen) {
-			differs("%s: seen is\n%s\nwith libvirt's helper\n%s", want.name, strings.Join(got.seen, "\n"), strings.Join(want.seen, "\n"))
-		}
+		out = append(out, compareSeen(want, got, "libvirt's helper")...)
 		out = append(out, confined(got)...)
 	}
 	return append(out, compareCalls(reference, ours)...)
+}
+
+// compareSeen returns what is seen after a step, and is other than with something
+// else.
+func compareSeen(want, got step, with string) []string {
+	if slices.Equal(want.seen, got.seen) {
+		return nil
+	}
+	return []string{fmt.Sprintf("%s: seen is\n%s\nwith %s\n%s", want.name, strings.Join(got.seen, "\n"), with, strings.Join(want.seen, "\n"))}
 }
 
 // compareDenials returns what the kernel denied and does not with libvirt's

@@ -34,13 +34,10 @@ func edit(t *testing.T, name, old, with string) {
 	}
 }
 
-// TestMachineEdits edits the files of policy, as libvirt's driver lets one: what the
-// template says holds for machines that are made of it later, what an abstraction
-// says for all, and what the profile of one machine says for that one.
-func TestMachineEdits(t *testing.T) {
-	guest.Scenario(t)
-	k, ctx := kernel(t), t.Context()
-	dir := "/srv/policy"
+// policyDir makes a directory for the files of a Manager, and removes it with the
+// test.
+func policyDir(t *testing.T, dir string) string {
+	t.Helper()
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -49,6 +46,16 @@ func TestMachineEdits(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	return dir
+}
+
+// TestMachineEdits edits the files of policy, as libvirt's driver lets one: what the
+// template says holds for machines that are made of it later, what an abstraction
+// says for all, and what the profile of one machine says for that one.
+func TestMachineEdits(t *testing.T) {
+	guest.Scenario(t)
+	k, ctx := kernel(t), t.Context()
+	dir := policyDir(t, "/srv/policy")
 	if err := svirt.Install(dir); err != nil {
 		t.Fatal(err)
 	}
@@ -164,15 +171,7 @@ func TestMachineEdits(t *testing.T) {
 // TestNone has no driver: a machine runs unconfined, and all say so.
 func TestNone(t *testing.T) {
 	guest.Scenario(t)
-	dir := "/srv/policy-of-none"
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := os.RemoveAll(dir); err != nil {
-			t.Error(err)
-		}
-	})
+	dir := policyDir(t, "/srv/policy-of-none")
 	manager := newManagerWith(t, svirt.ManagerOptions{Dir: dir, Driver: svirt.None{}})
 	other(t, vmm)
 	m := newMachine(t, "none", "7d3e5a34-1c0f-4f4e-9d0a-000000000004")

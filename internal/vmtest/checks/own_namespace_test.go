@@ -213,14 +213,19 @@ func namespaceClient([]string) int {
 	return 0
 }
 
+// removeAlices removes a profile of the policy namespace that it runs in.
+func removeAlices() error {
+	k, err := loader.Open(loader.Options{})
+	if err != nil {
+		return err
+	}
+	defer k.Close()
+	return k.Remove(context.Background(), "alices")
+}
+
 // namespaceOther is another user's program in the same policy namespace.
 func namespaceOther([]string) int {
-	k, err := loader.Open(loader.Options{})
-	if err == nil {
-		defer k.Close()
-		err = k.Remove(context.Background(), "alices")
-	}
-	if json.NewEncoder(os.Stdout).Encode(errnoOf(err)) != nil {
+	if json.NewEncoder(os.Stdout).Encode(errnoOf(removeAlices())) != nil {
 		return 1
 	}
 	return 0
@@ -228,11 +233,7 @@ func namespaceOther([]string) int {
 
 // namespaceRefused changes policy where the kernel takes none.
 func namespaceRefused([]string) int {
-	k, err := loader.Open(loader.Options{})
-	if err == nil {
-		defer k.Close()
-		err = k.Remove(context.Background(), "alices")
-	}
+	err := removeAlices()
 	fmt.Printf("%v, no policy %v\n", err, errors.Is(err, loader.ErrUserPolicy) && errors.Is(err, loader.ErrPermission))
 	return 0
 }
