@@ -34,7 +34,7 @@ type corpusLine struct {
 	} `json:"test"`
 }
 
-// text is a value of the corpus: text, a number, or bytes that are no text.
+// text is a value of the corpus: text, a number, or bytes that are not text.
 func text(t *testing.T, raw json.RawMessage) string {
 	t.Helper()
 	var s string
@@ -136,7 +136,7 @@ func TestCorpusLines(t *testing.T) {
 		for key, got := range map[string]string{"operation": e.Operation, "name": e.Name, "target": e.Target, "peer": e.Peer} {
 			raw, ok := l.Test.Known[key]
 			if want := ""; ok {
-				// Bytes that are no text are shown as \xNN.
+				// Bytes that are not text are shown as \xNN.
 				if want = unescapeKmsg(text(t, raw)); got != want {
 					fail("%s is %q, and was %q", key, got, want)
 				}

@@ -255,7 +255,7 @@ func TestHostile(t *testing.T) {
 				m.Layers[0].Annotations, m.Layers[1].Annotations = m.Layers[1].Annotations, m.Layers[0].Annotations
 			}).String()
 		}, "compiling on the node", nil},
-		{"a layer that is no base", func(t *testing.T, r *registry, _ digest.Digest) string {
+		{"a layer of something else", func(t *testing.T, r *registry, _ digest.Digest) string {
 			data := []byte("not a base")
 			desc := ocispec.Descriptor{MediaType: layerType, Digest: digest.FromBytes(data), Size: int64(len(data))}
 			if err := r.Store.Push(t.Context(), desc, bytes.NewReader(data)); err != nil {

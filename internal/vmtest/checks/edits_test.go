@@ -139,7 +139,7 @@ func TestMachineEdits(t *testing.T) {
 	wantLoaded(t, k, old.profile()+" (enforce)", young.profile()+" (enforce)")
 	old.want(t, syscall.EACCES, "read", files["complained"])
 
-	// A template that is no policy makes no machine, and leaves the others alone.
+	// A template with a mistake makes no machine, and leaves the others alone.
 	edit(t, filepath.Join(dir, "libvirt/TEMPLATE.qemu"), "}", "  nonsense\n}")
 	third := newMachine(t, "third", "7d3e5a34-1c0f-4f4e-9d0a-000000000003")
 	if err := manager.Create(ctx, third.Domain); err == nil {
