@@ -5,8 +5,9 @@
 // automata, read the permissions out of them, and compare two policies for
 // equal meaning.
 //
-// A Policy is always verified: Inspect and Encode are the only ways to get
-// one, and both refuse what a kernel would refuse. Profile, PolicyDB and DFA
+// A Policy is always verified: Inspect and Encode, and Frame and Join for what
+// is made of other policy, are the only ways to get one, and all refuse what a
+// kernel would refuse. Profile, PolicyDB and DFA
 // are plain data, filled by a compiler before Encode or by Inspect from bytes.
 // Those that a Policy hands out are shared and must not be changed; everything
 // that only reads them is safe for concurrent use.
@@ -27,6 +28,8 @@ type Policy struct {
 	data  []byte
 	heads []*Profile // with automata, or without if they are still to be decoded
 	needs []string
+	// checked are limits that it has been checked against; nil for none.
+	checked *KernelLimits
 
 	decode sync.Once
 	whole  []*Profile

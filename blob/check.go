@@ -94,6 +94,9 @@ func (e *KernelError) Unwrap() error { return ErrKernel }
 // Check reports, as a *KernelError, the first thing in the policy that a
 // kernel with these limits refuses or does not understand.
 func (p *Policy) Check(k KernelLimits) error {
+	if p.checked != nil && *p.checked == k {
+		return nil
+	}
 	for _, q := range p.profiles() {
 		if err := q.check(k); err != nil {
 			err.Profile = q.Name

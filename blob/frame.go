@@ -104,7 +104,8 @@ func frameDB(db *PolicyDB) (*framedDB, error) {
 	x.perms = w.buf
 	for i, t := range x.lists() {
 		if t != nil {
-			x.tables[i] = appendTable(nil, t, x.elem(frameTables[i]))
+			elem := x.elem(frameTables[i])
+			x.tables[i] = appendTable(make([]byte, 0, elem*len(t)), t, elem)
 		}
 	}
 	for slot, s := range d.Check {
@@ -168,7 +169,7 @@ func (f *Frame) Policy(profiles []Extended) (*Policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Policy{data: data, heads: heads.heads, needs: heads.needs}, nil
+	return &Policy{data: data, heads: heads.heads, needs: heads.needs, checked: &f.limits}, nil
 }
 
 func (f *Frame) append(b []byte, profiles []Extended) (_ []byte, heads *Policy, err error) {

@@ -131,11 +131,16 @@ func extend(p *blob.Profile, e *blob.Extension) *blob.Profile {
 // TestFrameVerdict holds the check of what an extension adds against the full
 // check of what comes of it, and the bytes against those that Encode writes.
 func TestFrameVerdict(t *testing.T) {
-	loaded, refused := 0, 0
+	loaded, refused, unloadable := 0, 0, 0
 	for seed := range uint64(40_000) {
 		r := rand.New(rand.NewPCG(seed, 1))
-		p := smallPolicy(t, r.IntN(2) == 0, r.IntN(2) == 0)
-		f, err := blob.NewFrame(p, frameLimits)
+		table, diff, limits := r.IntN(2) == 0, r.IntN(2) == 0, frameLimits
+		if r.IntN(4) == 0 {
+			limits.PermTables, limits.DiffEncode = 0, diff
+			table = false
+		}
+		p := smallPolicy(t, table, diff)
+		f, err := blob.NewFrame(p, limits)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -146,14 +151,21 @@ func TestFrameVerdict(t *testing.T) {
 		child := blob.Profile{Name: "q//c"}
 		got, err := f.Append([]byte("x"), []blob.Extended{{Head: &head, File: e}, {Head: &child}})
 		want, wantErr := blob.Encode([]*blob.Profile{extend(&head, e), &child})
+		if wantErr == nil {
+			wantErr = want.Check(limits)
+		}
 		if (err == nil) != (wantErr == nil) {
 			t.Fatalf("seed %d: error %v, of the full check %v, for %+v", seed, err, wantErr, e)
 		}
 		if err != nil {
 			refused++
 			var format *blob.FormatError
-			if !errors.As(err, &format) || format.Profile != "q" || string(got) != "x" {
+			var kernel *blob.KernelError
+			if named := errors.As(err, &format) && format.Profile == "q" || errors.As(err, &kernel) && kernel.Profile == "q"; !named || string(got) != "x" {
 				t.Fatalf("seed %d: error %#v, %q", seed, err, got)
+			}
+			if kernel != nil {
+				unloadable++
 			}
 			continue
 		}
@@ -162,8 +174,8 @@ func TestFrameVerdict(t *testing.T) {
 			t.Fatalf("seed %d: other bytes than those of Encode", seed)
 		}
 	}
-	if loaded < 5000 || refused < 5000 {
-		t.Errorf("%d loaded, %d refused", loaded, refused)
+	if loaded < 5000 || refused < 5000 || unloadable < 500 {
+		t.Errorf("%d loaded, %d refused, %d of them by what the kernel loads", loaded, refused, unloadable)
 	}
 }
 
@@ -177,6 +189,9 @@ func TestFramePolicy(t *testing.T) {
 	q, err := f.Policy([]blob.Extended{{Head: heads[0]}, {Head: heads[1]}})
 	if err != nil || !bytes.Equal(q.Bytes(), p.Bytes()) {
 		t.Fatalf("the frame itself: %v, other bytes: %t", err, err == nil)
+	}
+	if err := q.Check(frameLimits); err != nil {
+		t.Errorf("it was checked, and is refused: %v", err)
 	}
 	if h := q.Heads(); len(h) != 2 || h[0].Name != "p" || h[0].File != nil || q.Names()[1] != "p//c" {
 		t.Errorf("heads %+v", h)

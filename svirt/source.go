@@ -43,17 +43,15 @@ func (a *AppArmor) Compile(ctx context.Context, src *Source) (Compiled, error) {
 	if len(src.Companions) == 0 {
 		return own, nil
 	}
-	all := own.Bytes()
+	all := []*blob.Policy{own}
 	for _, c := range src.Companions {
 		p, err := a.compile(ctx, c)
 		if err != nil {
 			return nil, err
 		}
-		if all, err = p.AppendBinary(all); err != nil {
-			return nil, err
-		}
+		all = append(all, p)
 	}
-	return blob.Inspect(all)
+	return blob.Join(all...)
 }
 
 // compile compiles the policy of one member of a machine.

@@ -165,7 +165,7 @@ func (b *MachineBase) Compile(ctx context.Context, profile string, rules *ast.Fi
 		return nil, ErrNoBase
 	}
 	var all *compile.Output
-	var stream []byte
+	var policies []*blob.Policy
 	for i := range b.parts {
 		out, err := b.parts[i].compile(ctx, profile, rules, kernel)
 		if err != nil {
@@ -181,12 +181,10 @@ func (b *MachineBase) Compile(ctx context.Context, profile string, rules *ast.Fi
 			all.Degraded = append(all.Degraded, out.Degraded...)
 			all.Warnings = append(all.Warnings, out.Warnings...)
 		}
-		if stream, err = out.Policy.AppendBinary(stream); err != nil {
-			return nil, err
-		}
+		policies = append(policies, out.Policy)
 	}
 	var err error
-	all.Policy, err = blob.Inspect(stream)
+	all.Policy, err = blob.Join(policies...)
 	return all, err
 }
 
