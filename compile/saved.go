@@ -10,6 +10,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"math"
 	"runtime"
 	"runtime/debug"
@@ -28,12 +29,14 @@ import (
 )
 
 // A saved base begins with savedMagic, the form as a number of 4 bytes, the
-// SHA-256 of what follows, and its length as a number of 8 bytes; numbers are
-// little-endian. What follows is a savedBase as package wire writes it.
+// CRC-32C of what follows as another, and its length as a number of 8 bytes;
+// numbers are little-endian. What follows is a savedBase as package wire writes it.
+// Form 1 had a SHA-256, which took as long as all the rest and said no more:
+// whoever writes a base can write its sum, too.
 const (
 	savedMagic  = "aa-base\n"
-	savedForm   = 1
-	savedHeader = len(savedMagic) + 4 + sha256.Size + 8
+	savedForm   = 2
+	savedHeader = len(savedMagic) + 4 + crc32.Size + 8
 	// savedMemory is about how many bytes of memory a byte of a saved base
 	// takes when it is opened.
 	savedMemory = 32
@@ -215,12 +218,16 @@ func (b *Base) AppendBinary(dst []byte) ([]byte, error) {
 		return dst, err
 	}
 	head, body := out[from:from], out[from+savedHeader:]
-	sum := sha256.Sum256(body)
 	head = append(head, savedMagic...)
 	head = binary.LittleEndian.AppendUint32(head, savedForm)
-	head = append(head, sum[:]...)
+	head = binary.LittleEndian.AppendUint32(head, savedSum(body))
 	binary.LittleEndian.AppendUint64(head, uint64(len(body)))
 	return out, nil
+}
+
+// savedSum finds damage.
+func savedSum(body []byte) uint32 {
+	return crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli))
 }
 
 // saved returns what is written of a base.
@@ -393,10 +400,11 @@ func readSaved(data []byte, o *Options) (*savedBase, error) {
 	if n := int64(len(body)); n > limits.Memory/savedMemory {
 		return nil, &diag.LimitError{What: automaton.WhatMemory, Limit: limits.Memory, Got: savedMemory * min(n, math.MaxInt64/savedMemory)}
 	}
-	switch sum := sha256.Sum256(body); {
-	case binary.LittleEndian.Uint64(head[4+len(sum):]) != uint64(len(body)):
-		return nil, damaged("%d bytes after its head, which says %d", len(body), binary.LittleEndian.Uint64(head[4+len(sum):]))
-	case !bytes.Equal(head[4:4+len(sum)], sum[:]):
+	sum, size := binary.LittleEndian.Uint32(head[4:]), binary.LittleEndian.Uint64(head[4+crc32.Size:])
+	switch {
+	case size != uint64(len(body)):
+		return nil, damaged("%d bytes after its head, which says %d", len(body), size)
+	case sum != savedSum(body):
 		return nil, damaged("its checksum is another")
 	}
 	s := &savedBase{}

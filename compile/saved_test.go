@@ -5,9 +5,9 @@ package compile_test
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -25,13 +25,12 @@ import (
 
 // savedHead is the length of what comes before the values: the magic, the form,
 // the checksum, the length.
-const savedHead = 8 + 4 + sha256.Size + 8
+const savedHead = 8 + 4 + crc32.Size + 8
 
 // sealed puts the right head before values.
 func sealed(body []byte) []byte {
-	sum := sha256.Sum256(body)
-	b := append([]byte("aa-base\n"), 1, 0, 0, 0)
-	b = append(b, sum[:]...)
+	b := append([]byte("aa-base\n"), 2, 0, 0, 0)
+	b = binary.LittleEndian.AppendUint32(b, crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)))
 	return append(binary.LittleEndian.AppendUint64(b, uint64(len(body))), body...)
 }
 
@@ -233,7 +232,8 @@ func TestSavedRefused(t *testing.T) {
 		{"a byte more", append(bytes.Clone(data), 0), nil, compile.ErrSavedDamaged, "bytes after its head"},
 		{"cut off and sealed", sealed(body[:len(body)-1]), nil, compile.ErrSavedDamaged, "cut off"},
 		{"a byte more and sealed", sealed(append(bytes.Clone(body), 0)), nil, compile.ErrSavedDamaged, "more after"},
-		{"another form", bytes.Replace(data, []byte("\n\x01"), []byte("\n\x02"), 1), nil, compile.ErrSavedOther, "form 2"},
+		{"the first form", bytes.Replace(data, []byte("\n\x02"), []byte("\n\x01"), 1), nil, compile.ErrSavedOther, "form 1"},
+		{"a form to come", bytes.Replace(data, []byte("\n\x02"), []byte("\n\x03"), 1), nil, compile.ErrSavedOther, "form 3"},
 		{"another version", sealed(append([]byte("\x03v99"), body[1+int(body[0]):]...)), nil, compile.ErrSavedOther, "v99"},
 		{"another kernel", data, func(x *compile.OpenOptions) { x.Kernel = oracle.FeatureSet(t, k73) }, compile.ErrSavedOther, "features"},
 		{"other options", data, func(x *compile.OpenOptions) { x.Degrade = compile.Strict }, compile.ErrSavedOther, "options"},

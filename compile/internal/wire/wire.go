@@ -62,9 +62,7 @@ func (w *writer) value(v reflect.Value) {
 			w.b = append(w.b, list...)
 			return
 		case []uint32:
-			for _, n := range list {
-				w.uint(uint64(n))
-			}
+			w.words(list)
 			return
 		}
 		fallthrough
@@ -78,6 +76,39 @@ func (w *writer) value(v reflect.Value) {
 		}
 	default:
 		w.err = fmt.Errorf("wire: cannot write a %v", v.Type())
+	}
+}
+
+// width returns how many bytes each element of a list takes.
+func width(list []uint32) int {
+	all := uint32(0)
+	for _, n := range list {
+		all |= n
+	}
+	switch {
+	case all < 1<<8:
+		return 1
+	case all < 1<<16:
+		return 2
+	}
+	return 4
+}
+
+func (w *writer) words(list []uint32) {
+	if len(list) == 0 {
+		return
+	}
+	bytes := width(list)
+	w.b = append(w.b, byte(bytes))
+	for _, n := range list {
+		switch bytes {
+		case 1:
+			w.b = append(w.b, byte(n))
+		case 2:
+			w.b = binary.LittleEndian.AppendUint16(w.b, uint16(n))
+		default:
+			w.b = binary.LittleEndian.AppendUint32(w.b, n)
+		}
 	}
 }
 
@@ -187,20 +218,7 @@ func (r *reader) slice(v reflect.Value) {
 		}
 		return
 	case *[]uint32:
-		n := r.len()
-		if n == 0 {
-			return
-		}
-		list := make([]uint32, n)
-		for i := range list {
-			x := r.uint()
-			if x > 1<<32-1 {
-				r.fail(ErrRange)
-				return
-			}
-			list[i] = uint32(x)
-		}
-		*p = list
+		*p = r.words()
 		return
 	}
 	n := r.len()
@@ -215,4 +233,44 @@ func (r *reader) slice(v reflect.Value) {
 	for i := range n {
 		r.value(v.Index(i))
 	}
+}
+
+// words reads a slice of uint32.
+func (r *reader) words() []uint32 {
+	n := r.len()
+	if n == 0 {
+		return nil
+	}
+	bytes := int(r.b[0])
+	from := r.b[1:]
+	switch {
+	case bytes != 1 && bytes != 2 && bytes != 4:
+		r.fail(ErrRange)
+		return nil
+	case n > len(from)/bytes:
+		r.fail(ErrShort)
+		return nil
+	}
+	r.b = from[n*bytes:]
+	from = from[:n*bytes]
+	list := make([]uint32, n)
+	switch bytes {
+	case 1:
+		for i, b := range from {
+			list[i] = uint32(b)
+		}
+	case 2:
+		for i := range list {
+			list[i] = uint32(binary.LittleEndian.Uint16(from[2*i:]))
+		}
+	default:
+		for i := range list {
+			list[i] = binary.LittleEndian.Uint32(from[4*i:])
+		}
+	}
+	if width(list) != bytes {
+		r.fail(ErrRange)
+		return nil
+	}
+	return list
 }

@@ -32,7 +32,7 @@ func samples() []sample {
 		{},
 		{
 			A: -128, B: math.MaxUint64, C: []byte("x\x00y"), D: []uint32{0, 127, 128, math.MaxUint32}, E: [3]uint16{1, 2, 65535},
-			F: []inner{{true, "a"}, {false, "\xff"}}, G: [][]uint32{nil, {1}, {2, 3}}, H: math.MinInt64, Inner: inner{true, "z"},
+			F: []inner{{true, "a"}, {false, "\xff"}}, G: [][]uint32{nil, {1}, {2, 255}, {0, 256}, {65535}, {1, 65536}}, H: math.MinInt64, Inner: inner{true, "z"},
 		},
 	}
 }
@@ -70,8 +70,13 @@ func TestErrors(t *testing.T) {
 		{new(uint8), "\x80\x02", ErrRange},
 		{new(int8), "\x80\x02", ErrRange},
 		{new(bool), "\x02", ErrRange},
-		{new(uint64), "\x80\x00", ErrRange}, // longer than it has to be
-		{new([]uint32), "\x01\x80\x80\x80\x80\x10", ErrRange},
+		{new(uint64), "\x80\x00", ErrRange},       // longer than it has to be
+		{new([]uint32), "\x01\x00\x00", ErrRange}, // elements of no bytes
+		{new([]uint32), "\x01\x03\x00\x00\x01", ErrRange},
+		{new([]uint32), "\x01\x02\xff\x00", ErrRange}, // longer than they have to be
+		{new([]uint32), "\x02\x04\xff\xff\x00\x00\x01\x00\x00\x00", ErrRange},
+		{new([]uint32), "\x02\x02\x00\x01\x02", ErrShort},
+		{new([]uint32), "\x01", ErrShort},
 		{new([]uint32), "\xff\xff\xff\xff\x7f\x00", ErrShort},
 		{new([]inner), "\xff\xff\xff\xff\x7f\x00", ErrShort},
 		{new(string), "\x05abc", ErrShort},
