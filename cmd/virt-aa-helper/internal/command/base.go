@@ -14,6 +14,7 @@ import (
 	"hash/crc32"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -29,15 +30,16 @@ import (
 // What machines have in common is compiled once and kept in a file beside their
 // profiles, where the profile of libvirtd lets nobody but the helper write. It is
 // taken only while every file and directory that was read for it is as it was: they
-// are read again and their sum compared, which takes a fraction of the time that
-// parsing and compiling them does.
+// are read again and compared with a copy, which takes a fraction of the time that
+// parsing and compiling them does. Times of files are not looked at, since an edit
+// may leave them as they were.
 //
-// A file of a base is baseMagic, a sum of all that follows, the sum of what was
-// read, the length of the names of what was read, these, one a line, and the base; without
-// one it says that there can be none.
+// A file of a base is baseMagic, a sum of all that follows, the length of what was
+// read, that, as reader.record writes it, and the base; without one it says that
+// there can be none.
 
 const (
-	baseMagic  = "goarmor helper 1"
+	baseMagic  = "goarmor helper 2"
 	basePrefix = "virt-aa-helper-"
 	baseSuffix = ".base"
 	// maxBases is how many are kept: of virtual machines and containers, for two
@@ -89,7 +91,7 @@ func (l *ownLoader) compileFromBase(ctx context.Context, kernel *features.Set, m
 	}
 	dir := store{filepath.Join(l.base, "libvirt")}
 	if data, ok := dir.readOwn(name); ok {
-		switch b, err := openBase(ctx, data, os.DirFS(l.base), o); {
+		switch b, err := openBase(ctx, data, l.base, o); {
 		case err == nil:
 			return b.Compile(ctx, m.profile, m.rules, kernel)
 		case errors.Is(err, svirt.ErrNoBase) || ctx.Err() != nil:
@@ -119,46 +121,109 @@ func (l *ownLoader) compileFromBase(ctx context.Context, kernel *features.Set, m
 // errStale says that what was kept cannot be taken.
 var errStale = errors.New("what was kept is damaged, or something that it was made of has changed")
 
-// openBase opens what was kept. The error matches svirt.ErrNoBase if it says that
-// there is none.
-func openBase(ctx context.Context, data []byte, from fs.FS, o compile.Options) (*svirt.MachineBase, error) {
+// openBase opens what was kept of files in a directory. The error matches
+// svirt.ErrNoBase if it says that there is none.
+func openBase(ctx context.Context, data []byte, dir string, o compile.Options) (*svirt.MachineBase, error) {
 	rest, ok := bytes.CutPrefix(data, []byte(baseMagic))
-	if !ok || len(rest) < crc32.Size+sha256.Size+4 {
+	if !ok || len(rest) < crc32.Size {
 		return nil, errStale
 	}
 	all, rest := binary.LittleEndian.Uint32(rest), rest[crc32.Size:]
 	if all != damageSum(rest) {
 		return nil, errStale
 	}
-	was, rest := rest[:sha256.Size], rest[sha256.Size:]
-	n, rest := binary.LittleEndian.Uint32(rest), rest[4:]
-	if uint64(n) > uint64(len(rest)) {
+	record, rest, ok := cutPart(rest)
+	if !ok || !unchanged(dir, record) {
 		return nil, errStale
 	}
-	read := &reader{from: from, seen: map[string]*answer{}}
-	for name := range strings.Lines(string(rest[:n])) {
-		read.look(strings.TrimSuffix(name, "\n"))
-	}
-	if sum, _, ok := read.sum(); !ok || !bytes.Equal(was, sum) {
-		return nil, errStale
-	}
-	if len(rest[n:]) == 0 {
+	if len(rest) == 0 {
 		return nil, svirt.ErrNoBase
 	}
-	return svirt.OpenMachineBase(ctx, rest[n:], o)
+	return svirt.OpenMachineBase(ctx, rest, o)
+}
+
+// appendPart appends a text and its length before it, and cutPart takes it off.
+func appendPart(b, text []byte) []byte {
+	return append(binary.LittleEndian.AppendUint32(b, uint32(len(text))), text...)
+}
+
+func cutPart(b []byte) (part, rest []byte, ok bool) {
+	if len(b) < 4 {
+		return nil, nil, false
+	}
+	n, rest := binary.LittleEndian.Uint32(b), b[4:]
+	if uint64(n) > uint64(len(rest)) {
+		return nil, nil, false
+	}
+	return rest[:n], rest[n:], true
+}
+
+// What a record says of a path.
+const (
+	kindNothing   = '-'
+	kindDirectory = 'd'
+	kindFile      = 'f'
+)
+
+// unchanged reports whether all that a record tells of files in a directory is
+// still so.
+func unchanged(dir string, record []byte) bool {
+	var c comparer
+	for len(record) > 0 {
+		kind := record[0]
+		name, rest, ok1 := cutPart(record[1:])
+		text, rest, ok2 := cutPart(rest)
+		if !ok1 || !ok2 || !fs.ValidPath(string(name)) {
+			return false
+		}
+		record = rest
+		path := dir + string(filepath.Separator) + filepath.FromSlash(string(name))
+		switch kind {
+		case kindNothing:
+			ok1 = nothing(path)
+		case kindDirectory:
+			list, err := os.ReadDir(path)
+			ok1 = err == nil && bytes.Equal(appendEntries(nil, list), text)
+		case kindFile:
+			ok1 = c.has(path, text)
+		default:
+			ok1 = false
+		}
+		if !ok1 {
+			return false
+		}
+	}
+	return true
+}
+
+// comparer compares files, all in the same memory.
+type comparer struct{ buf []byte }
+
+// room returns memory for a text and one byte more.
+func (c *comparer) room(text []byte) []byte {
+	if len(c.buf) <= len(text) {
+		c.buf = make([]byte, max(2*len(text), 8<<10))
+	}
+	return c.buf[:len(text)+1]
+}
+
+func appendEntries(b []byte, list []fs.DirEntry) []byte {
+	for _, e := range list {
+		b = appendPart(b, []byte(e.Name()))
+		b = binary.LittleEndian.AppendUint32(b, uint32(e.Type()))
+	}
+	return b
 }
 
 // save returns the file of a base; nil: there can be none.
 func (r *reader) save(b *svirt.MachineBase) ([]byte, bool) {
-	sum, names, ok := r.sum()
+	record, ok := r.record()
 	if !ok {
 		return nil, false
 	}
-	data := append(make([]byte, 0, 256<<10), baseMagic...)
+	data := append(make([]byte, 0, 512<<10), baseMagic...)
 	data = append(data, make([]byte, crc32.Size)...)
-	data = append(data, sum...)
-	data = binary.LittleEndian.AppendUint32(data, uint32(len(names)))
-	data = append(data, names...)
+	data = appendPart(data, record)
 	if b != nil {
 		var err error
 		if data, err = b.AppendBinary(data); err != nil || len(data) > maxInput {
@@ -248,45 +313,33 @@ func readFrom(from fs.FS, name string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return readLimited(f, name)
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	return readLimited(f, info.Size(), name)
 }
 
-// sum returns the sum of all answers, and the names of what was asked for, in
-// order, one a line.
-func (r *reader) sum() (sum []byte, names string, ok bool) {
-	h := sha256.New()
-	var list []string
-	for name := range r.seen {
-		list = append(list, name)
-	}
-	slices.Sort(list)
-	part := func(kind byte, text []byte) {
-		h.Write(binary.LittleEndian.AppendUint64([]byte{kind}, uint64(len(text))))
-		h.Write(text)
-	}
-	for _, name := range list {
-		if strings.Contains(name, "\n") {
-			return nil, "", false
-		}
-		part('n', []byte(name))
+// record returns all answers, by name: of each the kind, the name and the content,
+// which of a directory is the names and types of what is in it.
+func (r *reader) record() ([]byte, bool) {
+	var record []byte
+	for _, name := range slices.Sorted(maps.Keys(r.seen)) {
+		kind, text := byte(kindFile), []byte(nil)
 		switch a := r.seen[name]; {
 		case errors.Is(a.err, fs.ErrNotExist):
-			part('-', nil)
+			kind = kindNothing
 		case a.err != nil:
-			return nil, "", false
+			return nil, false
 		case a.info.IsDir():
-			for _, e := range a.list {
-				part('e', []byte(e.Name()+"\x00"+e.Type().String()))
-			}
-			part('d', nil)
+			kind, text = kindDirectory, appendEntries(nil, a.list)
 		default:
-			part('f', a.data)
+			text = a.data
 		}
+		record = appendPart(append(record, kind), []byte(name))
+		record = appendPart(record, text)
 	}
-	if len(list) == 0 {
-		return h.Sum(nil), "", true
-	}
-	return h.Sum(nil), strings.Join(list, "\n") + "\n", true
+	return record, true
 }
 
 // Stat implements fs.StatFS.

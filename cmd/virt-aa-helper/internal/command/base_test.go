@@ -159,7 +159,7 @@ func TestBaseUntrusted(t *testing.T) {
 		}
 		data, ok := dir.readOwn(filepath.Base(kept))
 		if ok {
-			if _, err := openBase(t.Context(), data, os.DirFS(base), compileOptions(kernel)); !errors.Is(err, errStale) {
+			if _, err := openBase(t.Context(), data, base, compileOptions(kernel)); !errors.Is(err, errStale) {
 				t.Errorf("%s: %v", what, err)
 			}
 		}
@@ -180,7 +180,7 @@ func TestBaseUntrusted(t *testing.T) {
 	for i := 0; i < len(good); i += 1 + len(good)/500 {
 		bad := bytes.Clone(good)
 		bad[i] ^= 1
-		if _, err := openBase(t.Context(), bad, os.DirFS(base), compileOptions(kernel)); err == nil {
+		if _, err := openBase(t.Context(), bad, base, compileOptions(kernel)); err == nil {
 			t.Errorf("byte %d is changed, and it is taken", i)
 		}
 	}

@@ -161,6 +161,9 @@ type run struct {
 // helper.
 const maxInput = 10 << 20
 
+// likelyInput is more than most descriptions have.
+const likelyInput = 16 << 10
+
 // The files of a machine, and the reasons to refuse one.
 var (
 	errNoProfile = errors.New("profile does not exist")
@@ -314,7 +317,7 @@ var utf16Declared = regexp.MustCompile(`^(<\?xml[^>]*?)\s+encoding\s*=\s*["'](?i
 
 // derive reads the description and derives the rules.
 func (r *run) derive(ctx context.Context) (*machine, error) {
-	text, err := io.ReadAll(io.LimitReader(r.env.Stdin, maxInput+1))
+	text, err := readAll(r.env.Stdin, likelyInput)
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("could not read xml file: %w", err)

@@ -3,6 +3,7 @@
 package command
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"io/fs"
@@ -28,21 +29,32 @@ func (s store) read(name string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err != nil {
+	info, err := f.Stat()
+	if err != nil {
 		return nil, err
-	} else if !info.Mode().IsRegular() {
+	}
+	if !info.Mode().IsRegular() {
 		return nil, &fs.PathError{Op: "read", Path: s.path(name), Err: errors.New("not a regular file")}
 	}
-	return readLimited(f, s.path(name))
+	return readLimited(f, info.Size(), s.path(name))
 }
 
-// readLimited reads what is not too long. The name is for errors.
-func readLimited(r io.Reader, name string) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(r, maxInput+1))
+// readLimited reads what is not too long. The size is what there is likely to be,
+// and the name is for errors.
+func readLimited(r io.Reader, size int64, name string) ([]byte, error) {
+	data, err := readAll(r, size)
 	if err == nil && len(data) > maxInput {
 		err = &fs.PathError{Op: "read", Path: name, Err: errTooLong}
 	}
 	return data, err
+}
+
+// readAll reads maxInput bytes and one more. It does not grow from nothing, as
+// io.ReadAll does, which takes several times the memory.
+func readAll(r io.Reader, size int64) ([]byte, error) {
+	b := bytes.NewBuffer(make([]byte, 0, min(max(size, 0), maxInput)+bytes.MinRead))
+	_, err := b.ReadFrom(io.LimitReader(r, maxInput+1))
+	return b.Bytes(), err
 }
 
 // write replaces a file as a whole: readers find the old text or the new one,

@@ -5,7 +5,10 @@
 package command
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 )
 
@@ -19,3 +22,15 @@ func (s store) lock(context.Context, string) (func(), error) { return func() {},
 
 // readOwn returns nothing: who owns a file is not known.
 func (s store) readOwn(string) ([]byte, bool) { return nil, false }
+
+// nothing reports whether there is nothing at a path.
+func nothing(path string) bool {
+	_, err := os.Stat(path)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// has reports whether there is a file at a path with this content.
+func (*comparer) has(path string, text []byte) bool {
+	data, err := os.ReadFile(path)
+	return err == nil && bytes.Equal(data, text)
+}
