@@ -133,6 +133,27 @@ func bookworm() debian.Binary {
 		"apparmor", "apparmor-profiles", "apparmor-profiles-extra", "libvirt-daemon-system"}}
 }
 
+// LibvirtTree returns /etc/apparmor.d as libvirt, AppArmor and passt of a suite
+// ("bookworm", "trixie", "sid") install it, in a folder that nothing may write to.
+// The text of libvirt is under the LGPL: no part of it may become part of this
+// module.
+func LibvirtTree(tb testing.TB, suite string) string {
+	tb.Helper()
+	dir, err := debianTree(Packages(tb, libvirt(suite)))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return dir
+}
+
+func libvirt(suite string) debian.Binary {
+	names := []string{"apparmor", "libvirt-daemon-system", "passt"}
+	if suite != "bookworm" { // which has all in one
+		names = append(names, "libvirt-daemon-common", "libvirt-daemon-driver-qemu", "libvirt-daemon-driver-lxc")
+	}
+	return debian.Binary{Suite: suite, Names: names}
+}
+
 // CachedDebianTree is DebianTree for those who can do without: it fetches
 // nothing.
 func CachedDebianTree() (string, bool) {
