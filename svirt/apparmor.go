@@ -21,6 +21,10 @@ import (
 
 // AppArmor is the driver of the kernel's AppArmor. Its fields must not be
 // changed once it is in use.
+//
+// It compiles what machines have in common once, for as many texts of profiles as
+// docs/limits.md says, and after that what a machine has of its own. The same
+// document lists what is compiled as a whole each time.
 type AppArmor struct {
 	// Kernel is where profiles are loaded. Nil makes a driver that compiles
 	// only.

@@ -31,6 +31,8 @@ type Source struct {
 	// Companions are the machine's, sorted by profile. Compile returns their
 	// profiles, too, so that all are loaded in one step.
 	Companions []*Source
+
+	machine string // of a companion: the profile of its machine, while it is compiled
 }
 
 // Compile implements Driver; what it returns is a *blob.Policy. The profile's
@@ -45,7 +47,9 @@ func (a *AppArmor) Compile(ctx context.Context, src *Source) (Compiled, error) {
 	}
 	all := []*blob.Policy{own}
 	for _, c := range src.Companions {
-		p, err := a.compile(ctx, c)
+		of := *c
+		of.machine = src.Profile
+		p, err := a.compile(ctx, &of)
 		if err != nil {
 			return nil, err
 		}
@@ -70,10 +74,10 @@ func (a *AppArmor) compile(ctx context.Context, src *Source) (*blob.Policy, erro
 	if err != nil {
 		return nil, err
 	}
-	if i, err := a.instance(ctx, src, unit, kernel); err != nil {
+	if out, err := a.instance(ctx, src, unit, kernel); err != nil {
 		return nil, err
-	} else if i != nil {
-		return a.compiled(ctx, src, unit, &i.Output), nil
+	} else if out != nil {
+		return a.compiled(ctx, src, unit, out), nil
 	}
 	set, err := src.resolve(ctx, unit, kernel)
 	if err != nil {

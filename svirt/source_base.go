@@ -30,17 +30,54 @@ import (
 // base is made for the first machine that could have it, and others wait for it.
 
 // maxBases is how many bases a driver keeps.
-const maxBases = 4
+const maxBases = 16
 
-// The names that the profile of a base has, of equal length: what differs when
-// the one takes the place of the other is what follows from the name.
-const (
-	baseName  = "machine-base-1f0c6c1e6a5d4c0b"
-	otherName = "machine-base-8b1d2e7f9a3c5e40"
-	// probePath is what the rules of a base's machine grant. It shows where the
-	// rules of machines come to be, and is taken out.
-	probePath = "/machine-base-c5a7/probe"
+// The names that the profile of a base has, and its machine's, of equal length: what
+// differs when the one takes the place of the other is what follows from the name.
+var (
+	baseNames  = saidNames{"machine-base-1f0c6c1e6a5d4c0b", "base-machine-e2a4960d7bb1f583"}
+	otherNames = saidNames{"machine-base-8b1d2e7f9a3c5e40", "base-machine-3c7f51d8e6029ab4"}
 )
+
+// probePath is what the rules of a base's machine grant. It shows where the rules of
+// machines come to be, and is taken out.
+const probePath = "/machine-base-c5a7/probe"
+
+// saidNames are the names that the text of one machine has where that of another
+// one has its own. The profile's may begin with the machine's.
+type saidNames struct {
+	profile string // of the machine, or of a companion
+	machine string // of the profile of a companion's machine; empty: it is no companion
+}
+
+// plain reports whether the names mean themselves wherever policy has them.
+func (n saidNames) plain() bool {
+	return plainName(n.profile) && (n.machine == "" || plainName(n.machine))
+}
+
+// in reports whether a text has one of the names.
+func (n saidNames) in(text string) bool {
+	return strings.Contains(text, n.profile) || n.machine != "" && strings.Contains(text, n.machine)
+}
+
+// replaced returns a text with other names in the place of these.
+func (n saidNames) replaced(text string, by saidNames) string {
+	text = strings.ReplaceAll(text, n.profile, by.profile)
+	if n.machine != "" {
+		text = strings.ReplaceAll(text, n.machine, by.machine)
+	}
+	return text
+}
+
+// names are those that the text of a source has.
+func (src *Source) names() saidNames { return saidNames{src.Profile, src.machine} }
+
+// based reports whether there may be a base for a machine, as far as its own text
+// tells.
+func (src *Source) based() bool {
+	n, text := src.names(), src.File.Src
+	return text != "" && n.plain() && (src.Rules == nil || onlyRules(src.Rules)) && !baseNames.in(text) && !otherNames.in(text)
+}
 
 // bases are those of a driver. The zero value has none.
 type bases struct {
@@ -48,48 +85,37 @@ type bases struct {
 	list []*machineBase // the last used first
 }
 
-// machineBase is what machines have in common.
+// machineBase is what machines have in common, and what it was made of.
 type machineBase struct {
-	text    string // of the profile, with baseName
+	text    string // of the profile, with baseNames
+	machine bool   // it is of companions
 	kernel  *features.Set
 	degrade compile.Degrade
 	ready   chan struct{} // closed when the rest is there
 
-	err   error         // it could not be made: the context ended, or a file was not read
-	base  *compile.Base // nil: there can be none
-	rules *ast.File     // in the place of a machine's; nil for none
-	unit  *ast.Unit     // nil: it could not be read
-	named []policy.Rule // rules that say the name
+	err   error        // it could not be made: the context ended, or a file was not read
+	base  *MachineBase // nil: there can be none
+	rules *ast.File    // in the place of a machine's; nil for none
+	unit  *ast.Unit    // nil: it could not be read
 }
 
 // instance compiles the policy of a machine from what it has in common with
 // others. It returns nil where that is not possible because of what the policy
 // is: then it is compiled as a whole, which finds errors. An error is one of
 // reading files, or the context's.
-func (a *AppArmor) instance(ctx context.Context, src *Source, unit *ast.Unit, kernel *features.Set) (*compile.Instance, error) {
-	if src.File.Src == "" || !plainName(src.Profile) || src.Rules != nil && !onlyRules(src.Rules) {
+func (a *AppArmor) instance(ctx context.Context, src *Source, unit *ast.Unit, kernel *features.Set) (*compile.Output, error) {
+	if !src.based() {
 		return nil, nil
 	}
 	b, err := a.bases.of(ctx, src, unit, kernel, a.Degrade, &a.cache)
 	if err != nil || b == nil || b.base == nil {
 		return nil, err
 	}
-	d := &compile.Delta{Name: src.Profile}
-	for _, r := range b.named {
-		d.Rules = append(d.Rules, policy.Rule{Rule: renamed(r.Rule, baseName, src.Profile), Origin: r.Origin})
-	}
-	if src.Rules != nil {
-		own, ok := ownRules(ctx, src, kernel)
-		if !ok {
-			return nil, ctx.Err()
-		}
-		d.Rules = append(d.Rules, own...)
-	}
-	i, err := b.base.Instantiate(ctx, d)
-	if err != nil || i.Whole != "" {
+	out, err := b.base.compile(ctx, src.names(), src.Rules, kernel)
+	if err != nil {
 		return nil, ctx.Err()
 	}
-	return i, nil
+	return out, nil
 }
 
 // plainName reports whether a name means itself wherever policy has it.
@@ -132,17 +158,18 @@ func (s *bases) of(ctx context.Context, src *Source, unit *ast.Unit, kernel *fea
 // find returns the base for the text of a profile, and whether the caller is to
 // make it.
 func (s *bases) find(src *Source, kernel *features.Set, degrade compile.Degrade) (b *machineBase, first bool) {
-	text := strings.ReplaceAll(src.File.Src, src.Profile, baseName)
+	names := src.names()
+	text, companion := names.replaced(src.File.Src, baseNames), names.machine != ""
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, b := range s.list {
-		if b.text == text && b.kernel == kernel && b.degrade == degrade {
+		if b.text == text && b.machine == companion && b.kernel == kernel && b.degrade == degrade {
 			copy(s.list[1:], s.list[:i])
 			s.list[0] = b
 			return b, false
 		}
 	}
-	b = &machineBase{text: text, kernel: kernel, degrade: degrade, ready: make(chan struct{})}
+	b = &machineBase{text: text, machine: companion, kernel: kernel, degrade: degrade, ready: make(chan struct{})}
 	if len(s.list) == maxBases {
 		s.list = s.list[:maxBases-1]
 	}
@@ -166,16 +193,16 @@ func (b *machineBase) make(ctx context.Context, src *Source, cache *parser.Cache
 			b.err = ctx.Err()
 		}
 	}()
-	set, unit, rules, err := resolveAs(ctx, src, b.kernel, cache, baseName)
+	set, unit, rules, err := resolveAs(ctx, src, b.kernel, cache, baseNames)
 	b.unit, b.rules, b.err = unit, rules, unread(err)
 	if err != nil {
 		return
 	}
-	other, _, _, err := resolveAs(ctx, src, b.kernel, cache, otherName)
-	if b.err = unread(err); err != nil || !b.split(set, other, rules != nil) {
+	other, _, _, err := resolveAs(ctx, src, b.kernel, cache, otherNames)
+	if b.err = unread(err); err != nil {
 		return
 	}
-	if base, err := compile.NewBase(ctx, set, compile.Options{Kernel: b.kernel, Degrade: b.degrade}); err == nil {
+	if base, err := newMachineBase(ctx, set, other, rules != nil, compile.Options{Kernel: b.kernel, Degrade: b.degrade}); err == nil {
 		b.base = base
 	}
 }
@@ -195,16 +222,16 @@ var errConditional = errors.New("the policy has conditions or aliases")
 
 // resolveAs makes profiles of a machine's policy with another name for it, and
 // with a probe in the place of its rules.
-func resolveAs(ctx context.Context, src *Source, kernel *features.Set, cache *parser.Cache, name string) (*policy.Set, *ast.Unit, *ast.File, error) {
-	text := strings.ReplaceAll(src.File.Src, src.Profile, name)
-	file, err := parser.Config{}.Parse(ctx, src.File.Name, text)
+func resolveAs(ctx context.Context, src *Source, kernel *features.Set, cache *parser.Cache, by saidNames) (*policy.Set, *ast.Unit, *ast.File, error) {
+	names := src.names()
+	file, err := parser.Config{}.Parse(ctx, src.File.Name, names.replaced(src.File.Src, by))
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	machine := &Source{Profile: name, File: file, Roots: src.Roots}
+	machine := &Source{Profile: by.profile, File: file, Roots: src.Roots}
 	if src.Rules != nil {
 		machine.Rules = &ast.File{
-			Name:  strings.ReplaceAll(src.Rules.Name, src.Profile, name),
+			Name:  names.replaced(src.Rules.Name, by),
 			Stmts: []ast.Stmt{&ast.FileRule{Path: probePath, Perms: ast.FileRead}},
 		}
 	}
@@ -242,18 +269,6 @@ func unconditional(unit *ast.Unit) bool {
 	return plain(unit.Main)
 }
 
-// split takes the rules that say the name out of a set, and the probe. other is
-// the same set under another name. It reports whether everything else is alike, and
-// only the first profile says the name.
-func (b *machineBase) split(set, other *policy.Set, probed bool) bool {
-	named, ok := splitSet(set, other, probed)
-	if !ok || set.Profiles[0].Parent != nil || slices.ContainsFunc(named[1:], func(rules []policy.Rule) bool { return len(rules) > 0 }) {
-		return false
-	}
-	b.named = named[0]
-	return true
-}
-
 // splitSet takes the rules that say the name out of the profiles of a set, and
 // returns those of each; and the probe, which the first one must have if it is
 // probed, and no other. other is the same set under another name. It reports whether
@@ -263,8 +278,11 @@ func splitSet(set, other *policy.Set, probed bool) (named [][]policy.Rule, ok bo
 		return nil, false
 	}
 	for i, p := range set.Profiles {
-		if p.Name != baseName && !strings.HasPrefix(p.Name, baseName+"//") || p.Name == baseName != (i == 0) {
+		if p.Name != baseNames.profile && !strings.HasPrefix(p.Name, baseNames.profile+"//") || p.Name == baseNames.profile != (i == 0) {
 			return nil, false
+		}
+		if other.Profiles[i].Name != otherNames.profile+p.Name[len(baseNames.profile):] {
+			return nil, false // one below is named by the machine
 		}
 		rules, ok := splitProfile(p, other.Profiles[i], i == 0 && probed)
 		if !ok {
@@ -286,7 +304,7 @@ func splitProfile(p, other *policy.Profile, probed bool) (named []policy.Rule, o
 		f, isFile := r.Rule.(*ast.FileRule)
 		switch {
 		case !reflect.DeepEqual(r.Rule, other.Rules[i].Rule):
-			if !reflect.DeepEqual(renamed(r.Rule, baseName, otherName), other.Rules[i].Rule) {
+			if !reflect.DeepEqual(renamed(r.Rule, otherNames), other.Rules[i].Rule) {
 				return nil, false
 			}
 			named = append(named, r)
@@ -356,40 +374,46 @@ func onlyRules(f *ast.File) bool {
 	return true
 }
 
+// errOwnRules says that a machine's rules are not rules alone.
+var errOwnRules = errors.New("rules that a machine's profile cannot have by themselves")
+
 // ownRules resolves the rules of a machine by themselves, where that is possible:
 // they need no variables.
-func ownRules(ctx context.Context, src *Source, kernel *features.Set) ([]policy.Rule, bool) {
+func ownRules(ctx context.Context, profile string, rules *ast.File, kernel *features.Set) ([]policy.Rule, error) {
 	set, err := policy.Resolve(ctx, &ast.Unit{Main: &ast.File{
-		Name: src.Rules.Name, Src: src.Rules.Src,
-		Stmts: []ast.Stmt{&ast.Profile{Name: ast.Pattern(src.Profile), Body: src.Rules.Stmts}},
+		Name: rules.Name, Src: rules.Src,
+		Stmts: []ast.Stmt{&ast.Profile{Name: ast.Pattern(profile), Body: rules.Stmts}},
 	}}, policy.Options{Kernel: kernel, Default: libvirtABI()})
-	if err != nil || len(set.Profiles) != 1 || len(set.Profiles[0].Rlimits) > 0 {
-		return nil, false
+	if err != nil {
+		return nil, err
 	}
-	return set.Profiles[0].Rules, true
+	if len(set.Profiles) != 1 || len(set.Profiles[0].Rlimits) > 0 {
+		return nil, errOwnRules
+	}
+	return set.Profiles[0].Rules, nil
 }
 
-// renamed returns a copy of a rule with one name in the place of another wherever
-// it has text.
-func renamed(r ast.Rule, from, to string) ast.Rule {
+// renamed returns a copy of a rule with other names in the place of baseNames
+// wherever it has text.
+func renamed(r ast.Rule, by saidNames) ast.Rule {
 	c := ast.CloneRule(r)
-	rename(reflect.ValueOf(c).Elem(), from, to)
+	rename(reflect.ValueOf(c).Elem(), by)
 	return c
 }
 
-func rename(v reflect.Value, from, to string) {
+func rename(v reflect.Value, by saidNames) {
 	switch v.Kind() {
 	case reflect.String:
-		if s := v.String(); v.CanSet() && strings.Contains(s, from) {
-			v.SetString(strings.ReplaceAll(s, from, to))
+		if s := v.String(); v.CanSet() && baseNames.in(s) {
+			v.SetString(baseNames.replaced(s, by))
 		}
 	case reflect.Struct:
 		for i := range v.NumField() {
-			rename(v.Field(i), from, to)
+			rename(v.Field(i), by)
 		}
 	case reflect.Slice:
 		for i := range v.Len() {
-			rename(v.Index(i), from, to)
+			rename(v.Index(i), by)
 		}
 	}
 }

@@ -4,10 +4,14 @@ package svirt_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -17,17 +21,18 @@ import (
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/compile"
 	"github.com/goarmor/apparmor/features"
+	"github.com/goarmor/apparmor/internal/testenv"
 	"github.com/goarmor/apparmor/parser"
 	"github.com/goarmor/apparmor/svirt"
 )
 
-// fromBase reports whether a policy was made of a base: its automata are still to
-// be decoded.
-func fromBase(p *blob.Policy) bool { return p.Heads()[0].File == nil }
+// suites are the releases of Debian whose templates are compiled.
+var suites = []string{"bookworm", "trixie", "sid"}
 
-func isRule(s ast.Stmt) bool {
-	_, ok := s.(ast.Rule)
-	return ok
+// based reports whether every profile of a policy was made of a base: its automata are still to
+// be decoded.
+func based(p *blob.Policy) bool {
+	return !slices.ContainsFunc(p.Heads(), func(h *blob.Profile) bool { return h.File != nil || h.Policydb != nil })
 }
 
 func numbered(d *svirt.Domain, i int) *svirt.Domain {
@@ -40,20 +45,31 @@ func numbered(d *svirt.Domain, i int) *svirt.Domain {
 func alike(t *testing.T, got *blob.Policy, src *svirt.Source, kernel string) {
 	t.Helper()
 	set, _ := features.Kernel(kernel)
-	profiles, err := src.Resolve(t.Context(), set, nil)
+	var stream []byte
+	for _, of := range append([]*svirt.Source{src}, src.Companions...) {
+		profiles, err := of.Resolve(t.Context(), set, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := compile.Compile(t.Context(), profiles, compile.Options{Kernel: set, Degrade: compile.Report})
+		if err != nil {
+			t.Fatal(err)
+		}
+		stream = append(stream, out.Policy.Bytes()...)
+	}
+	want, err := blob.Inspect(stream)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := compile.Compile(t.Context(), profiles, compile.Options{Kernel: set, Degrade: compile.Report})
-	if err != nil {
-		t.Fatal(err)
-	}
-	found, err := blob.DiffPolicy(got, want.Policy, blob.DiffOptions{Strict: true})
+	found, err := blob.DiffPolicy(got, want, blob.DiffOptions{Strict: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, d := range found {
 		t.Errorf("instance | whole: %v", d)
+	}
+	if inspected, err := blob.Inspect(got.Bytes()); err != nil || !slices.Equal(inspected.Names(), want.Names()) {
+		t.Errorf("the policy is of %v and the whole one of %v, %v", got.Names(), want.Names(), err)
 	}
 }
 
@@ -67,39 +83,55 @@ func domainsOfTests() []*svirt.Domain {
 	return append(list, everything())
 }
 
-// TestBases compiles machines one after the other, from what they have in common.
-// A driver that has compiled nothing before makes the same bytes.
+// TestBases compiles machines one after the other, from what they have in common, of
+// this package's template and of Debian's. A driver that has compiled nothing before
+// makes the same bytes.
 func TestBases(t *testing.T) {
-	for _, kernel := range []string{"6.1", "6.12", "7.2", "7.3"} {
-		set, ok := features.Kernel(kernel)
-		if !ok {
-			t.Fatal(kernel)
+	for _, suite := range append([]string{""}, suites...) {
+		t.Run(cmp.Or(suite, "own"), func(t *testing.T) {
+			kernels, policy := []string{"6.1", "6.12", "7.2", "7.3"}, svirt.PolicyFS()
+			if suite != "" {
+				kernels, policy = kernels[1:2], os.DirFS(testenv.LibvirtTree(t, suite))
+			}
+			for _, kernel := range kernels {
+				testBases(t, kernel, policy)
+			}
+		})
+	}
+}
+
+func testBases(t *testing.T, kernel string, policy fs.FS) {
+	t.Helper()
+	set, ok := features.Kernel(kernel)
+	if !ok {
+		t.Fatal(kernel)
+	}
+	a := &svirt.AppArmor{Features: set, Degrade: compile.Report, Logger: slog.New(slog.DiscardHandler)}
+	for i, d := range domainsOfTests() {
+		d = numbered(d, i)
+		src := source(t, d, derived(t, d, svirt.Options{Live: true}), policy)
+		c, err := a.Compile(t.Context(), src)
+		if err != nil {
+			t.Fatal(err)
 		}
-		a := &svirt.AppArmor{Features: set, Degrade: compile.Report, Logger: slog.New(slog.DiscardHandler)}
-		for i, d := range domainsOfTests() {
-			d = numbered(d, i)
-			src := source(t, d, derived(t, d, svirt.Options{Live: true}), svirt.PolicyFS())
-			c, err := a.Compile(t.Context(), src)
-			if err != nil {
-				t.Fatal(err)
-			}
-			p := c.(*blob.Policy)
-			// OpenGL brings an include of its own.
-			if whole := len(src.Rules.Stmts) > 0 && !isRule(src.Rules.Stmts[0]); fromBase(p) == whole {
-				t.Errorf("%d, %s on %s: from a base: %t", i, d.Name, kernel, fromBase(p))
-			}
-			if p.Names()[0] != src.Profile {
-				t.Errorf("the policy is of %v", p.Names())
-			}
-			fresh := &svirt.AppArmor{Features: set, Degrade: compile.Report, Logger: slog.New(slog.DiscardHandler)}
-			for _, driver := range []*svirt.AppArmor{a, fresh} {
-				again, err := driver.Compile(t.Context(), src)
-				if err != nil || !bytes.Equal(again.(*blob.Policy).Bytes(), p.Bytes()) {
-					t.Errorf("%s on %s: other bytes the second time, %v", d.Name, kernel, err)
-				}
-			}
-			alike(t, p, src, kernel)
+		p := c.(*blob.Policy)
+		if !based(p) {
+			t.Errorf("%d, %s on %s: compiled as a whole", i, d.Name, kernel)
 		}
+		if p.Names()[0] != src.Profile {
+			t.Errorf("the policy is of %v", p.Names())
+		}
+		fresh := &svirt.AppArmor{Features: set, Degrade: compile.Report, Logger: slog.New(slog.DiscardHandler)}
+		for _, driver := range []*svirt.AppArmor{a, fresh} {
+			again, err := driver.Compile(t.Context(), src)
+			if err != nil || !bytes.Equal(again.(*blob.Policy).Bytes(), p.Bytes()) {
+				t.Errorf("%s on %s: other bytes the second time, %v", d.Name, kernel, err)
+			}
+		}
+		alike(t, p, src, kernel)
+	}
+	if n := len(a.Bases()); n != 1 {
+		t.Errorf("%d bases on %s", n, kernel)
 	}
 }
 
@@ -125,7 +157,7 @@ func TestBaseContent(t *testing.T) {
 		d := numbered(disk("/srv/a"), n)
 		return source(t, d, derived(t, d, svirt.Options{}), tree)
 	}
-	run := func(step string, src *svirt.Source, based bool) {
+	run := func(step string, src *svirt.Source, want bool) {
 		t.Helper()
 		c, err := a.Compile(t.Context(), src)
 		if err != nil {
@@ -138,7 +170,7 @@ func TestBaseContent(t *testing.T) {
 		if err != nil || !bytes.Equal(again.(*blob.Policy).Bytes(), c.(*blob.Policy).Bytes()) {
 			t.Errorf("%s: another driver makes other bytes, %v", step, err)
 		}
-		if got := fromBase(c.(*blob.Policy)); got != based {
+		if got := based(c.(*blob.Policy)); got != want {
 			t.Errorf("%s: from a base: %t", step, got)
 		}
 		alike(t, c.(*blob.Policy), src, "6.12")
@@ -190,6 +222,159 @@ func TestBaseContent(t *testing.T) {
 		t.Error("compiled with a context that has ended")
 	}
 	run("after a compilation that gave up", next(), true)
+}
+
+// TestBaseShapes compiles profiles of shapes that templates may have, two machines of
+// each, in a driver and from a base that was saved.
+func TestBaseShapes(t *testing.T) {
+	const machine, other = "libvirt-7d3e5a34-1c0f-4f4e-9d0a-000000000001", "libvirt-7d3e5a34-1c0f-4f4e-9d0a-000000000002"
+	for _, tt := range []struct {
+		name, head, text string
+		whole            bool // there can be no base
+	}{
+		{name: "a child says the name", text: "profile c { signal peer=@{profile_name}, /c/NAME r, /x r, }"},
+		{name: "children of a child", text: "profile c { /c r, profile d { ptrace peer=NAME//c, profile e { unix peer=(label=@{profile_name}), } } }"},
+		{name: "two that say the name, and one that does not", text: "profile a { /a r, /NAME/a r, } profile b { /b r, } profile c { /c r, /NAME/c r, } signal peer=NAME//a,"},
+		{name: "hats", text: "^h { /h/NAME r, } hat g { /g rw, }"},
+		{name: "a child that is gone to", text: "/bin/c cx -> c, profile c { /bin/c mr, /NAME r, }"},
+		{name: "a child that goes to its own", text: "/bin/c cx -> c, profile c { /bin/d cx -> d, profile d { /d r, /NAME r, } }"},
+		{name: "a child named in full", text: "/bin/c px -> NAME//c, profile c { /c r, change_profile -> NAME, }"},
+		{name: "a child that goes back", text: "/bin/c cx -> c, profile c { /bin/m px -> NAME, /c r, }"},
+		{name: "a child that changes to the machine", text: "change_profile -> NAME//c, profile c { /c r, change_profile -> c, change_profile -> @{profile_name}//d, }"},
+		{name: "a child that attaches", text: "/bin/* cx, profile c /bin/c* { /c r, /NAME r, }"},
+		{name: "children that attach to different programs", text: "/bin/* cx, profile c /bin/c* { /c r, /NAME r, } profile d /bin/d* { /d r, }"},
+		{name: "children that attach to the same program", text: "/bin/* cx, profile c /bin/c*x { /c r, /NAME r, } profile d /bin/c*y* { /d r, }"},
+		{name: "children between which kernels cannot choose", text: "/bin/* cx, profile c /bin/c* { /NAME r, } profile d /bin/c** { /d r, }", whole: true},
+		{name: "a child of other flags and limits", text: "profile c flags=(complain, attach_disconnected) { set rlimit nofile <= 5, /c r, /NAME r, capability chown, }"},
+		{name: "a limit that says nothing of the name", text: "set rlimit nofile <= 5, profile c { /c r, /NAME r, }"},
+		{name: "a child without rules", text: "profile c { } /NAME r,"},
+		{name: "a child with mounts", text: "profile c { mount options=(rw) /NAME -> /mnt/, mount fstype=tmpfs, umount /mnt/, pivot_root /NAME/, }"},
+		{name: "denials", text: "deny /NAME w, audit deny /x w, profile c { deny /c w, deny /NAME w, audit /NAME r, }"},
+		{name: "a name within another one", text: "signal peer=NAME-*, profile c { signal peer=NAMEx, }"},
+		{name: "a child that has files by the name alone", text: "profile c { /NAME r, }", whole: true},
+		{name: "a child that attaches to the name", text: "profile c /NAME/c { /c r, }", whole: true},
+		{name: "a child named by the name", text: "profile NAME-c { /c r, }", whole: true},
+		{name: "the text of a base", text: "/machine-base-1f0c6c1e6a5d4c0b r, /NAME r,", whole: true},
+		{name: "a second profile", head: "profile x { /x r, }", whole: true},
+		{name: "a variable of the name", head: "@{own}=/srv/NAME\n", text: "profile c { /c r, @{own}/* rw, }"},
+		{name: "a condition", head: "$a=true\n", text: "if $a { /a r, }", whole: true},
+	} {
+		for _, kernel := range []string{"6.1", "6.12", "7.3"} {
+			t.Run(tt.name+"/"+kernel, func(t *testing.T) {
+				set, _ := features.Kernel(kernel)
+				o := compile.Options{Kernel: set, Degrade: compile.Report}
+				source := func(name string) *svirt.Source {
+					t.Helper()
+					text := strings.ReplaceAll(tt.head+"profile NAME flags=(attach_disconnected) {\n  /m r,\n  "+tt.text+"\n  include if exists <rules>\n}\n", "NAME", name)
+					f, err := parser.Config{}.Parse(t.Context(), name, text)
+					if err != nil {
+						t.Fatal(err)
+					}
+					r, err := parser.Config{Context: parser.ContextBody}.Parse(t.Context(), "rules", "/srv/"+name+" rwk,\n/bin/own ix,\n")
+					if err != nil {
+						t.Fatal(err)
+					}
+					return &svirt.Source{Profile: name, File: f, Rules: r}
+				}
+				if tt.name == "a second profile" {
+					// Which is no machine's, and refused.
+					if _, err := svirt.NewMachineBase(t.Context(), source(machine), o); !errors.Is(err, svirt.ErrNoBase) {
+						t.Error(err)
+					}
+					return
+				}
+				a := &svirt.AppArmor{Features: set, Degrade: compile.Report, Logger: slog.New(slog.DiscardHandler)}
+				b, err := svirt.NewMachineBase(t.Context(), source(machine), o)
+				if tt.whole != errors.Is(err, svirt.ErrNoBase) {
+					t.Fatalf("saved: %v", err)
+				}
+				var data []byte
+				if b != nil {
+					if data, err = b.AppendBinary(nil); err == nil {
+						b, err = svirt.OpenMachineBase(t.Context(), data, o)
+					}
+				}
+				if b != nil && err != nil {
+					t.Fatal(err)
+				}
+				for _, name := range []string{machine, other} {
+					src := source(name)
+					c, err := a.Compile(t.Context(), src)
+					if err != nil {
+						t.Fatal(err)
+					}
+					p := c.(*blob.Policy)
+					if based(p) == tt.whole {
+						t.Errorf("of a base: %t", based(p))
+					}
+					alike(t, p, src, kernel)
+					if b == nil {
+						continue
+					}
+					out, err := b.Compile(t.Context(), name, src.Rules, set)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if !bytes.Equal(out.Policy.Bytes(), p.Bytes()) || len(out.Stats) != len(p.Names()) {
+						t.Errorf("an opened base makes other bytes, or statistics of %d profiles", len(out.Stats))
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestBaseCompanions compiles companions whose profiles say the names of both, their
+// own and their machine's.
+func TestBaseCompanions(t *testing.T) {
+	set, _ := features.Kernel("7.3")
+	a := &svirt.AppArmor{Features: set, Degrade: compile.Report, Logger: slog.New(slog.DiscardHandler)}
+	parse := func(name, text string) *ast.File {
+		t.Helper()
+		f, err := parser.Config{}.Parse(t.Context(), name, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	for i, text := range []string{
+		"unix (receive, send) type=stream peer=(label=MACHINE),",
+		"signal peer=MACHINE-*, /run/NAME/* rw,",
+		"/run/MACHINE/NAME/** rw, /run/NAME/MACHINE r,",
+		"profile c { /c r, ptrace peer=MACHINE, change_profile -> NAME, }",
+	} {
+		var bases []any
+		for _, n := range []string{"1", "2"} {
+			machine := "libvirt-7d3e5a34-1c0f-4f4e-9d0a-00000000000" + n
+			src := &svirt.Source{Profile: machine, File: parse(machine, "profile "+machine+" { /m r, signal peer="+machine+"-*, }\n")}
+			for _, id := range []string{"-a", "-b"} {
+				own := strings.NewReplacer("NAME", machine+id, "MACHINE", machine).Replace("profile NAME { /x r, " + text + " }\n")
+				src.Companions = append(src.Companions, &svirt.Source{Profile: machine + id, File: parse(machine+id, own)})
+			}
+			c, err := a.Compile(t.Context(), src)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !based(c.(*blob.Policy)) {
+				t.Errorf("%d: as a whole", i)
+			}
+			alike(t, c.(*blob.Policy), src, "7.3")
+			if bases == nil {
+				bases = a.Bases()
+			}
+		}
+		if after := a.Bases(); len(after) != len(bases) || len(after) != i+2 {
+			t.Errorf("%d: there are %d bases and then %d, want %d", i, len(bases), len(after), i+2)
+		}
+	}
+	// The same text is another base for a machine, which says no other name.
+	const own = "libvirt-7d3e5a34-1c0f-4f4e-9d0a-000000000003"
+	src := &svirt.Source{Profile: own, File: parse(own, "profile "+own+" { /x r, signal peer="+own+"-*, /run/"+own+"/* rw, }\n")}
+	c, err := a.Compile(t.Context(), src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	alike(t, c.(*blob.Policy), src, "7.3")
 }
 
 // TestBasesConcurrently compiles machines of two templates at the same time.

@@ -3,15 +3,18 @@
 package svirt
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/compile"
+	"github.com/goarmor/apparmor/diag"
 	"github.com/goarmor/apparmor/features"
 	"github.com/goarmor/apparmor/parser"
 	"github.com/goarmor/apparmor/policy"
@@ -19,7 +22,8 @@ import (
 )
 
 // MachineBase is what machines have in common whose profiles are the same but for
-// their name and their rules, compiled once. A driver keeps its own in memory. A
+// their name and their rules, compiled once: each of the profiles, since those below
+// the first one may say the name, too. A driver keeps its own in memory. A
 // program that ends after one machine, such as cmd/virt-aa-helper, saves one
 // (AppendBinary) and opens it the next time (OpenMachineBase).
 //
@@ -32,8 +36,8 @@ type MachineBase struct{ parts []basePart }
 // first, or one below it. Each is compiled by itself, since a compile.Base has
 // rules that follow the name in its first profile only.
 type basePart struct {
-	suffix string // of the name: what follows that of the machine's profile
-	named  string // the rules that say the name, with baseName
+	suffix string        // of the name: what follows that of the machine's profile
+	named  []policy.Rule // the rules that say the name, with baseNames
 	base   *compile.Base
 }
 
@@ -47,29 +51,50 @@ var ErrNoBase = errors.New("the policy must be compiled as a whole")
 // ErrNoBase if there is no such part, and otherwise is one of reading files or the
 // context's.
 func NewMachineBase(ctx context.Context, src *Source, o compile.Options) (*MachineBase, error) {
-	if src.File.Src == "" || !plainName(src.Profile) {
+	if own := (&Source{Profile: src.Profile, File: src.File}); !own.based() {
 		return nil, ErrNoBase
 	}
 	none := func(err error) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if unread(err) != nil {
+		if unread(err) != nil || errors.Is(err, ErrNoBase) {
 			return err
 		}
 		return errors.Join(ErrNoBase, err)
 	}
-	set, _, rules, err := resolveAs(ctx, src, o.Kernel, &parser.Cache{}, baseName)
+	set, _, rules, err := resolveAs(ctx, src, o.Kernel, &parser.Cache{}, baseNames)
 	if err != nil {
 		return nil, none(err)
 	}
-	other, _, _, err := resolveAs(ctx, src, o.Kernel, &parser.Cache{}, otherName)
+	other, _, _, err := resolveAs(ctx, src, o.Kernel, &parser.Cache{}, otherNames)
 	if err != nil {
 		return nil, none(err)
 	}
-	named, ok := splitSet(set, other, rules != nil)
+	b, err := newMachineBase(ctx, set, other, rules != nil, o)
+	if err != nil {
+		return nil, none(err)
+	}
+	return b, nil
+}
+
+// newMachineBase compiles the profiles of a set, which has a probe in the place of
+// a machine's rules if it is probed. other is the same set under another name. The
+// sets are not to be used any more.
+func newMachineBase(ctx context.Context, set, other *policy.Set, probed bool, o compile.Options) (*MachineBase, error) {
+	named, ok := splitSet(set, other, probed)
 	if !ok {
 		return nil, ErrNoBase
+	}
+	if severalAttach(set) {
+		// Alone, none of them would conflict with another one.
+		out, err := compile.Compile(ctx, set, o)
+		if err != nil {
+			return nil, err
+		}
+		if slices.ContainsFunc(out.Warnings, func(d *diag.Diagnostic) bool { return d.Code == diag.CodeAttachConflict }) {
+			return nil, ErrNoBase
+		}
 	}
 	b := &MachineBase{}
 	for i, p := range set.Profiles {
@@ -78,31 +103,47 @@ func NewMachineBase(ctx context.Context, src *Source, o compile.Options) (*Machi
 		alone.Parent = nil
 		base, err := compile.NewBase(ctx, &policy.Set{Profiles: []*policy.Profile{&alone}}, o)
 		if err != nil {
-			return nil, none(err)
+			return nil, err
 		}
-		part := basePart{suffix: p.Name[len(baseName):], base: base}
-		for _, r := range named[i] {
-			text, err := render.Append(nil, r.Rule)
-			if err != nil {
-				return nil, none(err)
-			}
-			part.named += string(text) + "\n"
-		}
-		b.parts = append(b.parts, part)
+		b.parts = append(b.parts, basePart{p.Name[len(baseNames.profile):], named[i], base})
+	}
+	// What keeps every machine from being made of it shows with the first one.
+	if _, err := b.compile(ctx, otherNames, nil, o.Kernel); err != nil {
+		return nil, err
 	}
 	return b, nil
+}
+
+// severalAttach reports whether kernels have a choice among profiles below a
+// machine's.
+func severalAttach(set *policy.Set) bool {
+	n := 0
+	for _, p := range set.Profiles[1:] {
+		own := ast.Pattern(p.Name[strings.LastIndex(p.Name, "//")+len("//"):])
+		if !p.Hat && (p.Attachment != "" || len(p.Alternates) > 0 || len(p.Xattrs) > 0 || !own.IsLiteral()) {
+			n++
+		}
+	}
+	return n > 1
 }
 
 // AppendBinary appends the base in the form that OpenMachineBase reads, in this
 // version of the module.
 func (b *MachineBase) AppendBinary(dst []byte) ([]byte, error) {
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(b.parts)))
+	part := func(s []byte) { dst = append(binary.LittleEndian.AppendUint32(dst, uint32(len(s))), s...) }
 	for _, p := range b.parts {
-		for _, s := range []string{p.suffix, p.named} {
-			dst = append(binary.LittleEndian.AppendUint32(dst, uint32(len(s))), s...)
-		}
-		at := len(dst)
+		var named []byte
 		var err error
+		for _, r := range p.named {
+			if named, err = render.Append(named, r.Rule); err != nil {
+				return nil, err
+			}
+			named = append(named, '\n')
+		}
+		part([]byte(p.suffix))
+		part(named)
+		at := len(dst)
 		if dst, err = p.base.AppendBinary(append(dst, 0, 0, 0, 0)); err != nil {
 			return nil, err
 		}
@@ -148,7 +189,18 @@ func OpenMachineBase(ctx context.Context, data []byte, o compile.Options) (*Mach
 		if err != nil {
 			return nil, err
 		}
-		b.parts = append(b.parts, basePart{string(suffix), string(named), base})
+		rules, err := parser.Config{Context: parser.ContextBody}.Parse(ctx, "rules that say the name", string(named))
+		var list []policy.Rule
+		if err == nil && !onlyRules(rules) {
+			err = errors.New("other than rules say the name")
+		}
+		if err == nil {
+			list, err = ownRules(ctx, baseNames.profile, rules, o.Kernel)
+		}
+		if err != nil {
+			return nil, cmp.Or(ctx.Err(), error(&compile.SavedError{Err: compile.ErrSavedDamaged, Reason: err.Error()}))
+		}
+		b.parts = append(b.parts, basePart{string(suffix), list, base})
 	}
 	if len(data) > 0 {
 		return nil, &compile.SavedError{Err: compile.ErrSavedDamaged, Reason: "something follows its parts"}
@@ -159,57 +211,57 @@ func OpenMachineBase(ctx context.Context, data []byte, o compile.Options) (*Mach
 // Compile makes the policy of a machine: of the base, with its name and its
 // rules; nil for none. Kernel is that of the base. Rules that use variables or
 // include files, and what the base has no place for, are an error that matches
-// ErrNoBase.
+// ErrNoBase. The limits of compiling hold for each of the machine's profiles, and
+// that of bytes for all.
 func (b *MachineBase) Compile(ctx context.Context, profile string, rules *ast.File, kernel *features.Set) (*compile.Output, error) {
-	if !plainName(profile) || rules != nil && !onlyRules(rules) {
+	return b.compile(ctx, saidNames{profile: profile}, rules, kernel)
+}
+
+// compile is Compile for a machine or a companion.
+func (b *MachineBase) compile(ctx context.Context, names saidNames, rules *ast.File, kernel *features.Set) (*compile.Output, error) {
+	if !names.plain() || rules != nil && !onlyRules(rules) {
 		return nil, ErrNoBase
 	}
-	var all *compile.Output
-	var policies []*blob.Policy
-	for i := range b.parts {
-		out, err := b.parts[i].compile(ctx, profile, rules, kernel)
+	var own []policy.Rule
+	if rules != nil {
+		var err error
+		if own, err = ownRules(ctx, names.profile, rules, kernel); err != nil {
+			return nil, cmp.Or(ctx.Err(), fmt.Errorf("%w: %w", ErrNoBase, err))
+		}
+	}
+	all, err := b.parts[0].compile(ctx, names, own)
+	if err != nil || len(b.parts) == 1 {
+		return all, err
+	}
+	sets := make([]*blob.Policy, 1, len(b.parts))
+	sets[0] = all.Policy
+	for i := range b.parts[1:] {
+		out, err := b.parts[1+i].compile(ctx, names, nil)
 		if err != nil {
 			return nil, err
 		}
-		rules = nil // of the first alone
-		if all == nil {
-			all = out
-			if len(b.parts) == 1 {
-				return all, nil
-			}
-		} else {
-			all.Degraded = append(all.Degraded, out.Degraded...)
-			all.Warnings = append(all.Warnings, out.Warnings...)
-		}
-		policies = append(policies, out.Policy)
+		sets = append(sets, out.Policy)
+		all.Degraded = append(all.Degraded, out.Degraded...)
+		all.Warnings = append(all.Warnings, out.Warnings...)
+		all.Stats = append(all.Stats, out.Stats...)
+		all.Used.Work += out.Used.Work
+		all.Used.States += out.Used.States
+		all.Used.Memory += out.Used.Memory
+		all.Used.Bytes += out.Used.Bytes
 	}
-	var err error
-	all.Policy, err = blob.Join(policies...)
-	return all, err
+	if all.Policy, err = blob.Join(sets...); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNoBase, err)
+	}
+	return all, nil
 }
 
 // compile makes one of the profiles of a machine.
-func (p *basePart) compile(ctx context.Context, profile string, rules *ast.File, kernel *features.Set) (*compile.Output, error) {
-	text := "profile x {\n" + strings.ReplaceAll(p.named, baseName, profile) + "}\n"
-	own, err := parser.Config{}.Parse(ctx, "rules of "+profile, text)
-	if err != nil {
-		return nil, err
+func (p *basePart) compile(ctx context.Context, names saidNames, own []policy.Rule) (*compile.Output, error) {
+	d := &compile.Delta{Name: names.profile + p.suffix, Rules: make([]policy.Rule, 0, len(p.named)+len(own))}
+	for _, r := range p.named {
+		d.Rules = append(d.Rules, policy.Rule{Rule: renamed(r.Rule, names), Origin: r.Origin})
 	}
-	top, ok := own.Stmts[0].(*ast.Profile)
-	if !ok || len(own.Stmts) != 1 {
-		return nil, ErrNoBase
-	}
-	d := &compile.Delta{Name: profile + p.suffix}
-	for _, file := range []*ast.File{{Name: own.Name, Src: own.Src, Stmts: top.Body}, rules} {
-		if file == nil {
-			continue
-		}
-		list, ok := ownRules(ctx, &Source{Profile: d.Name, Rules: file}, kernel)
-		if !ok {
-			return nil, errors.Join(ErrNoBase, ctx.Err())
-		}
-		d.Rules = append(d.Rules, list...)
-	}
+	d.Rules = append(d.Rules, own...)
 	i, err := p.base.Instantiate(ctx, d)
 	var whole *compile.WholeError
 	switch {
