@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"strings"
@@ -88,6 +89,9 @@ func domainsOfTests() []*svirt.Domain {
 // makes the same bytes.
 func TestBases(t *testing.T) {
 	for _, suite := range append([]string{""}, suites...) {
+		if suite != "" && testing.Short() {
+			break
+		}
 		t.Run(cmp.Or(suite, "own"), func(t *testing.T) {
 			kernels, policy := []string{"6.1", "6.12", "7.2", "7.3"}, svirt.PolicyFS()
 			if suite != "" {
@@ -321,6 +325,88 @@ func TestBaseShapes(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestBaseRandom compiles profiles that are put together at random, with profiles below
+// them, two machines of each.
+func TestBaseRandom(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	rules := []string{
+		"/a r,", "/a/** rw,", "/NAME r,", "owner /run/NAME/** rwk,", "deny /a w,", "deny /NAME/* w,", "audit /a r,", "/b/{NAME,x} r,",
+		"capability chown,", "deny capability kill,", "network inet,", "signal peer=NAME,", "signal (send) set=(term) peer=NAME//*,",
+		"signal (receive) peer=@{profile_name},", "ptrace peer=@{profile_name},", "unix (send, receive) type=stream peer=(label=NAME),",
+		"unix bind addr=@NAME*,", "/bin/a ix,", "/bin/b px,", "/bin/c px -> NAME,", "/bin/d cx -> c0,", "/bin/e cx -> c1,", "/bin/f ux,", "change_profile -> NAME//c0,",
+		"change_profile -> c1,", "change_profile,", "mount options=(ro) /NAME -> /mnt/,", "mount fstype=tmpfs -> /mnt/,", "umount /mnt/NAME/,",
+		"set rlimit nofile <= 100,", "mqueue (read) /NAME,", "userns,", "io_uring,", "dbus bus=system peer=(label=NAME),", "pivot_root /NAME/,", "link /NAME -> /b,",
+	}
+	heads := []string{"profile c%d", "profile c%d flags=(complain)", "profile c%d flags=(attach_disconnected, mediate_deleted)", "profile c%d /bin/c%[1]d*", "hat h%d", "^h%d"}
+	var body func(depth int) string
+	body = func(depth int) string {
+		var b strings.Builder
+		for range 1 + r.IntN(8) {
+			b.WriteString(rules[r.IntN(len(rules))] + "\n")
+		}
+		for i := range r.IntN(3) {
+			head := fmt.Sprintf(heads[r.IntN(len(heads))], i)
+			if depth == 2 {
+				break
+			}
+			below := depth + 1
+			if strings.HasPrefix(head, "hat") || strings.HasPrefix(head, "^") {
+				below = 2 // hats have none
+			}
+			b.WriteString(head + " {\n" + body(below) + "}\n")
+		}
+		return b.String()
+	}
+	n, bases, children := 400, 0, 0
+	if testing.Short() {
+		n = 100
+	}
+	for i := range n {
+		text := "profile NAME {\n/m r,\n" + body(0) + "include if exists <rules>\n}\n"
+		kernel := []string{"6.1", "6.12", "7.3"}[i%3]
+		set, _ := features.Kernel(kernel)
+		a := &svirt.AppArmor{Features: set, Degrade: compile.Report, Logger: slog.New(slog.DiscardHandler)}
+		for _, name := range []string{"libvirt-7d3e5a34-1c0f-4f4e-9d0a-000000000001", "libvirt-7d3e5a34-1c0f-4f4e-9d0a-000000000002"} {
+			f, err := parser.Config{}.Parse(t.Context(), name, strings.ReplaceAll(text, "NAME", name))
+			if err != nil {
+				t.Fatalf("%v\n%s", err, text)
+			}
+			own, err := parser.Config{Context: parser.ContextBody}.Parse(t.Context(), "rules", "/srv/"+name+" rwk,\n")
+			if err != nil {
+				t.Fatal(err)
+			}
+			src := &svirt.Source{Profile: name, File: f, Rules: own}
+			c, err := a.Compile(t.Context(), src)
+			if err != nil {
+				// Rules that were put together may contradict each other.
+				set, rerr := src.Resolve(t.Context(), set, nil)
+				if rerr == nil {
+					_, rerr = compile.Compile(t.Context(), set, compile.Options{Kernel: a.Features, Degrade: compile.Report})
+				}
+				if rerr == nil || rerr.Error() != err.Error() {
+					t.Errorf("%v, and as a whole %v\n%s", err, rerr, text)
+				}
+				break
+			}
+			p := c.(*blob.Policy)
+			alike(t, p, src, kernel)
+			if t.Failed() {
+				t.Fatal(text)
+			}
+			if based(p) {
+				bases++
+				if len(p.Names()) > 1 {
+					children++
+				}
+			}
+		}
+	}
+	t.Logf("of %d policies, %d are made of a base, %d of them with profiles below", 2*n, bases, children)
+	if bases < n/4 || children < n/8 {
+		t.Error("too few are made of a base")
 	}
 }
 
