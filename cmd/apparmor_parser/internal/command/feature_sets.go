@@ -48,6 +48,10 @@ func (r *run) loadFeatures(ctx context.Context) (err error) {
 		what := "kernel features"
 		if o.kernelFeatures == o.policyFeatures {
 			what = "features"
+			if r.defaults != nil {
+				r.features = r.defaults
+				return nil
+			}
 		}
 		r.features, err = r.featureFile(what, o.kernelFeatures)
 		return err

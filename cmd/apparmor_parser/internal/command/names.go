@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/goarmor/apparmor/ast"
@@ -31,13 +30,25 @@ func (r *run) names(ctx context.Context, unit *ast.Unit) (*policy.Set, error) {
 
 // Control characters replace the marks of variables while names are resolved,
 // so that none are found.
-var (
-	hiddenVariable = regexp.MustCompile(`@\{([^{}]*)\}`)
-	shownVariables = strings.NewReplacer("\x01", "@{", "\x02", "}")
-)
+var shownVariables = strings.NewReplacer("\x01", "@{", "\x02", "}")
 
 func hideVariables(name ast.Pattern) ast.Pattern {
-	return ast.Pattern(hiddenVariable.ReplaceAllString(string(name), "\x01$1\x02"))
+	var b strings.Builder
+	rest := string(name)
+	for {
+		before, after, found := strings.Cut(rest, "@{")
+		b.WriteString(before)
+		if !found {
+			return ast.Pattern(b.String())
+		}
+		rest = after
+		if i := strings.IndexAny(after, "{}"); i >= 0 && after[i] == '}' {
+			b.WriteString("\x01" + after[:i] + "\x02")
+			rest = after[i+1:]
+		} else {
+			b.WriteString("@{")
+		}
+	}
 }
 
 // skeleton copies a unit without its rules, and its profiles with nothing but

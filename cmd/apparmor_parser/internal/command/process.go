@@ -40,13 +40,6 @@ type result struct {
 // processAll processes all inputs, several at a time, and finishes them in
 // order.
 func (r *run) processAll(ctx context.Context, out *sink) (status int) {
-	workers := r.workers()
-	slots := make(chan struct{}, workers)
-	queue := make(chan chan *result, workers)
-	all := ctx
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-
 	var inputs []input
 	listed := r.expand(func(in input) bool {
 		inputs = append(inputs, in)
@@ -55,6 +48,29 @@ func (r *run) processAll(ctx context.Context, out *sink) (status int) {
 	if listed != 0 && r.options.abortOnError {
 		return listed
 	}
+	workers := min(r.workers(), len(inputs))
+	if workers <= 1 {
+		// Goroutines, and the threads that Go starts for them, take longer than a
+		// small profile does.
+		for _, in := range inputs {
+			if ctx.Err() != nil {
+				break
+			}
+			if s := r.finish(ctx, r.prepare(ctx, in), out); s != 0 {
+				status = s
+				if r.options.abortOnError {
+					break
+				}
+			}
+		}
+		return r.ended(ctx, status, listed)
+	}
+
+	slots := make(chan struct{}, workers)
+	queue := make(chan chan *result, workers)
+	all := ctx
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	go func() {
 		defer close(queue)
 		for _, in := range inputs {
@@ -84,8 +100,14 @@ func (r *run) processAll(ctx context.Context, out *sink) (status int) {
 	// A goroutine that puts a result into the queue must not wait forever.
 	for range queue {
 	}
+	return r.ended(all, status, listed)
+}
+
+// ended returns the status of all inputs, of which one may have failed, and of
+// listing them.
+func (*run) ended(ctx context.Context, status, listed int) int {
 	switch {
-	case all.Err() != nil:
+	case ctx.Err() != nil:
 		return statusFailed
 	case status == 0:
 		return listed

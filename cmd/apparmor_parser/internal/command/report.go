@@ -59,15 +59,15 @@ func (r *reporter) line(s string) { _, _ = fmt.Fprintln(r.w, s) }
 // diagnostic writes a finding about an input, unless it is a warning whose
 // class is off. It reports whether the finding is an error.
 func (r *reporter) diagnostic(in input, d *diag.Diagnostic) (failed bool) {
-	if r.hide != nil {
-		d = r.hide(in, d)
-	}
 	failed = d.Severity == diag.Error
 	if !failed {
 		if r.quiet || !r.warn.has(d.Class) {
 			return false
 		}
 		failed = r.werror.has(d.Class)
+	}
+	if r.hide != nil {
+		d = r.hide(in, d)
 	}
 	switch {
 	case r.json:
