@@ -66,15 +66,17 @@ func partition(used Set, sets []Set, oob bool) (c classes) {
 		split(s)
 	}
 	// Bytes in use are classes of their own.
+	var sizes [257]uint16
+	for _, k := range c.of {
+		sizes[k]++
+	}
 	for w, word := range used {
 		for ; word != 0; word &= word - 1 {
 			b := w<<6 + bits.TrailingZeros64(word)
-			for o := range 256 {
-				if o != b && c.of[o] == c.of[b] {
-					c.of[b] = uint16(c.n)
-					c.n++
-					break
-				}
+			if k := c.of[b]; sizes[k] > 1 {
+				sizes[k]--
+				c.of[b] = uint16(c.n)
+				c.n++
 			}
 		}
 	}

@@ -108,6 +108,7 @@ func (n *nfa) make(rules []rule, accepts []Accept, budget *Budget) {
 	}
 	n.states = slices.Grow(n.states, size)
 	n.edges = slices.Grow(n.edges, size)
+	n.hashes = room(n.hashes, size)
 	n.table = zeros(n.table, tableSize(size))
 	for b := range 256 {
 		n.bytes[b] = in.fitSet(SetOf(byte(b)))

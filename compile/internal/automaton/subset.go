@@ -22,12 +22,15 @@ type subset struct {
 	splits     []split
 	splitTable []uint32   // by hash, plus one; 0 for none
 	in         [][]uint32 // by class: the sets that it is in, of a split that is made
+	wides      []wide     // by hash of their edges
+	wideInts   []uint32   // what they are made of
 
 	// The sets, one after another, found by their hash.
 	members []uint32
 	sets    []span
 	table   []uint32 // state+1, or 0
 	hashes  []uint32
+	entered []uint32 // by state of the nfa: the state of what is entered with it; 0: not known yet
 
 	rows   rows
 	label  []uint32
@@ -49,6 +52,11 @@ type split struct {
 	sets   []uint32   // sorted
 	group  []uint16   // the group of each class; 0 is in none of the sets
 	member [][]uint32 // the sets of each group
+
+	most   uint16   // the group with the most classes
+	size   int      // how many these are
+	first  uint16   // and the first of them
+	others []uint16 // the classes of the other groups
 }
 
 // scratch is reused from state to state.
@@ -58,12 +66,13 @@ type scratch struct {
 	head    []int32 // by class: the last target, index+1
 	targets []target
 	touched []uint16
-	setHead []int32    // by wide set: the last target, index+1
-	sets    []uint32   // the wide sets with targets
-	bases   [][]uint32 // by group: the states that wide edges lead to
-	dest    []uint32   // by group: their state
-	row     []uint32   // by class: where the state leads
+	wide    []uint32 // its edges on wide sets: a set and where it leads
+	setHead []int32  // by wide set: its last edge, index+1
+	next    []int32  // by edge: the one of the set before it, index+1
+	sets    []uint32 // the wide sets with edges
+	row     []uint32 // by class: where the state leads
 	list    []uint32
+	merged  []uint32
 	seen    []bool // by class
 	accepts []Accept
 }
@@ -91,6 +100,7 @@ func (b *subset) init(n *nfa, accepts []Accept, covers func(b, a Accept) bool) {
 	b.wideLists.reset()
 	b.splitTable = zeros(b.splitTable, max(len(b.splitTable), 16))
 	b.table = zeros(b.table, tableSize(len(n.states)))
+	b.wides, b.wideInts = zeros(b.wides, min(tableSize(len(n.states)/16), maxWides)), b.wideInts[:0]
 	b.labels, b.values = zeros(b.labels, max(len(b.labels), 16)), b.values[:0]
 	b.listed.reset()
 	for i := range 256 {
@@ -124,11 +134,12 @@ func (b *subset) init(n *nfa, accepts []Accept, covers func(b, a Accept) bool) {
 	b.hashes = room(b.hashes, likely)
 	b.members = room(b.members, 3*likely)
 	x := &b.scratch
+	b.entered = zeros(b.entered, len(n.states))
 	x.mark, x.gen = zeros(x.mark, len(n.states)), 0
 	x.head = zeros(x.head, c.n)
 	x.row = zeros(x.row, c.n)
 	x.setHead = zeros(x.setHead, sets)
-	b.bytes = n.size() + 4*int64(len(n.states)) + b.subsume.bytes
+	b.bytes = n.size() + 8*int64(len(n.states)) + b.subsume.bytes
 	for _, list := range b.wide {
 		b.bytes += 24 + 2*int64(len(list))
 	}
@@ -140,7 +151,10 @@ func (b *subset) init(n *nfa, accepts []Accept, covers func(b, a Accept) bool) {
 func (b *subset) build() *DFA {
 	b.state(nil)
 	b.rows.close(Dead, 0)
-	b.addState(b.closureOf(b.n.start))
+	c := b.n.closure[b.n.start]
+	start := append(b.scratch.list[:0], b.n.closures[c.from:c.from+c.n]...)
+	start = b.canonical(start)
+	b.addState(start, hash(start))
 	for s := 1; s < len(b.sets); s++ {
 		if !b.check() || !b.budget.transitions(len(b.rows.arcs)) {
 			break
@@ -161,15 +175,19 @@ func (b *subset) check() bool {
 
 // size is the bytes that are held.
 func (b *subset) size() int64 {
-	return b.bytes + int64(len(b.rows.arcs))*8 + int64(len(b.members)+len(b.scratch.targets)*2+len(b.scratch.list))*4 +
+	return b.bytes + int64(len(b.rows.arcs))*8 + int64(len(b.members)+len(b.wideInts)+len(b.scratch.targets)*2+len(b.scratch.list))*4 +
 		int64(len(b.sets))*28 + int64(len(b.table))*4
 }
 
-// closureOf returns the states entered with s, ready to be a set.
-func (b *subset) closureOf(s uint32) []uint32 {
+// enter returns the state of what is entered with a state of the nfa alone.
+func (b *subset) enter(s uint32) uint32 {
+	if to := b.entered[s]; to != 0 {
+		return to
+	}
 	c := b.n.closure[s]
 	b.scratch.list = append(b.scratch.list[:0], b.n.closures[c.from:c.from+c.n]...)
-	return b.canonical(b.scratch.list)
+	b.entered[s] = b.state(b.canonical(b.scratch.list))
+	return b.entered[s]
 }
 
 // canonical sorts a list and drops what makes no difference.
@@ -183,8 +201,10 @@ func (b *subset) canonical(list []uint32) []uint32 {
 }
 
 // state returns the state of a canonical set.
-func (b *subset) state(list []uint32) uint32 {
-	h := hash(list)
+func (b *subset) state(list []uint32) uint32 { return b.stateOf(list, hash(list)) }
+
+// stateOf returns the state of a canonical set with the given hash.
+func (b *subset) stateOf(list []uint32, h uint32) uint32 {
 	b.work += 16 + 2*len(list)
 	mask := uint32(len(b.table) - 1)
 	for i := h & mask; ; i = (i + 1) & mask {
@@ -196,7 +216,7 @@ func (b *subset) state(list []uint32) uint32 {
 			return e - 1
 		}
 	}
-	return b.addState(list)
+	return b.addState(list, h)
 }
 
 func (b *subset) set(s uint32) []uint32 {
@@ -204,28 +224,28 @@ func (b *subset) set(s uint32) []uint32 {
 	return b.members[sp.from : sp.from+sp.n]
 }
 
-func (b *subset) addState(list []uint32) uint32 {
+// addState makes the state of a canonical set with the given hash.
+func (b *subset) addState(list []uint32, h uint32) uint32 {
 	s := uint32(len(b.sets))
 	b.work += 32 + 2*len(list)
 	b.budget.count()
 	b.sets = append(b.sets, span{uint32(len(b.members)), uint32(len(list))})
 	b.members = append(b.members, list...)
-	h := hash(list)
 	b.hashes = append(b.hashes, h)
 	b.label = append(b.label, b.labelOf(list))
 	if 2*len(b.sets) > len(b.table) {
 		b.table = zeros(b.table, 2*len(b.table))
 		b.work += len(b.table)
 		for i, h := range b.hashes {
-			b.enter(h, uint32(i))
+			b.place(h, uint32(i))
 		}
 	} else {
-		b.enter(h, s)
+		b.place(h, s)
 	}
 	return s
 }
 
-func (b *subset) enter(h, s uint32) {
+func (b *subset) place(h, s uint32) {
 	mask := uint32(len(b.table) - 1)
 	i := h & mask
 	for b.table[i] != 0 {
@@ -234,17 +254,24 @@ func (b *subset) enter(h, s uint32) {
 	b.table[i] = s + 1
 }
 
+// hash is the sum of what it is of each element, so that a list and some more
+// elements are quick to hash.
 func hash(list []uint32) uint32 {
-	h := uint64(len(list))
+	var h uint32
 	for _, v := range list {
-		h = mix(h, uint64(v))
+		h += hashOne(v)
 	}
-	return uint32(h)
+	return h
 }
+
+func hashOne(v uint32) uint32 { return uint32(mix(0x9e3779b97f4a7c15, uint64(v))) }
 
 // labelOf interns the accept values of a set. The accepting states of the nfa
 // have the lowest numbers, in the order of their values.
 func (b *subset) labelOf(list []uint32) uint32 {
+	if len(b.values) > 0 && (len(list) == 0 || b.n.states[list[0]].final == 0) {
+		return 0 // that of the first set, which is empty
+	}
 	set := b.scratch.accepts[:0]
 	for _, s := range list {
 		final := b.n.states[s].final

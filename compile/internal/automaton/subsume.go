@@ -138,6 +138,28 @@ func (a *subsumer) prune(list []uint32) []uint32 {
 	return kept
 }
 
+// appendLoops appends the numbers of the loops of a set.
+func (a *subsumer) appendLoops(loops, list []uint32) []uint32 {
+	for _, s := range list {
+		if i := a.index[s]; i != 0 {
+			loops = append(loops, uint32(i-1))
+		}
+	}
+	return loops
+}
+
+// subsumedBy reports whether one of the given loops subsumes s, which is none.
+func (a *subsumer) subsumedBy(s uint32, loops []uint32) bool {
+	st := &a.n.states[s]
+	a.work += 2 * len(loops)
+	for _, i := range loops {
+		if l := &a.loops[i]; st.fits&l.fit != 0 && a.accepts(l, st.reach) {
+			return true
+		}
+	}
+	return false
+}
+
 // subsumed reports whether an active loop subsumes s. Of two loops that subsume
 // each other, the first one stays.
 func (a *subsumer) subsumed(s uint32) bool {
