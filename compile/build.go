@@ -23,13 +23,16 @@ type words struct{ accept, accept2 uint32 }
 // build makes the automaton of a rule set. write turns what is granted to a
 // string, and what the strongest rules deny, into what is written: states
 // whose grants are the same to the kernel can be merged.
-func build[W comparable](budget *automaton.Budget, rs *ruleset, write func(g grant, denied uint32) W) (b built[W], err error) {
+//
+// The automaton holds until the memory is used for another one.
+func build[W comparable](budget *automaton.Budget, memory *automaton.Memory, rs *ruleset, write func(g grant, denied uint32) W) (b built[W], err error) {
 	r := resolver{records: &rs.records, space: rs.space}
-	d, err := rs.builder(&r).Build(budget)
+	d, err := rs.builder(&r).BuildIn(memory, budget)
 	if err != nil {
 		return b, err
 	}
 	b.states = d.States()
+	d = memory.Release(d)
 	d, b.words, err = automaton.Resolve(budget, d, func(set []automaton.Accept) (w W, err error) {
 		g, denied, err := r.resolve(set)
 		if err != nil {
@@ -40,7 +43,7 @@ func build[W comparable](budget *automaton.Budget, rs *ruleset, write func(g gra
 	if err != nil {
 		return b, err
 	}
-	b.dfa, err = d.Minimize(budget, automaton.MinimizeOptions{KeepStart: true})
+	b.dfa, err = d.MinimizeIn(memory, budget, automaton.MinimizeOptions{KeepStart: true})
 	return b, err
 }
 
@@ -53,6 +56,7 @@ func (b *built[W]) stats(rs *ruleset) AutomatonStats {
 type builder struct {
 	form        form
 	budget      *automaton.Budget
+	memory      *automaton.Memory
 	keepDenials bool
 	targets     []string // of exec transitions, as records number them
 	stats       Stats
@@ -61,7 +65,7 @@ type builder struct {
 // xmatch makes the automaton of attachments: always in the old form, and
 // never with differential encoding, which kernels do not understand there.
 func (u *builder) xmatch(rs *ruleset) (*blob.PolicyDB, error) {
-	b, err := build(u.budget, rs, func(g grant, _ uint32) words { return words{accept: g.allow} })
+	b, err := build(u.budget, u.memory, rs, func(g grant, _ uint32) words { return words{accept: g.allow} })
 	if err != nil {
 		return nil, err
 	}
@@ -72,14 +76,14 @@ func (u *builder) xmatch(rs *ruleset) (*blob.PolicyDB, error) {
 // policydb makes the automaton of all classes but files.
 func (u *builder) policydb(rs *ruleset) (*blob.PolicyDB, error) {
 	if !u.form.table {
-		b, err := build(u.budget, rs, func(g grant, _ uint32) words { return oldPolicydb(g) })
+		b, err := build(u.budget, u.memory, rs, func(g grant, _ uint32) words { return oldPolicydb(g) })
 		if err != nil {
 			return nil, err
 		}
 		u.stats.Policydb = b.stats(rs)
 		return u.oldForm(b, u.form)
 	}
-	b, err := build(u.budget, rs, func(g grant, denied uint32) blob.Perm {
+	b, err := build(u.budget, u.memory, rs, func(g grant, denied uint32) blob.Perm {
 		return tablePolicydb(u.keepDenied(g, denied))
 	})
 	if err != nil {
@@ -94,7 +98,7 @@ func (u *builder) policydb(rs *ruleset) (*blob.PolicyDB, error) {
 		o.Accept[l] = uint32(l)
 	}
 	db := &blob.PolicyDB{Perms: b.words}
-	db.DFA, err = b.dfa.Pack(u.budget, o)
+	db.DFA, err = b.dfa.PackIn(u.memory, u.budget, o)
 	return db, err
 }
 
@@ -102,7 +106,7 @@ func (u *builder) policydb(rs *ruleset) (*blob.PolicyDB, error) {
 func (u *builder) file(rs *ruleset) (db *blob.PolicyDB, err error) {
 	targets, renumber := sortTargets(u.targets)
 	if !u.form.table {
-		b, err := build(u.budget, rs, func(g grant, denied uint32) words { return oldFile(renumber(impliedMmap(g, denied))) })
+		b, err := build(u.budget, u.memory, rs, func(g grant, denied uint32) words { return oldFile(renumber(impliedMmap(g, denied))) })
 		if err != nil {
 			return nil, err
 		}
@@ -113,7 +117,7 @@ func (u *builder) file(rs *ruleset) (db *blob.PolicyDB, err error) {
 		db.XTable = targets
 		return db, nil
 	}
-	b, err := build(u.budget, rs, func(g grant, denied uint32) [2]blob.Perm {
+	b, err := build(u.budget, u.memory, rs, func(g grant, denied uint32) [2]blob.Perm {
 		return tableFile(renumber(u.keepDenied(impliedMmap(g, denied), denied)))
 	})
 	if err != nil {
@@ -130,7 +134,7 @@ func (u *builder) file(rs *ruleset) (db *blob.PolicyDB, err error) {
 		o.Accept[l], o.Accept2[l] = uint32(len(db.Perms)), blob.AcceptPair
 		db.Perms = append(db.Perms, pair[:]...)
 	}
-	db.DFA, err = b.dfa.Pack(u.budget, o)
+	db.DFA, err = b.dfa.PackIn(u.memory, u.budget, o)
 	return db, err
 }
 
@@ -162,7 +166,7 @@ func (u *builder) oldForm(b built[words], f form) (*blob.PolicyDB, error) {
 	for l, w := range b.words {
 		o.Accept[l], o.Accept2[l] = w.accept, w.accept2
 	}
-	d, err := b.dfa.Pack(u.budget, o)
+	d, err := b.dfa.PackIn(u.memory, u.budget, o)
 	if err != nil {
 		return nil, err
 	}

@@ -214,6 +214,8 @@ func compileSet(q *request, set *policy.Set, o Options) (*Output, error) {
 	if err := c.budget.Err(); err != nil {
 		return nil, err
 	}
+	c.memory = takeMemory()
+	defer freeMemory(c.memory)
 	profiles := make([]*blob.Profile, 0, len(set.Profiles))
 	for _, p := range set.Profiles {
 		b, err := c.profile(p)
@@ -270,6 +272,7 @@ type compiler struct {
 	*request
 	options Options
 	form    form
+	memory  *automaton.Memory
 	// keepDenials is the option, if the form can hold denials.
 	keepDenials bool
 	out         Output

@@ -19,6 +19,7 @@ type workspace struct {
 	profile     policy.Profile // with the rules of the delta
 	translation translation
 	nodes       automaton.Nodes
+	memory      automaton.Memory // of an attachment
 	files       workPart
 	policydb    workPart
 	heads       []blob.Profile
@@ -137,7 +138,7 @@ func (w *workspace) make(ctx context.Context, d *Delta) (whole string, err error
 	if d.Attachment != nil || w.profile.Name != top.Name {
 		head.XMatch = nil
 		if len(xmatch.entries) > 0 {
-			u := builder{form: b.form, budget: &w.budget}
+			u := builder{form: b.form, budget: &w.budget, memory: &w.memory}
 			if head.XMatch, err = u.xmatch(xmatch); err != nil {
 				return "", err
 			}

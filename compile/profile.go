@@ -27,7 +27,7 @@ func (c *compiler) profile(p *policy.Profile) (*blob.Profile, error) {
 // build translates the profile and builds its automata.
 func (c *compiler) build(t *translation) (*blob.Profile, Stats, error) {
 	b := builder{
-		form: c.form, budget: c.budget, keepDenials: c.keepDenials,
+		form: c.form, budget: c.budget, memory: c.memory, keepDenials: c.keepDenials,
 		stats: Stats{Profile: t.profile.Name},
 	}
 	out := members(&t.emitter)

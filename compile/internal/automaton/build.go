@@ -49,7 +49,7 @@ func (b *Builder) Len() int { return len(b.rules) }
 // The error is the budget's; one for a limit is, or matches, a *CostError when
 // it is known what caused it.
 func (b *Builder) Build(budget *Budget) (*DFA, error) {
-	d, err := b.build(budget, new(memory))
+	d, err := b.BuildIn(new(Memory), budget)
 	if err != nil {
 		return nil, err
 	}
@@ -59,9 +59,9 @@ func (b *Builder) Build(budget *Budget) (*DFA, error) {
 	return &own, nil
 }
 
-// build makes the automaton in the given memory, which has it until it is used
-// again.
-func (b *Builder) build(budget *Budget, m *memory) (*DFA, error) {
+// BuildIn is Build in the given memory. What it returns holds until the memory is
+// used for another automaton.
+func (b *Builder) BuildIn(m *Memory, budget *Budget) (*DFA, error) {
 	s, err := b.subset(budget, m)
 	if err != nil {
 		return nil, err
@@ -80,7 +80,7 @@ func (b *Builder) build(budget *Budget, m *memory) (*DFA, error) {
 // owners' expressions are the cause of how many of its states, the greatest
 // first, and how many states there are.
 func (b *Builder) Costs(budget *Budget) (costs []Cost, states int) {
-	s, err := b.subset(budget, new(memory))
+	s, err := b.subset(budget, new(Memory))
 	if err != nil {
 		return nil, 0
 	}
@@ -88,16 +88,49 @@ func (b *Builder) Costs(budget *Budget) (costs []Cost, states int) {
 	return s.costs(b.owners), len(s.sets)
 }
 
-// memory is what an automaton is made in: the zero memory is ready for use, and
-// what was made in it before goes when it is used again.
-type memory struct {
-	accepts []Accept
-	nfa     nfa
-	subset  subset
+// Memory is what automata are made in, one after the other. The zero Memory is ready
+// for use. It is not safe for concurrent use.
+type Memory struct {
+	accepts   []Accept
+	nfa       nfa
+	subset    subset
+	minimizer minimizer
+	packer    packer
+}
+
+// maxKept is the most states of an automaton that leaves its memory to the next one.
+const maxKept = 1 << 13
+
+// Release returns an automaton that was made in m. One of many states gets memory of
+// its own, and the rest, which is several times as much, goes.
+func (m *Memory) Release(d *DFA) *DFA {
+	if len(m.subset.sets) <= maxKept {
+		return d
+	}
+	own, classes := *d, *d.classes
+	own.classes = &classes
+	*m = Memory{}
+	return &own
+}
+
+// Forget drops what the memory holds of the last automaton but the room for the next
+// one.
+func (m *Memory) Forget() {
+	m.nfa.reset(0, nil)
+	m.subset.n, m.subset.budget, m.subset.dfa, m.subset.subsume.n, m.subset.subsume.covers = nil, nil, DFA{}, nil, nil
+	m.minimizer.d, m.packer.d, m.packer.budget = nil, nil, nil
+}
+
+// Size is about how many bytes the memory has.
+func (m *Memory) Size() int64 {
+	n, b, k, p := &m.nfa, &m.subset, &m.minimizer, &m.packer
+	return int64(cap(n.states)+cap(n.closure))*(stateSize+12) + int64(cap(n.edges))*edgeSize + int64(cap(n.trie.nodes))*24 +
+		int64(cap(b.rows.arcs)+cap(k.rows.arcs)+cap(k.refiner.words)+cap(p.entries))*8 + int64(cap(p.last)+cap(p.order))*16 +
+		int64(cap(b.sets))*28 + int64(cap(b.table)+cap(b.members)+cap(n.table)+cap(k.blocks.ints)+cap(k.source))*4
 }
 
 // subset makes what is to be made deterministic.
-func (b *Builder) subset(budget *Budget, m *memory) (*subset, error) {
+func (b *Builder) subset(budget *Budget, m *Memory) (*subset, error) {
 	accepts := slices.Grow(m.accepts[:0], len(b.rules))
 	for _, r := range b.rules {
 		accepts = append(accepts, r.accept)

@@ -19,12 +19,12 @@ const maxChain = 8
 func (p *packer) chooseDiffs() bool {
 	d := p.d
 	n := d.States()
-	like := make([]uint32, n) // by state: the last one that leads there on most classes
-	last := make(lastArcs, 0, len(d.rows.arcs))
-	heads := make([]int32, n) // by state: the first of last that leads there
-	votes := make([]int32, n)
-	var voted []uint32
-	depth := make([]uint8, n)
+	p.like, p.heads, p.votes, p.depth = zeros(p.like, n), zeros(p.heads, n), zeros(p.votes, n), zeros(p.depth, n)
+	like := p.like // by state: the last one that leads there on most classes
+	last := lastArcs(room(p.last, len(d.rows.arcs)))
+	heads := p.heads // by state: the first of last that leads there
+	votes, voted, depth := p.votes, p.voted[:0], p.depth
+	defer func() { p.last, p.voted = last, voted }()
 	for i := 1; i < n; i++ {
 		s := uint32(i)
 		arcs, most := d.rows.arcsOf(s), d.rows.of[s].most

@@ -67,6 +67,14 @@
 // them for every byte. Rows are compared by their exceptions: looking at every
 // class took a quarter of all time for kernel 7.3, and its tables were longer.
 //
+// All of it is done in a Memory, which a caller may use again: what an automaton is
+// made in is several times what it takes.
+//
+// Tried and not kept: merging the states from which no loop can be reached before the
+// others, from their ends on (Revuz, "Minimisation of acyclic deterministic automata in
+// linear time", Theoretical Computer Science 92(1), 1992). They are two fifths of the
+// states of a VM's profile, and minimising took 4 % less.
+//
 // A Base is an automaton to which small ones are added (base.go, sum.go): the sum
 // is their product, built only where the added one is alive. Strings without
 // wildcards become an automaton without the detour above (literals.go).

@@ -16,13 +16,20 @@ type MinimizeOptions struct {
 //
 // The error is the budget's.
 func (d *DFA) Minimize(budget *Budget, o MinimizeOptions) (*DFA, error) {
+	return d.MinimizeIn(new(Memory), budget, o)
+}
+
+// MinimizeIn is Minimize in the given memory. What it returns holds until the memory
+// is used to minimise another automaton, and no longer than d.
+func (d *DFA) MinimizeIn(mem *Memory, budget *Budget, o MinimizeOptions) (*DFA, error) {
 	n, arcs := int64(d.States()), int64(len(d.rows.arcs))
 	// The transitions, who leads where, the partition, and at the end both
 	// automata; the signatures of the first block are as long as all of them.
 	if !budget.Spend(int(8*n+6*arcs)) || !budget.Need(d.size()+n*(4+24+16+16)+arcs*(4+8+8)) {
 		return nil, budget.Err()
 	}
-	m := newMinimizer(d, o.KeepStart)
+	m := &mem.minimizer
+	m.init(d, o.KeepStart)
 	if !m.refine(budget) {
 		return nil, budget.Err()
 	}
@@ -46,19 +53,27 @@ type minimizer struct {
 
 	blocks  blocks
 	refiner refiner
+
+	// The result, and what it is made with.
+	rows   rows
+	label  []uint32
+	number []uint32 // by block: state, 0 for none yet
+	order  []int32  // of blocks: the one of each state but the dead one
+
+	seen  []uint32 // of invert
+	stack []int32  // of live
 }
 
-func newMinimizer(d *DFA, keepStart bool) *minimizer {
-	m := &minimizer{d: d, entered: Start}
+func (m *minimizer) init(d *DFA, keepStart bool) {
+	m.d, m.entered = d, Start
 	n := d.States()
 	if keepStart {
 		m.entered = uint32(n)
 		n++
 	}
-	m.alive = make([]bool, n)
+	m.alive = zeros(m.alive, n)
 	m.invert()
 	m.live()
-	return m
 }
 
 // keepStart reports whether the start is kept apart.
@@ -83,8 +98,9 @@ func (m *minimizer) element(s uint32) uint32 {
 // invert lists the elements that lead to each element, each of them once.
 func (m *minimizer) invert() {
 	n := uint32(len(m.alive))
-	m.in = make([]int32, n+1)
-	seen := make([]uint32, n) // by element: the last one found to lead there
+	m.in = zeros(m.in, int(n)+1)
+	m.seen = zeros(m.seen, int(n))
+	seen := m.seen // by element: the last one found to lead there
 	each := func(f func(from, to uint32)) {
 		clear(seen)
 		for e := Start; e < n; e++ {
@@ -108,7 +124,7 @@ func (m *minimizer) invert() {
 		sum += n
 		m.in[i] = sum
 	}
-	m.source = make([]int32, sum)
+	m.source = zeros(m.source, int(sum))
 	each(func(from, to uint32) {
 		m.in[to]--
 		m.source[m.in[to]] = int32(from)
@@ -120,7 +136,7 @@ func (m *minimizer) leading(to int32) []int32 { return m.source[m.in[to]:m.in[to
 
 // live finds the elements from which a label can be reached.
 func (m *minimizer) live() {
-	stack := make([]int32, 0, len(m.alive))
+	stack := room(m.stack, len(m.alive))
 	for e := range m.alive {
 		if m.d.label[m.state(uint32(e))] != m.d.label[Dead] {
 			m.alive[e] = true
@@ -138,14 +154,15 @@ func (m *minimizer) live() {
 		}
 	}
 	m.alive[Start] = true
+	m.stack = stack
 }
 
 // quotient makes the automaton of blocks, numbered breadth first.
 func (m *minimizer) quotient() *DFA {
 	d, k := m.d, &m.blocks
 	dead := uint32(k.of[Dead])
-	number := make([]uint32, k.n) // by block: state, 0 for none yet
-	order := make([]int32, 0, k.n)
+	m.number = zeros(m.number, int(k.n))
+	number, order := m.number, room(m.order, int(k.n))
 	visit := func(b uint32) uint32 {
 		if b == dead {
 			return Dead
@@ -157,11 +174,8 @@ func (m *minimizer) quotient() *DFA {
 		return number[b]
 	}
 	visit(uint32(k.of[Start]))
-	var rows rows
-	rows.of = make([]row, 1, k.n+1)
-	rows.arcs = make([]arc, 0, len(d.rows.arcs))
-	label := make([]uint32, 1, k.n+1)
-	label[0] = d.label[Dead]
+	rows := rows{of: append(room(m.rows.of, int(k.n)+1), row{}), arcs: room(m.rows.arcs, len(d.rows.arcs))}
+	label := append(room(m.label, int(k.n)+1), d.label[Dead])
 	for i := 0; i < len(order); i++ {
 		of := uint32(k.elems[k.first[order[i]]])
 		m.refiner.words = m.refiner.words[:0]
@@ -185,5 +199,6 @@ func (m *minimizer) quotient() *DFA {
 		rows.close(to, from)
 		label = append(label, d.label[m.state(of)])
 	}
+	m.rows, m.label, m.order = rows, label, order
 	return &DFA{classes: d.classes, rows: rows, label: label, sets: d.sets}
 }

@@ -33,6 +33,11 @@ type PackOptions struct {
 // An automaton that does not fit is a *diag.LimitError; the other errors are
 // the budget's.
 func (d *DFA) Pack(budget *Budget, o PackOptions) (*blob.DFA, error) {
+	return d.PackIn(new(Memory), budget, o)
+}
+
+// PackIn is Pack with scratch in the given memory.
+func (d *DFA) PackIn(m *Memory, budget *Budget, o PackOptions) (*blob.DFA, error) {
 	n := d.States()
 	wide := n > 1<<16
 	if wide && !o.Wide {
@@ -42,8 +47,8 @@ func (d *DFA) Pack(budget *Budget, o PackOptions) (*blob.DFA, error) {
 	if !budget.Spend(8*n+4*len(d.rows.arcs)) || !budget.Need(held) {
 		return nil, budget.Err()
 	}
-	p := newPacker(d)
-	p.budget = budget
+	p := &m.packer
+	p.init(d, budget)
 	p.chooseDefaults()
 	if o.Diff {
 		if !budget.Need(held+16*int64(len(d.rows.arcs))+13*int64(n)) || !p.chooseDiffs() {
@@ -86,6 +91,15 @@ type packer struct {
 	entries []entry // what states have to store, one state after another
 	own     []span  // of each state
 	budget  *Budget
+
+	order, spare []uint64 // of placeBest
+	comb         comb     // of place
+
+	// Of chooseDiffs.
+	like, voted  []uint32
+	heads, votes []int32
+	depth        []uint8
+	last         lastArcs
 }
 
 // entry is a transition that a state has to store: on a byte, or out of band.
@@ -102,16 +116,15 @@ func sortEntries(entries []entry) {
 	}
 }
 
-func newPacker(d *DFA) *packer {
+func (p *packer) init(d *DFA, budget *Budget) {
 	n := d.States()
-	p := &packer{
-		d: d, sizes: make([]int, d.classes.n), bytes: d.classes.bytes(),
-		def: make([]uint32, n), diff: make([]bool, n), count: make([]int32, n), own: make([]span, n),
-	}
+	p.d, p.budget, p.bytes, p.stored = d, budget, d.classes.bytes(), 0
+	p.def = make([]uint32, n) // which becomes a table
+	p.diff, p.count, p.own = zeros(p.diff, n), zeros(p.count, n), zeros(p.own, n)
+	p.sizes = zeros(p.sizes, d.classes.n)
 	for c, bytes := range p.bytes {
 		p.sizes[c] = len(bytes)
 	}
-	return p
 }
 
 // chooseDefaults makes the target of most bytes the default of each state. An
@@ -153,7 +166,7 @@ func (p *packer) chooseDefaults() {
 // collect lists what each state has to store, in the order of slots.
 func (p *packer) collect() {
 	oob := int(p.d.classes.oob)
-	p.entries = make([]entry, 0, p.stored)
+	p.entries = room(p.entries, p.stored)
 	row, like := make([]uint32, p.d.classes.n), make([]uint32, p.d.classes.n)
 	for i := range p.own {
 		s := uint32(i)
@@ -243,7 +256,8 @@ func (p *packer) tables() (*blob.DFA, error) {
 // the lowest bytes, because only they can use the lowest slots. If it is
 // cheap, other orders are tried as well.
 func (p *packer) placeBest() (base []uint32, top int, err error) {
-	order := make([]uint64, 0, len(p.own))
+	p.order = room(p.order, len(p.own))
+	order := p.order
 	for i := range orders {
 		order = order[:0]
 		for s, own := range p.own {
@@ -252,7 +266,7 @@ func (p *packer) placeBest() (base []uint32, top int, err error) {
 				order = append(order, orders[i](n, low)<<32|uint64(s))
 			}
 		}
-		slices.Sort(order)
+		p.spare = sortOrder(order, p.spare)
 		b, t, err := p.place(order)
 		if err != nil {
 			return nil, 0, err
@@ -265,6 +279,37 @@ func (p *packer) placeBest() (base []uint32, top int, err error) {
 		}
 	}
 	return base, top, nil
+}
+
+// sortOrder sorts states, the lower halves, by what orders say of them, the upper
+// halves, of 18 bits. Of equals the lower state, which is the earlier one, stays the
+// first. The memory of spare is used, and what is to be used the next time is
+// returned.
+func sortOrder(order, spare []uint64) []uint64 {
+	if len(order) < 128 {
+		slices.Sort(order)
+		return spare
+	}
+	// The least significant digit first.
+	spare = append(spare[:0], order...)
+	from, to := order, spare
+	for shift := 32; shift < 32+18; shift += 9 {
+		var at [1 << 9]int32
+		for _, o := range from {
+			at[o>>shift&(1<<9-1)]++
+		}
+		sum := int32(0)
+		for d, n := range at {
+			at[d], sum = sum, sum+n
+		}
+		for _, o := range from {
+			d := o >> shift & (1<<9 - 1)
+			to[at[d]] = o
+			at[d]++
+		}
+		from, to = to, from
+	}
+	return spare
 }
 
 // orders are the ways to order states, as numbers to sort them by: from the
@@ -284,7 +329,8 @@ const cheapOrder = 512
 // taken. top is the highest.
 func (p *packer) place(order []uint64) (base []uint32, top int, err error) {
 	base = make([]uint32, len(p.own))
-	c := newComb()
+	c := &p.comb
+	c.init()
 	for _, o := range order {
 		s := uint32(o)
 		if c.work > pollWork {
@@ -310,14 +356,16 @@ type comb struct {
 	free int // no bit below is clear
 	next int // of insertNext: no bit from 256 slots on and below this one is clear
 	// tried holds, for each pattern of slots, by its hash, the base below
-	// which it fits nowhere. Slots are never freed, so that stays true.
-	tried map[uint64]int
+	// which it fits nowhere. Slots are never freed, so that stays true. Most
+	// patterns are one slot: alone holds that base for each.
+	tried hints
+	alone [257]int
 	work  int // done and not yet counted
 }
 
 const combZero = 64
 
-func newComb() comb { return comb{free: combZero, tried: map[uint64]int{}} }
+func newComb() comb { return comb{free: combZero} }
 
 // set takes a slot.
 func (c *comb) set(slot int) {
@@ -343,12 +391,20 @@ func (c *comb) insert(entries []entry) int {
 	if first < 0 {
 		start = max(start, 1)
 	}
+	c.work += 16 + 4*len(entries)
+	if len(entries) == 1 {
+		base := c.clear(max(start, c.alone[first+1])+combZero+first) - combZero - first
+		c.set(base + first)
+		c.advance()
+		c.alone[first+1] = base + 1
+		return base
+	}
 	pattern := uint64(len(entries))
 	for _, e := range entries {
 		pattern = mix(pattern, uint64(e.slot))
 	}
-	start = max(start, c.tried[pattern])
-	c.work += 16 + 4*len(entries)
+	tried := c.tried.at(pattern)
+	start = max(start, int(*tried))
 	for w := start / 64; ; w++ {
 		fits := ^uint64(0)
 		if w == start/64 {
@@ -367,19 +423,82 @@ func (c *comb) insert(entries []entry) int {
 				c.set(base + int(e.slot))
 			}
 			c.advance()
-			c.tried[pattern] = base + 1
+			*tried = int32(base + 1)
 			return base
 		}
 	}
 }
 
+// clear returns the first bit that is clear, from one on.
+func (c *comb) clear(bit int) int {
+	for bit/64 < len(c.used) {
+		c.work++
+		if clear := ^c.used[bit/64] >> (bit % 64); clear != 0 {
+			return bit + bits.TrailingZeros64(clear)
+		}
+		bit = (bit/64 + 1) * 64
+	}
+	return bit
+}
+
+// hints is a hash table with the numbers of patterns. The zero value is ready for use.
+type hints struct {
+	list []hint // a power of two
+	n    int
+}
+
+type hint struct {
+	pattern uint64 // by hash; 0 for none
+	base    int32
+}
+
+// at returns the place of a pattern's number, which is 0 at first. It holds until the
+// next call.
+func (h *hints) at(pattern uint64) *int32 {
+	pattern |= 1
+	if 2*h.n >= len(h.list) {
+		old := h.list
+		h.list = make([]hint, max(2*len(old), 64))
+		for _, e := range old {
+			if e.pattern != 0 {
+				*h.slot(e.pattern) = e
+			}
+		}
+	}
+	s := h.slot(pattern)
+	if s.pattern == 0 {
+		s.pattern = pattern
+		h.n++
+	}
+	return &s.base
+}
+
+func (h *hints) slot(pattern uint64) *hint {
+	mask := uint64(len(h.list) - 1)
+	i := pattern >> 32 & mask
+	for h.list[i].pattern != 0 && h.list[i].pattern != pattern {
+		i = (i + 1) & mask
+	}
+	return &h.list[i]
+}
+
+func (h *hints) reset() {
+	clear(h.list)
+	h.n = 0
+}
+
+// init makes all slots free.
+func (c *comb) init() {
+	c.used, c.free, c.work = c.used[:0], combZero, 0
+	c.tried.reset()
+	c.alone = [257]int{}
+}
+
 // reset makes c a copy of another comb.
 func (c *comb) reset(o *comb) {
 	c.used, c.free, c.next = append(c.used[:0], o.used...), o.free, combZero+256
-	if c.tried == nil {
-		c.tried = map[uint64]int{}
-	}
-	clear(c.tried)
+	c.tried.reset()
+	c.alone = [257]int{}
 }
 
 // insertNext is insert for states most of which have one entry. Those share one
@@ -389,14 +508,7 @@ func (c *comb) insertNext(entries []entry) int {
 	if len(entries) > 1 {
 		return c.insert(entries)
 	}
-	for c.next/64 < len(c.used) {
-		c.work++
-		if free := ^c.used[c.next/64] >> (c.next % 64); free != 0 {
-			c.next += bits.TrailingZeros64(free)
-			break
-		}
-		c.next = (c.next/64 + 1) * 64
-	}
+	c.next = c.clear(c.next)
 	c.work += 4
 	base := c.next - combZero - int(entries[0].slot)
 	c.set(c.next - combZero)

@@ -29,7 +29,8 @@ func (m *minimizer) refine(budget *Budget) bool {
 			m.blocks.mark(int32(e))
 		}
 	}
-	var turn []int32
+	turn := m.refiner.turn[:0]
+	defer func() { m.refiner.turn = turn }()
 	for len(m.blocks.touched) > 0 {
 		turn, m.blocks.touched = m.blocks.touched, turn[:0]
 		for _, b := range turn {
@@ -52,6 +53,7 @@ type refiner struct {
 	of     []int32 // by marked element: its group
 	sorted []int32
 	moved  []int32 // what is in a new block
+	turn   []int32 // the blocks to look at
 	work   int     // done and not yet counted
 }
 
@@ -219,11 +221,16 @@ type blocks struct {
 	past    []int32 // and its end
 	marked  []int32 // and how many are marked; these come first
 	touched []int32 // the blocks that have marked elements
+
+	ints []int32 // of the lists
+	keys []int32 // of init
 }
 
 // init makes a block of the elements of each key below keys.
 func (b *blocks) init(n, keys int, key func(e int32) uint32) {
-	ints := make([]int32, 6*n)
+	b.ints = zeros(b.ints, 6*n)
+	b.n, b.touched = 0, b.touched[:0]
+	ints := b.ints
 	cut := func() []int32 {
 		s := ints[:n:n]
 		ints = ints[n:]
@@ -231,11 +238,11 @@ func (b *blocks) init(n, keys int, key func(e int32) uint32) {
 	}
 	b.elems, b.place, b.of = cut(), cut(), cut()
 	b.first, b.past, b.marked = cut()[:0], cut()[:0], cut()[:0]
-	at := make([]int32, keys+1)
+	b.keys = zeros(b.keys, 2*keys+1)
+	at, block := b.keys[:keys+1], b.keys[keys+1:]
 	for e := range int32(n) {
 		at[key(e)+1]++
 	}
-	block := make([]int32, keys)
 	for k := range keys {
 		size := at[k+1]
 		at[k+1] += at[k]
