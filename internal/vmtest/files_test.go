@@ -19,7 +19,23 @@ import (
 // addDebian adds the files of Debian's policy, below debian/.
 func addDebian(tb testing.TB, files map[string][]byte) {
 	tb.Helper()
-	tree := os.DirFS(testenv.DebianTree(tb))
+	addTree(tb, files, "debian", testenv.DebianTree(tb))
+}
+
+// addLibvirt adds what machines' profiles of sid's libvirt are made of, below
+// libvirt/.
+func addLibvirt(tb testing.TB, files map[string][]byte) {
+	tb.Helper()
+	dir := testenv.LibvirtTree(tb, "sid")
+	for _, part := range []string{"abi", "abstractions", "libvirt", "tunables"} {
+		addTree(tb, files, "libvirt/"+part, filepath.Join(dir, part))
+	}
+}
+
+// addTree adds the files of a directory, below a name.
+func addTree(tb testing.TB, files map[string][]byte, at, dir string) {
+	tb.Helper()
+	tree := os.DirFS(dir)
 	err := fs.WalkDir(tree, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -27,14 +43,14 @@ func addDebian(tb testing.TB, files map[string][]byte) {
 		if d.IsDir() {
 			// A directory may be empty; a hidden file is not part of policy.
 			if name != "." {
-				files["debian/"+name+"/.directory"] = nil
+				files[at+"/"+name+"/.directory"] = nil
 			}
 			return nil
 		}
 		if !d.Type().IsRegular() {
 			return nil
 		}
-		files["debian/"+name], err = fs.ReadFile(tree, name)
+		files[at+"/"+name], err = fs.ReadFile(tree, name)
 		return err
 	})
 	if err != nil {

@@ -102,6 +102,7 @@ func kernelFiles(tb testing.TB, k vmtest.Kernel) map[string][]byte {
 		files["reference/"+strings.TrimSuffix(filepath.Base(source), ".aa")] = out
 	}
 	addDebian(tb, files)
+	addLibvirt(tb, files)
 	c := newCorpus(tb, k.Features)
 	c.addUpstream(files)
 	if testenv.Full() {

@@ -145,14 +145,23 @@ func TestMachines(t *testing.T) {
 		}
 		tryMachines(t, newManager(t), from)
 	})
-	// With what Debian has in /etc/apparmor.d.
-	t.Run("Debian's templates", func(t *testing.T) {
-		dir := filepath.Join(t.TempDir(), "apparmor.d")
-		if err := os.CopyFS(dir, os.DirFS(filepath.Join(guest.FilesDir, "debian"))); err != nil {
-			t.Fatal(err)
-		}
-		tryMachines(t, newManagerWith(t, svirt.ManagerOptions{Dir: dir, Templates: svirt.TemplatesHost}), templates{})
-	})
+	// With what Debian has in /etc/apparmor.d. That of sid has a profile for passt
+	// below a machine's.
+	for _, host := range []struct {
+		name, files string
+		from        templates
+	}{
+		{"Debian's templates", "debian", templates{}},
+		{"sid's templates", "libvirt", templates{children: []string{"//passt"}}},
+	} {
+		t.Run(host.name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "apparmor.d")
+			if err := os.CopyFS(dir, os.DirFS(filepath.Join(guest.FilesDir, host.files))); err != nil {
+				t.Fatal(err)
+			}
+			tryMachines(t, newManagerWith(t, svirt.ManagerOptions{Dir: dir, Templates: svirt.TemplatesHost}), host.from)
+		})
+	}
 }
 
 // templates is in what templates differ.
@@ -160,6 +169,7 @@ type templates struct {
 	exists   syscall.Errno // asking whether any process exists
 	userns   syscall.Errno // a user namespace
 	abstract syscall.Errno // a unix socket with an abstract name
+	children []string      // profiles below a machine's
 }
 
 func tryMachines(t *testing.T, manager *svirt.Manager, from templates) {
@@ -170,7 +180,13 @@ func tryMachines(t *testing.T, manager *svirt.Manager, from templates) {
 	mail := newMachine(t, "mail", "a22e3930-d87a-584e-22b2-1d8950212bac")
 	web.create(t, manager)
 	mail.create(t, manager)
-	wantLoaded(t, k, web.profile()+" (enforce)", mail.profile()+" (enforce)")
+	var want []string
+	for _, m := range []*machine{web, mail} {
+		for _, child := range append([]string{""}, from.children...) {
+			want = append(want, m.profile()+child+" (enforce)")
+		}
+	}
+	wantLoaded(t, k, want...)
 	web.start(t, manager)
 	mail.start(t, manager)
 	free := newProbe(t, vmm, (*exec.Cmd).Start)
