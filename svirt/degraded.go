@@ -70,7 +70,7 @@ func (t *degradations) tell(ctx context.Context, logger *slog.Logger, src *Sourc
 		}
 		l.text = lineOf(text, d.Pos.Line)
 		if !included {
-			l.text = strings.ReplaceAll(l.text, src.Profile, templateName)
+			l.text = src.names().replaced(l.text, saidNames{templateName, machineName})
 		}
 		if !ownLines()[l] {
 			others = append(others, d)

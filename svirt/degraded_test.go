@@ -123,10 +123,34 @@ func TestDegradedOnce(t *testing.T) {
 		}
 	}
 
+	// What another machine was compiled from does not get into the message.
+	edited, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file = filepath.Join(dir, "libvirt", "libvirt-"+one)
+	if err := os.WriteFile(file, bytes.ReplaceAll(edited, []byte(two), []byte(one)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Load(ctx, one); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(log.String(), file+":") || strings.Contains(log.String(), two) {
+		t.Errorf("of %s is told\n%s", file, log.String())
+	}
+	log.Reset()
+
 	// Where only Info counts, templates are not worth a word.
 	m = open(t.TempDir(), slog.LevelInfo, driver())
 	create(m, one, "kvm")
 	if log.Len() > 0 {
 		t.Errorf("at Info: %s", log.String())
+	}
+	// Lines that say the name of a companion's machine are the template's, too.
+	if err := m.Create(ctx, accompanied(1)); err != nil {
+		t.Fatal(err)
+	}
+	if log.Len() > 0 {
+		t.Errorf("at Info of companions: %s", log.String())
 	}
 }

@@ -5,6 +5,9 @@ package svirt
 // MaxBases is how many bases a driver keeps.
 const MaxBases = maxBases
 
+// BaseName is the name of the profile of a base.
+var BaseName = baseNames.profile
+
 // Bases returns the bases that a driver keeps, the last used first, each of which
 // equals itself only.
 func (a *AppArmor) Bases() []any {

@@ -341,29 +341,6 @@ func TestDebianConcurrently(t *testing.T) {
 	}
 }
 
-// accompanied is a machine with a companion of each kind.
-func accompanied(i int) *svirt.Domain {
-	at := func(name string) string { return fmt.Sprintf("/data/run/%d.%s", i, name) }
-	serves := func(kind svirt.DeviceKind, id string) svirt.Device { return svirt.Device{Kind: kind, ID: id} }
-	return &svirt.Domain{UUID: machineUUID(i), Name: fmt.Sprint("m", i), Devices: svirt.Devices{
-		Disks: []svirt.Disk{
-			{ID: "vda", Image: svirt.Image{Path: at("a"), Format: "raw"}},
-			{ID: "vdb", Image: svirt.Image{Type: svirt.ImageVHostUser, Path: at("vdb.sock")}},
-		},
-		Filesystems: []svirt.Filesystem{{ID: "fs0", Driver: "virtiofs", Source: fmt.Sprintf("/data/share%d", i), Socket: at("fs0.sock")}},
-		TPMs:        []svirt.TPM{{ID: "tpm0", Backend: "emulator", Path: at("tpm.sock"), State: fmt.Sprintf("/data/tpm%d", i)}},
-		Nets:        []svirt.Net{{ID: "net0", Backend: "passt", Socket: at("net0.sock"), Log: at("passt.log")}},
-	}, Companions: []svirt.Companion{
-		{Kind: svirt.CompanionVirtiofsd, ID: "fs0", Serves: serves(svirt.DeviceFilesystem, "fs0")},
-		{Kind: svirt.CompanionSWTPM, Serves: serves(svirt.DeviceTPM, "tpm0")},
-		{Kind: svirt.CompanionPasst, Serves: serves(svirt.DeviceNet, "net0")},
-		{Kind: svirt.CompanionBridgeHelper},
-		{Kind: svirt.CompanionStorageDaemon, Serves: serves(svirt.DeviceDisk, "vdb"), Devices: svirt.Devices{
-			Disks: []svirt.Disk{{ID: "b", Image: svirt.Image{Path: at("b"), Format: "raw"}}},
-		}},
-	}}
-}
-
 // TestTemplates creates two machines, or containers, of each template that this
 // package has or had, with a companion of each kind. All are made of bases, which the
 // second one shares with the first.

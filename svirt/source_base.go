@@ -32,11 +32,12 @@ import (
 // maxBases is how many bases a driver keeps.
 const maxBases = 16
 
-// The names that the profile of a base has, and its machine's, of equal length: what
-// differs when the one takes the place of the other is what follows from the name.
+// The names that the profile of a base has, and its machine's: what differs when the
+// one takes the place of the other is what follows from the name. They are as long as
+// libvirt-UUID, so that rules of a base are in the columns in which machines have them.
 var (
-	baseNames  = saidNames{"machine-base-1f0c6c1e6a5d4c0b", "base-machine-e2a4960d7bb1f583"}
-	otherNames = saidNames{"machine-base-8b1d2e7f9a3c5e40", "base-machine-3c7f51d8e6029ab4"}
+	baseNames  = saidNames{"machine-base-f15faa3749e4afa069d8aae95ac402f", "base-machine-9b27af278b6d2be6db55c9ab9a4541a"}
+	otherNames = saidNames{"machine-base-e860359ed0fd1cea5082b6cdd6d1dd8", "base-machine-57ed53b72f3c05dacf8669f8e9404de"}
 )
 
 // probePath is what the rules of a base's machine grant. It shows where the rules of
@@ -115,7 +116,32 @@ func (a *AppArmor) instance(ctx context.Context, src *Source, unit *ast.Unit, ke
 	if err != nil {
 		return nil, ctx.Err()
 	}
+	b.place(out, src)
 	return out, nil
+}
+
+// place puts what is not enforced into the file of a machine, as far as it is in that
+// of the machine that the base was made for.
+func (b *machineBase) place(out *compile.Output, src *Source) {
+	was, is := b.unit.Main.Name, src.File.Name
+	if was == is {
+		return
+	}
+	in := func(p ast.Position) bool { return p.File == was }
+	for i := range out.Degraded {
+		d := &out.Degraded[i]
+		if in(d.Pos) {
+			d.Pos.File = is
+		}
+		if slices.ContainsFunc(d.Via, in) {
+			d.Via = slices.Clone(d.Via) // which is the base's
+			for j := range d.Via {
+				if in(d.Via[j]) {
+					d.Via[j].File = is
+				}
+			}
+		}
+	}
 }
 
 // plainName reports whether a name means itself wherever policy has it.

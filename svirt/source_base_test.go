@@ -18,6 +18,8 @@ import (
 	"testing"
 	"testing/fstest"
 
+	gocmp "github.com/google/go-cmp/cmp"
+
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/blob"
 	"github.com/goarmor/apparmor/compile"
@@ -72,6 +74,29 @@ func alike(t *testing.T, got *blob.Policy, src *svirt.Source, kernel string) {
 	if inspected, err := blob.Inspect(got.Bytes()); err != nil || !slices.Equal(inspected.Names(), want.Names()) {
 		t.Errorf("the policy is of %v and the whole one of %v, %v", got.Names(), want.Names(), err)
 	}
+}
+
+// accompanied is a machine with a companion of each kind.
+func accompanied(i int) *svirt.Domain {
+	at := func(name string) string { return fmt.Sprintf("/data/run/%d.%s", i, name) }
+	serves := func(kind svirt.DeviceKind, id string) svirt.Device { return svirt.Device{Kind: kind, ID: id} }
+	return &svirt.Domain{UUID: fmt.Sprintf("7d3e5a34-1c0f-4f4e-9d0a-%012d", i), Name: fmt.Sprint("m", i), Devices: svirt.Devices{
+		Disks: []svirt.Disk{
+			{ID: "vda", Image: svirt.Image{Path: at("a"), Format: "raw"}},
+			{ID: "vdb", Image: svirt.Image{Type: svirt.ImageVHostUser, Path: at("vdb.sock")}},
+		},
+		Filesystems: []svirt.Filesystem{{ID: "fs0", Driver: "virtiofs", Source: fmt.Sprintf("/data/share%d", i), Socket: at("fs0.sock")}},
+		TPMs:        []svirt.TPM{{ID: "tpm0", Backend: "emulator", Path: at("tpm.sock"), State: fmt.Sprintf("/data/tpm%d", i)}},
+		Nets:        []svirt.Net{{ID: "net0", Backend: "passt", Socket: at("net0.sock"), Log: at("passt.log")}},
+	}, Companions: []svirt.Companion{
+		{Kind: svirt.CompanionVirtiofsd, ID: "fs0", Serves: serves(svirt.DeviceFilesystem, "fs0")},
+		{Kind: svirt.CompanionSWTPM, Serves: serves(svirt.DeviceTPM, "tpm0")},
+		{Kind: svirt.CompanionPasst, Serves: serves(svirt.DeviceNet, "net0")},
+		{Kind: svirt.CompanionBridgeHelper},
+		{Kind: svirt.CompanionStorageDaemon, Serves: serves(svirt.DeviceDisk, "vdb"), Devices: svirt.Devices{
+			Disks: []svirt.Disk{{ID: "b", Image: svirt.Image{Path: at("b"), Format: "raw"}}},
+		}},
+	}}
 }
 
 // domainsOfTests are machines with every kind of device that rules are derived
@@ -228,6 +253,16 @@ func TestBaseContent(t *testing.T) {
 	run("after a compilation that gave up", next(), true)
 }
 
+// degradations lists what is left out of a policy, in order.
+func degradations(out *compile.Output) []string {
+	var list []string
+	for _, d := range out.Degraded {
+		list = append(list, d.String())
+	}
+	slices.Sort(list)
+	return list
+}
+
 // TestBaseShapes compiles profiles of shapes that templates may have, two machines of
 // each, in a driver and from a base that was saved.
 func TestBaseShapes(t *testing.T) {
@@ -258,7 +293,7 @@ func TestBaseShapes(t *testing.T) {
 		{name: "a child that has files by the name alone", text: "profile c { /NAME r, }", whole: true},
 		{name: "a child that attaches to the name", text: "profile c /NAME/c { /c r, }", whole: true},
 		{name: "a child named by the name", text: "profile NAME-c { /c r, }", whole: true},
-		{name: "the text of a base", text: "/machine-base-1f0c6c1e6a5d4c0b r, /NAME r,", whole: true},
+		{name: "the text of a base", text: "/" + svirt.BaseName + " r, /NAME r,", whole: true},
 		{name: "a second profile", head: "profile x { /x r, }", whole: true},
 		{name: "a variable of the name", head: "@{own}=/srv/NAME\n", text: "profile c { /c r, @{own}/* rw, }"},
 		{name: "a condition", head: "$a=true\n", text: "if $a { /a r, }", whole: true},
@@ -293,6 +328,7 @@ func TestBaseShapes(t *testing.T) {
 					t.Fatalf("saved: %v", err)
 				}
 				var data []byte
+				unsaved := b
 				if b != nil {
 					if data, err = b.AppendBinary(nil); err == nil {
 						b, err = svirt.OpenMachineBase(t.Context(), data, o)
@@ -321,6 +357,27 @@ func TestBaseShapes(t *testing.T) {
 					}
 					if !bytes.Equal(out.Policy.Bytes(), p.Bytes()) || len(out.Stats) != len(p.Names()) {
 						t.Errorf("an opened base makes other bytes, or statistics of %d profiles", len(out.Stats))
+					}
+					// What a kernel leaves out is told with its place.
+					out, err = unsaved.Compile(t.Context(), name, src.Rules, set)
+					if err != nil {
+						t.Fatal(err)
+					}
+					profiles, err := src.Resolve(t.Context(), set, nil)
+					if err != nil {
+						t.Fatal(err)
+					}
+					whole, err := compile.Compile(t.Context(), profiles, o)
+					if err != nil {
+						t.Fatal(err)
+					}
+					// A base that is alone knows the file of the first machine only.
+					want := degradations(whole)
+					for i, text := range want {
+						want[i] = strings.Replace(text, other+":", machine+":", 1)
+					}
+					if diff := gocmp.Diff(want, degradations(out)); diff != "" {
+						t.Errorf("what is left out, as a whole and of a base: %s", diff)
 					}
 				}
 			})
