@@ -89,7 +89,6 @@ type bases struct {
 // machineBase is what machines have in common, and what it was made of.
 type machineBase struct {
 	text    string // of the profile, with baseNames
-	machine bool   // it is of companions
 	kernel  *features.Set
 	degrade compile.Degrade
 	ready   chan struct{} // closed when the rest is there
@@ -184,18 +183,17 @@ func (s *bases) of(ctx context.Context, src *Source, unit *ast.Unit, kernel *fea
 // find returns the base for the text of a profile, and whether the caller is to
 // make it.
 func (s *bases) find(src *Source, kernel *features.Set, degrade compile.Degrade) (b *machineBase, first bool) {
-	names := src.names()
-	text, companion := names.replaced(src.File.Src, baseNames), names.machine != ""
+	text := src.names().replaced(src.File.Src, baseNames)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, b := range s.list {
-		if b.text == text && b.machine == companion && b.kernel == kernel && b.degrade == degrade {
+		if b.text == text && b.kernel == kernel && b.degrade == degrade {
 			copy(s.list[1:], s.list[:i])
 			s.list[0] = b
 			return b, false
 		}
 	}
-	b = &machineBase{text: text, machine: companion, kernel: kernel, degrade: degrade, ready: make(chan struct{})}
+	b = &machineBase{text: text, kernel: kernel, degrade: degrade, ready: make(chan struct{})}
 	if len(s.list) == maxBases {
 		s.list = s.list[:maxBases-1]
 	}

@@ -283,7 +283,7 @@ func TestBaseShapes(t *testing.T) {
 		{name: "a child that attaches", text: "/bin/* cx, profile c /bin/c* { /c r, /NAME r, }"},
 		{name: "children that attach to different programs", text: "/bin/* cx, profile c /bin/c* { /c r, /NAME r, } profile d /bin/d* { /d r, }"},
 		{name: "children that attach to the same program", text: "/bin/* cx, profile c /bin/c*x { /c r, /NAME r, } profile d /bin/c*y* { /d r, }"},
-		{name: "children between which kernels cannot choose", text: "/bin/* cx, profile c /bin/c* { /NAME r, } profile d /bin/c** { /d r, }", whole: true},
+		{name: "children between which kernels cannot choose", text: "/bin/* cx, profile c /bin/c* { /c r, /NAME r, } profile d /bin/c** { /d r, }", whole: true},
 		{name: "a child of other flags and limits", text: "profile c flags=(complain, attach_disconnected) { set rlimit nofile <= 5, /c r, /NAME r, capability chown, }"},
 		{name: "a limit that says nothing of the name", text: "set rlimit nofile <= 5, profile c { /c r, /NAME r, }"},
 		{name: "a child without rules", text: "profile c { } /NAME r,"},
@@ -510,14 +510,21 @@ func TestBaseCompanions(t *testing.T) {
 			t.Errorf("%d: there are %d bases and then %d, want %d", i, len(bases), len(after), i+2)
 		}
 	}
-	// The same text is another base for a machine, which says no other name.
+	// A companion that says nothing of its machine has the base of a machine that has
+	// the same text.
 	const own = "libvirt-7d3e5a34-1c0f-4f4e-9d0a-000000000003"
-	src := &svirt.Source{Profile: own, File: parse(own, "profile "+own+" { /x r, signal peer="+own+"-*, /run/"+own+"/* rw, }\n")}
+	text := "profile NAME { /x r, signal peer=NAME, /run/NAME/* rw, }\n"
+	src := &svirt.Source{Profile: own, File: parse(own, strings.ReplaceAll(text, "NAME", own))}
+	src.Companions = []*svirt.Source{{Profile: own + "-a", File: parse(own+"-a", strings.ReplaceAll(text, "NAME", own+"-a"))}}
+	before := len(a.Bases())
 	c, err := a.Compile(t.Context(), src)
 	if err != nil {
 		t.Fatal(err)
 	}
 	alike(t, c.(*blob.Policy), src, "7.3")
+	if after := len(a.Bases()); after != before+1 {
+		t.Errorf("there are %d bases after %d", after, before)
+	}
 }
 
 // TestBasesConcurrently compiles machines of two templates at the same time.
