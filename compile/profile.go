@@ -15,6 +15,8 @@ import (
 // recorded errors of the policy.
 func (c *compiler) profile(p *policy.Profile) (*blob.Profile, error) {
 	t := newTranslation(&c.options, c.form, p, c.budget)
+	t.nodes = &c.memory.Nodes
+	t.nodes.Reset()
 	b, stats, err := c.build(t)
 	c.budget.Hold(-t.held)
 	c.out.Degraded = append(c.out.Degraded, t.degraded...)

@@ -43,6 +43,7 @@ func (rs *ruleset) add(n node, r record, from source) {
 // expressions.
 func (rs *ruleset) builder(r *resolver) *automaton.Builder {
 	b := &automaton.Builder{Covers: r.covers}
+	b.Grow(len(rs.entries))
 	for _, e := range rs.entries {
 		b.AddFor(e.node, e.accept, int32(e.source))
 	}

@@ -43,7 +43,9 @@ func newTranslation(o *Options, f form, p *policy.Profile, budget *automaton.Bud
 
 // run translates the rules of the profile, and what they imply.
 func (t *translation) run() {
-	t.nodes = new(automaton.Nodes)
+	if t.nodes == nil {
+		t.nodes = new(automaton.Nodes)
+	}
 	for i := range t.profile.Rules {
 		t.prepare(t.profile.Rules[i].Rule)
 	}

@@ -40,6 +40,11 @@ func (b *Builder) AddFor(n Node, a Accept, owner int32) {
 	b.rules, b.owners = append(b.rules, rule{n, a}), append(b.owners, owner)
 }
 
+// Grow makes room for some more expressions.
+func (b *Builder) Grow(n int) {
+	b.rules, b.owners = slices.Grow(b.rules, n), slices.Grow(b.owners, n)
+}
+
 // Len returns the number of expressions that were added.
 func (b *Builder) Len() int { return len(b.rules) }
 
@@ -91,6 +96,8 @@ func (b *Builder) Costs(budget *Budget) (costs []Cost, states int) {
 // Memory is what automata are made in, one after the other. The zero Memory is ready
 // for use. It is not safe for concurrent use.
 type Memory struct {
+	Nodes Nodes // of the expressions
+
 	accepts   []Accept
 	nfa       nfa
 	subset    subset
@@ -109,13 +116,14 @@ func (m *Memory) Release(d *DFA) *DFA {
 	}
 	own, classes := *d, *d.classes
 	own.classes = &classes
-	*m = Memory{}
+	*m = Memory{Nodes: m.Nodes}
 	return &own
 }
 
 // Forget drops what the memory holds of the last automaton but the room for the next
 // one.
 func (m *Memory) Forget() {
+	m.Nodes.forget()
 	m.nfa.reset(0, nil)
 	m.subset.n, m.subset.budget, m.subset.dfa, m.subset.subsume.n, m.subset.subsume.covers = nil, nil, DFA{}, nil, nil
 	m.minimizer.d, m.packer.d, m.packer.budget = nil, nil, nil
@@ -124,7 +132,7 @@ func (m *Memory) Forget() {
 // Size is about how many bytes the memory has.
 func (m *Memory) Size() int64 {
 	n, b, k, p := &m.nfa, &m.subset, &m.minimizer, &m.packer
-	return int64(cap(n.states)+cap(n.closure))*(stateSize+12) + int64(cap(n.edges))*edgeSize + int64(cap(n.trie.nodes))*24 +
+	return int64(cap(m.Nodes.list))*80 + int64(cap(m.Nodes.subs))*8 + int64(cap(n.states)+cap(n.closure))*(stateSize+12) + int64(cap(n.edges))*edgeSize + int64(cap(n.trie.nodes))*24 +
 		int64(cap(b.rows.arcs)+cap(k.rows.arcs)+cap(k.refiner.words)+cap(p.entries))*8 + int64(cap(p.last)+cap(p.order))*16 +
 		int64(cap(b.sets))*28 + int64(cap(b.table)+cap(b.members)+cap(n.table)+cap(k.blocks.ints)+cap(k.source))*4
 }

@@ -47,6 +47,14 @@ type Nodes struct {
 // Reset takes the memory of all expressions back.
 func (m *Nodes) Reset() { m.list, m.subs = m.list[:0], m.subs[:0] }
 
+// forget drops what the expressions hold on to.
+func (m *Nodes) forget() {
+	m.Reset()
+	clear(m.list[:cap(m.list)])
+	clear(m.subs[:cap(m.subs)])
+	m.scan = globScanner{}
+}
+
 // node is a node with its expression in the memory of m if that is not nil.
 func (m *Nodes) node(x expr) Node {
 	if m == nil {
