@@ -50,6 +50,7 @@ func (e *entry) find(name string) *entry {
 // newSet finishes a tree that nobody else will change.
 func newSet(root entry) *Set {
 	var b strings.Builder
+	b.Grow(4 << 10) // kernels have 2 to 3
 	root.write(&b)
 	s := &Set{root: root, text: b.String()}
 	s.id = sha256.Sum256([]byte(s.text))
@@ -57,8 +58,13 @@ func newSet(root entry) *Set {
 }
 
 func (e *entry) write(b *strings.Builder) {
+	for i, w := range e.words {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(w)
+	}
 	if len(e.words) > 0 {
-		b.WriteString(strings.Join(e.words, " "))
 		b.WriteByte('\n')
 	}
 	for i := range e.sub {

@@ -124,7 +124,18 @@ func (m *Memory) Release(d *DFA) *DFA {
 // one.
 func (m *Memory) Forget() {
 	m.Nodes.forget()
-	m.nfa.reset(0, nil)
+	n, t := &m.nfa, &m.nfa.trie
+	clear(n.in.shapes[:cap(n.in.shapes)])
+	clear(t.atoms[:cap(t.atoms)])
+	clear(n.in.lits)
+	clear(n.in.syms)
+	clear(n.in.ones)
+	clear(n.in.setIDs)
+	clear(n.reach.unions)
+	clear(n.finals)
+	clear(n.memo)
+	clear(m.subset.subsume.first)
+	n.budget = nil
 	m.subset.n, m.subset.budget, m.subset.dfa, m.subset.subsume.n, m.subset.subsume.covers = nil, nil, DFA{}, nil, nil
 	m.minimizer.d, m.packer.d, m.packer.budget = nil, nil, nil
 }

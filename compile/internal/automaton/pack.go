@@ -448,17 +448,17 @@ type hints struct {
 }
 
 type hint struct {
-	pattern uint64 // by hash; 0 for none
+	pattern uint32 // its hash; 0 for none
 	base    int32
 }
 
 // at returns the place of a pattern's number, which is 0 at first. It holds until the
-// next call.
-func (h *hints) at(pattern uint64) *int32 {
-	pattern |= 1
+// next call. Patterns of one hash share it, which only costs room in the table.
+func (h *hints) at(hash uint64) *int32 {
+	pattern := uint32(hash) | 1
 	if 2*h.n >= len(h.list) {
 		old := h.list
-		h.list = make([]hint, max(2*len(old), 64))
+		h.list = make([]hint, max(2*len(old), 128))
 		for _, e := range old {
 			if e.pattern != 0 {
 				*h.slot(e.pattern) = e
@@ -473,9 +473,9 @@ func (h *hints) at(pattern uint64) *int32 {
 	return &s.base
 }
 
-func (h *hints) slot(pattern uint64) *hint {
-	mask := uint64(len(h.list) - 1)
-	i := pattern >> 32 & mask
+func (h *hints) slot(pattern uint32) *hint {
+	mask := uint32(len(h.list) - 1)
+	i := pattern >> 1 & mask
 	for h.list[i].pattern != 0 && h.list[i].pattern != pattern {
 		i = (i + 1) & mask
 	}

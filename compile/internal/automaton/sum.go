@@ -141,7 +141,7 @@ func (s *Sum) check() bool {
 // what is written.
 func (s *Sum) size() int64 {
 	return s.literals.size() + int64(len(s.pairs))*(8+8+8+4+4) + int64(len(s.table)+len(s.merged))*4 + int64(len(s.arcs))*8 +
-		int64(len(s.memo))*32 + int64(len(s.place.used))*8 + int64(len(s.place.tried.list))*16 + int64(len(s.out.Slots))*12 + int64(len(s.out.Base))*16
+		int64(len(s.memo))*32 + int64(len(s.place.used))*8 + int64(len(s.place.tried.list))*8 + int64(len(s.out.Slots))*12 + int64(len(s.out.Base))*16
 }
 
 // resize returns a slice of n elements with any content.
