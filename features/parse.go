@@ -3,6 +3,7 @@
 package features
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -201,6 +202,7 @@ type treeReader struct {
 	fsys  fs.FS
 	count int
 	bytes int64
+	buf   bytes.Buffer // of one file after the other
 }
 
 func (r *treeReader) dir(path, name string, depth int) (entry, error) {
@@ -244,14 +246,15 @@ func (r *treeReader) file(path, name string) (entry, error) {
 	}
 	defer f.Close()
 	// Files of securityfs have no size, so the limit is put on the reading.
-	data, err := io.ReadAll(io.LimitReader(f, MaxSize-r.bytes+1))
+	r.buf.Reset()
+	n, err := r.buf.ReadFrom(io.LimitReader(f, MaxSize-r.bytes+1))
 	if err != nil {
 		return entry{}, readError(path, err)
 	}
-	if r.bytes += int64(len(data)); r.bytes > MaxSize {
+	if r.bytes += n; r.bytes > MaxSize {
 		return entry{}, limit(path, "bytes of features", MaxSize, r.bytes)
 	}
-	text := string(data)
+	text := r.buf.String()
 	words := strings.FieldsFunc(text, func(c rune) bool { return c < 0x80 && isBlank(byte(c)) })
 	for _, w := range words {
 		if strings.ContainsAny(w, "{}") || strings.IndexFunc(w, isControl) >= 0 {

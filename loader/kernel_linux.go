@@ -26,7 +26,9 @@ type Kernel struct {
 	params dir // the module's parameters in sysfs
 	ns     string
 	only   func(string) bool
-	limits blob.KernelLimits
+	// features are those that Open has read, and limits what follows from them.
+	features *features.Set
+	limits   blob.KernelLimits
 	// mu makes checking and writing one step, for all namespaces.
 	mu *sync.Mutex
 }
@@ -100,11 +102,10 @@ func open(o Options, sys system) (_ *Kernel, err error) {
 	if k.Tasks, err = openTasks(o, sys); err != nil {
 		return nil, err
 	}
-	set, err := k.Features(context.Background())
-	if err != nil {
-		return nil, err
+	if k.features, err = features.FromFS(dirFS{k.root, "features"}); err != nil {
+		return nil, k.fail(OpFeatures, "", err)
 	}
-	k.limits = blob.LimitsOf(set)
+	k.limits = blob.LimitsOf(k.features)
 	return k, nil
 }
 
@@ -131,16 +132,13 @@ func (k *Kernel) NS() string { return k.ns }
 // Tasks.
 func (k *Kernel) Qualify(profile string) string { return qualify(k.ns, profile) }
 
-// Features returns what the kernel can enforce.
+// Features returns what the kernel can enforce, as Open has read it: it does not
+// change while a kernel runs.
 func (k *Kernel) Features(ctx context.Context) (*features.Set, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	set, err := features.FromFS(dirFS{k.root, "features"})
-	if err != nil {
-		return nil, k.fail(OpFeatures, "", err)
-	}
-	return set, nil
+	return k.features, nil
 }
 
 // dirFS is a directory below a dir as fs.FS.

@@ -28,7 +28,7 @@ func (k *Kernel) Namespace(ctx context.Context, name string, create bool) (*Kern
 			return nil, k.fail(OpCreateNamespace, name, os.NewSyscallError("mkdirat", err))
 		}
 	}
-	n := &Kernel{sys: k.sys, ns: join(k.ns, name), only: k.only, limits: k.limits, mu: k.mu}
+	n := &Kernel{sys: k.sys, ns: join(k.ns, name), only: k.only, features: k.features, limits: k.limits, mu: k.mu}
 	var err error
 	if n.policy, err = k.policy.sub("namespaces/" + name); err != nil {
 		return nil, k.fail(OpNamespace, name, err)
