@@ -33,6 +33,9 @@ type Policy struct {
 
 	decode sync.Once
 	whole  []*Profile
+	// raw has the tables of automata in whole as they are in data, of those that
+	// were decoded.
+	raw map[*DFA]rawTables
 }
 
 // profiles returns the profiles with their automata.
@@ -43,7 +46,7 @@ func (p *Policy) profiles() []*Profile {
 		}
 		// What was extended was verified in another way, with the same verdict.
 		if q, err := inspect(p.data, nil); err == nil {
-			p.whole = q.whole
+			p.whole, p.raw = q.whole, q.raw
 		}
 	})
 	return p.whole

@@ -34,6 +34,16 @@ const (
 // match ErrCompressed. Memory is bounded by a small multiple of len(data), which
 // is copied, or of MaxUnpacked for compressed policy.
 func Inspect(data []byte) (*Policy, error) {
+	all, err := inspectStream(slices.Clone(data), false)
+	if err != nil {
+		return nil, err
+	}
+	return all[0], nil
+}
+
+// InspectShared is Inspect without a copy of the data, which must not be changed
+// any more.
+func InspectShared(data []byte) (*Policy, error) {
 	all, err := inspectStream(data, false)
 	if err != nil {
 		return nil, err
@@ -49,9 +59,10 @@ func Inspect(data []byte) (*Policy, error) {
 //
 // Inspect reads the same bytes as kernels do in one write: headers that name no
 // namespace then mean the one that others name.
-func InspectAll(data []byte) ([]*Policy, error) { return inspectStream(data, true) }
+func InspectAll(data []byte) ([]*Policy, error) { return inspectStream(slices.Clone(data), true) }
 
-// inspectStream reads a stream in any of the forms that files have.
+// inspectStream reads a stream in any of the forms that files have. It keeps the
+// data.
 func inspectStream(data []byte, split bool) ([]*Policy, error) {
 	skipped := 0
 	switch {
@@ -63,9 +74,7 @@ func inspectStream(data []byte, split bool) ([]*Policy, error) {
 		data = plain
 	case len(data) > userHeader && !bytes.HasPrefix(data, []byte(plainMagic)) && bytes.HasPrefix(data[userHeader:], []byte(plainMagic)):
 		skipped = userHeader
-		fallthrough
-	default:
-		data = slices.Clone(data[skipped:])
+		data = data[skipped:]
 	}
 	all, err := inspectSets(data, nil, split)
 	if err != nil {
@@ -90,7 +99,7 @@ func inspect(data []byte, written []*DFA) (*Policy, *FormatError) {
 // inspectSets reads all of a stream: one set, or as many as its headers say if
 // it is to be split.
 func inspectSets(data []byte, written []*DFA, split bool) ([]*Policy, *FormatError) {
-	d := decoder{reader: reader{data: data}, written: written, split: split}
+	d := decoder{reader: reader{data: data}, written: written, split: split, raw: map[*DFA]rawTables{}}
 	if len(data) == 0 {
 		return nil, &FormatError{Reason: "no data", Errno: EINVAL, Err: ErrSyntax}
 	}
@@ -105,6 +114,7 @@ func inspectSets(data []byte, written []*DFA, split bool) ([]*Policy, *FormatErr
 			err.Offset = starts[i]
 			return err
 		}
+		p.raw = d.raw
 		all = append(all, p)
 		profiles, starts, own = nil, nil, nil
 		return nil
@@ -167,6 +177,7 @@ type decoder struct {
 	split     bool   // into a set for each namespace
 	profile   string // the name, once it is known, for messages
 	written   []*DFA // those of the blobs to come, if they are known
+	raw       map[*DFA]rawTables
 }
 
 func (d *decoder) fail(kind error, member, format string, args ...any) *FormatError {

@@ -83,7 +83,11 @@ func (d *decoder) readPolicyDB(part Part) (*PolicyDB, *FormatError) {
 // written there.
 func (d *decoder) tables(raw []byte) (*DFA, *tableError) {
 	if len(d.written) == 0 {
-		return decodeDFA(raw)
+		dfa, tables, err := decodeDFA(raw)
+		if err == nil {
+			d.raw[dfa] = tables
+		}
+		return dfa, err
 	}
 	dfa := d.written[0]
 	d.written = d.written[1:]

@@ -79,7 +79,7 @@ func NewFrame(p *Policy, limits KernelLimits) (*Frame, error) {
 				continue
 			}
 			var err error
-			if *part.to, err = frameDB(part.db); err != nil {
+			if *part.to, err = frameDB(part.db, p.raw[part.db.DFA]); err != nil {
 				return nil, err
 			}
 		}
@@ -88,7 +88,9 @@ func NewFrame(p *Policy, limits KernelLimits) (*Frame, error) {
 	return f, nil
 }
 
-func frameDB(db *PolicyDB) (*framedDB, error) {
+// frameDB makes an automaton ready. Its tables as they were in a stream are taken
+// from there, if there are any.
+func frameDB(db *PolicyDB, raw rawTables) (*framedDB, error) {
 	d := db.DFA
 	if d.EC != nil || db.Start != 0 || db.DFAStart != 0 {
 		return nil, ErrFrame
@@ -103,8 +105,12 @@ func frameDB(db *PolicyDB) (*framedDB, error) {
 	w.perms(db.Perms)
 	x.perms = w.buf
 	for i, t := range x.lists() {
-		if t != nil {
-			elem := x.elem(frameTables[i])
+		id := frameTables[i]
+		switch elem := x.elem(id); {
+		case t == nil:
+		case len(raw[id]) == elem*len(t): // else it is narrow in a wide automaton
+			x.tables[i] = raw[id]
+		default:
 			x.tables[i] = appendTable(make([]byte, 0, elem*len(t)), t, elem)
 		}
 	}

@@ -245,3 +245,44 @@ func TestFrameRefuses(t *testing.T) {
 		}
 	}
 }
+
+// TestFrameRaw makes frames of policy that was read, whose tables are taken as they
+// are, and of the same policy that was written: both make the same bytes.
+func TestFrameRaw(t *testing.T) {
+	for seed := range uint64(2000) {
+		r := rand.New(rand.NewPCG(seed, 7))
+		written := smallPolicy(t, r.IntN(2) == 0, r.IntN(2) == 0)
+		data := written.Bytes()
+		read, err := blob.InspectShared(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		copied, err := blob.Inspect(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := randomExtension(r, written.Heads()[0].File)
+		head := *written.Heads()[0]
+		head.Name = "q"
+		child := blob.Profile{Name: "q//c"}
+		made := func(p *blob.Policy) []byte {
+			t.Helper()
+			f, err := blob.NewFrame(p, frameLimits)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out, err := f.Append(nil, []blob.Extended{{Head: &head, File: e}, {Head: &child}})
+			if err != nil {
+				return []byte(err.Error())
+			}
+			return out
+		}
+		want := made(written)
+		if !bytes.Equal(made(read), want) || !bytes.Equal(made(copied), want) {
+			t.Fatalf("seed %d: other bytes from what was read", seed)
+		}
+		if !bytes.Equal(read.Bytes(), data) || !bytes.Equal(data, written.Bytes()) {
+			t.Fatalf("seed %d: the data is changed", seed)
+		}
+	}
+}

@@ -104,7 +104,7 @@ func FuzzWalk(f *testing.F) {
 		f.Add(w.buf[14:], "/x")
 	}
 	f.Fuzz(func(t *testing.T, data []byte, in string) {
-		d, bad := decodeDFA(data)
+		d, _, bad := decodeDFA(data)
 		if bad != nil || d.verify(true) != nil {
 			return
 		}

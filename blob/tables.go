@@ -61,38 +61,42 @@ func tableErrorf(off int, format string, args ...any) *tableError {
 // pad8 rounds up to a multiple of eight.
 func pad8(n int) int { return (n + 7) &^ 7 }
 
-// decodeDFA reads the contents of an aadfa blob. What it returns is not
-// verified beyond the layout.
-func decodeDFA(blob []byte) (*DFA, *tableError) {
+// rawTables are the contents of tables as they are in a stream.
+type rawTables [tableNext + 1][]byte
+
+// decodeDFA reads the contents of an aadfa blob, and returns them as they are,
+// too. What it returns is not verified beyond the layout.
+func decodeDFA(blob []byte) (_ *DFA, raw rawTables, _ *tableError) {
 	pos := len(blob) % 8 // the producer's padding; a DFA is a multiple of 8 long
 	head := blob[pos:]
 	if len(head) < 16 {
-		return nil, tableErrorf(0, "blob of %d bytes has no room for the DFA header", len(blob))
+		return nil, raw, tableErrorf(0, "blob of %d bytes has no room for the DFA header", len(blob))
 	}
 	be := binary.BigEndian
 	if m := be.Uint32(head); m != dfaMagic {
-		return nil, tableErrorf(pos, "DFA magic is %08x, not %08x", m, uint32(dfaMagic))
+		return nil, raw, tableErrorf(pos, "DFA magic is %08x, not %08x", m, uint32(dfaMagic))
 	}
 	size := be.Uint32(head[4:])
 	if size < dfaHeaderFixed || uint64(size) > uint64(len(head)) {
-		return nil, tableErrorf(pos+4, "DFA header size %d is not within the blob", size)
+		return nil, raw, tableErrorf(pos+4, "DFA header size %d is not within the blob", size)
 	}
 	d := &DFA{Flags: be.Uint16(head[12:])}
 	if d.Flags&^(FlagDiff|FlagOOB) != 0 {
-		return nil, tableErrorf(pos+12, "unknown DFA header flags %#x", d.Flags)
+		return nil, raw, tableErrorf(pos+12, "unknown DFA header flags %#x", d.Flags)
 	}
 	var seen, wide [tableNext + 1]bool
 	for pos += int(size); pos < len(blob); {
 		id, elem, n, next, err := readTableHeader(blob, pos)
 		if err != nil {
-			return nil, err
+			return nil, raw, err
 		}
 		if seen[id] {
-			return nil, tableErrorf(pos, "table %v appears twice", id)
+			return nil, raw, tableErrorf(pos, "table %v appears twice", id)
 		}
 		seen[id] = true
 		wide[id] = elem == 4
 		data := blob[pos+tableHeader:][:n*elem]
+		raw[id] = data
 		switch id {
 		case tableEC:
 			d.EC = slices.Clone(data)
@@ -114,7 +118,7 @@ func decodeDFA(blob []byte) (*DFA, *tableError) {
 	// Some may be narrow, which is legal to kernels that know wide tables; the
 	// whole is wide here.
 	d.Wide = wide[tableDefault] || wide[tableNext] || wide[tableCheck]
-	return d, nil
+	return d, raw, nil
 }
 
 // readTableHeader checks the head of the table at pos: a known id, its element
@@ -156,16 +160,26 @@ func readTable(b []byte, elem int) []uint32 {
 		return readUint32s(b)
 	}
 	t := make([]uint32, len(b)/2)
-	for i := range t {
-		t[i] = uint32(b[2*i])<<8 | uint32(b[2*i+1])
+	four := t
+	for ; len(b) >= 8 && len(four) >= 4; b, four = b[8:], four[4:] {
+		v := binary.BigEndian.Uint64(b)
+		four[0], four[1], four[2], four[3] = uint32(v>>48), uint32(v>>32)&0xffff, uint32(v>>16)&0xffff, uint32(v)&0xffff
+	}
+	for i := range four {
+		four[i] = uint32(binary.BigEndian.Uint16(b[2*i:]))
 	}
 	return t
 }
 
 func readUint32s(b []byte) []uint32 {
 	t := make([]uint32, len(b)/4)
-	for i := range t {
-		t[i] = binary.BigEndian.Uint32(b[4*i:])
+	two := t
+	for ; len(b) >= 8 && len(two) >= 2; b, two = b[8:], two[2:] {
+		v := binary.BigEndian.Uint64(b)
+		two[0], two[1] = uint32(v>>32), uint32(v)
+	}
+	for i := range two {
+		two[i] = binary.BigEndian.Uint32(b[4*i:])
 	}
 	return t
 }
