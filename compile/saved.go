@@ -424,7 +424,7 @@ func readSaved(data []byte, o *Options) (*savedBase, error) {
 
 // open makes the base of what was saved.
 func (b *Base) open(q *request, s *savedBase) error {
-	p, err := blob.Inspect(s.Policy)
+	p, err := blob.InspectShared(s.Policy)
 	if err != nil {
 		return damaged("%v", err)
 	}
@@ -549,7 +549,7 @@ func (s *savedPart) open(budget *automaton.Budget, rs *ruleset, db *blob.PolicyD
 	if err != nil {
 		return nil, damaged("%v", err)
 	}
-	if !budget.Spend(len(s.Base.Fine.To)+len(s.Base.Least.To)+len(db.DFA.Next)) || !budget.Count(len(s.Base.Of)) {
+	if !budget.Spend(s.Base.Fine.Transitions()+s.Base.Least.Transitions()+len(db.DFA.Next)) || !budget.Count(len(s.Base.Of)) {
 		return nil, budget.Err()
 	}
 	x := newPart(rs, db)

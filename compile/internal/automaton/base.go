@@ -4,6 +4,7 @@ package automaton
 
 import (
 	"errors"
+	"sync/atomic"
 
 	"github.com/goarmor/apparmor/blob"
 )
@@ -18,10 +19,22 @@ type Base struct {
 	fine, least *DFA
 	of          []uint32 // by state of fine: the state of least
 	tables      *blob.DFA
-	comb        comb    // the slots that are taken, but for those of the start
-	entries     []entry // what states store in the tables, one state after the other
-	own         []span  // each state's, in the order of slots
+	comb        comb // the slots that are taken, but for those of the start
+	// What states store is looked for in the tables until that has been done
+	// often enough for an index to be worth it.
+	looked atomic.Int32
+	index  atomic.Pointer[storedIndex]
 }
+
+// storedIndex has what each state stores in the tables.
+type storedIndex struct {
+	entries []entry // one state after the other
+	own     []span  // each state's, in the order of slots
+}
+
+// manyLooked is about how many states are looked for in the time that it takes to
+// make an index of a large automaton.
+const manyLooked = 1 << 10
 
 // ErrBase is returned for automata that cannot be a Base.
 var ErrBase = errors.New("automaton: a base needs accept values, a start state that is kept apart, its own tables and no out-of-band transitions")
@@ -35,6 +48,7 @@ func NewBase(fine, least *DFA, tables *blob.DFA) (*Base, error) {
 	b, err := newBase(fine, least, tables)
 	if err == nil {
 		b.match()
+		b.index.Store(b.newIndex())
 	}
 	return b, err
 }
@@ -42,34 +56,52 @@ func NewBase(fine, least *DFA, tables *blob.DFA) (*Base, error) {
 // newBase makes a base without the states that those of fine become.
 func newBase(fine, least *DFA, tables *blob.DFA) (*Base, error) {
 	if fine.sets == nil || fine.classes != least.classes || fine.classes.oob != noClass ||
-		tables.States() != least.States() || fine.rows.leads(Start) || least.rows.leads(Start) ||
+		tables.States() != least.States() || fine.rows.toStart() || least.rows.toStart() ||
 		tables.EC != nil || tables.Base[Start]&blob.BaseDiff != 0 {
 		return nil, ErrBase
 	}
-	b := &Base{fine: fine, least: least, tables: tables, comb: newComb(), own: make([]span, least.States())}
+	b := &Base{fine: fine, least: least, tables: tables, comb: newComb()}
+	// The slots of the start state are free, because it is replaced.
+	b.comb.used = make([]uint64, (combZero+len(tables.Check)+63)/64)
 	for slot, s := range tables.Check {
-		// The slots of the start state are free, because it is replaced.
 		if s > Start {
-			b.comb.set(slot)
+			bit := combZero + slot
+			b.comb.used[bit/64] |= 1 << (bit % 64)
 		}
-		b.own[s].n++
 	}
 	b.comb.advance()
-	b.own[Dead].n = 0
-	n := uint32(0)
-	for s := range b.own {
-		b.own[s].from = n
-		n += b.own[s].n
+	return b, nil
+}
+
+// stores reports whether a slot is one that a state which has it can use.
+func (b *Base) stores(slot int, s uint32) bool {
+	base := int(b.tables.Base[s] & blob.BaseMask)
+	return s != Dead && slot >= base && slot-base < 256
+}
+
+// newIndex makes the index of what states store.
+func (b *Base) newIndex() *storedIndex {
+	t := b.tables
+	x := &storedIndex{own: make([]span, t.States())}
+	for slot, s := range t.Check {
+		if b.stores(slot, s) {
+			x.own[s].n++
+		}
 	}
-	b.entries = make([]entry, n)
-	at := make([]uint32, least.States())
-	for slot, s := range tables.Check {
-		if s != Dead {
-			b.entries[b.own[s].from+at[s]] = entry{int32(slot) - int32(tables.Base[s]&blob.BaseMask), tables.Next[slot]}
+	n := uint32(0)
+	for s := range x.own {
+		x.own[s].from = n
+		n += x.own[s].n
+	}
+	x.entries = make([]entry, n)
+	at := make([]uint32, t.States())
+	for slot, s := range t.Check {
+		if b.stores(slot, s) {
+			x.entries[x.own[s].from+at[s]] = entry{int32(slot) - int32(t.Base[s]&blob.BaseMask), t.Next[slot]}
 			at[s]++
 		}
 	}
-	return b, nil
+	return x
 }
 
 // match finds the state of least for each state of fine. States of fine are
@@ -92,8 +124,29 @@ func (b *Base) match() {
 // States returns the number of states of the tables.
 func (b *Base) States() int { return b.least.States() }
 
-// storedBy returns what a state of the tables stores.
-func (b *Base) storedBy(s uint32) []entry {
-	own := b.own[s]
-	return b.entries[own.from : own.from+own.n]
+// storedBy returns what a state of the tables stores, in the order of slots. It may
+// be in the memory that is given for it.
+func (b *Base) storedBy(s uint32, memory *[]entry) []entry {
+	if s == Dead {
+		return nil
+	}
+	x := b.index.Load()
+	if x == nil && b.looked.Add(1) > manyLooked {
+		x = b.newIndex()
+		b.index.Store(x)
+	}
+	if x != nil {
+		own := x.own[s]
+		return x.entries[own.from : own.from+own.n]
+	}
+	// The tables are verified: those of each state end before the last slot.
+	base := b.tables.Base[s] & blob.BaseMask
+	next, list := b.tables.Next[base:], (*memory)[:0]
+	for c, owner := range b.tables.Check[base : base+256] {
+		if owner == s {
+			list = append(list, entry{int32(c), next[c]})
+		}
+	}
+	*memory = list
+	return list
 }

@@ -117,7 +117,7 @@ func TestMinimizeRandom(t *testing.T) {
 			if m.States() != want {
 				t.Fatalf("seed %d, rules %v, keepStart %v: %d states, want %d", seed, rules, keepStart, m.States(), want)
 			}
-			if keepStart && m.rows.leads(Start) {
+			if keepStart && m.rows.toStart() {
 				t.Fatalf("seed %d: the start state can be entered", seed)
 			}
 			for c := range m.classes.n {

@@ -13,6 +13,8 @@ import (
 type rows struct {
 	of   []row
 	arcs []arc
+	// packed has them instead, if they were opened from a file.
+	packed *packedRows
 }
 
 // row holds the transitions of one state: where more than half of the classes
@@ -52,12 +54,18 @@ func (r *rows) close(most uint32, from int) {
 
 // arcsOf returns the transitions of a state that are not the default, or all.
 func (r *rows) arcsOf(s uint32) []arc {
+	if r.packed != nil {
+		return r.packed.arcsOf(s)
+	}
 	own := r.of[s].arcs
 	return r.arcs[own.from : own.from+own.n]
 }
 
 // step returns where a state leads on a class.
 func (r *rows) step(s uint32, class uint16) uint32 {
+	if r.packed != nil {
+		return r.packed.step(s, class)
+	}
 	arcs := r.arcsOf(s)
 	if r.of[s].most == various {
 		return arcs[class].to
@@ -79,6 +87,10 @@ func (r *rows) step(s uint32, class uint16) uint32 {
 
 // fill writes where a state leads on each class.
 func (r *rows) fill(to []uint32, s uint32) {
+	if r.packed != nil {
+		r.packed.fill(to, s)
+		return
+	}
 	if most := r.of[s].most; most != various {
 		for c := range to {
 			to[c] = most
@@ -113,10 +125,13 @@ func (r *rows) pairs(s, t uint32) iter.Seq2[uint32, [2]uint32] {
 	}
 }
 
-// leads reports whether any state leads to a given one.
-func (r *rows) leads(to uint32) bool {
-	return slices.ContainsFunc(r.of, func(w row) bool { return w.most == to }) ||
-		slices.ContainsFunc(r.arcs, func(a arc) bool { return a.to == to })
+// toStart reports whether any state leads to the start.
+func (r *rows) toStart() bool {
+	if r.packed != nil {
+		return r.packed.toStart
+	}
+	return slices.ContainsFunc(r.of, func(w row) bool { return w.most == Start }) ||
+		slices.ContainsFunc(r.arcs, func(a arc) bool { return a.to == Start })
 }
 
 // majority returns the value of more than half of a list, if there is one.

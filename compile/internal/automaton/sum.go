@@ -44,6 +44,7 @@ type Sum struct {
 
 	place   comb
 	entries []entry
+	stored  []entry // by a state of the base
 	rowA    []uint32
 	rowB    []uint32
 	out     blob.Extension
@@ -151,6 +152,10 @@ func resize[T any](list []T, n int) []T { return slices.Grow(list[:0], n)[:n] }
 // sufficed.
 func (s *Sum) follow() bool {
 	s.pairs = append(s.pairs[:0], pair{Start, Start})
+	if s.arcs == nil {
+		// About what a dozen rules take in a base as large as a machine's.
+		s.arcs = make([]arc, 0, 4<<10)
+	}
 	s.arcs, s.own = s.arcs[:0], s.own[:0]
 	size := tableSize(s.delta.States())
 	s.table = resize(s.table, size)
@@ -512,7 +517,8 @@ func (s *Sum) pack(o SumOptions) error {
 // state's default, or by where most bytes keep the added automaton alive.
 func (s *Sum) encode(i int, diffs bool) (def, bits uint32) {
 	t, m, arcs, j := s.base.tables, s.state(i), s.alive(i), &s.joint
-	s.work += 4*len(arcs) + int(s.base.own[m].n)
+	below := s.base.storedBy(m, &s.stored)
+	s.work += 4*len(arcs) + len(below)
 	s.entries = s.entries[:0]
 	diff := diffs && i > 0 && m != Dead
 	if len(arcs) > 1 {
@@ -521,7 +527,7 @@ func (s *Sum) encode(i int, diffs bool) (def, bits uint32) {
 			stored += int(j.size[a.class])
 		}
 		if !diff {
-			stored += int(s.base.own[m].n) // or a little less
+			stored += len(below) // or a little less
 		}
 		if most, n := s.frequent(arcs); 256-n < stored {
 			s.rowBut(m, arcs, most)
@@ -538,7 +544,7 @@ func (s *Sum) encode(i int, diffs bool) (def, bits uint32) {
 	if diff {
 		return m, blob.BaseDiff
 	}
-	s.entriesWith(s.base.storedBy(m), t.Default[m])
+	s.entriesWith(below, t.Default[m])
 	return t.Default[m], 0
 }
 
