@@ -176,6 +176,19 @@ func (k *Kernel) write(name string, data []byte) error {
 	return err
 }
 
+// writePolicy is write for policy, of which there may be megabytes: Bytes would
+// copy it.
+func (k *Kernel) writePolicy(name string, p *blob.Policy) error {
+	_, err := p.WriteTo(writer(func(data []byte) (int, error) { return len(data), k.write(name, data) }))
+	return err
+}
+
+// writer is a function as an io.Writer.
+type writer func([]byte) (int, error)
+
+// Write implements io.Writer.
+func (w writer) Write(data []byte) (int, error) { return w(data) }
+
 func (k *Kernel) writeTo(d dir, name string, data []byte) error {
 	f, err := k.sys.openWrite(d, name)
 	if err != nil {

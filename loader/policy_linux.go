@@ -57,7 +57,7 @@ func (k *Kernel) EnsureWith(ctx context.Context, p *blob.Policy, a Accept) (chan
 	if same {
 		return false, nil
 	}
-	if err := k.write(".replace", p.Bytes()); err != nil {
+	if err := k.writePolicy(".replace", p); err != nil {
 		return false, k.fail(OpEnsure, names(p), err)
 	}
 	return true, nil
@@ -72,7 +72,7 @@ func (k *Kernel) put(ctx context.Context, op Op, file string, p *blob.Policy) er
 	if err := k.verify(ctx, p); err != nil {
 		return k.fail(op, names(p), err)
 	}
-	if err := k.write(file, p.Bytes()); err != nil {
+	if err := k.writePolicy(file, p); err != nil {
 		return k.fail(op, names(p), err)
 	}
 	return nil
