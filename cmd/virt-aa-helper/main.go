@@ -18,6 +18,7 @@ import (
 const heapLimit = 64 << 20
 
 func main() {
+	smallPages()
 	debug.SetGCPercent(-1)
 	debug.SetMemoryLimit(heapLimit)
 	// What is done in a call is too little for several threads, which cost more

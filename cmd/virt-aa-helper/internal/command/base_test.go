@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/goarmor/apparmor/blob"
@@ -146,7 +147,10 @@ func TestBaseUntrusted(t *testing.T) {
 	}
 	dir := store{filepath.Join(base, "libvirt")}
 	for what, change := range map[string]func() error{
-		"empty":            func() error { return os.WriteFile(kept, nil, 0o644) },
+		"empty": func() error { return os.WriteFile(kept, nil, 0o644) },
+		"of the first form": func() error {
+			return os.WriteFile(kept, bytes.Replace(good, []byte("goarmor helper 2"), []byte("goarmor helper 1"), 1), 0o644)
+		},
 		"half":             func() error { return os.WriteFile(kept, good[:len(good)/2], 0o644) },
 		"other":            func() error { return os.WriteFile(kept, bytes.Repeat([]byte("x"), 4096), 0o644) },
 		"written by group": func() error { return os.Chmod(kept, 0o664) },
@@ -184,6 +188,96 @@ func TestBaseUntrusted(t *testing.T) {
 			t.Errorf("byte %d is changed, and it is taken", i)
 		}
 	}
+}
+
+// TestUnchanged: what was read is compared, whatever its times say, and nothing but
+// a regular file is read.
+func TestUnchanged(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "dir"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir, map[string]string{"file": "text", "empty": "", "dir/a": "x", "dir/b": "y"})
+	r := &reader{from: os.DirFS(dir), seen: map[string]*answer{}}
+	for _, name := range []string{"file", "empty", "dir", "dir/a", "none"} {
+		r.look(name)
+	}
+	record, ok := r.record()
+	if !ok {
+		t.Fatal("no record")
+	}
+	if !unchanged(dir, record) {
+		t.Fatal("nothing has changed")
+	}
+	path := func(name string) string { return filepath.Join(dir, name) }
+	info, err := os.Stat(path("file"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	put := func(name, text string) func() error {
+		return func() error {
+			err := os.WriteFile(path(name), []byte(text), 0o644)
+			return errors.Join(err, os.Chtimes(path(name), info.ModTime(), info.ModTime()))
+		}
+	}
+	for _, c := range []struct {
+		what         string
+		change, undo func() error
+	}{
+		{"other content of the length and time", put("file", "tEXt"), put("file", "text")},
+		{"more", put("file", "text\n"), put("file", "text")},
+		{"less", put("file", "tex"), put("file", "text")},
+		{"something in an empty file", put("empty", "x"), put("empty", "")},
+		{"a file that is gone", func() error { return os.Remove(path("file")) }, put("file", "text")},
+		{"a file that was not there", put("none", ""), func() error { return os.Remove(path("none")) }},
+		{"a directory in the place of nothing", func() error { return os.Mkdir(path("none"), 0o755) }, func() error { return os.Remove(path("none")) }},
+		{"a directory in the place of a file", func() error { return errors.Join(os.Remove(path("empty")), os.Mkdir(path("empty"), 0o755)) },
+			func() error { return errors.Join(os.Remove(path("empty")), put("empty", "")()) }},
+		{"a pipe in the place of a file", func() error { return errors.Join(os.Remove(path("empty")), syscall.Mkfifo(path("empty"), 0o644)) },
+			func() error { return errors.Join(os.Remove(path("empty")), put("empty", "")()) }},
+		{"one more in a directory", put("dir/c", ""), func() error { return os.Remove(path("dir/c")) }},
+		{"another name in a directory", func() error { return os.Rename(path("dir/b"), path("dir/c")) }, func() error { return os.Rename(path("dir/c"), path("dir/b")) }},
+		{"a link in the place of a file in a directory", func() error { return errors.Join(os.Remove(path("dir/b")), os.Symlink("a", path("dir/b"))) },
+			func() error { return errors.Join(os.Remove(path("dir/b")), put("dir/b", "y")()) }},
+	} {
+		if err := c.change(); err != nil {
+			t.Fatal(err)
+		}
+		if unchanged(dir, record) {
+			t.Errorf("%s is not noticed", c.what)
+		}
+		if err := c.undo(); err != nil {
+			t.Fatal(err)
+		}
+		if !unchanged(dir, record) {
+			t.Fatalf("%s: undone, and not what it was", c.what)
+		}
+	}
+	for n := 1; n < len(record); n++ {
+		// Where an entry ends the rest is a record, too.
+		if unchanged(dir, record[:n]) != ends(record, n) {
+			t.Errorf("the first %d bytes of a record", n)
+		}
+	}
+	outside := appendPart(appendPart([]byte{kindFile}, []byte("../"+filepath.Base(dir)+"/file")), []byte("text"))
+	if unchanged(dir, outside) {
+		t.Error("a record leaves its directory")
+	}
+	if unchanged(dir, append([]byte{'?'}, record[1:]...)) {
+		t.Error("an unknown kind")
+	}
+}
+
+// ends reports whether an entry of a record ends after n bytes.
+func ends(record []byte, n int) bool {
+	for rest := record; len(rest) > 0; {
+		_, after, _ := cutPart(rest[1:])
+		_, after, _ = cutPart(after)
+		if rest = after; len(record)-len(rest) == n {
+			return true
+		}
+	}
+	return false
 }
 
 // TestBaseNone: where there can be no base, that is remembered; of several

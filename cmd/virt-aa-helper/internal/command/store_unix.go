@@ -123,8 +123,9 @@ func (c *comparer) has(path string, text []byte) bool {
 	if err != nil || info.Mode&syscall.S_IFMT != syscall.S_IFREG || info.Size != int64(len(text)) {
 		return false
 	}
+	// The byte after the text is asked for with it, and is there if the file grew.
 	buf, n := c.room(text), 0
-	for n < len(buf) {
+	for n < len(text) {
 		m, err := retry(func() (int, error) { return syscall.Read(fd, buf[n:]) })
 		if err != nil {
 			return false
