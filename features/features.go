@@ -17,15 +17,17 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // Set is what one kernel, or one version of the policy language, can enforce.
 // A Set is immutable and safe for concurrent use. A nil Set and the zero Set
 // are empty: they support nothing.
 type Set struct {
-	root entry
-	text string // canonical; what String returns
-	id   [sha256.Size]byte
+	root  entry
+	write sync.Once
+	text  string // canonical; what String returns
+	id    [sha256.Size]byte
 }
 
 // entry is one name of the tree. It holds words or further entries, and both
@@ -48,12 +50,18 @@ func (e *entry) find(name string) *entry {
 }
 
 // newSet finishes a tree that nobody else will change.
-func newSet(root entry) *Set {
-	var b strings.Builder
-	b.Grow(4 << 10) // kernels have 2 to 3
-	root.write(&b)
-	s := &Set{root: root, text: b.String()}
-	s.id = sha256.Sum256([]byte(s.text))
+func newSet(root entry) *Set { return &Set{root: root} }
+
+// written returns s with its text and what follows from that, which most sets are
+// never asked for.
+func (s *Set) written() *Set {
+	s.write.Do(func() {
+		var b strings.Builder
+		b.Grow(4 << 10) // kernels have 2 to 3
+		s.root.write(&b)
+		s.text = b.String()
+		s.id = sha256.Sum256([]byte(s.text))
+	})
 	return s
 }
 
@@ -196,14 +204,14 @@ func (s *Set) String() string {
 	if s == nil {
 		return ""
 	}
-	return s.text
+	return s.written().text
 }
 
 // ID returns the SHA-256 of the canonical text: the same for equal sets, in
 // every process and version.
 func (s *Set) ID() [sha256.Size]byte {
-	if s == nil || s.text == "" {
+	if s == nil {
 		return sha256.Sum256(nil)
 	}
-	return s.id
+	return s.written().id
 }
