@@ -196,6 +196,33 @@ func TestSavedChildren(t *testing.T) {
 	}
 }
 
+// TestSavedOften makes so many instances of an opened base that what its states
+// store is no longer looked for in the tables: all are the same bytes.
+func TestSavedOften(t *testing.T) {
+	for _, kernel := range []string{k612, k73} {
+		o := compile.Options{Kernel: oracle.FeatureSet(t, kernel), Degrade: compile.Report}
+		base := smallBase(t, o)
+		opened, err := compile.OpenBase(t.Context(), save(t, base), compile.OpenOptions{Options: o})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := &compile.Delta{Name: "u", Rules: []policy.Rule{
+			{Rule: &ast.FileRule{Path: "/srv/{a,b}*c/**", Perms: ast.FileRead | ast.FileWrite}},
+			{Rule: &ast.FileRule{Path: "/usr/bin/*x", Perms: ast.FileRead, Exec: ast.ExecInherit}},
+		}}
+		want, err := base.Append(t.Context(), nil, d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 1200 {
+			got, err := opened.Append(t.Context(), nil, d)
+			if err != nil || !bytes.Equal(got, want) {
+				t.Fatalf("%s: instance %d is another one, %v", kernel, i, err)
+			}
+		}
+	}
+}
+
 // TestSavedRefused tries what does not fit.
 func TestSavedRefused(t *testing.T) {
 	o := compile.Options{Kernel: oracle.FeatureSet(t, k612), Degrade: compile.Report}

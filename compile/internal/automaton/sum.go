@@ -517,18 +517,20 @@ func (s *Sum) pack(o SumOptions) error {
 // state's default, or by where most bytes keep the added automaton alive.
 func (s *Sum) encode(i int, diffs bool) (def, bits uint32) {
 	t, m, arcs, j := s.base.tables, s.state(i), s.alive(i), &s.joint
-	below := s.base.storedBy(m, &s.stored)
-	s.work += 4*len(arcs) + len(below)
+	s.work += 4 * len(arcs)
 	s.entries = s.entries[:0]
 	diff := diffs && i > 0 && m != Dead
+	var below []entry
+	if !diff {
+		below = s.base.storedBy(m, &s.stored)
+		s.work += len(below)
+	}
 	if len(arcs) > 1 {
 		stored := 0
 		for _, a := range arcs {
 			stored += int(j.size[a.class])
 		}
-		if !diff {
-			stored += len(below) // or a little less
-		}
+		stored += len(below) // or a little less
 		if most, n := s.frequent(arcs); 256-n < stored {
 			s.rowBut(m, arcs, most)
 			return most, 0
