@@ -312,8 +312,10 @@ type machine struct {
 // has none: its template says what it may use.
 func (m *machine) hasFiles() bool { return m.domain.Type != "lxc" }
 
-// utf16Declared is a declaration of XML with that encoding.
-var utf16Declared = regexp.MustCompile(`^(<\?xml[^>]*?)\s+encoding\s*=\s*["'](?i:utf-16)["']`)
+// undeclared returns a text without a declaration of XML that it is UTF-16.
+func undeclared(text []byte) []byte {
+	return regexp.MustCompile(`^(<\?xml[^>]*?)\s+encoding\s*=\s*["'](?i:utf-16)["']`).ReplaceAll(text, []byte("$1"))
+}
 
 // derive reads the description and derives the rules.
 func (r *run) derive(ctx context.Context) (*machine, error) {
@@ -334,7 +336,7 @@ func (r *run) derive(ctx context.Context) (*machine, error) {
 	if r.method == svirt.Compat90 {
 		// Its libxml2 goes by what the bytes look like, and they are not UTF-16
 		// if this is found in them.
-		text = utf16Declared.ReplaceAll(text, []byte("$1"))
+		text = undeclared(text)
 	}
 	m := &machine{}
 	if m.domain, err = libvirtxml.ParseLive(text); err != nil {
