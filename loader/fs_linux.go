@@ -105,18 +105,25 @@ func (d dir) open(name string, flags int) (*os.File, error) {
 }
 
 func (d dir) resolve(name string, flags int, rules uint64) (*os.File, error) {
-	var f *os.File
-	err := d.with(func(at int) error {
-		fd, err := retry(func() (int, error) {
+	fd, err := d.descriptor(name, flags, rules)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), d.f.Name()+"/"+name), nil
+}
+
+// descriptor is resolve for a descriptor, which the caller closes.
+func (d dir) descriptor(name string, flags int, rules uint64) (fd int, err error) {
+	err = d.with(func(at int) error {
+		fd, err = retry(func() (int, error) {
 			return unix.Openat2(at, name, &unix.OpenHow{Flags: uint64(flags) | unix.O_CLOEXEC, Resolve: rules})
 		})
 		if err != nil {
 			return &os.PathError{Op: "open", Path: d.f.Name() + "/" + name, Err: err}
 		}
-		f = os.NewFile(uintptr(fd), d.f.Name()+"/"+name)
 		return nil
 	})
-	return f, err
+	return fd, err
 }
 
 // openWrite opens a file of the kernel's below d for writing.
