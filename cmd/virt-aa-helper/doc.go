@@ -32,7 +32,7 @@
 // # What it keeps
 //
 // What machines have in common is compiled once and kept beside their profiles, in
-// virt-aa-helper-*.base: four files of about 200 KB at most, for as many templates and kernels.
+// virt-aa-helper-*.base: four files of about 250 KB at most, for as many templates and kernels.
 // It is taken only while all that it was made of is as it was, so that an edited
 // abstraction holds at the next call, and only if it belongs to root and nobody
 // else may write it. Deleting it is safe.
