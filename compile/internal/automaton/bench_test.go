@@ -96,7 +96,14 @@ func workloads(tb testing.TB) []workload {
 		components.patterns = append(components.patterns, fmt.Sprintf("/**/{%c*,x%c}/**/*.%c", 'a'+i, 'a'+i, 'a'+i))
 		components.modes = append(components.modes, "r")
 	}
-	return append(all, components)
+	// Each state has many places before one byte, and as many before some bytes.
+	lengths := workload{name: "lengths", modes: []string{"r"}}
+	var alternatives []string
+	for i := range 1000 {
+		alternatives = append(alternatives, fmt.Sprintf("{?,ax,bx}{?,ax,bx}{?,ax,bx}%04d", i))
+	}
+	lengths.patterns = []string{"/{" + strings.Join(alternatives, ",") + "}"}
+	return append(all, components, lengths)
 }
 
 func (w workload) nodes(tb testing.TB) []Node {

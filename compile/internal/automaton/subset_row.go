@@ -411,16 +411,21 @@ func (b *subset) followWide(w *wide, g, c uint16) uint32 {
 	loops := b.wideInts[of[wideFrom]+of[wideLen]:][:of[wideLoops]]
 	h := of[wideHash]
 	b.work += 8*len(list) + len(base)
-	all := append(x.merged[:0], base...)
+	slices.Sort(list)
+	all, from := x.merged[:0], 0
 	for _, q := range list {
 		if b.subsume.subsumedBy(q, loops) {
 			continue
 		}
-		if i, found := slices.BinarySearch(all, q); !found {
-			all = slices.Insert(all, i, q)
+		n, found := slices.BinarySearch(base[from:], q)
+		all = append(all, base[from:from+n]...)
+		from += n
+		if !found {
+			all = append(all, q)
 			h += hashOne(q)
 		}
 	}
+	all = append(all, base[from:]...)
 	x.merged = all
 	if len(all) == len(base) {
 		return b.destOf(w, g)
