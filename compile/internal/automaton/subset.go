@@ -264,7 +264,8 @@ func hash(list []uint32) uint32 {
 	return h
 }
 
-func hashOne(v uint32) uint32 { return uint32(mix(0x9e3779b97f4a7c15, uint64(v))) }
+// hashOne mixes twice: after once, the sums of pairs such as i and n-i are close.
+func hashOne(v uint32) uint32 { return uint32(mix(mix(0x9e3779b97f4a7c15, uint64(v)), 0)) }
 
 // labelOf interns the accept values of a set. The accepting states of the nfa
 // have the lowest numbers, in the order of their values.
