@@ -27,6 +27,8 @@ type words struct{ accept, accept2 uint32 }
 // The automaton holds until the memory is used for another one.
 func build[W comparable](budget *automaton.Budget, memory *automaton.Memory, rs *ruleset, write func(g grant, denied uint32) W) (b built[W], err error) {
 	r := resolver{records: &rs.records, space: rs.space}
+	// What the budget does not count must stay small.
+	memory.Trim(maxMemory)
 	d, err := rs.builder(&r).BuildIn(memory, budget)
 	if err != nil {
 		return b, err

@@ -67,6 +67,7 @@ func (b *Base) done(w *workspace) {
 	w.budget = automaton.Budget{} // which has the caller's context
 	rules := len(w.profile.Rules)
 	w.profile = policy.Profile{} // which is the caller's
+	w.memory.Trim(maxMemory)
 	if max(rules, len(w.translation.files.entries), len(w.translation.policydb.entries)) > largeWork {
 		b.large.Put(w)
 		return

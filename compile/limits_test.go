@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -282,6 +283,40 @@ func TestLimitContext(t *testing.T) {
 			if _, err := compile.Compile(c, set, o); c.left < 0 && !errors.Is(err, context.Canceled) {
 				t.Errorf("%s: after %d looks: %v", s.name, n, err)
 			}
+		}
+	}
+}
+
+// TestMemoryKept looks at what is kept for the next compile, which no limit counts:
+// it must be little, however much one took, and whether it ended well.
+func TestMemoryKept(t *testing.T) {
+	kernel, _ := features.Kernel("7.3")
+	var alternatives strings.Builder
+	for i := range 40_000 {
+		fmt.Fprintf(&alternatives, ",%05d", i)
+	}
+	live := func() int64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	for _, tt := range []struct {
+		name, text string
+		limits     compile.Limits
+		refused    bool
+	}{
+		{"alternatives", "profile a {\n/{x" + alternatives.String() + "} r,\n}\n", compile.Limits{}, false},
+		{"empty alternatives, too many", "profile a {\n/" + strings.Repeat("{,a}", 3000) + "b r,\n}\n", compile.Limits{Work: 16 << 20}, true},
+	} {
+		live() // what is kept stays until the second collection
+		before := live()
+		_, err := fromStranger(t.Context(), kernel, tt.text, tt.limits)
+		if errors.Is(err, diag.ErrLimit) != tt.refused || err != nil && !tt.refused {
+			t.Fatal(err)
+		}
+		if kept := live() - before; kept > 6<<20 {
+			t.Errorf("%s: %d bytes are kept", tt.name, kept)
 		}
 	}
 }

@@ -134,18 +134,74 @@ func (m *Memory) Forget() {
 	clear(n.reach.unions)
 	clear(n.finals)
 	clear(n.memo)
-	clear(m.subset.subsume.first)
+	b, a := &m.subset, &m.subset.subsume
+	clear(b.wide[:cap(b.wide)])
+	clear(b.values[:cap(b.values)])
+	clear(a.covered[:cap(a.covered)])
+	clear(a.loops[:cap(a.loops)])
+	clear(a.first)
 	n.budget = nil
-	m.subset.n, m.subset.budget, m.subset.dfa, m.subset.subsume.n, m.subset.subsume.covers = nil, nil, DFA{}, nil, nil
-	m.minimizer.d, m.packer.d, m.packer.budget = nil, nil, nil
+	b.n, b.budget, b.dfa, a.n, a.covers = nil, nil, DFA{}, nil, nil
+	m.minimizer.d, m.packer.d, m.packer.budget, m.packer.def = nil, nil, nil, nil
+}
+
+// Trim drops the memory, but that of expressions, if it has more than so many bytes.
+// What was made in it goes on to hold.
+func (m *Memory) Trim(most int64) {
+	if m.Size() > most {
+		*m = Memory{Nodes: m.Nodes}
+	}
 }
 
 // Size is about how many bytes the memory has.
 func (m *Memory) Size() int64 {
-	n, b, k, p := &m.nfa, &m.subset, &m.minimizer, &m.packer
-	return int64(cap(m.Nodes.list))*80 + int64(cap(m.Nodes.subs))*8 + int64(cap(n.states)+cap(n.closure))*(stateSize+12) + int64(cap(n.edges))*edgeSize + int64(cap(n.trie.nodes))*24 +
-		int64(cap(b.rows.arcs)+cap(k.rows.arcs)+cap(k.refiner.words)+cap(p.entries))*8 + int64(cap(p.last)+cap(p.order))*16 +
-		int64(cap(b.sets))*28 + int64(cap(b.table)+cap(b.members)+cap(n.table)+cap(k.blocks.ints)+cap(k.source))*4
+	k, p := &m.minimizer, &m.packer
+	bytes := cap(k.alive) + cap(p.diff) + cap(p.depth)
+	ints := cap(m.accepts) + cap(k.in) + cap(k.source) + cap(k.blocks.ints) + cap(k.blocks.keys) + cap(k.blocks.touched) + k.refiner.ints() +
+		cap(k.label) + cap(k.number) + cap(k.order) + cap(k.seen) + cap(k.stack) +
+		cap(p.count) + cap(p.like) + cap(p.voted) + cap(p.heads) + cap(p.votes)
+	words := cap(m.Nodes.subs) + cap(k.refiner.words) + cap(k.rows.arcs) + cap(p.sizes) + cap(p.entries) + cap(p.own) + cap(p.order) + cap(p.spare) +
+		cap(p.comb.used) + cap(p.comb.tried.list)
+	return int64(bytes) + 4*int64(ints) + 8*int64(words) + 12*int64(cap(k.rows.of)) + 16*int64(cap(p.last)) + 80*int64(cap(m.Nodes.list)) +
+		m.nfa.room() + m.subset.room()
+}
+
+// room is about how many bytes the automaton has room for.
+func (n *nfa) room() int64 {
+	in, t := &n.in, &n.trie
+	ints := cap(n.eps) + cap(n.table) + cap(n.hashes) + cap(n.of) + cap(n.closures) + cap(n.mark) + cap(n.stack) +
+		cap(n.reach.table) + cap(in.lists) + cap(in.subs.chunk) + cap(in.stack)
+	words := cap(n.edges) + cap(n.setFits) + cap(n.closure) + cap(n.keys) + cap(n.reach.sets) + cap(n.reach.words) + cap(t.ends) + cap(t.seqs)
+	maps := len(n.finals) + len(n.memo) + len(n.reach.unions) + len(in.lits) + len(in.syms) + len(in.ones) + len(in.setIDs)
+	return 4*int64(ints) + 8*int64(words) + 16*int64(cap(t.tails)) + 24*int64(cap(t.nodes)+cap(t.atoms)) + 32*int64(cap(in.sets)+cap(in.loops)) +
+		stateSize*int64(cap(n.states)) + 56*int64(cap(in.shapes)) + 48*int64(maps)
+}
+
+// room is about how many bytes the automaton has room for.
+func (b *subset) room() int64 {
+	a, x := &b.subsume, &b.scratch
+	bytes := cap(a.verdicts.chunk) + cap(x.seen) + int(a.bytes)
+	shorts := cap(b.single) + cap(b.wideLists.chunk) + cap(x.touched)
+	ints := cap(b.splitTable) + cap(b.wideInts) + cap(b.members) + cap(b.table) + cap(b.hashes) + cap(b.entered) +
+		cap(b.label) + cap(b.labels) + cap(b.listed.chunk) +
+		cap(x.mark) + cap(x.head) + cap(x.wide) + cap(x.setHead) + cap(x.next) + cap(x.sets) + cap(x.row) + cap(x.list) + cap(x.merged) + cap(x.accepts)
+	words := cap(b.sets) + cap(b.rows.arcs) + cap(a.active) + cap(a.words.chunk) + cap(x.targets)
+	lists := cap(b.wide) + cap(b.in) + cap(b.wides) + cap(b.values) + cap(a.covered)
+	for _, sp := range b.splits[:cap(b.splits)] {
+		shorts += cap(sp.group) + cap(sp.others)
+		ints += cap(sp.sets) + 32
+		lists += cap(sp.member)
+		for _, sets := range sp.member[:cap(sp.member)] {
+			ints += cap(sets)
+		}
+	}
+	for _, sets := range b.in[:cap(b.in)] {
+		ints += cap(sets)
+	}
+	for _, set := range b.values {
+		ints += len(set)
+	}
+	return int64(bytes) + 2*int64(shorts) + 4*int64(ints) + 8*int64(words) + 12*int64(cap(b.rows.of)) + 24*int64(lists) + 48*int64(cap(a.loops))
 }
 
 // subset makes what is to be made deterministic.

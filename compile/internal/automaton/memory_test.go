@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"unsafe"
 
@@ -133,6 +134,117 @@ func TestRelease(t *testing.T) {
 		tablesIn(t, &m, 2)
 		if test.own && len(kept.Accepts(kept.Match(Start, "/000009"))) == 0 {
 			t.Errorf("%d rules: the automaton has changed", test.rules)
+		}
+	}
+}
+
+// TestForgetTables looks for tables of the last automaton, which are the caller's.
+func TestForgetTables(t *testing.T) {
+	var m Memory
+	d := tablesIn(t, &m, 1)
+	tables := map[unsafe.Pointer]string{}
+	for name, table := range map[string][]uint32{"ACCEPT": d.Accept, "BASE": d.Base, "DEFAULT": d.Default, "NEXT": d.Next, "CHECK": d.Check} {
+		tables[unsafe.Pointer(unsafe.SliceData(table))] = name
+	}
+	m.Forget()
+	var look func(path string, v reflect.Value)
+	look = func(path string, v reflect.Value) {
+		switch v.Kind() {
+		case reflect.Struct:
+			for i := range v.NumField() {
+				look(path+"."+v.Type().Field(i).Name, v.Field(i))
+			}
+		case reflect.Slice:
+			if name := tables[v.UnsafePointer()]; name != "" {
+				t.Errorf("%s is %s", path, name)
+			}
+		}
+	}
+	look("", reflect.ValueOf(&m).Elem())
+}
+
+// capacity returns the bytes of all lists, with those in lists, but for those in
+// arenas, which are in one of them.
+func capacity(v reflect.Value) int64 {
+	var n int64
+	switch v.Kind() {
+	case reflect.Slice:
+		n = int64(v.Cap()) * int64(v.Type().Elem().Size())
+		if k := v.Type().Elem().Kind(); k == reflect.Slice || k == reflect.Struct {
+			whole := v.Slice(0, v.Cap())
+			for i := range whole.Len() {
+				n += capacity(whole.Index(i))
+			}
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			n += capacity(v.Field(i))
+		}
+	}
+	return n
+}
+
+// TestMemorySize compares the size of memory with the lists that it has, after
+// automata each of which needs much of something else.
+func TestMemorySize(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		n    int
+		rule func(i int) (pattern string, a Accept)
+	}{
+		{"a long alternation", 1, func(int) (string, Accept) {
+			var all strings.Builder
+			for i := range 20_000 {
+				fmt.Fprintf(&all, ",%05d", i)
+			}
+			return "/{x" + all.String() + "}", 1
+		}},
+		{"closures", 1, func(int) (string, Accept) { return "/" + strings.Repeat("{,a}", 700) + "b", 1 }},
+		{"accept values of one rule", 4000, func(i int) (string, Accept) { return "/a", Accept(i) }},
+		{"accept values to come", 1000, func(i int) (string, Accept) { return fmt.Sprintf("/{a,b%d}c%d/**", i, i*7%10), Accept(i) }},
+		{"sets of accept values", 300, func(i int) (string, Accept) {
+			return fmt.Sprintf("/**[^%c]*[%c-%c]", 'a'+i%26, 'a'+i%13, 'n'+i/26%13), Accept(i)
+		}},
+		{"members", 500, func(i int) (string, Accept) { return fmt.Sprintf("/{*,p%d}a%d", i, i), Accept(i) }},
+		{"states", 100, func(i int) (string, Accept) {
+			return fmt.Sprintf("/[^%c%c]a[^%c]{%d,x}*[%c-%c]", 'a'+i%26, 'A'+i%23, '0'+i%10, i, 'a'+i%13, 'n'+i%12), Accept(i % 9)
+		}},
+		{"places that wide edges lead to", 3000, func(i int) (string, Accept) { return fmt.Sprintf("/%05d/**/a", i), Accept(i) }},
+	} {
+		b := Builder{Covers: func(b, a Accept) bool { return b > a && a%2 == 0 }}
+		for i := range test.n {
+			pattern, a := test.rule(i)
+			n, _, err := Glob(pattern, GlobOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.Add(n, a)
+		}
+		var m Memory
+		d, err := b.BuildIn(&m, unlimited())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d, err = d.MinimizeIn(&m, unlimited(), MinimizeOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		o := labelsOf(d)
+		o.Wide, o.Diff = true, true
+		if _, err := d.PackIn(&m, unlimited(), o); err != nil {
+			t.Fatal(err)
+		}
+		size := m.Size()
+		m.Forget()
+		// Maps have a size, too, of which nothing is known here.
+		if lists := capacity(reflect.ValueOf(&m).Elem()); size < lists*9/10 || size > 2*lists+1<<16 {
+			t.Errorf("%s: a size of %d for lists of %d bytes", test.name, size, lists)
+		}
+		if m.Trim(size); m.Size() == 0 {
+			t.Errorf("%s: memory of %d bytes went for being larger than %d", test.name, m.Size(), size)
+		}
+		nodes := cap(m.Nodes.list)
+		if m.Trim(m.Size() - 1); m.Size() != int64(nodes)*80 || cap(m.Nodes.list) != nodes {
+			t.Errorf("%s: %d bytes are left", test.name, m.Size())
 		}
 	}
 }

@@ -57,6 +57,11 @@ type refiner struct {
 	work   int     // done and not yet counted
 }
 
+// ints is how many numbers of 4 bytes there is room for.
+func (p *refiner) ints() int {
+	return cap(p.table) + cap(p.of) + cap(p.sorted) + cap(p.moved) + cap(p.turn) + 6*cap(p.groups)
+}
+
 // group holds the marked elements of one signature.
 type group struct {
 	words span
