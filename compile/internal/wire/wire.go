@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package wire writes values as bytes and reads them back: structs of exported
-// fields, slices, arrays, strings, booleans and integers. Numbers are varints,
-// and nothing says what a field is called, so both sides need the same types.
+// fields, slices, arrays, strings, booleans and integers. Numbers are varints, but
+// for slices of uint32: after their length is how many bytes each element takes, 1,
+// 2 or 4 as the largest one needs, and they are little-endian. Nothing says what a
+// field is called, so both sides need the same types.
 //
 // Whatever is read takes memory in proportion to its bytes: every element of a
 // slice is at least one byte, and the length of a slice is refused where there are
