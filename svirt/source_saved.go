@@ -211,8 +211,8 @@ func OpenMachineBase(ctx context.Context, data []byte, o compile.Options) (*Mach
 // Compile makes the policy of a machine: of the base, with its name and its
 // rules; nil for none. Kernel is that of the base. Rules that use variables or
 // include files, and what the base has no place for, are an error that matches
-// ErrNoBase. The limits of compiling hold for each of the machine's profiles, and
-// that of bytes for all.
+// ErrNoBase. The limits of compiling hold for each of the machine's profiles, of
+// which there are as many as the template has.
 func (b *MachineBase) Compile(ctx context.Context, profile string, rules *ast.File, kernel *features.Set) (*compile.Output, error) {
 	return b.compile(ctx, saidNames{profile: profile}, rules, kernel)
 }
