@@ -215,7 +215,10 @@ func compileSet(q *request, set *policy.Set, o Options) (*Output, error) {
 		return nil, err
 	}
 	c.memory = takeMemory()
-	defer freeMemory(c.memory)
+	defer func() {
+		freeMemory(c.memory)
+		c.memory = nil // as who keeps the output keeps c
+	}()
 	profiles := make([]*blob.Profile, 0, len(set.Profiles))
 	for _, p := range set.Profiles {
 		b, err := c.profile(p)
