@@ -139,6 +139,7 @@ func (m *Memory) Forget() {
 	clear(b.values[:cap(b.values)])
 	clear(a.covered[:cap(a.covered)])
 	clear(a.loops[:cap(a.loops)])
+	clear(a.active[:cap(a.active)])
 	clear(a.first)
 	n.budget = nil
 	b.n, b.budget, b.dfa, a.n, a.covers = nil, nil, DFA{}, nil, nil

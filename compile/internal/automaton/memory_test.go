@@ -19,6 +19,15 @@ import (
 // tablesIn builds, minimises and packs random rules in the given memory.
 func tablesIn(tb testing.TB, m *Memory, seed uint64) *blob.DFA {
 	tb.Helper()
+	d, err := tablesWithin(m, seed, unlimited())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return d
+}
+
+// tablesWithin is tablesIn with a budget.
+func tablesWithin(m *Memory, seed uint64, budget *Budget) (*blob.DFA, error) {
 	r := rand.New(rand.NewPCG(seed, 7))
 	var b Builder
 	if seed%3 == 0 {
@@ -27,22 +36,17 @@ func tablesIn(tb testing.TB, m *Memory, seed uint64) *blob.DFA {
 	for _, rule := range randomRules(r, seed%4 == 0) {
 		b.Add(rule.node, rule.accept)
 	}
-	budget := unlimited()
 	d, err := b.BuildIn(m, budget)
 	if err != nil {
-		tb.Fatal(err)
+		return nil, err
 	}
 	least, err := d.MinimizeIn(m, budget, MinimizeOptions{KeepStart: seed%2 == 0})
 	if err != nil {
-		tb.Fatal(err)
+		return nil, err
 	}
 	o := labelsOf(least)
 	o.Diff = seed%5 == 0
-	p, err := least.PackIn(m, budget, o)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return p
+	return least.PackIn(m, budget, o)
 }
 
 // TestMemoryAgain makes automata in memory that others were made in.
@@ -60,10 +64,72 @@ func TestMemoryAgain(t *testing.T) {
 	}
 }
 
+// TestMemoryStopped makes automata in memory in which the work on others was stopped, at
+// any place.
+func TestMemoryStopped(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 9))
+	var m Memory
+	stopped := 0
+	for seed := range uint64(2000) {
+		all := unlimited()
+		want, err := tablesWithin(new(Memory), seed, all)
+		if err != nil {
+			t.Fatal(err)
+		}
+		other := seed + r.Uint64N(20)
+		used := unlimited()
+		if _, err := tablesWithin(new(Memory), other, used); err != nil {
+			t.Fatal(err)
+		}
+		limits := Limits{Work: 1 + r.Int64N(used.Used().Work)}
+		if seed%2 == 0 {
+			limits = Limits{States: 1 + r.IntN(used.Used().States)}
+		}
+		if _, err := tablesWithin(&m, other, NewBudget(t.Context(), limits)); err != nil {
+			stopped++
+		}
+		if diff := cmp.Diff(want, tablesIn(t, &m, seed)); diff != "" {
+			t.Fatalf("seed %d, after %d was stopped: %s", seed, other, diff)
+		}
+	}
+	if stopped < 1000 {
+		t.Errorf("only %d were stopped", stopped)
+	}
+	// Work on one state that takes long is stopped, too.
+	var alternatives []string
+	for i := range 2000 {
+		alternatives = append(alternatives, fmt.Sprintf("{?,ax,bx}{?,ax,bx}{[^a],bx}%04d", i))
+	}
+	n, _, err := Glob("/{"+strings.Join(alternatives, ",")+"}", GlobOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b Builder
+	b.Add(n, 1)
+	used := unlimited()
+	if _, err := b.Build(used); err != nil {
+		t.Fatal(err)
+	}
+	for seed := range uint64(60) {
+		limits := Limits{Work: used.Used().Work * int64(20+seed) / 80}
+		if _, err := b.BuildIn(&m, NewBudget(t.Context(), limits)); err == nil {
+			t.Fatalf("not stopped by %+v, of %+v", limits, used.Used())
+		}
+		if diff := cmp.Diff(tablesIn(t, new(Memory), seed), tablesIn(t, &m, seed)); diff != "" {
+			t.Fatalf("seed %d, after another was stopped by %+v: %s", seed, limits, diff)
+		}
+	}
+}
+
 // TestForget looks for what memory holds on to, up to the room that it has.
 func TestForget(t *testing.T) {
 	var m Memory
-	tablesIn(t, &m, 1)
+	for _, p := range []string{"/usr/{lib,share}/**", "/usr/lib/*.so", "/{a,b}*/[a-z]?"} {
+		if _, _, err := Glob(p, GlobOptions{Nodes: &m.Nodes}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tablesIn(t, &m, 3) // with values that cover others
 	var held []string
 	var look func(path string, v reflect.Value)
 	look = func(path string, v reflect.Value) {
@@ -86,6 +152,11 @@ func TestForget(t *testing.T) {
 				look(path+"."+v.Type().Field(i).Name, v.Field(i))
 			}
 		case reflect.Slice:
+			// Lists in lists are in an arena, parts of which they would keep, but
+			// for those of splits, which are used again.
+			if strings.Contains(path, "]") && !v.IsNil() && !strings.HasPrefix(path, ".subset.splits[") && !strings.HasPrefix(path, ".subset.in[") && !strings.HasPrefix(path, ".packer.bytes[") {
+				held = append(held, path)
+			}
 			if whole := v; whole.CanAddr() {
 				v = whole.Slice(0, whole.Cap())
 			}
@@ -95,8 +166,10 @@ func TestForget(t *testing.T) {
 		}
 	}
 	look("", reflect.ValueOf(&m).Elem())
-	if len(held) == 0 {
-		t.Fatal("nothing is held by memory in use: the test looks at nothing")
+	for _, part := range []string{".Nodes.list[", ".Nodes.subs[", ".nfa.in.shapes[", ".nfa.trie.atoms[", ".subset.wide[", ".subset.values[", ".subset.subsume.covered[", ".subset.subsume.loops[", ".subset.subsume.first"} {
+		if !slices.ContainsFunc(held, func(path string) bool { return strings.HasPrefix(path, part) }) {
+			t.Errorf("nothing is held by %s of memory in use: the test looks at nothing there", part)
+		}
 	}
 	m.Forget()
 	held = nil
@@ -209,6 +282,9 @@ func TestMemorySize(t *testing.T) {
 		{"states", 100, func(i int) (string, Accept) {
 			return fmt.Sprintf("/[^%c%c]a[^%c]{%d,x}*[%c-%c]", 'a'+i%26, 'A'+i%23, '0'+i%10, i, 'a'+i%13, 'n'+i%12), Accept(i % 9)
 		}},
+		{"combinations of wide sets", 650, func(i int) (string, Accept) {
+			return fmt.Sprintf("/%03d{[^%c]1,[^%c]2}", i, 'a'+i/26, 'a'+i%26), 1
+		}},
 		{"places that wide edges lead to", 3000, func(i int) (string, Accept) { return fmt.Sprintf("/%05d/**/a", i), Accept(i) }},
 	} {
 		b := Builder{Covers: func(b, a Accept) bool { return b > a && a%2 == 0 }}
@@ -245,6 +321,70 @@ func TestMemorySize(t *testing.T) {
 		nodes := cap(m.Nodes.list)
 		if m.Trim(m.Size() - 1); m.Size() != int64(nodes)*80 || cap(m.Nodes.list) != nodes {
 			t.Errorf("%s: %d bytes are left", test.name, m.Size())
+		}
+	}
+}
+
+// TestMemorySizeLists gives each list of memory room, and expects the size to say so.
+func TestMemorySizeLists(t *testing.T) {
+	const n = 10_000
+	var m Memory
+	elsewhere := map[string]string{
+		".Nodes.scan":            "as deep as a pattern, and does not stay",
+		".subset.accepts":        "those of the memory itself",
+		".subset.dfa":            "what is returned, which is counted where it is made",
+		".subset.subsume.values": "those of the memory itself",
+		".subset.subsume.index":  "in the bytes that are held",
+		".packer.def":            "becomes a table",
+		".packer.bytes":          "one for each class",
+	}
+	counted := map[string]bool{".minimizer.blocks.ints": true, ".minimizer.blocks.keys": true, ".minimizer.blocks.touched": true}
+	lists := 0
+	var look func(path string, v reflect.Value)
+	look = func(path string, v reflect.Value) {
+		switch v.Kind() {
+		case reflect.Struct:
+			for i := range v.NumField() {
+				if path := path + "." + v.Type().Field(i).Name; elsewhere[path] == "" {
+					look(path, v.Field(i))
+				}
+			}
+		case reflect.Slice:
+			if strings.HasPrefix(path, ".minimizer.blocks.") && !counted[path] {
+				return // made of ints
+			}
+			lists++
+			list := reflect.NewAt(v.Type(), v.Addr().UnsafePointer()).Elem() // which can be set
+			list.Set(reflect.MakeSlice(v.Type(), n, n))
+			if want, got := n*int64(v.Type().Elem().Size()), m.Size(); got < want*4/5 || got > want*3/2 {
+				t.Errorf("%s: a size of %d for %d bytes", path, got, want)
+			}
+			list.SetZero()
+		}
+	}
+	look("", reflect.ValueOf(&m).Elem())
+	if lists < 70 {
+		t.Errorf("only %d lists", lists)
+	}
+	for name, fill := range map[string]func(m *Memory){
+		"the groups of a split":        func(m *Memory) { m.subset.splits = []split{{group: make([]uint16, 2*n)}} },
+		"the rest of a split":          func(m *Memory) { m.subset.splits = []split{{others: make([]uint16, 2*n)}} },
+		"how a split groups":           func(m *Memory) { m.subset.splits = []split{{member: make([][]uint32, n/6)}} },
+		"a group of a split":           func(m *Memory) { m.subset.splits = []split{{member: [][]uint32{make([]uint32, n)}}} },
+		"a split that is used again":   func(m *Memory) { m.subset.splits = []split{{sets: make([]uint32, n)}}[:0] },
+		"the sets of a class":          func(m *Memory) { m.subset.in = [][]uint32{make([]uint32, n)} },
+		"the accept values of a state": func(m *Memory) { m.subset.values = [][]Accept{make([]Accept, n)} },
+		"what values cover":            func(m *Memory) { m.subset.subsume.bytes = 4 * n },
+		"a map": func(m *Memory) {
+			m.nfa.memo = map[step]uint32{}
+			for i := range uint32(n / 12) {
+				m.nfa.memo[step{to: i}] = 1
+			}
+		},
+	} {
+		var m Memory
+		if fill(&m); m.Size() < 4*n*4/5 || m.Size() > 4*n*3/2 {
+			t.Errorf("%s: a size of %d for %d bytes", name, m.Size(), 4*n)
 		}
 	}
 }

@@ -143,3 +143,43 @@ func TestOrders(t *testing.T) {
 		}
 	}
 }
+
+// TestCombInsert compares the places of entries with the lowest ones that are free, in
+// a comb that is used again.
+func TestCombInsert(t *testing.T) {
+	var c comb
+	for seed := range uint64(60) {
+		r := rand.New(rand.NewPCG(seed, 6))
+		c.init()
+		taken := map[int]bool{}
+		var patterns [][]entry
+		for range 1 + r.IntN(12) {
+			var slots []int
+			for range 1 + r.IntN(1+r.IntN(20)) {
+				slots = append(slots, r.IntN(257)-1)
+			}
+			slices.Sort(slots)
+			var entries []entry
+			for _, s := range slices.Compact(slots) {
+				entries = append(entries, entry{slot: int32(s)})
+			}
+			patterns = append(patterns, entries)
+		}
+		for range 400 {
+			entries := patterns[r.IntN(len(patterns))]
+			want := 0
+			if entries[0].slot < 0 {
+				want = 1
+			}
+			for slices.ContainsFunc(entries, func(e entry) bool { return taken[want+int(e.slot)] }) {
+				want++
+			}
+			for _, e := range entries {
+				taken[want+int(e.slot)] = true
+			}
+			if got := c.insert(entries); got != want {
+				t.Fatalf("seed %d: %v are at %d, want %d", seed, entries, got, want)
+			}
+		}
+	}
+}
