@@ -11,7 +11,7 @@ import (
 
 // main leaves signals alone: an interrupt ends the process at once, as it does the
 // reference. Policy is loaded, and files take the place of others, as a whole or not
-// at all. To listen for signals takes Go two threads more, which is a tenth of what
+// at all; at most a temporary file is left. To listen for signals takes Go two threads more, which is a tenth of what
 // a small profile takes in all.
 func main() {
 	growStack(os.Stdin == nil)
