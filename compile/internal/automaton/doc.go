@@ -44,6 +44,12 @@
 // was tried first; it comes too late for policy with many `**`, because the
 // sets have been built by then.
 //
+// Most states of real policy differ from another in a few bytes alone: what a `**`
+// leads to is in all sets below a directory. Where these common edges lead is worked
+// out once for all states that have them (wide in subset_row.go), with what they
+// subsume, its hash and its state, and a state adds what is its own. Its row is written
+// as exceptions at once, without a look at each class.
+//
 // Minimisation is partition refinement (minimize.go, refine.go), with the rule
 // of Hopcroft, "An n log n algorithm for minimizing states in a finite
 // automaton", 1971: when a block is split, the largest part keeps its place
@@ -69,6 +75,19 @@
 //
 // All of it is done in a Memory, which a caller may use again: what an automaton is
 // made in is several times what it takes.
+//
+// # Figures
+//
+// What single steps are worth, for the profile of one of libvirt's machines (2,557
+// states before minimisation, 58 classes), in processor time of one run each, before
+// and after (BenchmarkLibvirt of package compile, on 29 November 2026):
+//
+//	build      rows as exceptions, states entered alone remembered   1.00  0.79
+//	           common edges worked out once                          1.00  0.95
+//	           only what a state adds looked at for subsumption      1.00  0.88
+//	pack       states sorted by digits, slots instead of patterns    1.00  0.86
+//	           hints in an open table, no search for one slot        1.00  0.86
+//	a compile  memory used again                                     1.00  0.89
 //
 // Tried and not kept: merging the states from which no loop can be reached before the
 // others, from their ends on (Revuz, "Minimisation of acyclic deterministic automata in
