@@ -177,11 +177,11 @@ func ReadFile(fsys fs.FS, name string) (*Set, error) {
 		return nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, MaxSize+1))
-	if err != nil {
+	b := bytes.NewBuffer(make([]byte, 0, min(info.Size(), MaxSize)+bytes.MinRead))
+	if _, err := b.ReadFrom(io.LimitReader(f, MaxSize+1)); err != nil {
 		return nil, err
 	}
-	return Parse(data)
+	return Parse(b.Bytes())
 }
 
 // FromFS reads the tree of a features directory, as in

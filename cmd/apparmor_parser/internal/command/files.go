@@ -3,6 +3,7 @@
 package command
 
 import (
+	"bytes"
 	"io"
 	"os"
 )
@@ -20,7 +21,16 @@ func readBounded(name string) ([]byte, error) {
 
 // readAll reads everything up to the greatest length of an input.
 func readAll(from io.Reader) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(from, maxInput+1))
+	// Growing from nothing, as io.ReadAll does, takes several times the memory.
+	likely := int64(0)
+	if f, ok := from.(*os.File); ok {
+		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+			likely = min(info.Size(), maxInput)
+		}
+	}
+	b := bytes.NewBuffer(make([]byte, 0, likely+bytes.MinRead))
+	_, err := b.ReadFrom(io.LimitReader(from, maxInput+1))
+	data := b.Bytes()
 	if err == nil && len(data) > maxInput {
 		return nil, errTooLong
 	}

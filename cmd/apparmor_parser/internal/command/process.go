@@ -258,11 +258,7 @@ func (r *run) finish(ctx context.Context, res *result, out *sink) (status int) {
 	}
 	if o.action == writeStdout || o.action == writeFile {
 		for _, p := range res.policies {
-			data, err := r.encode(p)
-			if err == nil {
-				err = out.write(data)
-			}
-			if err != nil {
+			if err := r.put(out, p); err != nil {
 				r.report.say("%v", err)
 				return statusFailed
 			}
