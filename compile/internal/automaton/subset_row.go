@@ -258,7 +258,7 @@ func again[T any](list []T) []T {
 type wide struct {
 	edges  span   // pairs of the wide set and the state of the nfa
 	split  int    // what groups the classes, of splits
-	groups uint32 // the place of three numbers for each group, see wideGroup
+	groups uint32 // the place of the numbers of each group, see wideGroup
 }
 
 // wideGroup is what there is of each group, one after the other.
