@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/internal/wholefile"
 )
 
 // The limits of what is read. The feature sets of real kernels stay below
@@ -177,11 +178,11 @@ func ReadFile(fsys fs.FS, name string) (*Set, error) {
 		return nil, err
 	}
 	defer f.Close()
-	b := bytes.NewBuffer(make([]byte, 0, min(info.Size(), MaxSize)+bytes.MinRead))
-	if _, err := b.ReadFrom(io.LimitReader(f, MaxSize+1)); err != nil {
+	data, err := wholefile.Read(f, info.Size(), MaxSize)
+	if err != nil {
 		return nil, err
 	}
-	return Parse(b.Bytes())
+	return Parse(data)
 }
 
 // FromFS reads the tree of a features directory, as in

@@ -1,15 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package wholefile writes files as a whole or not at all.
+// Package wholefile reads and writes files as a whole or not at all.
 package wholefile
 
 import (
+	"bytes"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
 )
+
+// Read reads up to limit bytes, and one more where there are more. Likely is how many
+// there are as far as is known, and may be wrong: growing from nothing, as io.ReadAll
+// does, takes several times the memory.
+func Read(r io.Reader, likely, limit int64) ([]byte, error) {
+	b := bytes.NewBuffer(make([]byte, 0, min(max(likely, 0), limit)+bytes.MinRead))
+	_, err := b.ReadFrom(io.LimitReader(r, limit+1))
+	return b.Bytes(), err
+}
 
 // Options say what a file has besides its content.
 type Options struct {

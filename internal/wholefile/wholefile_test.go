@@ -4,9 +4,12 @@ package wholefile_test
 
 import (
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/goarmor/apparmor/internal/wholefile"
@@ -61,4 +64,20 @@ func TestWrite(t *testing.T) {
 		t.Errorf("%q, %v", prepared, err)
 	}
 	want("two", 0o640)
+}
+
+// TestRead reads what is longer and shorter than it is said to be, and than it may be.
+func TestRead(t *testing.T) {
+	text := strings.Repeat("0123456789", 100)
+	for _, limit := range []int64{0, 10, int64(len(text)) - 1, int64(len(text)), 2000, 1 << 40} {
+		for _, likely := range []int64{-1, 0, 5, int64(len(text)), 5000} {
+			data, err := wholefile.Read(iotest.OneByteReader(strings.NewReader(text)), likely, limit)
+			if want := text[:min(int64(len(text)), limit+1)]; err != nil || string(data) != want {
+				t.Errorf("likely %d, limit %d: %d bytes and %v, want %d", likely, limit, len(data), err, len(want))
+			}
+		}
+	}
+	if _, err := wholefile.Read(iotest.ErrReader(io.ErrUnexpectedEOF), 1, 1); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("a reader that fails: %v", err)
+	}
 }

@@ -3,9 +3,10 @@
 package command
 
 import (
-	"bytes"
 	"io"
 	"os"
+
+	"github.com/goarmor/apparmor/internal/wholefile"
 )
 
 // readBounded returns the content of a file that is not longer than an input
@@ -21,16 +22,13 @@ func readBounded(name string) ([]byte, error) {
 
 // readAll reads everything up to the greatest length of an input.
 func readAll(from io.Reader) ([]byte, error) {
-	// Growing from nothing, as io.ReadAll does, takes several times the memory.
 	likely := int64(0)
 	if f, ok := from.(*os.File); ok {
 		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
-			likely = min(info.Size(), maxInput)
+			likely = info.Size()
 		}
 	}
-	b := bytes.NewBuffer(make([]byte, 0, likely+bytes.MinRead))
-	_, err := b.ReadFrom(io.LimitReader(from, maxInput+1))
-	data := b.Bytes()
+	data, err := wholefile.Read(from, likely, maxInput)
 	if err == nil && len(data) > maxInput {
 		return nil, errTooLong
 	}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/goarmor/apparmor/diag"
 	"github.com/goarmor/apparmor/internal/getopt"
+	"github.com/goarmor/apparmor/internal/wholefile"
 	"github.com/goarmor/apparmor/svirt"
 	"github.com/goarmor/apparmor/svirt/libvirtxml"
 )
@@ -319,7 +320,7 @@ func undeclared(text []byte) []byte {
 
 // derive reads the description and derives the rules.
 func (r *run) derive(ctx context.Context) (*machine, error) {
-	text, err := readAll(r.env.Stdin, likelyInput)
+	text, err := wholefile.Read(r.env.Stdin, likelyInput, maxInput)
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("could not read xml file: %w", err)

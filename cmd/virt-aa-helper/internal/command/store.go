@@ -3,12 +3,13 @@
 package command
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/goarmor/apparmor/internal/wholefile"
 )
 
 // store is the directory of machines' profiles.
@@ -42,19 +43,11 @@ func (s store) read(name string) ([]byte, error) {
 // readLimited reads what is not too long. The size is what there is likely to be,
 // and the name is for errors.
 func readLimited(r io.Reader, size int64, name string) ([]byte, error) {
-	data, err := readAll(r, size)
+	data, err := wholefile.Read(r, size, maxInput)
 	if err == nil && len(data) > maxInput {
 		err = &fs.PathError{Op: "read", Path: name, Err: errTooLong}
 	}
 	return data, err
-}
-
-// readAll reads maxInput bytes and one more. It does not grow from nothing, as
-// io.ReadAll does, which takes several times the memory.
-func readAll(r io.Reader, size int64) ([]byte, error) {
-	b := bytes.NewBuffer(make([]byte, 0, min(max(size, 0), maxInput)+bytes.MinRead))
-	_, err := b.ReadFrom(io.LimitReader(r, maxInput+1))
-	return b.Bytes(), err
 }
 
 // write replaces a file as a whole: readers find the old text or the new one,
