@@ -3,6 +3,7 @@
 package command
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -93,18 +94,16 @@ func (r *run) store(res *result) {
 	if res.place == nil || res.cached != "" || !r.options.writeCache {
 		return
 	}
-	var data []byte
+	var data bytes.Buffer
 	var err error
 	for _, p := range res.policies {
-		var one []byte
-		if one, err = r.encode(p); err != nil {
+		if err = r.put(&data, p); err != nil {
 			break
 		}
-		data = append(data, one...)
 	}
 	var file string
 	if err == nil {
-		file, err = r.cache.Put(res.place.name, res.place.key, res.policies, cache.PutOptions{Data: data, Time: res.place.newest})
+		file, err = r.cache.Put(res.place.name, res.place.key, res.policies, cache.PutOptions{Data: data.Bytes(), Time: res.place.newest})
 	}
 	if err != nil {
 		r.report.warning(classCache, "cannot write the cache: %v", err)

@@ -258,7 +258,7 @@ func (r *run) finish(ctx context.Context, res *result, out *sink) (status int) {
 	}
 	if o.action == writeStdout || o.action == writeFile {
 		for _, p := range res.policies {
-			if err := r.put(out, p); err != nil {
+			if err := r.put(out.out, p); err != nil {
 				r.report.say("%v", err)
 				return statusFailed
 			}

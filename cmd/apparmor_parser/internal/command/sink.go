@@ -34,29 +34,16 @@ func (r *run) openSink() (*sink, error) {
 	return &sink{f, f}, nil
 }
 
-// compresses reports whether policy is compressed in files: if that is asked for
-// and the kernel that it is for can load it.
-func (r *run) compresses() bool {
-	return r.options.compress != 0 && r.features.Supports(features.CompressedLoad)
-}
-
-// encode returns the policy as files have it.
-func (r *run) encode(p *blob.Policy) ([]byte, error) {
-	if !r.compresses() {
-		return p.Bytes(), nil
-	}
-	return p.AppendCompressed(nil, r.options.compress)
-}
-
-// put writes the policy as files have it.
-func (r *run) put(s *sink, p *blob.Policy) error {
-	if !r.compresses() {
-		_, err := p.WriteTo(s.out)
+// put writes the policy as files have it: compressed if that is asked for and the
+// kernel that it is for can load it.
+func (r *run) put(w io.Writer, p *blob.Policy) error {
+	if r.options.compress == 0 || !r.features.Supports(features.CompressedLoad) {
+		_, err := p.WriteTo(w)
 		return err
 	}
 	data, err := p.AppendCompressed(nil, r.options.compress)
 	if err == nil {
-		_, err = s.out.Write(data)
+		_, err = w.Write(data)
 	}
 	return err
 }
