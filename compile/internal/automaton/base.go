@@ -60,13 +60,13 @@ func newBase(fine, least *DFA, tables *blob.DFA) (*Base, error) {
 		tables.EC != nil || tables.Base[Start]&blob.BaseDiff != 0 {
 		return nil, ErrBase
 	}
-	b := &Base{fine: fine, least: least, tables: tables, comb: newComb()}
+	b := &Base{fine: fine, least: least, tables: tables}
+	b.comb.init()
 	// The slots of the start state are free, because it is replaced.
 	b.comb.used = make([]uint64, (combZero+len(tables.Check)+63)/64)
 	for slot, s := range tables.Check {
 		if s > Start {
-			bit := combZero + slot
-			b.comb.used[bit/64] |= 1 << (bit % 64)
+			b.comb.set(slot)
 		}
 	}
 	b.comb.advance()

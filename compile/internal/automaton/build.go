@@ -147,7 +147,7 @@ func (m *Memory) Forget() {
 }
 
 // Trim drops the memory, but that of expressions, if it has more than so many bytes.
-// What was made in it goes on to hold.
+// Tables that were made in it go on to hold.
 func (m *Memory) Trim(most int64) {
 	if m.Size() > most {
 		*m = Memory{Nodes: m.Nodes}

@@ -365,8 +365,6 @@ type comb struct {
 
 const combZero = 64
 
-func newComb() comb { return comb{free: combZero} }
-
 // set takes a slot.
 func (c *comb) set(slot int) {
 	bit := combZero + slot

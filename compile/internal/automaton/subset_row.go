@@ -29,11 +29,11 @@ func (b *subset) expand(s int) {
 			*head = int32(len(x.targets))
 		}
 	}
-	if len(x.wide) == 0 && 2*len(x.touched) < b.classes.n {
-		b.expandFew()
-		return
-	}
 	if len(x.wide) == 0 {
+		if 2*len(x.touched) < b.classes.n {
+			b.expandFew()
+			return
+		}
 		clear(x.row)
 		b.work += 2 * len(x.row)
 		for _, c := range x.touched {
@@ -279,7 +279,7 @@ const (
 
 // wideOf returns what the given edges lead to. It holds until it is called again.
 func (b *subset) wideOf(edges []uint32) *wide {
-	w := &b.wides[uint64(hash(edges))&uint64(len(b.wides)-1)]
+	w := &b.wides[hash(edges)&uint32(len(b.wides)-1)]
 	b.work += 2 * len(edges)
 	if !slices.Equal(b.wideInts[w.edges.from:w.edges.from+w.edges.n], edges) {
 		b.fill(w, edges)

@@ -2,7 +2,10 @@
 
 package automaton
 
-import "math/bits"
+import (
+	"math/bits"
+	"slices"
+)
 
 // subsumer drops states from sets of states of the nfa where they make no
 // difference. This is what keeps policy with many `**` small: below a
@@ -150,29 +153,26 @@ func (a *subsumer) appendLoops(loops, list []uint32) []uint32 {
 
 // subsumedBy reports whether one of the given loops subsumes s, which is none.
 func (a *subsumer) subsumedBy(s uint32, loops []uint32) bool {
-	st := &a.n.states[s]
 	a.work += 2 * len(loops)
-	for _, i := range loops {
-		if l := &a.loops[i]; st.fits&l.fit != 0 && a.accepts(l, st.reach) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(loops, func(i uint32) bool { return a.subsumes(&a.loops[i], s) })
+}
+
+// subsumes reports whether all that s leads to is in a loop, too.
+func (a *subsumer) subsumes(l *loop, s uint32) bool {
+	st := &a.n.states[s]
+	return st.fits&l.fit != 0 && a.accepts(l, st.reach)
 }
 
 // subsumed reports whether an active loop subsumes s. Of two loops that subsume
 // each other, the first one stays.
 func (a *subsumer) subsumed(s uint32) bool {
-	st := &a.n.states[s]
 	for _, l := range a.active {
 		a.work += 2
-		if l.state == s || st.fits&l.fit == 0 || !a.accepts(l, st.reach) {
+		if l.state == s || !a.subsumes(l, s) {
 			continue
 		}
-		if i := a.index[s]; i != 0 && s < l.state {
-			if own := &a.loops[i-1]; a.n.states[l.state].fits&own.fit != 0 && a.accepts(own, a.n.states[l.state].reach) {
-				continue
-			}
+		if i := a.index[s]; i != 0 && s < l.state && a.subsumes(&a.loops[i-1], l.state) {
+			continue
 		}
 		return true
 	}
