@@ -48,7 +48,7 @@ const probePath = "/machine-base-c5a7/probe"
 // one has its own. The profile's may begin with the machine's.
 type saidNames struct {
 	profile string // of the machine, or of a companion
-	machine string // of the profile of a companion's machine; empty: it is no companion
+	machine string // that of a companion's machine; empty for the profile of a machine
 }
 
 // plain reports whether the names mean themselves wherever policy has them.

@@ -316,7 +316,7 @@ func TestBaseShapes(t *testing.T) {
 					return &svirt.Source{Profile: name, File: f, Rules: r}
 				}
 				if tt.name == "a second profile" {
-					// Which is no machine's, and refused.
+					// It belongs to another program, and the base is refused.
 					if _, err := svirt.NewMachineBase(t.Context(), source(machine), o); !errors.Is(err, svirt.ErrNoBase) {
 						t.Error(err)
 					}
