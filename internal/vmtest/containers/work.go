@@ -92,7 +92,7 @@ func tries(pid int) []Try {
 		{Name: "write to sysfs", OCI: unix.EACCES, LXC: unix.EACCES, do: write("/sys/kernel/mm/transparent_hugepage/enabled", "never")},
 		{Name: "write an event of a device", OCI: unix.EACCES, LXC: unix.EACCES, do: write("/sys/devices/system/cpu/uevent", "change")},
 		{Name: "leave its profile", OCI: unix.EACCES, LXC: unix.EACCES, OCILog: "change_profile", LXCLog: "change_profile",
-			do: write("/proc/thread-self/attr/current", "changeprofile unconfined")},
+			do: leave},
 	}
 	if pid != 0 {
 		out = append(out,
@@ -195,6 +195,16 @@ func write(name, text string) func() error {
 		_, err = f.WriteString(text)
 		return errors.Join(err, f.Close())
 	}
+}
+
+// leave asks to be unconfined. The kernel takes that from the thread itself only
+// (proc_pid_attr_write in Linux 6.12's fs/proc/base.c): if another had opened
+// the file, it would refuse with the same error as the profile does, and log
+// nothing.
+func leave() error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	return write("/proc/thread-self/attr/current", "changeprofile unconfined")()
 }
 
 // files does what programs do with files.
