@@ -11,9 +11,10 @@ import (
 
 // main leaves signals alone: an interrupt ends the process at once, as it does the
 // reference. Policy is loaded, and files take the place of others, as a whole or not
-// at all; at most a temporary file is left. To listen for signals takes Go two threads more, which is a tenth of what
-// a small profile takes in all.
+// at all; at most a temporary file is left. To listen for signals takes Go two threads
+// more, which is a tenth of what a small profile takes in all.
 func main() {
+	calmScheduler()
 	growStack(os.Stdin == nil)
 	os.Exit(command.Run(context.Background(), os.Args[1:], command.Env{
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Environ: os.Environ(),
