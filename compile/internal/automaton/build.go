@@ -159,9 +159,9 @@ func (m *Memory) Size() int64 {
 	k, p := &m.minimizer, &m.packer
 	bytes := cap(k.alive) + cap(p.diff) + cap(p.depth)
 	ints := cap(m.accepts) + cap(k.in) + cap(k.source) + cap(k.blocks.ints) + cap(k.blocks.keys) + cap(k.blocks.touched) + k.refiner.ints() +
-		cap(k.label) + cap(k.number) + cap(k.order) + cap(k.seen) + cap(k.stack) +
+		cap(k.label) + cap(k.number) + cap(k.order) + cap(k.rest) + cap(k.core) + cap(k.of) + cap(k.stack) +
 		cap(p.count) + cap(p.like) + cap(p.voted) + cap(p.heads) + cap(p.votes)
-	words := cap(m.Nodes.subs) + cap(k.refiner.words) + cap(k.rows.arcs) + cap(p.sizes) + cap(p.entries) + cap(p.own) + cap(p.order) + cap(p.spare) +
+	words := cap(m.Nodes.subs) + cap(k.hashes) + cap(k.refiner.words) + cap(k.rows.arcs) + cap(p.sizes) + cap(p.entries) + cap(p.own) + cap(p.order) + cap(p.spare) +
 		cap(p.comb.used) + cap(p.comb.tried.list)
 	return int64(bytes) + 4*int64(ints) + 8*int64(words) + 12*int64(cap(k.rows.of)) + 16*int64(cap(p.last)) + 80*int64(cap(m.Nodes.list)) +
 		m.nfa.room() + m.subset.room()

@@ -2,6 +2,8 @@
 
 package automaton
 
+import "slices"
+
 // MinimizeOptions are the parameters of Minimize.
 type MinimizeOptions struct {
 	// KeepStart keeps the start state apart from all others, so that no
@@ -25,19 +27,22 @@ func (d *DFA) MinimizeIn(mem *Memory, budget *Budget, o MinimizeOptions) (*DFA, 
 	n, arcs := int64(d.States()), int64(len(d.rows.arcs))
 	// The transitions, who leads where, the partition, and at the end both
 	// automata; the signatures of the first block are as long as all of them.
-	if !budget.Spend(int(8*n+6*arcs)) || !budget.Need(d.size()+n*(4+24+16+16)+arcs*(4+8+8)) {
+	if !budget.Spend(int(8*n+6*arcs)) || !budget.Need(d.size()+n*(12+24+28+16)+arcs*(4+8+8)) {
 		return nil, budget.Err()
 	}
 	m := &mem.minimizer
 	m.init(d, o.KeepStart)
-	if !m.refine(budget) {
+	if !m.refine(budget) || !m.settle(budget) {
 		return nil, budget.Err()
 	}
 	return m.quotient(), nil
 }
 
-// minimizer splits blocks of states until no two states of a block can be
-// distinguished by where they lead.
+// minimizer finds the states that cannot be distinguished, as blocks: first among
+// those that a loop leads to, the core, by splitting blocks until no two states of a
+// block differ in where they lead. The rest are mostly the beginnings of paths before
+// the first wildcard. What they lead to is known before them, so that a look at each,
+// from the last to the first, is enough.
 //
 // Its elements are the states and, where the start is kept apart, one more: the
 // start as a state that can be entered. States that cannot be reached take part
@@ -47,21 +52,25 @@ type minimizer struct {
 	entered uint32 // the element that transitions to the start lead to
 	alive   []bool // by element: a label other than the dead state's can be reached
 
-	// Elements by where they lead. in holds where those of each begin.
+	rest []uint32 // the elements that no loop leads to, each before what it leads to
+	core []int32  // the others, in their order, after the dead state
+
+	// Elements of the core by where they lead. in holds where those of each begin.
 	in     []int32
 	source []int32
 
 	blocks  blocks
 	refiner refiner
+	of      []uint32 // by block: one of its elements
+	hashes  []uint64 // by block: of its signature
 
 	// The result, and what it is made with.
 	rows   rows
 	label  []uint32
 	number []uint32 // by block: state, 0 for none yet
-	order  []int32  // of blocks: the one of each state but the dead one
+	order  []uint32 // of blocks: the one of each state but the dead one
 
-	seen  []uint32 // of invert
-	stack []int32  // of live
+	stack []int32 // of live
 }
 
 func (m *minimizer) init(d *DFA, keepStart bool) {
@@ -72,6 +81,7 @@ func (m *minimizer) init(d *DFA, keepStart bool) {
 		n++
 	}
 	m.alive = zeros(m.alive, n)
+	m.divide()
 	m.invert()
 	m.live()
 }
@@ -95,52 +105,95 @@ func (m *minimizer) element(s uint32) uint32 {
 	return s
 }
 
-// invert lists the elements that lead to each element, each of them once.
-func (m *minimizer) invert() {
+// row returns where an element leads: the dead state for most, if that is no single
+// one, and states.
+func (m *minimizer) row(e uint32) (most uint32, arcs []arc) {
+	r := &m.d.rows.of[m.state(e)]
+	if r.most != various {
+		most = m.element(r.most)
+	}
+	return most, m.d.rows.arcs[r.arcs.from : r.arcs.from+r.arcs.n]
+}
+
+// divide finds the rest and the core: elements that nothing leads to are of the rest,
+// and so are those that only the rest leads to (Kahn, "Topological sorting of large
+// networks", Communications of the ACM 5(11), 1962). It leaves in m.in how often the
+// core leads to each element.
+func (m *minimizer) divide() {
 	n := uint32(len(m.alive))
 	m.in = zeros(m.in, int(n)+1)
-	m.seen = zeros(m.seen, int(n))
-	seen := m.seen // by element: the last one found to lead there
-	each := func(f func(from, to uint32)) {
-		clear(seen)
-		for e := Start; e < n; e++ {
-			s := m.state(e)
-			if t := m.d.rows.of[s].most; t != various && t != Dead {
-				t = m.element(t)
-				seen[t] = e
-				f(e, t)
-			}
-			for _, a := range m.d.rows.arcsOf(s) {
-				if t := m.element(a.to); t != Dead && seen[t] != e {
-					seen[t] = e
-					f(e, t)
-				}
-			}
+	in, rest := m.in, room(m.rest, int(n))
+	for e := Start; e < n; e++ {
+		most, arcs := m.row(e)
+		in[most]++
+		for _, a := range arcs {
+			in[m.element(a.to)]++
 		}
 	}
-	each(func(_, to uint32) { m.in[to]++ })
+	in[Dead] = 0 // what leads there is not asked
+	for e := Start; e < n; e++ {
+		if in[e] == 0 {
+			rest = append(rest, e)
+		}
+	}
+	enter := func(t uint32) {
+		if t == Dead {
+			return
+		}
+		if in[t]--; in[t] == 0 {
+			rest = append(rest, t)
+		}
+	}
+	for i := 0; i < len(rest); i++ {
+		most, arcs := m.row(rest[i])
+		enter(most)
+		for _, a := range arcs {
+			enter(m.element(a.to))
+		}
+	}
+	core := append(room(m.core, int(n)-len(rest)), int32(Dead))
+	for e := Start; e < n; e++ {
+		if in[e] > 0 {
+			core = append(core, int32(e))
+		}
+	}
+	m.rest, m.core = rest, core
+}
+
+// invert lists the elements of the core that lead to each.
+func (m *minimizer) invert() {
 	sum := int32(0)
 	for i, n := range m.in {
 		sum += n
 		m.in[i] = sum
 	}
 	m.source = zeros(m.source, int(sum))
-	each(func(from, to uint32) {
-		m.in[to]--
-		m.source[m.in[to]] = int32(from)
-	})
+	enter := func(from int32, to uint32) {
+		if to != Dead {
+			m.in[to]--
+			m.source[m.in[to]] = from
+		}
+	}
+	for _, e := range m.core[1:] {
+		most, arcs := m.row(uint32(e))
+		enter(e, most)
+		for _, a := range arcs {
+			enter(e, m.element(a.to))
+		}
+	}
 }
 
-// leading returns the elements that lead to one.
+// leading returns the elements of the core that lead to one, as often as they do.
 func (m *minimizer) leading(to int32) []int32 { return m.source[m.in[to]:m.in[to+1]] }
 
 // live finds the elements from which a label can be reached.
 func (m *minimizer) live() {
-	stack := room(m.stack, len(m.alive))
-	for e := range m.alive {
-		if m.d.label[m.state(uint32(e))] != m.d.label[Dead] {
+	labelled := func(e uint32) bool { return m.d.label[m.state(e)] != m.d.label[Dead] }
+	stack := room(m.stack, len(m.core))
+	for _, e := range m.core {
+		if labelled(uint32(e)) {
 			m.alive[e] = true
-			stack = append(stack, int32(e))
+			stack = append(stack, e)
 		}
 	}
 	for len(stack) > 0 {
@@ -153,37 +206,43 @@ func (m *minimizer) live() {
 			}
 		}
 	}
-	m.alive[Start] = true
 	m.stack = stack
+	for _, e := range slices.Backward(m.rest) {
+		most, arcs := m.row(e)
+		m.alive[e] = labelled(e) || m.alive[most] ||
+			slices.ContainsFunc(arcs, func(a arc) bool { return m.alive[m.element(a.to)] })
+	}
+	m.alive[Start] = true
 }
 
 // quotient makes the automaton of blocks, numbered breadth first.
 func (m *minimizer) quotient() *DFA {
 	d, k := m.d, &m.blocks
 	dead := uint32(k.of[Dead])
-	m.number = zeros(m.number, int(k.n))
-	number, order := m.number, room(m.order, int(k.n))
+	blocks := len(m.of)
+	m.number = zeros(m.number, blocks)
+	number, order := m.number, room(m.order, blocks)
 	visit := func(b uint32) uint32 {
 		if b == dead {
 			return Dead
 		}
 		if number[b] == 0 {
-			order = append(order, int32(b))
+			order = append(order, b)
 			number[b] = uint32(len(order))
 		}
 		return number[b]
 	}
 	visit(uint32(k.of[Start]))
-	rows := rows{of: append(room(m.rows.of, int(k.n)+1), row{}), arcs: room(m.rows.arcs, len(d.rows.arcs))}
-	label := append(room(m.label, int(k.n)+1), d.label[Dead])
+	rows := rows{of: append(room(m.rows.of, blocks+1), row{}), arcs: room(m.rows.arcs, len(d.rows.arcs))}
+	label := append(room(m.label, blocks+1), d.label[Dead])
 	for i := 0; i < len(order); i++ {
-		of := uint32(k.elems[k.first[order[i]]])
+		of := m.of[order[i]]
 		m.refiner.words = m.refiner.words[:0]
 		m.signature(of)
 		from := len(rows.arcs)
-		most, blocks := m.refiner.words[0], m.refiner.words[1:]
+		most, others := m.refiner.words[0], m.refiner.words[1:]
 		to := various // where most classes lead
-		for j, w := range blocks {
+		for j, w := range others {
 			c, b := uint32(w>>32), uint32(w)
 			switch {
 			case most == noMost:

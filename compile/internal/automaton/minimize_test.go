@@ -136,6 +136,59 @@ func TestMinimizeRandom(t *testing.T) {
 	}
 }
 
+// TestMinimizeGraphs minimises automata that no expressions gave: with states that
+// nothing leads to, that are equal to one on a loop, or from which no label can be
+// reached.
+func TestMinimizeGraphs(t *testing.T) {
+	joined := 0
+	for seed := range uint64(20_000) {
+		r := rand.New(rand.NewPCG(seed, 5))
+		n, k, labels := 2+r.IntN(14), 1+r.IntN(5), 1+r.Uint32N(3)
+		d := &DFA{classes: &classes{n: k}, label: make([]uint32, n)}
+		d.rows.add(make([]uint32, k))
+		back := r.IntN(4) // of ten transitions
+		for s := 1; s < n; s++ {
+			d.label[s] = r.Uint32N(labels)
+			row := make([]uint32, k)
+			usual := r.IntN(n)
+			for c := range row {
+				to := usual
+				if r.IntN(3) == 0 {
+					to = r.IntN(n)
+				}
+				if to != 0 && to <= s && r.IntN(10) >= back {
+					to = min(s+1+r.IntN(3), n) % n
+				}
+				row[c] = uint32(to)
+			}
+			d.rows.add(row)
+		}
+		for _, keepStart := range []bool{false, true} {
+			m := minimize(t, d, keepStart)
+			if want := max(moore(d, keepStart), 2); m.States() != want {
+				t.Fatalf("seed %d, keepStart %v: %d states, want %d", seed, keepStart, m.States(), want)
+			}
+			if keepStart && m.rows.toStart() {
+				t.Fatalf("seed %d: the start state can be entered", seed)
+			}
+			for range 30 {
+				a, b := Start, Start
+				for range r.IntN(2 * n) {
+					c := uint16(r.IntN(k))
+					a, b = d.rows.step(a, c), m.rows.step(b, c)
+				}
+				if d.label[a] != m.label[b] {
+					t.Fatalf("seed %d, keepStart %v: label %d, want %d", seed, keepStart, m.label[b], d.label[a])
+				}
+			}
+			joined += d.States() - m.States()
+		}
+	}
+	if joined < 10_000 {
+		t.Errorf("only %d states were merged", joined)
+	}
+}
+
 // TestMinimizeCanonical checks that the result does not depend on the order of
 // the rules.
 func TestMinimizeCanonical(t *testing.T) {

@@ -2,31 +2,31 @@
 
 package automaton
 
-import "slices"
+import (
+	"math/bits"
+	"slices"
+)
 
-// refine is Hopcroft's partition refinement on signatures. The states of a
-// block are compared by the blocks that they lead to, their signature; a block
-// is split into groups of equal signature, of which the largest keeps the
-// block's number. Only states that lead to a block with a new number have to
-// be looked at again, and every time that happens to a transition, its target
-// is in a block of at most half the size.
+// refine finds the blocks of the core, and of the dead state, by Hopcroft's partition
+// refinement on signatures. The states of a block are compared by the blocks that they
+// lead to, their signature; a block is split into groups of equal signature, of which
+// the largest keeps the block's number. Only states that lead to a block with a new
+// number have to be looked at again, and every time that happens to a transition, its
+// target is in a block of at most half the size.
 //
 // States that need no second look still have one common signature, and the
 // others cannot have it, because they lead to a new block.
 func (m *minimizer) refine(budget *Budget) bool {
 	labels := slices.Max(m.d.label) + 1
-	m.blocks.init(len(m.alive), int(labels)+2, func(e int32) uint32 {
-		switch {
-		case !m.alive[e]:
-			return labels + 1 // that of the dead state
-		case uint32(e) == Start && m.keepStart():
-			return labels
+	m.blocks.init(m.core, len(m.alive), int(labels)+1, func(e int32) uint32 {
+		if !m.alive[e] {
+			return labels // that of the dead state
 		}
 		return m.d.label[m.state(uint32(e))]
 	})
-	for e, alive := range m.alive {
-		if alive {
-			m.blocks.mark(int32(e))
+	for _, e := range m.core {
+		if m.alive[e] {
+			m.blocks.mark(e)
 		}
 	}
 	turn := m.refiner.turn[:0]
@@ -35,14 +35,94 @@ func (m *minimizer) refine(budget *Budget) bool {
 		turn, m.blocks.touched = m.blocks.touched, turn[:0]
 		for _, b := range turn {
 			m.refineBlock(b)
-			work := m.refiner.work
-			m.refiner.work = 0
-			if !budget.Spend(work) {
+			if !m.spend(budget) {
 				return false
 			}
 		}
 	}
 	return true
+}
+
+// settle finds the block of each element of the rest, from the last to the first: what
+// an element leads to has one already, and so its signature is known. An element with
+// the signature and the label of a block is of that block, which may be one of the core.
+func (m *minimizer) settle(budget *Budget) bool {
+	k, p := &m.blocks, &m.refiner
+	dead, most := k.of[Dead], int(k.n)+len(m.rest)
+	size := 1 << bits.Len(uint(2*most))
+	p.table = zeros(p.table, max(size, len(p.table)))
+	table := p.table[:size]
+	m.of, m.hashes = room(m.of, most), room(m.hashes, most)
+	// add enters a block at a place of the table, and probe finds that of a signature.
+	add := func(i int, e uint32, h uint64) {
+		m.of, m.hashes = append(m.of, e), append(m.hashes, h)
+		table[i] = int32(len(m.of))
+	}
+	probe := func(e uint32) (i int, h uint64) {
+		p.words = p.words[:0]
+		m.signature(e)
+		own := len(p.words)
+		p.work += 16 + 4*own
+		h = uint64(m.d.label[m.state(e)])
+		for _, w := range p.words {
+			h = mix(h, w)
+		}
+		for i = int(h) & (size - 1); table[i] != 0; i = (i + 1) & (size - 1) {
+			p.work++
+			b := table[i] - 1
+			if m.hashes[b] != h {
+				continue
+			}
+			of := m.of[b]
+			m.signature(of)
+			p.work += 16 + 4*(len(p.words)-own)
+			same := slices.Equal(p.words[:own], p.words[own:]) && m.d.label[m.state(e)] == m.d.label[m.state(of)]
+			p.words = p.words[:own]
+			if same {
+				break
+			}
+		}
+		return i, h
+	}
+	for b := range k.n {
+		e := uint32(k.elems[k.first[b]])
+		if b == dead {
+			m.of, m.hashes = append(m.of, e), append(m.hashes, 0) // what joins it is known
+			continue
+		}
+		i, h := probe(e)
+		add(i, e, h)
+	}
+	if !m.spend(budget) {
+		return false
+	}
+	for _, e := range slices.Backward(m.rest) {
+		switch {
+		case !m.alive[e]:
+			k.of[e] = dead
+			continue
+		case e == Start && m.keepStart():
+			k.of[e] = int32(len(m.of))
+			m.of, m.hashes = append(m.of, e), append(m.hashes, 0) // nothing joins it
+			continue
+		}
+		i, h := probe(e)
+		if table[i] == 0 {
+			add(i, e, h)
+		}
+		k.of[e] = table[i] - 1
+		if !m.spend(budget) {
+			return false
+		}
+	}
+	return true
+}
+
+// spend counts the work that has been done.
+func (m *minimizer) spend(budget *Budget) bool {
+	work := m.refiner.work
+	m.refiner.work = 0
+	return budget.Spend(work)
 }
 
 // refiner is what refining a block needs, reused from block to block.
@@ -216,7 +296,7 @@ func (m *minimizer) signature(e uint32) {
 
 func (m *minimizer) blockOf(s uint32) uint32 { return uint32(m.blocks.of[m.element(s)]) }
 
-// blocks is a partition of the numbers below some n that can be refined.
+// blocks is a partition of some of the numbers below some n that can be refined.
 type blocks struct {
 	n       int32   // blocks
 	elems   []int32 // by block, one block after the other
@@ -231,21 +311,22 @@ type blocks struct {
 	keys []int32 // of init
 }
 
-// init makes a block of the elements of each key below keys.
-func (b *blocks) init(n, keys int, key func(e int32) uint32) {
-	b.ints = zeros(b.ints, 6*n)
+// init makes a block of the given elements, which are below n, of each key below keys.
+func (b *blocks) init(elems []int32, n, keys int, key func(e int32) uint32) {
+	size := len(elems)
+	b.ints = zeros(b.ints, 2*n+4*size)
 	b.n, b.touched = 0, b.touched[:0]
 	ints := b.ints
-	cut := func() []int32 {
+	cut := func(n int) []int32 {
 		s := ints[:n:n]
 		ints = ints[n:]
 		return s
 	}
-	b.elems, b.place, b.of = cut(), cut(), cut()
-	b.first, b.past, b.marked = cut()[:0], cut()[:0], cut()[:0]
+	b.place, b.of = cut(n), cut(n)
+	b.elems, b.first, b.past, b.marked = cut(size), cut(size)[:0], cut(size)[:0], cut(size)[:0]
 	b.keys = zeros(b.keys, 2*keys+1)
 	at, block := b.keys[:keys+1], b.keys[keys+1:]
-	for e := range int32(n) {
+	for _, e := range elems {
 		at[key(e)+1]++
 	}
 	for k := range keys {
@@ -257,7 +338,7 @@ func (b *blocks) init(n, keys int, key func(e int32) uint32) {
 			b.first, b.past, b.marked = append(b.first, at[k]), append(b.past, at[k]+size), append(b.marked, 0)
 		}
 	}
-	for e := range int32(n) {
+	for _, e := range elems {
 		k := key(e)
 		b.elems[at[k]], b.place[e], b.of[e] = e, at[k], block[k]
 		at[k]++
