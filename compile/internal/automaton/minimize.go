@@ -25,8 +25,8 @@ func (d *DFA) Minimize(budget *Budget, o MinimizeOptions) (*DFA, error) {
 // is used to minimise another automaton, and no longer than d.
 func (d *DFA) MinimizeIn(mem *Memory, budget *Budget, o MinimizeOptions) (*DFA, error) {
 	n, arcs := int64(d.States()), int64(len(d.rows.arcs))
-	// The transitions, who leads where, the partition, and at the end both
-	// automata; the signatures of the first block are as long as all of them.
+	// The transitions, who leads where, the partition, the table of blocks, and at the
+	// end both automata; the signatures of the first block are as long as all of them.
 	if !budget.Spend(int(8*n+6*arcs)) || !budget.Need(d.size()+n*(12+24+28+16)+arcs*(4+8+8)) {
 		return nil, budget.Err()
 	}
@@ -62,7 +62,7 @@ type minimizer struct {
 	blocks  blocks
 	refiner refiner
 	of      []uint32 // by block: one of its elements
-	hashes  []uint64 // by block: of its signature
+	hashes  []uint64 // by block: of its signature and label
 
 	// The result, and what it is made with.
 	rows   rows
@@ -105,8 +105,8 @@ func (m *minimizer) element(s uint32) uint32 {
 	return s
 }
 
-// row returns where an element leads: the dead state for most, if that is no single
-// one, and states.
+// row returns where an element leads: the element that most classes lead to, the dead
+// state if there is none, and the transitions to states, which are all or the others.
 func (m *minimizer) row(e uint32) (most uint32, arcs []arc) {
 	r := &m.d.rows.of[m.state(e)]
 	if r.most != various {

@@ -189,6 +189,67 @@ func TestMinimizeGraphs(t *testing.T) {
 	}
 }
 
+// graph makes an automaton of rows and labels, after those of the dead state.
+func graph(labels []uint32, to ...[]uint32) *DFA {
+	d := &DFA{classes: &classes{n: len(to[0])}, label: append([]uint32{0}, labels...)}
+	d.rows.add(make([]uint32, len(to[0])))
+	for _, row := range to {
+		d.rows.add(row)
+	}
+	return d
+}
+
+// TestMinimizeWork minimises states that differ by their labels alone, numbered in
+// the order of their blocks or against it: each takes no more work than any other.
+func TestMinimizeWork(t *testing.T) {
+	const n = 1 << 12
+	for name, of := range map[string]func(s uint32) (to, label uint32){
+		"loops":         func(s uint32) (to, label uint32) { return s, s - 1 },
+		"loops, turned": func(s uint32) (to, label uint32) { return s, n - s },
+		"path":          func(s uint32) (to, label uint32) { return (s + 1) % (n + 1), s - 1 },
+		"path, turned":  func(s uint32) (to, label uint32) { return (s + 1) % (n + 1), n - s },
+	} {
+		labels, rows := make([]uint32, n), make([][]uint32, n)
+		for i := range labels {
+			to, label := of(uint32(i) + 1)
+			labels[i], rows[i] = label, []uint32{to}
+		}
+		budget := unlimited()
+		if _, err := graph(labels, rows...).Minimize(budget, MinimizeOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if work := budget.Used().Work; work > 64*n {
+			t.Errorf("%s: %d units of work for %d states", name, work, n)
+		}
+	}
+}
+
+// TestMinimizeWorkWide minimises states that are equal to one of a long row, which is
+// looked at for each of them.
+func TestMinimizeWorkWide(t *testing.T) {
+	const n, wide = 1000, 200
+	alternate, simple := make([]uint32, wide), make([]uint32, wide)
+	for c := range wide {
+		alternate[c], simple[c] = 2+uint32(c)%2, 2
+	}
+	// States 2 and 3 are equal, and so are 4 and all later ones.
+	first := slices.Repeat([]uint32{5}, wide)
+	first[wide-1] = 4 // the last one found, and so the first one looked at
+	labels := append([]uint32{0, 1, 1}, slices.Repeat([]uint32{2}, n)...)
+	to := append([][]uint32{first, simple, simple, alternate}, slices.Repeat([][]uint32{simple}, n-1)...)
+	budget := unlimited()
+	m, err := graph(labels, to...).Minimize(budget, MinimizeOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.States() != 4 {
+		t.Errorf("%d states, want 4", m.States())
+	}
+	if work := budget.Used().Work; work < n*wide {
+		t.Errorf("%d units of work for %d long rows", work, n)
+	}
+}
+
 // TestMinimizeCanonical checks that the result does not depend on the order of
 // the rules.
 func TestMinimizeCanonical(t *testing.T) {

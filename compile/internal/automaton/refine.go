@@ -49,9 +49,7 @@ func (m *minimizer) refine(budget *Budget) bool {
 func (m *minimizer) settle(budget *Budget) bool {
 	k, p := &m.blocks, &m.refiner
 	dead, most := k.of[Dead], int(k.n)+len(m.rest)
-	size := 1 << bits.Len(uint(2*most))
-	p.table = zeros(p.table, max(size, len(p.table)))
-	table := p.table[:size]
+	table := p.places(1 << bits.Len(uint(2*most)))
 	m.of, m.hashes = room(m.of, most), room(m.hashes, most)
 	// add enters a block at a place of the table, and probe finds that of a signature.
 	add := func(i int, e uint32, h uint64) {
@@ -60,22 +58,19 @@ func (m *minimizer) settle(budget *Budget) bool {
 	}
 	probe := func(e uint32) (i int, h uint64) {
 		p.words = p.words[:0]
-		m.signature(e)
-		own := len(p.words)
-		p.work += 16 + 4*own
-		h = uint64(m.d.label[m.state(e)])
-		for _, w := range p.words {
-			h = mix(h, w)
-		}
-		for i = int(h) & (size - 1); table[i] != 0; i = (i + 1) & (size - 1) {
+		m.look(e)
+		own, last := len(p.words), len(table)-1
+		// The label comes last: many a state has one label and leads to one block,
+		// both numbered in the same order, and the hash of the two alone is one for all.
+		h = mix(signatureHash(p.words), uint64(m.d.label[m.state(e)]))
+		for i = int(h) & last; table[i] != 0; i = (i + 1) & last {
 			p.work++
 			b := table[i] - 1
 			if m.hashes[b] != h {
 				continue
 			}
 			of := m.of[b]
-			m.signature(of)
-			p.work += 16 + 4*(len(p.words)-own)
+			m.look(of)
 			same := slices.Equal(p.words[:own], p.words[own:]) && m.d.label[m.state(e)] == m.d.label[m.state(of)]
 			p.words = p.words[:own]
 			if same {
@@ -92,9 +87,9 @@ func (m *minimizer) settle(budget *Budget) bool {
 		}
 		i, h := probe(e)
 		add(i, e, h)
-	}
-	if !m.spend(budget) {
-		return false
+		if !m.spend(budget) {
+			return false
+		}
 	}
 	for _, e := range slices.Backward(m.rest) {
 		switch {
@@ -129,7 +124,7 @@ func (m *minimizer) spend(budget *Budget) bool {
 type refiner struct {
 	words  []uint64 // signatures, one after another
 	groups []group
-	table  []int32 // groups by hash of their signature, plus one; 0 for none
+	table  []int32 // groups or blocks by hash of their signature, plus one; 0 for none
 	of     []int32 // by marked element: its group
 	sorted []int32
 	moved  []int32 // what is in a new block
@@ -207,20 +202,12 @@ func (m *minimizer) group(elems []int32) {
 	for size < 2*len(elems) {
 		size *= 2
 	}
-	if len(p.table) < size {
-		p.table = make([]int32, size)
-	}
-	table := p.table[:size]
-	clear(table)
+	table := p.places(size)
 	for _, e := range elems {
 		from := len(p.words)
-		m.signature(uint32(e))
+		m.look(uint32(e))
 		own := p.words[from:]
-		p.work += 16 + 4*len(own)
-		h := uint64(len(own))
-		for _, w := range own {
-			h = mix(h, w)
-		}
+		h := signatureHash(own)
 		i := h & uint64(size-1)
 		for ; table[i] != 0; i = (i + 1) & uint64(size-1) {
 			g := &p.groups[table[i]-1]
@@ -237,6 +224,26 @@ func (m *minimizer) group(elems []int32) {
 		p.groups[table[i]-1].n++
 		p.of = append(p.of, table[i]-1)
 	}
+}
+
+// places returns a table of so many empty places.
+func (p *refiner) places(size int) []int32 {
+	if len(p.table) < size {
+		p.table = make([]int32, size)
+		return p.table
+	}
+	table := p.table[:size]
+	clear(table)
+	return table
+}
+
+// signatureHash returns the hash of a signature.
+func signatureHash(words []uint64) uint64 {
+	h := uint64(len(words))
+	for _, w := range words {
+		h = mix(h, w)
+	}
+	return h
 }
 
 // sort puts marked elements in the order of their groups.
@@ -256,6 +263,12 @@ func (p *refiner) sort(marked []int32) {
 
 // noMost stands for the block that most classes lead to, if there is none.
 const noMost = ^uint64(0)
+
+// look appends the signature of an element, and counts the work.
+func (m *minimizer) look(e uint32) {
+	m.signature(e)
+	m.refiner.work += 20 + 4*len(m.d.rows.arcsOf(m.state(e)))
+}
 
 // signature appends the blocks that an element leads to: the one that more than
 // half of the classes lead to, if there is one, and all others with their
