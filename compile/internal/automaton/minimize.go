@@ -212,7 +212,6 @@ func (m *minimizer) live() {
 		m.alive[e] = labelled(e) || m.alive[most] ||
 			slices.ContainsFunc(arcs, func(a arc) bool { return m.alive[m.element(a.to)] })
 	}
-	m.alive[Start] = true
 }
 
 // quotient makes the automaton of blocks, numbered breadth first.

@@ -199,6 +199,22 @@ func graph(labels []uint32, to ...[]uint32) *DFA {
 	return d
 }
 
+// TestMinimizeDeadStart minimises automata of no string whose start is in a loop. What
+// cannot be reached makes no difference.
+func TestMinimizeDeadStart(t *testing.T) {
+	for name, d := range map[string]*DFA{
+		"reached": graph([]uint32{0, 0}, []uint32{2}, []uint32{1}),
+		"others":  graph([]uint32{0, 0, 0, 0, 1}, []uint32{2, 2}, []uint32{1, 0}, []uint32{3, 5}, []uint32{4, 5}, []uint32{5, 5}),
+	} {
+		for _, keepStart := range []bool{false, true} {
+			m := minimize(t, d, keepStart)
+			if m.States() != 2 || m.rows.of[Start].most != Dead || len(m.rows.arcs) != 0 {
+				t.Errorf("%s, keepStart %v: %d states, %+v; want 2 that lead to the dead one", name, keepStart, m.States(), m.rows)
+			}
+		}
+	}
+}
+
 // TestMinimizeWork minimises states that differ by their labels alone, numbered in
 // the order of their blocks or against it: each takes no more work than any other.
 func TestMinimizeWork(t *testing.T) {

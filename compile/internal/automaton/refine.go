@@ -18,11 +18,14 @@ import (
 // others cannot have it, because they lead to a new block.
 func (m *minimizer) refine(budget *Budget) bool {
 	labels := slices.Max(m.d.label) + 1
-	m.blocks.init(m.core, len(m.alive), int(labels)+1, func(e int32) uint32 {
-		if !m.alive[e] {
-			return labels // that of the dead state
+	m.blocks.init(m.core, len(m.alive), int(labels)+2, func(e int32) uint32 {
+		switch {
+		case m.alive[e]:
+			return m.d.label[m.state(uint32(e))]
+		case uint32(e) == Start:
+			return labels + 1 // a state of its own
 		}
-		return m.d.label[m.state(uint32(e))]
+		return labels // that of the dead state
 	})
 	for _, e := range m.core {
 		if m.alive[e] {
@@ -93,12 +96,12 @@ func (m *minimizer) settle(budget *Budget) bool {
 	}
 	for _, e := range slices.Backward(m.rest) {
 		switch {
-		case !m.alive[e]:
-			k.of[e] = dead
-			continue
-		case e == Start && m.keepStart():
+		case e == Start && (m.keepStart() || !m.alive[e]):
 			k.of[e] = int32(len(m.of))
 			m.of, m.hashes = append(m.of, e), append(m.hashes, 0) // nothing joins it
+			continue
+		case !m.alive[e]:
+			k.of[e] = dead
 			continue
 		}
 		i, h := probe(e)
