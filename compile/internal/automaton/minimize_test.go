@@ -216,26 +216,33 @@ func TestMinimizeDeadStart(t *testing.T) {
 }
 
 // TestMinimizeWork minimises states that differ by their labels alone, numbered in
-// the order of their blocks or against it: each takes no more work than any other.
+// the order of their blocks or against it: each takes no more work than any other, and
+// the context is looked at all the time.
 func TestMinimizeWork(t *testing.T) {
-	const n = 1 << 12
+	const n = 1 << 16
 	for name, of := range map[string]func(s uint32) (to, label uint32){
 		"loops":         func(s uint32) (to, label uint32) { return s, s - 1 },
 		"loops, turned": func(s uint32) (to, label uint32) { return s, n - s },
 		"path":          func(s uint32) (to, label uint32) { return (s + 1) % (n + 1), s - 1 },
 		"path, turned":  func(s uint32) (to, label uint32) { return (s + 1) % (n + 1), n - s },
+		"leaves":        func(s uint32) (to, label uint32) { return Dead, s - 1 },
 	} {
 		labels, rows := make([]uint32, n), make([][]uint32, n)
 		for i := range labels {
 			to, label := of(uint32(i) + 1)
 			labels[i], rows[i] = label, []uint32{to}
 		}
-		budget := unlimited()
+		w := &watched{Context: context.Background()}
+		budget := NewBudget(w, Limits{})
+		w.budget = budget
 		if _, err := graph(labels, rows...).Minimize(budget, MinimizeOptions{}); err != nil {
 			t.Fatal(err)
 		}
-		if work := budget.Used().Work; work > 64*n {
+		if work := budget.Used().Work; work < 16*n || work > 64*n {
 			t.Errorf("%s: %d units of work for %d states", name, work, n)
+		}
+		if w.most > 8*n+2*pollWork {
+			t.Errorf("%s: %d units of work without a look at the context", name, w.most)
 		}
 	}
 }

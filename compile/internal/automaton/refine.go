@@ -84,10 +84,6 @@ func (m *minimizer) settle(budget *Budget) bool {
 	}
 	for b := range k.n {
 		e := uint32(k.elems[k.first[b]])
-		if b == dead {
-			m.of, m.hashes = append(m.of, e), append(m.hashes, 0) // what joins it is known
-			continue
-		}
 		i, h := probe(e)
 		add(i, e, h)
 		if !m.spend(budget) {
