@@ -21,9 +21,10 @@ const maxNap = 10_000_000
 // waits for it, nor for the timers of threads that it starts, which are as late.
 //
 // The kernel takes the slack of another thread's timers from who has CAP_SYS_NICE
-// over it (timerslack_ns_write in Linux 6.12's fs/proc/base.c), as root has. A
-// confined process does not ask, because the answer would be logged as denied. If
-// it is refused, all is as it was.
+// over it (timerslack_ns_write in Linux 6.12's fs/proc/base.c), as root has, but
+// seldom in a container. A confined process does not ask, because the answer would be
+// logged as denied. If it is refused, all is as it was. The command starts no other
+// programs, which would inherit the slack.
 func calmScheduler() {
 	if !unconfined(label()) {
 		return
