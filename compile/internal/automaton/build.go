@@ -158,7 +158,7 @@ func (m *Memory) Trim(most int64) {
 func (m *Memory) Size() int64 {
 	k, p := &m.minimizer, &m.packer
 	bytes := cap(k.alive) + cap(p.diff) + cap(p.depth)
-	ints := cap(m.accepts) + cap(k.in) + cap(k.source) + cap(k.blocks.ints) + cap(k.blocks.keys) + cap(k.blocks.touched) + k.refiner.ints() +
+	ints := cap(m.accepts) + cap(k.in) + cap(k.past) + cap(k.source) + cap(k.blocks.ints) + cap(k.blocks.keys) + cap(k.blocks.touched) + k.refiner.ints() +
 		cap(k.label) + cap(k.number) + cap(k.order) + cap(k.rest) + cap(k.core) + cap(k.of) + cap(k.stack) +
 		cap(p.count) + cap(p.like) + cap(p.voted) + cap(p.heads) + cap(p.votes)
 	words := cap(m.Nodes.subs) + cap(k.hashes) + cap(k.refiner.words) + cap(k.rows.arcs) + cap(p.sizes) + cap(p.entries) + cap(p.own) + cap(p.order) + cap(p.spare) +

@@ -55,9 +55,10 @@ type minimizer struct {
 	rest []uint32 // the elements that no loop leads to, each before what it leads to
 	core []int32  // the others, in their order, after the dead state
 
-	// Elements of the core by where they lead. in holds where those of each begin.
-	in     []int32
-	source []int32
+	// Elements of the core by where they lead. in and past hold where those of each
+	// begin and end.
+	in, past []int32
+	source   []int32
 
 	blocks  blocks
 	refiner refiner
@@ -74,7 +75,7 @@ type minimizer struct {
 }
 
 func (m *minimizer) init(d *DFA, keepStart bool) {
-	m.d, m.entered = d, Start
+	m.d, m.entered, m.refiner.work = d, Start, 0
 	n := d.States()
 	if keepStart {
 		m.entered = uint32(n)
@@ -121,7 +122,7 @@ func (m *minimizer) row(e uint32) (most uint32, arcs []arc) {
 // core leads to each element.
 func (m *minimizer) divide() {
 	n := uint32(len(m.alive))
-	m.in = zeros(m.in, int(n)+1)
+	m.in = zeros(m.in, int(n))
 	in, rest := m.in, room(m.rest, int(n))
 	for e := Start; e < n; e++ {
 		most, arcs := m.row(e)
@@ -160,19 +161,22 @@ func (m *minimizer) divide() {
 	m.rest, m.core = rest, core
 }
 
-// invert lists the elements of the core that lead to each.
+// invert lists the elements of the core that lead to each, each of them once.
 func (m *minimizer) invert() {
+	m.past = resize(m.past, len(m.in))
 	sum := int32(0)
 	for i, n := range m.in {
+		m.in[i], m.past[i] = sum, sum
 		sum += n
-		m.in[i] = sum
 	}
-	m.source = zeros(m.source, int(sum))
+	m.source = resize(m.source, int(sum))
 	enter := func(from int32, to uint32) {
-		if to != Dead {
-			m.in[to]--
-			m.source[m.in[to]] = from
+		at := m.past[to]
+		if to == Dead || at > m.in[to] && m.source[at-1] == from {
+			return
 		}
+		m.source[at] = from
+		m.past[to]++
 	}
 	for _, e := range m.core[1:] {
 		most, arcs := m.row(uint32(e))
@@ -183,8 +187,8 @@ func (m *minimizer) invert() {
 	}
 }
 
-// leading returns the elements of the core that lead to one, as often as they do.
-func (m *minimizer) leading(to int32) []int32 { return m.source[m.in[to]:m.in[to+1]] }
+// leading returns the elements of the core that lead to one.
+func (m *minimizer) leading(to int32) []int32 { return m.source[m.in[to]:m.past[to]] }
 
 // live finds the elements from which a label can be reached.
 func (m *minimizer) live() {

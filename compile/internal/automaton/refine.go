@@ -61,7 +61,7 @@ func (m *minimizer) settle(budget *Budget) bool {
 	}
 	probe := func(e uint32) (i int, h uint64) {
 		p.words = p.words[:0]
-		m.look(e)
+		m.signature(e)
 		own, last := len(p.words), len(table)-1
 		// The label comes last: many a state has one label and leads to one block,
 		// both numbered in the same order, and the hash of the two alone is one for all.
@@ -73,7 +73,7 @@ func (m *minimizer) settle(budget *Budget) bool {
 				continue
 			}
 			of := m.of[b]
-			m.look(of)
+			m.signature(of)
 			same := slices.Equal(p.words[:own], p.words[own:]) && m.d.label[m.state(e)] == m.d.label[m.state(of)]
 			p.words = p.words[:own]
 			if same {
@@ -204,7 +204,7 @@ func (m *minimizer) group(elems []int32) {
 	table := p.places(size)
 	for _, e := range elems {
 		from := len(p.words)
-		m.look(uint32(e))
+		m.signature(uint32(e))
 		own := p.words[from:]
 		h := signatureHash(own)
 		i := h & uint64(size-1)
@@ -263,47 +263,44 @@ func (p *refiner) sort(marked []int32) {
 // noMost stands for the block that most classes lead to, if there is none.
 const noMost = ^uint64(0)
 
-// look appends the signature of an element, and counts the work.
-func (m *minimizer) look(e uint32) {
-	m.signature(e)
-	m.refiner.work += 20 + 4*len(m.d.rows.arcsOf(m.state(e)))
-}
-
-// signature appends the blocks that an element leads to: the one that more than
-// half of the classes lead to, if there is one, and all others with their
+// signature appends the blocks that an element leads to, and counts the work: the one
+// that more than half of the classes lead to, if there is one, and all others with their
 // classes. Equal functions from classes to blocks have equal signatures.
 func (m *minimizer) signature(e uint32) {
 	p := &m.refiner
-	s := m.state(e)
-	arcs := m.d.rows.arcsOf(s)
-	from := len(p.words)
-	if most := m.d.rows.of[s].most; most != various {
-		b := m.blockOf(most)
-		p.words = append(p.words, uint64(b))
+	r := &m.d.rows.of[m.state(e)]
+	arcs := m.d.rows.arcs[r.arcs.from : r.arcs.from+r.arcs.n]
+	p.work += 20 + 4*len(arcs)
+	words, from := p.words, len(p.words)
+	if r.most != various {
+		b := m.blockOf(r.most)
+		words = append(words, uint64(b))
 		for _, a := range arcs {
 			if t := m.blockOf(a.to); t != b {
-				p.words = append(p.words, uint64(a.class)<<32|uint64(t))
+				words = append(words, uint64(a.class)<<32|uint64(t))
 			}
 		}
+		p.words = words
 		return
 	}
-	p.words = append(p.words, noMost)
+	words = append(words, noMost)
 	for _, a := range arcs {
-		p.words = append(p.words, uint64(m.blockOf(a.to)))
+		words = append(words, uint64(m.blockOf(a.to)))
 	}
-	blocks := p.words[from+1:]
+	p.words = words
+	blocks := words[from+1:]
 	b, ok := majority(blocks)
 	if !ok {
 		return // all classes, in their order
 	}
-	p.words[from] = b
+	words[from] = b
 	kept := blocks[:0]
 	for c, t := range blocks {
 		if t != b {
 			kept = append(kept, uint64(c)<<32|t)
 		}
 	}
-	p.words = p.words[:from+1+len(kept)]
+	p.words = words[:from+1+len(kept)]
 }
 
 func (m *minimizer) blockOf(s uint32) uint32 { return uint32(m.blocks.of[m.element(s)]) }
