@@ -14,6 +14,7 @@ import (
 // at all; at most a temporary file is left. To listen for signals takes Go two threads
 // more, which is a tenth of what a small profile takes in all.
 func main() {
+	delayCollector()
 	calmScheduler()
 	growStack(os.Stdin == nil)
 	os.Exit(command.Run(context.Background(), os.Args[1:], command.Env{
