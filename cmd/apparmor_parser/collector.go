@@ -15,8 +15,8 @@ const firstPercent = 400
 // delayCollector lets a process that ends soon leave its garbage to the system: most
 // files of profiles take less than 16 MB from beginning to end, and collecting before
 // is a fifth of what a large one takes. Later collections are as ever, so that a process
-// takes no more memory than the limits of compiling allow for. GOGC decides, if it is
-// set.
+// takes no more memory than the limits of compiling allow for; with one processor the
+// second may come late, at 80 MB at the most. GOGC decides, if it is set.
 func delayCollector() {
 	if os.Getenv("GOGC") != "" {
 		return
