@@ -27,7 +27,7 @@ func (d *DFA) MinimizeIn(mem *Memory, budget *Budget, o MinimizeOptions) (*DFA, 
 	n, arcs := int64(d.States()), int64(len(d.rows.arcs))
 	// The transitions, who leads where, the partition, the table of blocks, and at the
 	// end both automata; the signatures of the first block are as long as all of them.
-	if !budget.Spend(int(8*n+6*arcs)) || !budget.Need(d.size()+n*(12+24+28+16)+arcs*(4+8+8)) {
+	if !budget.Spend(int(8*n+6*arcs)) || !budget.Need(d.size()+n*(16+24+32+16)+arcs*(4+8+8)) {
 		return nil, budget.Err()
 	}
 	m := &mem.minimizer
