@@ -113,7 +113,7 @@ func (m *minimizer) row(e uint32) (most uint32, arcs []arc) {
 	if r.most != various {
 		most = m.element(r.most)
 	}
-	return most, m.d.rows.arcs[r.arcs.from : r.arcs.from+r.arcs.n]
+	return most, r.listed(m.d.rows.arcs)
 }
 
 // divide finds the rest and the core: elements that nothing leads to are of the rest,
@@ -235,7 +235,11 @@ func (m *minimizer) quotient() *DFA {
 		}
 		return number[b]
 	}
-	visit(uint32(k.of[Start]))
+	if start := uint32(k.of[Start]); start == dead {
+		order = append(order, start) // it is a state of its own all the same
+	} else {
+		visit(start)
+	}
 	rows := rows{of: append(room(m.rows.of, blocks+1), row{}), arcs: room(m.rows.arcs, len(d.rows.arcs))}
 	label := append(room(m.label, blocks+1), d.label[Dead])
 	for i := 0; i < len(order); i++ {

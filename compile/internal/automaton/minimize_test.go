@@ -144,11 +144,9 @@ func TestMinimizeGraphs(t *testing.T) {
 	for seed := range uint64(20_000) {
 		r := rand.New(rand.NewPCG(seed, 5))
 		n, k, labels := 2+r.IntN(14), 1+r.IntN(5), 1+r.Uint32N(3)
-		d := &DFA{classes: &classes{n: k}, label: make([]uint32, n)}
-		d.rows.add(make([]uint32, k))
+		label, rows := make([]uint32, n-1), make([][]uint32, n-1)
 		back := r.IntN(4) // of ten transitions
 		for s := 1; s < n; s++ {
-			d.label[s] = r.Uint32N(labels)
 			row := make([]uint32, k)
 			usual := r.IntN(n)
 			for c := range row {
@@ -161,8 +159,9 @@ func TestMinimizeGraphs(t *testing.T) {
 				}
 				row[c] = uint32(to)
 			}
-			d.rows.add(row)
+			label[s-1], rows[s-1] = r.Uint32N(labels), row
 		}
+		d := graph(label, rows...)
 		for _, keepStart := range []bool{false, true} {
 			m := minimize(t, d, keepStart)
 			if want := max(moore(d, keepStart), 2); m.States() != want {

@@ -18,14 +18,11 @@ import (
 // others cannot have it, because they lead to a new block.
 func (m *minimizer) refine(budget *Budget) bool {
 	labels := slices.Max(m.d.label) + 1
-	m.blocks.init(m.core, len(m.alive), int(labels)+2, func(e int32) uint32 {
-		switch {
-		case m.alive[e]:
-			return m.d.label[m.state(uint32(e))]
-		case uint32(e) == Start:
-			return labels + 1 // a state of its own
+	m.blocks.init(m.core, len(m.alive), int(labels)+1, func(e int32) uint32 {
+		if !m.alive[e] {
+			return labels // that of the dead state
 		}
-		return labels // that of the dead state
+		return m.d.label[m.state(uint32(e))]
 	})
 	for _, e := range m.core {
 		if m.alive[e] {
@@ -52,7 +49,7 @@ func (m *minimizer) refine(budget *Budget) bool {
 func (m *minimizer) settle(budget *Budget) bool {
 	k, p := &m.blocks, &m.refiner
 	dead, most := k.of[Dead], int(k.n)+len(m.rest)
-	table := p.places(1 << bits.Len(uint(2*most)))
+	table := p.places(most)
 	m.of, m.hashes = room(m.of, most), room(m.hashes, most)
 	// add enters a block at a place of the table, and probe finds that of a signature.
 	add := func(i int, e uint32, h uint64) {
@@ -92,12 +89,12 @@ func (m *minimizer) settle(budget *Budget) bool {
 	}
 	for _, e := range slices.Backward(m.rest) {
 		switch {
-		case e == Start && (m.keepStart() || !m.alive[e]):
-			k.of[e] = int32(len(m.of))
-			m.of, m.hashes = append(m.of, e), append(m.hashes, 0) // nothing joins it
-			continue
 		case !m.alive[e]:
 			k.of[e] = dead
+			continue
+		case e == Start && m.keepStart():
+			k.of[e] = int32(len(m.of))
+			m.of, m.hashes = append(m.of, e), append(m.hashes, 0) // nothing joins it
 			continue
 		}
 		i, h := probe(e)
@@ -197,18 +194,15 @@ func (m *minimizer) refineBlock(b int32) {
 func (m *minimizer) group(elems []int32) {
 	p := &m.refiner
 	p.words, p.groups, p.of = p.words[:0], p.groups[:0], p.of[:0]
-	size := 1 << 2
-	for size < 2*len(elems) {
-		size *= 2
-	}
-	table := p.places(size)
+	table := p.places(len(elems))
 	for _, e := range elems {
 		from := len(p.words)
 		m.signature(uint32(e))
 		own := p.words[from:]
 		h := signatureHash(own)
-		i := h & uint64(size-1)
-		for ; table[i] != 0; i = (i + 1) & uint64(size-1) {
+		last := uint64(len(table) - 1)
+		i := h & last
+		for ; table[i] != 0; i = (i + 1) & last {
 			g := &p.groups[table[i]-1]
 			if g.hash == h && slices.Equal(p.words[g.words.from:g.words.from+g.words.n], own) {
 				break
@@ -225,8 +219,10 @@ func (m *minimizer) group(elems []int32) {
 	}
 }
 
-// places returns a table of so many empty places.
-func (p *refiner) places(size int) []int32 {
+// places returns an empty table for n groups or blocks, of which at least half stays
+// empty.
+func (p *refiner) places(n int) []int32 {
+	size := 1 << bits.Len(uint(2*n-1))
 	if len(p.table) < size {
 		p.table = make([]int32, size)
 		return p.table
@@ -260,7 +256,7 @@ func (p *refiner) sort(marked []int32) {
 	}
 }
 
-// noMost stands for the block that most classes lead to, if there is none.
+// noMost says that there is no block to which more than half of the classes lead.
 const noMost = ^uint64(0)
 
 // signature appends the blocks that an element leads to, and counts the work: the one
@@ -269,7 +265,7 @@ const noMost = ^uint64(0)
 func (m *minimizer) signature(e uint32) {
 	p := &m.refiner
 	r := &m.d.rows.of[m.state(e)]
-	arcs := m.d.rows.arcs[r.arcs.from : r.arcs.from+r.arcs.n]
+	arcs := r.listed(m.d.rows.arcs)
 	p.work += 20 + 4*len(arcs)
 	words, from := p.words, len(p.words)
 	if r.most != various {

@@ -29,7 +29,7 @@ type arc struct {
 	to    uint32
 }
 
-// various stands for the state that most classes lead to, if there is none.
+// various says that there is no state to which more than half of the classes lead.
 const various = ^uint32(0)
 
 // add appends the row of a state.
@@ -57,9 +57,11 @@ func (r *rows) arcsOf(s uint32) []arc {
 	if r.packed != nil {
 		return r.packed.arcsOf(s)
 	}
-	own := r.of[s].arcs
-	return r.arcs[own.from : own.from+own.n]
+	return r.of[s].listed(r.arcs)
 }
+
+// listed returns those of all transitions that the row has.
+func (w *row) listed(all []arc) []arc { return all[w.arcs.from : w.arcs.from+w.arcs.n] }
 
 // step returns where a state leads on a class.
 func (r *rows) step(s uint32, class uint16) uint32 {

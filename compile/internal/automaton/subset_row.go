@@ -385,7 +385,7 @@ func (b *subset) fresh(c uint16) []uint32 {
 
 // followWide is follow for a class of a group that wide edges lead somewhere on as
 // well. What they lead to is canonical already. It stays so with states beside it
-// that are no loops and accept nothing, as these subsume nothing: only they have to
+// that neither loop nor accept anything, as these subsume nothing: only they have to
 // be looked at.
 func (b *subset) followWide(w *wide, g, c uint16) uint32 {
 	base := b.base(w, g)
