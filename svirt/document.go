@@ -6,12 +6,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"strings"
 
 	"github.com/goarmor/apparmor/ast"
 	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/internal/wholefile"
 	"github.com/goarmor/apparmor/parser"
 	"github.com/goarmor/apparmor/render"
 )
@@ -118,7 +118,7 @@ func readLimited(root fs.FS, name string) (string, error) {
 	if err := checkSize(info.Size()); err != nil {
 		return "", err
 	}
-	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	text, err := wholefile.Read(f, info.Size(), maxFile)
 	if err == nil {
 		err = checkSize(int64(len(text)))
 	}

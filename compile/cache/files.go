@@ -5,12 +5,12 @@ package cache
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 
 	"github.com/goarmor/apparmor/diag"
+	"github.com/goarmor/apparmor/internal/wholefile"
 )
 
 // maxKey is more than a key file holds.
@@ -33,7 +33,7 @@ func readOwn(name string, limit int64) ([]byte, error) {
 	case !own(info):
 		return nil, &fs.PathError{Op: "read", Path: name, Err: ErrForeign}
 	}
-	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	data, err := wholefile.Read(f, info.Size(), limit)
 	if err == nil && int64(len(data)) > limit {
 		err = &fs.PathError{Op: "read", Path: name, Err: &diag.LimitError{What: "bytes of a file of the cache", Limit: limit, Got: limit + 1}}
 	}

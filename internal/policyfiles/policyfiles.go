@@ -9,7 +9,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -20,6 +19,7 @@ import (
 	"github.com/goarmor/apparmor/compile"
 	"github.com/goarmor/apparmor/diag"
 	"github.com/goarmor/apparmor/features"
+	"github.com/goarmor/apparmor/internal/wholefile"
 	"github.com/goarmor/apparmor/parser"
 	"github.com/goarmor/apparmor/policy"
 	"github.com/goarmor/apparmor/query/explain"
@@ -130,7 +130,7 @@ func Read(name string, most int64) (text string, err error) {
 		return "", err
 	}
 	defer func() { err = cmp.Or(err, f.Close()) }()
-	data, err := io.ReadAll(io.LimitReader(f, most+1))
+	data, err := wholefile.Read(f, info.Size(), most)
 	if err != nil {
 		return "", err
 	}
