@@ -1,4 +1,4 @@
-# Reads policies from standard input, each a name and a stream, both behind
+# Reads policies from standard input, each a name and a stream, both after
 # their lengths in four bytes, and writes a line for each: what the independent
 # decoder has against it for the kernel. Arguments: the decoder's directory and
 # the kernel.

@@ -124,8 +124,8 @@ type columns map[string][]string
 // maxColumns bounds what is read of a file again, in bytes.
 const maxColumns = 64 << 20
 
-// of returns the column of a position in characters, from 1. A byte that is no
-// part of a character counts as one. It is 0, which is left out, where the text is
+// of returns the column of a position in characters, from 1. A byte outside of
+// characters counts as one. It is 0, which is left out, where the text is
 // not known, or is another one by now.
 func (c columns) of(pos diag.Position) int {
 	lines, known := c[pos.File]
