@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/goarmor/apparmor/blob"
+	"github.com/goarmor/apparmor/internal/testenv"
 )
 
 func TestOpen(t *testing.T) {
@@ -57,7 +58,7 @@ func TestOpen(t *testing.T) {
 			f := newFake(t)
 			o, s := f.options(), f.system()
 			c.change(f, &o, &s)
-			before := openFiles(t)
+			before := testenv.OpenFiles(t)
 			k, err := open(o, s)
 			if c.want == nil {
 				if err != nil {
@@ -75,7 +76,7 @@ func TestOpen(t *testing.T) {
 					t.Error("a kernel is returned with an error")
 				}
 			}
-			if after := openFiles(t); after != before {
+			if after := testenv.OpenFiles(t); after != before {
 				t.Errorf("%d open files, %d before", after, before)
 			}
 		})
@@ -87,15 +88,6 @@ func onlyFor(fail bool) error {
 		return ErrFileSystem
 	}
 	return nil
-}
-
-func openFiles(t *testing.T) int {
-	t.Helper()
-	entries, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(entries)
 }
 
 func TestWrites(t *testing.T) {

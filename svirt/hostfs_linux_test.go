@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/goarmor/apparmor/internal/testenv"
 	"github.com/goarmor/apparmor/svirt"
 )
 
@@ -176,14 +177,7 @@ func TestExchangedImage(t *testing.T) {
 	if err := os.Symlink("/etc", filepath.Join(dir, "link")); err != nil {
 		t.Fatal(err)
 	}
-	open := func() int {
-		entries, err := os.ReadDir("/proc/self/fd")
-		if err != nil {
-			t.Skipf("no /proc: %v", err)
-		}
-		return len(entries)
-	}
-	before := open()
+	before := testenv.OpenFiles(t)
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -224,7 +218,7 @@ func TestExchangedImage(t *testing.T) {
 	close(stop)
 	<-stopped
 	t.Log(results)
-	if after := open(); after > before {
+	if after := testenv.OpenFiles(t); after > before {
 		t.Errorf("%d descriptors before, %d after", before, after)
 	}
 }

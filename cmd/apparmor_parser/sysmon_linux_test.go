@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/goarmor/apparmor/internal/testenv"
 )
 
 // TestCalmScheduler: the watcher may sleep longer, the first thread not.
@@ -39,7 +41,7 @@ func TestCalmScheduler(t *testing.T) {
 		}
 		return strings.TrimSpace(string(data))
 	}
-	first, open := slack("/proc/self/timerslack_ns"), files(t)
+	first, open := slack("/proc/self/timerslack_ns"), testenv.OpenFiles(t)
 	calmScheduler()
 	if got := slack(file); got != strconv.Itoa(maxNap) {
 		t.Errorf("the watcher has a slack of %s ns, want %d", got, maxNap)
@@ -47,19 +49,9 @@ func TestCalmScheduler(t *testing.T) {
 	if got := slack("/proc/self/timerslack_ns"); got != first {
 		t.Errorf("the first thread has a slack of %s ns, want %s", got, first)
 	}
-	if got := files(t); got != open {
+	if got := testenv.OpenFiles(t); got != open {
 		t.Errorf("%d files are open, want %d", got, open)
 	}
-}
-
-// files counts the files that are open.
-func files(t *testing.T) int {
-	t.Helper()
-	list, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(list)
 }
 
 func TestUnconfined(t *testing.T) {

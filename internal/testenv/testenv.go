@@ -212,3 +212,13 @@ func Command(tb testing.TB, name, debianPackage string) string {
 	}
 	return path
 }
+
+// OpenFiles counts the files that the process has open.
+func OpenFiles(tb testing.TB) int {
+	tb.Helper()
+	list, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return len(list)
+}
